@@ -1,0 +1,36 @@
+package metafile
+
+import (
+	"github.com/anacrolix/torrent/metainfo"
+)
+
+// Torrent is a torrent whose info has been judged: every name is safe, every number in bounds, and
+// the v1 and v2 halves of a hybrid agree. It is read-only once made.
+type Torrent struct {
+	// Meta holds what stands beside the info (trackers, web seeds, piece layers). For a magnet's
+	// info it has only InfoBytes.
+	Meta *metainfo.MetaInfo
+	Info *metainfo.Info
+
+	Name        string // the top-level name: the file's for a single file, else the folder's
+	Dir         bool   // the content is a folder called Name
+	Files       []File // in torrent order, pads left out
+	PieceLength int64  // bytes
+	Pieces      int    // number of pieces
+	Size        int64  // bytes of payload, without pads
+	Private     bool   // BEP 27
+
+	V1 *metainfo.Hash // SHA-1 of the info; nil for a v2-only torrent
+	V2 *[32]byte      // SHA-256 of the info; nil for a v1-only torrent
+}
+
+// File is one file of the payload.
+type File struct {
+	Path    []string  // below Name; empty for the single file of a torrent that is no folder
+	Length  int64     // bytes
+	Offset  int64     // where it begins in the torrent's piece space, in bytes
+	Exec    bool      // BEP 47 attribute x
+	Hidden  bool      // BEP 47 attribute h
+	Symlink []string  // BEP 47 attribute l: the target below Name, nil for a regular file
+	Root    *[32]byte // BEP 52 pieces root; nil without v2 and for an empty file
+}

@@ -1,0 +1,164 @@
+package node
+
+import (
+	"time"
+)
+
+// Network is how a node meets other peers. The zero value listens on every address at a free port
+// with everything on that finds peers.
+type Network struct {
+	ListenHost string   `json:"listen_host,omitempty"`
+	Port       int      `json:"port,omitempty"` // TCP and UDP; 0: a free one
+	NoDHT      bool     `json:"no_dht,omitempty"`
+	DHTNodes   []string `json:"dht_nodes,omitempty"` // host:port, instead of the public bootstrap nodes
+	NoLAN      bool     `json:"no_lan,omitempty"`
+	Peers      []string `json:"peers,omitempty"`    // host:port, tried for every torrent
+	Trackers   []string `json:"trackers,omitempty"` // URLs, announced to for every public torrent
+	MaxUp      int64    `json:"max_up,omitempty"`   // bytes a second; 0: no limit
+	MaxDown    int64    `json:"max_down,omitempty"` // bytes a second; 0: no limit
+	UTP        bool     `json:"utp,omitempty"`
+	NoUPnP     bool     `json:"no_upnp,omitempty"`
+}
+
+// PublishRequest asks for a torrent of Path, and that it be kept available.
+type PublishRequest struct {
+	Path        string     `json:"path"` // absolute
+	Name        string     `json:"name,omitempty"`
+	Format      string     `json:"format,omitempty"`       // auto, hybrid, v1 or v2; empty: auto
+	PieceLength int64      `json:"piece_length,omitempty"` // bytes; 0: chosen by size
+	Private     bool       `json:"private,omitempty"`
+	Trackers    [][]string `json:"trackers,omitempty"` // tiers (BEP 12), written into the torrent
+	WebSeeds    []string   `json:"webseeds,omitempty"`
+	Exclude     []string   `json:"exclude,omitempty"` // gitignore patterns
+	Comment     string     `json:"comment,omitempty"`
+	Output      string     `json:"output,omitempty"` // the .torrent to write, absolute; empty: none
+	Sums        string     `json:"sums,omitempty"`   // the SHA256SUMS to write, absolute; empty: none
+	NoSeed      bool       `json:"no_seed,omitempty"`
+}
+
+// Published is a torrent that was made.
+type Published struct {
+	Name        string    `json:"name"`
+	Size        int64     `json:"size"`
+	Files       int       `json:"files"`
+	PieceLength int64     `json:"piece_length"`
+	Format      string    `json:"format"` // hybrid, v1 or v2
+	Infohash    string    `json:"infohash,omitempty"`
+	InfohashV2  string    `json:"infohash_v2,omitempty"`
+	Magnet      string    `json:"magnet"`
+	TorrentFile string    `json:"torrent_file,omitempty"`
+	SumsFile    string    `json:"sums_file,omitempty"`
+	Skipped     []Skipped `json:"skipped"`
+}
+
+// Skipped is something in the folder that was left out, and why.
+type Skipped struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// FetchRequest asks for the content of Ref.
+type FetchRequest struct {
+	Ref     string        `json:"ref"`
+	Dir     string        `json:"dir"`               // absolute; the content becomes Dir/<the torrent's name>
+	Only    []string      `json:"only,omitempty"`    // globs over the paths below the name; none: all
+	Seed    bool          `json:"seed,omitempty"`    // go on seeding after the fetch, until ctx ends
+	Timeout time.Duration `json:"timeout,omitempty"` // for the whole fetch; 0: none
+}
+
+// Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.
+type Fetched struct {
+	Path       string    `json:"path"`
+	Name       string    `json:"name"`
+	Size       int64     `json:"size"` // bytes that were wanted
+	Files      int       `json:"files"`
+	Infohash   string    `json:"infohash,omitempty"`
+	InfohashV2 string    `json:"infohash_v2,omitempty"`
+	BytesFrom  BytesFrom `json:"bytes_from"`
+	Seconds    float64   `json:"seconds"`
+	Verified   bool      `json:"verified"`
+}
+
+// BytesFrom says where the bytes of a fetch came from. Reused bytes were on disk already: an earlier
+// attempt's staging, or a target that was complete.
+type BytesFrom struct {
+	Peers    int64 `json:"peers"`
+	WebSeeds int64 `json:"webseeds"`
+	Reused   int64 `json:"reused"`
+}
+
+// SeedRequest asks that content on disk be kept available.
+type SeedRequest struct {
+	Torrents []string `json:"torrents"`       // .torrent files, or folders searched for them, absolute
+	Data     string   `json:"data,omitempty"` // the folder that holds each torrent's name; empty: beside each .torrent
+}
+
+// VerifyRequest asks whether content on disk is what a torrent says.
+type VerifyRequest struct {
+	Torrent string `json:"torrent"`        // a .torrent file, absolute
+	Data    string `json:"data,omitempty"` // the content itself, absolute; empty: the torrent's name beside it
+}
+
+// Verified is the outcome of a check, file by file.
+type Verified struct {
+	Path   string         `json:"path"`
+	Name   string         `json:"name"`
+	Size   int64          `json:"size"`
+	Files  int            `json:"files"`
+	OK     bool           `json:"ok"`
+	Pieces int            `json:"pieces"`
+	Bad    []VerifiedFile `json:"bad"`   // files with wrong or missing bytes
+	Extra  []string       `json:"extra"` // files in the folder that the torrent does not name
+}
+
+// VerifiedFile is a file that did not verify.
+type VerifiedFile struct {
+	Path    string `json:"path"`
+	Problem string `json:"problem"` // "missing", "wrong size: 3 bytes, want 4", "2 of 5 pieces differ", "unreadable: ..."
+}
+
+// Event is one line of what happens while a request is carried out. Exactly one of the pointers is
+// set, or Message is not empty.
+type Event struct {
+	Progress  *Progress  `json:"progress,omitempty"`
+	Published *Published `json:"published,omitempty"`
+	Seeding   *Seeding   `json:"seeding,omitempty"`
+	Fetched   *Fetched   `json:"fetched,omitempty"`
+	Stopped   *Stopped   `json:"stopped,omitempty"`
+	Message   string     `json:"message,omitempty"` // something the user should know, a sentence without a full stop
+	Level     string     `json:"level,omitempty"`   // info or warn, with Message
+}
+
+// Progress of the phase under way. Rates are bytes a second over the last few seconds.
+type Progress struct {
+	Phase   string        `json:"phase"` // hashing, metadata, checking, fetching, moving
+	Name    string        `json:"name,omitempty"`
+	Done    int64         `json:"done"`
+	Total   int64         `json:"total"` // 0: not known yet
+	Down    float64       `json:"down"`
+	Up      float64       `json:"up"`
+	ETA     time.Duration `json:"eta,omitempty"` // nanoseconds in JSON; 0: not known
+	Peers   int           `json:"peers"`
+	Seeds   int           `json:"seeds"` // peers that hold everything
+	From    BytesFrom     `json:"bytes_from"`
+	Waiting string        `json:"waiting,omitempty"` // why nothing moves, if it has not for a while
+}
+
+// Seeding says that a share can be fetched from now on, and then, every few seconds, how it goes.
+type Seeding struct {
+	Name       string  `json:"name"`
+	Infohash   string  `json:"infohash,omitempty"`
+	InfohashV2 string  `json:"infohash_v2,omitempty"`
+	Magnet     string  `json:"magnet"`
+	Path       string  `json:"path"`
+	Port       int     `json:"port"`
+	Peers      int     `json:"peers"`
+	Up         float64 `json:"up"`       // bytes a second
+	Uploaded   int64   `json:"uploaded"` // bytes of payload since it was added
+}
+
+// Stopped says that a share is no longer available, and why: its files changed on disk.
+type Stopped struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
