@@ -1,0 +1,76 @@
+# p2pshare: what a developer types. `make help` lists it.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+GO      ?= go
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BIN     := p2pshare
+TOOLS   := $(CURDIR)/.tools
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# The checkers are pinned here and not in go.mod: nothing we ship needs them.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+FUZZTIME ?= 10s
+# Of the payload of docs/benchmarks.md, which at 1 is 2.08 GB.
+BENCH_SCALE ?= 0.25
+
+.PHONY: help build install test check deps tools unit integration interop bench demo fuzz clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+build: ## build ./p2pshare, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/p2pshare
+
+install: build ## install the binary and its man page below DESTDIR/PREFIX
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 0755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/$(BIN)'
+	man=$$(mktemp)
+	trap 'rm -f "$$man"' EXIT
+	./$(BIN) man > "$$man"
+	install -m 0644 "$$man" '$(DESTDIR)$(PREFIX)/share/man/man1/$(BIN).1'
+
+test: deps check unit integration ## install what the tests need, then run every check and every test
+	@echo "make test: all checks and tests passed"
+
+deps: ## install the clients and tools that the tests drive (Debian's packages)
+	@integration/deps.sh
+
+tools: $(TOOLS)/staticcheck-$(lastword $(subst @, ,$(STATICCHECK))) $(TOOLS)/govulncheck-$(lastword $(subst @, ,$(GOVULNCHECK)))
+
+$(TOOLS)/staticcheck-%:
+	@integration/tool.sh '$(TOOLS)' '$(STATICCHECK)' '$@'
+
+$(TOOLS)/govulncheck-%:
+	@integration/tool.sh '$(TOOLS)' '$(GOVULNCHECK)' '$@'
+
+check: tools ## gofmt, go vet, staticcheck, govulncheck, the rules of the house
+	@GO='$(GO)' integration/check.sh '$(TOOLS)'
+
+unit: ## every package's own tests, with the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m $$($(GO) list ./... | grep -v '/integration$$')
+	cd internal/goutp && CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...
+
+integration: build ## the whole program with real clients, in network namespaces (needs root, or sudo)
+	@GO='$(GO)' integration/run.sh -timeout 14m
+
+interop: deps build ## the matrix of clients: print it and write docs/interop.md
+	@GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh -v -timeout 14m -run '^TestInterop$$'
+	cat docs/interop.md
+
+bench: deps build ## measure against the other clients (BENCH_SCALE=1 is the payload of docs/benchmarks.md)
+	@integration/bench/run.sh '$(CURDIR)/$(BIN)' '$(BENCH_SCALE)'
+
+demo: build ## publish a folder and fetch it by its magnet, on this machine alone
+	@integration/demo.sh '$(CURDIR)/$(BIN)'
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@GO='$(GO)' integration/fuzz.sh '$(FUZZTIME)'
+
+clean: ## remove what was built
+	rm -rf $(BIN) dist $(TOOLS)

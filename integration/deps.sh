@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Installs the clients and tools that the tests and benchmarks drive, from Debian's packages. Does
+# nothing where all are there. What cannot be installed ends it with the names: a test is never skipped.
+set -euo pipefail
+
+have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+
+missing=()
+need() { have "$1" || missing+=("$2"); } # command, package
+need aria2c aria2
+need transmission-daemon transmission-daemon
+need transmission-remote transmission-cli
+need mktorrent mktorrent
+need nginx nginx-light
+need ip iproute2
+need tc iproute2
+need gcc gcc
+need curl curl
+need ps procps
+[ -x /usr/bin/time ] || missing+=(time)
+/usr/bin/python3 -c 'import libtorrent' >/dev/null 2>&1 || missing+=(python3-libtorrent)
+# The race detector links against the C library.
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+
+if ! have apt-get; then
+  echo "the tests need these, by their names in Debian: ${missing[*]}" >&2
+  echo "this machine has no apt-get: install them by hand, then run make again" >&2
+  exit 1
+fi
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! have sudo; then
+    echo "the tests need Debian's packages ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  sudo=(sudo)
+fi
+
+# The packages of nginx and Transmission start a service when they are installed. The tests start
+# their own, in namespaces; a service on this machine would be an unasked for side effect.
+policy=/usr/sbin/policy-rc.d
+made_policy=
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+  "${sudo[@]}" chmod 755 "$policy"
+  made_policy=1
+fi
+cleanup() { [ -z "$made_policy" ] || "${sudo[@]}" rm -f "$policy"; }
+trap cleanup EXIT
+
+apt() { "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Options::=--force-confold "$@" </dev/null; }
+echo "installing for the tests: ${missing[*]}"
+if ! apt install --no-install-recommends "${missing[@]}"; then
+  # No lists yet, or old ones: fetch them and try once more.
+  apt update
+  apt install --no-install-recommends "${missing[@]}"
+fi

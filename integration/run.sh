@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs the whole-program tests, as root because they make network namespaces: run.sh [FLAG OF GO TEST...]
+# As another user it builds here and asks sudo for the run alone, so that no file of the build is root's.
+set -euo pipefail
+cd "$(dirname "$0")"
+go=${GO:-go}
+bin=$(cd .. && pwd)/p2pshare
+set -- -race -count=1 "$@"
+if [ "$(id -u)" -eq 0 ]; then
+  exec env CGO_ENABLED=1 P2PSHARE_BIN="$bin" "$go" test "$@" .
+fi
+command -v sudo >/dev/null || { echo "the whole-program tests make network namespaces: run this as root, or install sudo" >&2; exit 1; }
+exec env CGO_ENABLED=1 "$go" test -exec "sudo env P2PSHARE_BIN=$bin P2PSHARE_INTEROP_OUT=${P2PSHARE_INTEROP_OUT:-}" "$@" .
