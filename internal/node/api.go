@@ -64,6 +64,9 @@ type FetchRequest struct {
 	Only    []string      `json:"only,omitempty"`    // globs over the paths below the name; none: all
 	Seed    bool          `json:"seed,omitempty"`    // go on seeding after the fetch, until ctx ends
 	Timeout time.Duration `json:"timeout,omitempty"` // for the whole fetch; 0: none
+
+	WebSeeds     []string `json:"webseeds,omitempty"`      // URLs besides those of Ref; the user named their hosts
+	AllowPrivate bool     `json:"allow_private,omitempty"` // hosts that Ref names may have private addresses
 }
 
 // Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.
