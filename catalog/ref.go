@@ -1,0 +1,193 @@
+package catalog
+
+import (
+	"encoding/base32"
+	"encoding/hex"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// Kind is the form a reference was written in.
+type Kind int
+
+const (
+	Magnet   Kind = iota + 1 // a magnet link
+	Infohash                 // a bare infohash
+	File                     // a .torrent file on this machine
+	URL                      // the http or https address of a .torrent file
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Magnet:
+		return "magnet"
+	case Infohash:
+		return "infohash"
+	case File:
+		return "file"
+	case URL:
+		return "url"
+	}
+	return "unknown"
+}
+
+// Ref is what the user asked for. A Magnet or Infohash has V1, V2 or both; a File has Path; a URL has URL.
+type Ref struct {
+	Kind Kind
+	V1   *metainfo.Hash // SHA-1 infohash (BEP 3)
+	V2   *[32]byte      // SHA-256 infohash (BEP 52)
+
+	DisplayName string   // dn: what the link calls the content; unproven
+	Trackers    []string // tr: udp, http or https URLs
+	WebSeeds    []string // ws: http or https URLs (BEP 19)
+	Peers       []string // x.pe: host:port (BEP 9)
+	Select      []int    // so: file indexes, ascending (BEP 53); nil: all files
+	Ignored     []string // what of the link was passed over, and why, for the user to see
+
+	Path string // of the .torrent file, as given
+	URL  string // of the .torrent file
+}
+
+const accepted = "give a magnet link, an infohash of 40 or 64 hex digits, a .torrent file, or the http(s) address of one"
+
+// ParseRef reads a reference. A string of the length and letters of an infohash is one even if a file
+// has that name: write ./NAME for the file. Errors are of fault.Usage and name what is wrong.
+func ParseRef(s string) (Ref, error) {
+	s = strings.TrimSpace(s)
+	switch {
+	case s == "":
+		return Ref{}, usage("the reference is empty")
+	case len(s) > maxRefLen:
+		return Ref{}, usage("the reference is %d bytes long, more than %d", len(s), maxRefLen)
+	}
+	switch scheme(s) {
+	case "magnet":
+		return parseMagnet(s)
+	case "http", "https":
+		return parseURL(s)
+	case "file":
+		return parseFileURL(s)
+	case "p2pshare":
+		return Ref{}, fault.Hint(fault.New(fault.Usage, "%q is a link of a group, and groups are not in this version", s), accepted)
+	}
+	if r, ok := bareHash(s); ok {
+		return r, nil
+	}
+	return parsePath(s)
+}
+
+// scheme is the lower-case URL scheme of s. Single letters are none: C:\x is a path.
+func scheme(s string) string {
+	before, _, found := strings.Cut(s, ":")
+	if !found || len(before) < 2 || strings.ContainsAny(before, `/\. `) {
+		return ""
+	}
+	return strings.ToLower(before)
+}
+
+func usage(format string, args ...any) error {
+	return fault.Hint(fault.New(fault.Usage, format, args...), accepted)
+}
+
+func bareHash(s string) (Ref, bool) {
+	if strings.HasPrefix(s, "1220") && len(s) == 68 {
+		s = s[4:]
+	}
+	if len(s) == 64 {
+		if h, ok := parseV2(s); ok {
+			return Ref{Kind: Infohash, V2: &h}, true
+		}
+		return Ref{}, false
+	}
+	if h, ok := parseV1(s); ok {
+		return Ref{Kind: Infohash, V1: &h}, true
+	}
+	return Ref{}, false
+}
+
+// parseV1 reads 40 hex digits or 32 letters of base32, in either case.
+func parseV1(s string) (h metainfo.Hash, ok bool) {
+	switch len(s) {
+	case 40:
+		_, err := hex.Decode(h[:], []byte(s))
+		return h, err == nil
+	case 32:
+		_, err := base32.StdEncoding.Decode(h[:], []byte(strings.ToUpper(s)))
+		return h, err == nil
+	}
+	return h, false
+}
+
+func parseV2(s string) (h [32]byte, ok bool) {
+	if len(s) != 64 {
+		return h, false
+	}
+	_, err := hex.Decode(h[:], []byte(s))
+	return h, err == nil
+}
+
+func parseURL(s string) (Ref, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return Ref{}, usage("%q is no web address: %v", s, cause(err))
+	}
+	if u.Hostname() == "" {
+		return Ref{}, usage("%q names no host", s)
+	}
+	u.Fragment = ""
+	return Ref{Kind: URL, URL: u.String()}, nil
+}
+
+func parseFileURL(s string) (Ref, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return Ref{}, usage("%q is no file address: %v", s, cause(err))
+	}
+	if u.Host != "" && u.Host != "localhost" {
+		return Ref{}, usage("%q names a file on another machine", s)
+	}
+	p := u.Path
+	if p == "" {
+		return Ref{}, usage("%q names no file", s)
+	}
+	if runtime.GOOS == "windows" {
+		p = strings.TrimPrefix(p, "/") // file:///C:/x
+	}
+	return Ref{Kind: File, Path: filepath.FromSlash(p)}, nil
+}
+
+func parsePath(s string) (Ref, error) {
+	info, err := os.Stat(s)
+	if err == nil && info.IsDir() {
+		return Ref{}, usage("%q is a folder, not a .torrent file", s)
+	}
+	if err == nil || strings.HasSuffix(strings.ToLower(s), ".torrent") {
+		return Ref{Kind: File, Path: s}, nil
+	}
+	if n := len(s); allHex(s) && n >= 20 && n <= 80 {
+		return Ref{}, usage("%q has %d hex digits; an infohash has 40 (v1) or 64 (v2)", s, n)
+	}
+	if strings.Contains(s, "/") {
+		return Ref{}, usage("%q is no file here, and names in a group (GROUP/NAME) are not in this version", s)
+	}
+	return Ref{}, usage("%q is neither a reference nor a file", s)
+}
+
+func allHex(s string) bool {
+	return strings.Trim(s, "0123456789abcdefABCDEF") == ""
+}
+
+// cause strips the URL that net/url puts in front of its errors: the caller quotes it already.
+func cause(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return e.Err
+	}
+	return err
+}

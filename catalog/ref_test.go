@@ -1,0 +1,240 @@
+package catalog_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+const (
+	v1hex    = "0123456789abcdef0123456789abcdef01234567"
+	v1base32 = "AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH"
+	v2hex    = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+)
+
+func TestParseRefForms(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "no-suffix")
+	if err := os.WriteFile(file, []byte("d"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	type want struct {
+		kind   catalog.Kind
+		v1, v2 string
+		path   string
+		url    string
+	}
+	for _, c := range []struct {
+		name, in string
+		want     want
+	}{
+		{"hex magnet", "magnet:?xt=urn:btih:" + v1hex, want{kind: catalog.Magnet, v1: v1hex}},
+		{"upper case magnet", "MAGNET:?XT=URN:BTIH:" + strings.ToUpper(v1hex), want{kind: catalog.Magnet, v1: v1hex}},
+		{"base32 magnet", "magnet:?xt=urn:btih:" + v1base32, want{kind: catalog.Magnet, v1: v1hex}},
+		{"lower base32 magnet", "magnet:?xt=urn:btih:" + strings.ToLower(v1base32), want{kind: catalog.Magnet, v1: v1hex}},
+		{"v2 magnet", "magnet:?xt=urn:btmh:1220" + v2hex, want{kind: catalog.Magnet, v2: v2hex}},
+		{"hybrid magnet", "magnet:?xt=urn:btih:" + v1hex + "&xt=urn:btmh:1220" + v2hex, want{kind: catalog.Magnet, v1: v1hex, v2: v2hex}},
+		{"numbered topics", "magnet:?xt.1=urn:btih:" + v1hex + "&xt.2=urn:btmh:1220" + v2hex, want{kind: catalog.Magnet, v1: v1hex, v2: v2hex}},
+		{"same topic twice", "magnet:?xt=urn:btih:" + v1hex + "&xt=urn:btih:" + v1base32, want{kind: catalog.Magnet, v1: v1hex}},
+		{"topic of another network", "magnet:?xt=urn:ed2k:31d6cfe0&xt=urn:btih:" + v1hex, want{kind: catalog.Magnet, v1: v1hex}},
+		{"from a page's source", "magnet:?dn=x&amp;xt=urn:btih:" + v1hex, want{kind: catalog.Magnet, v1: v1hex}},
+		{"escaped topic", "magnet:?xt=urn%3Abtih%3A" + v1hex, want{kind: catalog.Magnet, v1: v1hex}},
+		{"bare v1", v1hex, want{kind: catalog.Infohash, v1: v1hex}},
+		{"bare upper with space", " " + strings.ToUpper(v1hex) + "\n", want{kind: catalog.Infohash, v1: v1hex}},
+		{"bare base32", v1base32, want{kind: catalog.Infohash, v1: v1hex}},
+		{"bare v2", v2hex, want{kind: catalog.Infohash, v2: v2hex}},
+		{"bare multihash", "1220" + v2hex, want{kind: catalog.Infohash, v2: v2hex}},
+		{"torrent that may not exist", "some/where.TORRENT", want{kind: catalog.File, path: "some/where.TORRENT"}},
+		{"existing file of any name", file, want{kind: catalog.File, path: file}},
+		{"file URL", "file:///tmp/a%20b.torrent", want{kind: catalog.File, path: filepath.FromSlash("/tmp/a b.torrent")}},
+		{"https", "HTTPS://example.org/a.torrent?x=1#frag", want{kind: catalog.URL, url: "https://example.org/a.torrent?x=1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := catalog.ParseRef(c.in)
+			if err != nil {
+				t.Fatalf("ParseRef(%q): %v", c.in, err)
+			}
+			got := want{kind: r.Kind, path: r.Path, url: r.URL}
+			if r.V1 != nil {
+				got.v1 = r.V1.HexString()
+			}
+			if r.V2 != nil {
+				got.v2 = hex.EncodeToString(r.V2[:])
+			}
+			if got != c.want {
+				t.Errorf("ParseRef(%q): got %+v, want %+v", c.in, got, c.want)
+			}
+		})
+	}
+}
+
+func TestParseRefMagnetParameters(t *testing.T) {
+	r, err := catalog.ParseRef("magnet:?xt=urn:btih:" + v1hex + "&dn=My+Release%201" +
+		"&tr=udp%3A%2F%2Ft.example%3A1337%2Fannounce&tr.1=https://t2.example/a,b&tr=https://t2.example/a,b" +
+		"&ws=http%3A%2F%2Fmirror.example%2F&x.pe=10.0.0.1:6881&x.pe=[2001:db8::1]:51413&x.pe=host.example:1" +
+		"&so=6,0,2,4-6&xl=100&kt=word&as=http://x.example/y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what      string
+		got, want any
+	}{
+		{"name", r.DisplayName, "My Release 1"},
+		{"trackers", r.Trackers, []string{"udp://t.example:1337/announce", "https://t2.example/a,b"}},
+		{"web seeds", r.WebSeeds, []string{"http://mirror.example/"}},
+		{"peers", r.Peers, []string{"10.0.0.1:6881", "[2001:db8::1]:51413", "host.example:1"}},
+		{"selection", r.Select, []int{0, 2, 4, 5, 6}},
+		{"ignored", r.Ignored, []string(nil)},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.what, c.got, c.want)
+		}
+	}
+}
+
+func TestParseRefPassesOverDebris(t *testing.T) {
+	for _, c := range []struct{ name, param, want string }{
+		{"tracker of unknown scheme", "tr=wss://t.example/", "not of udp, http, https"},
+		{"tracker without host", "tr=http:///announce", "names no host"},
+		{"udp tracker without port", "tr=udp://t.example", "has no port"},
+		{"tracker with port 0", "tr=udp://t.example:0", "1 to 65535"},
+		{"web seed in the file system", "ws=file:///etc/passwd", "not of http, https"},
+		{"web seed with a control character", "ws=http://a%0Ab/", "is no URL"},
+		{"peer without port", "x.pe=10.0.0.1", "not HOST:PORT"},
+		{"peer with port 70000", "x.pe=10.0.0.1:70000", "1 to 65535"},
+		{"peer without host", "x.pe=:6881", "not HOST:PORT"},
+		{"long name", "dn=" + strings.Repeat("n", 300), "too long"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := catalog.ParseRef("magnet:?xt=urn:btih:" + v1hex + "&" + c.param)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(r.Trackers) + len(r.WebSeeds) + len(r.Peers) + len(r.DisplayName); n != 0 {
+				t.Errorf("%s was kept: %+v", c.param, r)
+			}
+			if len(r.Ignored) != 1 || !strings.Contains(r.Ignored[0], c.want) {
+				t.Errorf("ignored: got %q, want one with %q", r.Ignored, c.want)
+			}
+		})
+	}
+}
+
+func TestParseRefBounds(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("magnet:?xt=urn:btih:" + v1hex)
+	for i := range 300 {
+		fmt.Fprintf(&b, "&tr=http://t%d.example/&ws=http://w%d.example/&x.pe=10.0.0.1:%d", i, i, i+1)
+	}
+	r, err := catalog.ParseRef(b.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []int{len(r.Trackers), len(r.WebSeeds), len(r.Peers), len(r.Ignored)}
+	if want := []int{100, 100, 200, 3}; !reflect.DeepEqual(got, want) {
+		t.Errorf("trackers, web seeds, peers, notes: got %v, want %v", got, want)
+	}
+}
+
+func TestParseRefRefuses(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"nothing", "  ", "empty"},
+		{"too long", "magnet:?xt=" + strings.Repeat("x", 1<<17), "bytes long"},
+		{"magnet alone", "magnet:", "no parameters"},
+		{"magnet without topic", "magnet:?dn=x", "no BitTorrent content"},
+		{"magnet of another network", "magnet:?xt=urn:sha1:YNCKHTQCWBTRNJIV4WNAE52SJUQCZO5C", "no BitTorrent content"},
+		{"39 digits", "magnet:?xt=urn:btih:" + v1hex[:39], "of 39 characters"},
+		{"40 characters not hex", "magnet:?xt=urn:btih:" + v1hex[:39] + "g", "of 40 characters"},
+		{"btmh without multihash", "magnet:?xt=urn:btmh:" + v2hex, "1220 and 64 hex digits"},
+		{"btmh of another hash", "magnet:?xt=urn:btmh:1320" + v2hex, "1220 and 64 hex digits"},
+		{"two contents", "magnet:?xt=urn:btih:" + v1hex + "&xt=urn:btih:" + strings.Repeat("0", 40), "two different contents"},
+		{"two v2 contents", "magnet:?xt=urn:btmh:1220" + v2hex + "&xt=urn:btmh:1220" + strings.Repeat("0", 64), "two different contents"},
+		{"two names", "magnet:?xt=urn:btih:" + v1hex + "&dn=a&dn=b", "two different names"},
+		{"two selections", "magnet:?xt=urn:btih:" + v1hex + "&so=1&so=2", "twice"},
+		{"empty selection", "magnet:?xt=urn:btih:" + v1hex + "&so=", "no file index"},
+		{"negative selection", "magnet:?xt=urn:btih:" + v1hex + "&so=-1", "no file index"},
+		{"backward range", "magnet:?xt=urn:btih:" + v1hex + "&so=5-2", "backwards"},
+		{"huge range", "magnet:?xt=urn:btih:" + v1hex + "&so=0-99999999999", "beyond"},
+		{"many wide ranges", "magnet:?xt=urn:btih:" + v1hex + "&so=" + strings.Repeat("0-99999,", 8000) + "1", "more than"},
+		{"bad escape", "magnet:?xt=urn:btih:" + v1hex + "&dn=%zz", "malformed value"},
+		{"39 bare digits", v1hex[:39], "has 39 hex digits"},
+		{"41 bare digits", v1hex + "0", "has 41 hex digits"},
+		{"63 bare digits", v2hex[:63], "has 63 hex digits"},
+		{"group name", "builds/app@1.2", "not in this version"},
+		{"group link", "p2pshare:join/abc", "not in this version"},
+		{"a word", "hello", "neither a reference nor a file"},
+		{"a folder", t.TempDir(), "is a folder"},
+		{"URL without host", "http:///a.torrent", "names no host"},
+		{"malformed URL", "http://[::1/a.torrent", "no web address"},
+		{"file on another machine", "file://server/a.torrent", "another machine"},
+		{"file URL without path", "file://", "names no file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := catalog.ParseRef(c.in)
+			if err == nil {
+				t.Fatalf("ParseRef(%.60q): got %+v, want an error", c.in, r)
+			}
+			if k := fault.KindOf(err); k != fault.Usage {
+				t.Errorf("kind: got %v, want %v", k, fault.Usage)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %q, want %q in it", err, c.want)
+			}
+			if !strings.Contains(fault.HintOf(err), "magnet link") {
+				t.Errorf("hint: got %q, want the accepted forms", fault.HintOf(err))
+			}
+		})
+	}
+}
+
+func FuzzParseRef(f *testing.F) {
+	for _, s := range []string{
+		v1hex, v1base32, v2hex, "1220" + v2hex, "a.torrent", "https://example.org/a.torrent", "file:///a", "a/b@1", "p2pshare:x",
+		"magnet:?xt=urn:btih:" + v1hex + "&dn=a&tr=udp://t:1/&ws=http://w/&x.pe=[::1]:1&so=0,2-4",
+		"magnet:?xt=urn:btmh:1220" + v2hex + "&tr.1=http://a&so=1-", "magnet:?xt=urn:btih:%41",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := catalog.ParseRef(s)
+		if err != nil {
+			if fault.KindOf(err) != fault.Usage {
+				t.Fatalf("ParseRef(%q): kind of %v is not usage", s, err)
+			}
+			return
+		}
+		switch r.Kind {
+		case catalog.Magnet, catalog.Infohash:
+			if r.V1 == nil && r.V2 == nil {
+				t.Fatalf("ParseRef(%q): no hash", s)
+			}
+		case catalog.File:
+			if r.Path == "" {
+				t.Fatalf("ParseRef(%q): no path", s)
+			}
+		case catalog.URL:
+			if err := catalog.CheckWebSeed(r.URL); err != nil && !strings.Contains(err.Error(), "port") {
+				t.Fatalf("ParseRef(%q): %v", s, err)
+			}
+		default:
+			t.Fatalf("ParseRef(%q): kind %v", s, r.Kind)
+		}
+		for i, x := range r.Select {
+			if x < 0 || i > 0 && x <= r.Select[i-1] {
+				t.Fatalf("ParseRef(%q): selection %v", s, r.Select)
+			}
+		}
+		for _, p := range r.Peers {
+			if err := catalog.CheckAddr(p); err != nil {
+				t.Fatalf("ParseRef(%q): %v", s, err)
+			}
+		}
+	})
+}
