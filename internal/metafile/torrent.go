@@ -1,6 +1,8 @@
 package metafile
 
 import (
+	"strings"
+
 	"github.com/anacrolix/torrent/metainfo"
 )
 
@@ -33,4 +35,19 @@ type File struct {
 	Hidden  bool      // BEP 47 attribute h
 	Symlink []string  // BEP 47 attribute l: the target below Name, nil for a regular file
 	Root    *[32]byte // BEP 52 pieces root; nil without v2 and for an empty file
+}
+
+// FilePath is where file i is below Name, with slashes; empty for a torrent that is no folder.
+func (t *Torrent) FilePath(i int) string {
+	return strings.Join(t.Files[i].Path, "/")
+}
+
+// PieceRange is the pieces that hold bytes of f, from begin up to but without end. They are the same
+// number for a file without bytes.
+func (t *Torrent) PieceRange(f *File) (begin, end int) {
+	begin = int(f.Offset / t.PieceLength)
+	if f.Length == 0 {
+		return begin, begin
+	}
+	return begin, int((f.Offset+f.Length-1)/t.PieceLength) + 1
 }

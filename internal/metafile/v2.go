@@ -1,0 +1,264 @@
+package metafile
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/anacrolix/torrent/merkle"
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/internal/names"
+)
+
+// judgeV2 fills t from an info of version 2 (BEP 52), and checks that the v1 half, if there is one,
+// says the same.
+func (t *Torrent) judgeV2(p presence) error {
+	if p.tree == nil {
+		return refuse("info", "version 2 without a file tree")
+	}
+	w := &treeWalk{c: cursor{b: p.tree}, pieceLength: t.PieceLength}
+	if err := w.dir(nil); err != nil {
+		return err
+	}
+	if len(w.files) == 0 {
+		return refuse("file tree", "it is empty")
+	}
+	if err := t.sameAsEngine(w.files); err != nil {
+		return err
+	}
+	t.Files, t.Size = w.files, w.size
+	t.Pieces = int(w.offset / t.PieceLength)
+	if !t.Info.HasV1() {
+		// BEP 52: a tree of one file that is called as the torrent is that file, not a folder.
+		t.Dir = len(t.Files) != 1 || !slices.Equal(t.Files[0].Path, []string{t.Name})
+	} else {
+		half, err := judgeV1(t.Info, p)
+		if err != nil {
+			return err
+		}
+		if err := t.agree(half); err != nil {
+			return err
+		}
+		t.Dir = half.dir
+	}
+	if !t.Dir {
+		if t.Files[0].Symlink != nil {
+			return refuse("file tree", "its only file is a symlink")
+		}
+		t.Files[0].Path = nil
+	}
+	return t.judgeLayers(p.alone)
+}
+
+// treeWalk reads a file tree in its order.
+type treeWalk struct {
+	c           cursor
+	pieceLength int64
+	files       []File
+	offset      int64 // where the next file begins: v2 files begin on a piece
+	size        int64
+	components  int
+}
+
+// dir reads the dictionary at the cursor, which is the folder at path. Its depth is bounded by the
+// scan.
+func (w *treeWalk) dir(path []string) error {
+	n := 0
+	return w.c.fields(func(name string) error {
+		n++
+		field := fmt.Sprintf("file tree at %q", strings.Join(path, "/"))
+		if name == "" {
+			// The properties of a file stand alone in the dictionary that bears its name.
+			if len(path) == 0 || n > 1 || w.c.kind() != 'd' {
+				return refuse(field, "file properties where there is no file")
+			}
+			if err := w.file(path, field); err != nil {
+				return err
+			}
+			if w.c.kind() != 'e' {
+				return refuse(field, "both a file and a folder")
+			}
+			return nil
+		}
+		if w.c.kind() != 'd' {
+			return refuse(field, "entry %q is not a dictionary", name)
+		}
+		sub := append(path[:len(path):len(path)], name)
+		if err := names.CheckPath(sub); err != nil {
+			return refuseErr("file tree", err)
+		}
+		before := len(w.files)
+		if err := w.dir(sub); err != nil {
+			return err
+		}
+		if len(w.files) == before {
+			return refuse(field, "entry %q holds no file", name)
+		}
+		return nil
+	})
+}
+
+// file reads the properties at the cursor, of the file at path.
+func (w *treeWalk) file(path []string, field string) error {
+	f := File{Path: path, Offset: w.offset, Length: -1}
+	var attr string
+	var link []string
+	err := w.c.fields(func(key string) error {
+		kind := w.c.kind()
+		switch {
+		case key == "length" && kind == 'i':
+			f.Length = w.c.integer()
+		case key == "attr" && kind == 's':
+			attr = string(w.c.str())
+		case key == "pieces root" && kind == 's':
+			root := w.c.str()
+			if len(root) != sha256.Size {
+				return refuse(field, "pieces root of %d bytes, not 32", len(root))
+			}
+			f.Root = (*[32]byte)(root)
+		case key == "symlink path" && kind == 'l':
+			return w.c.list(func() error {
+				if w.c.kind() != 's' || len(link) > names.MaxDepth {
+					return refuse(field, "symlink path is no path")
+				}
+				link = append(link, string(w.c.str()))
+				return nil
+			})
+		case slices.Contains([]string{"length", "attr", "pieces root", "symlink path"}, key):
+			return refuse(field, "%s is of the wrong type", key)
+		default:
+			w.c.skip()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.Length < 0:
+		return refuse(field, "no length that is at least 0")
+	case f.Length > maxSize || w.offset+f.Length > maxSize:
+		return refuse(field, "more than %d TiB in all", int64(maxSize)>>40)
+	case f.Length > 0 && f.Root == nil:
+		return refuse(field, "no pieces root")
+	case f.Length == 0 && f.Root != nil:
+		return refuse(field, "a pieces root without bytes")
+	case strings.Contains(attr, "p"):
+		return refuse(field, "a pad, which version 2 does not have")
+	}
+	if strings.Contains(attr, "l") {
+		if err := f.linkTo(link); err != nil {
+			return refuseErr(field, err)
+		}
+	}
+	f.Exec, f.Hidden = strings.Contains(attr, "x"), strings.Contains(attr, "h")
+	if f.Root != nil {
+		root := *f.Root
+		f.Root = &root
+	}
+	w.files = append(w.files, f)
+	w.size += f.Length
+	w.offset += pieces(f.Length, w.pieceLength) * w.pieceLength
+	w.components += len(path)
+	switch {
+	case len(w.files) > MaxFiles:
+		return refuse("file tree", "more than %d files", MaxFiles)
+	case w.components > maxComponents:
+		return refuse("file tree", "its paths have more than %d components", maxComponents)
+	case w.offset/w.pieceLength > maxPieces:
+		return refuse("file tree", "more than %d pieces", maxPieces)
+	}
+	return nil
+}
+
+// sameAsEngine checks that the engine's reading of the tree is ours: offsets and lengths are what its
+// requests are made of.
+func (t *Torrent) sameAsEngine(files []File) error {
+	if err := t.Info.FileTree.Validate(); err != nil {
+		return refuseErr("file tree", err)
+	}
+	i := 0
+	for fi := range t.Info.UpvertedFilesIter() {
+		if i == len(files) || fi.Length != files[i].Length || fi.TorrentOffset != files[i].Offset || !slices.Equal(fi.Path, files[i].Path) {
+			return refuse("file tree", "it can be read in two ways at file %d", i)
+		}
+		i++
+	}
+	if i != len(files) {
+		return refuse("file tree", "it can be read in two ways after file %d", i)
+	}
+	return nil
+}
+
+// agree checks that the v1 half of a hybrid names the files of the tree, in its order, and that pads
+// put each on a piece of its own.
+func (t *Torrent) agree(half *v1Half) error {
+	if len(half.files) != len(t.Files) {
+		return refuse("hybrid", "%d files by version 1, %d by version 2", len(half.files), len(t.Files))
+	}
+	if !half.dir && !slices.Equal(t.Files[0].Path, []string{t.Name}) {
+		return refuse("hybrid", "one file by version 1, a folder by version 2")
+	}
+	for i := range t.Files {
+		v1, v2 := &half.files[i], &t.Files[i]
+		switch {
+		case half.dir && !slices.Equal(v1.Path, v2.Path):
+			return refuse("hybrid", "file %d is %q by version 1, %q by version 2", i, strings.Join(v1.Path, "/"), strings.Join(v2.Path, "/"))
+		case v1.Length != v2.Length:
+			return refuse("hybrid", "%q has %d bytes by version 1, %d by version 2", strings.Join(v2.Path, "/"), v1.Length, v2.Length)
+		case v1.Length > 0 && v1.Offset != v2.Offset:
+			return refuse("hybrid", "%q is at byte %d by version 1, %d by version 2", strings.Join(v2.Path, "/"), v1.Offset, v2.Offset)
+		case !slices.Equal(v1.Symlink, v2.Symlink):
+			return refuse("hybrid", "%q is a symlink by one version only, or to elsewhere", strings.Join(v2.Path, "/"))
+		}
+		v2.Exec, v2.Hidden = v2.Exec || v1.Exec, v2.Hidden || v1.Hidden
+	}
+	if n := pieces(half.length, t.PieceLength); n != int64(t.Pieces) {
+		return refuse("hybrid", "%d pieces by version 1, %d by version 2", n, t.Pieces)
+	}
+	return nil
+}
+
+// judgeLayers checks the piece layers that stand beside the info. They may be missing only if there
+// is another way to check a piece: the v1 hashes, or, with an info that came alone, peers who are
+// asked for them.
+func (t *Torrent) judgeLayers(alone bool) error {
+	var padHash [32]byte
+	if len(t.Meta.PieceLayers) > 0 {
+		padHash = metainfo.HashForPiecePad(t.PieceLength)
+	}
+	for i := range t.Files {
+		f := &t.Files[i]
+		if f.Root == nil {
+			continue
+		}
+		field := fmt.Sprintf("piece layer of %q", t.FilePath(i))
+		layer, ok := t.Meta.PieceLayers[string(f.Root[:])]
+		if !ok {
+			if f.Length > t.PieceLength && !t.Info.HasV1() && !alone {
+				return refuse(field, "missing")
+			}
+			continue
+		}
+		if f.Length <= t.PieceLength {
+			// BEP 52 has none here; one that says the same does no harm.
+			if layer != string(f.Root[:]) {
+				return refuse(field, "it is not the root of a file of one piece")
+			}
+			continue
+		}
+		if want := pieces(f.Length, t.PieceLength) * sha256.Size; int64(len(layer)) != want {
+			return refuse(field, "%d bytes, want %d", len(layer), want)
+		}
+		hashes, err := merkle.CompactLayerToSliceHashes(layer)
+		if err != nil {
+			return refuseErr(field, err)
+		}
+		if merkle.RootWithPadHash(hashes, padHash) != *f.Root {
+			return refuse(field, "its root is not the file's")
+		}
+	}
+	return nil
+}
