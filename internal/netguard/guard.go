@@ -1,0 +1,268 @@
+package netguard
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// Options of a Guard. The zero value is strict and takes the environment's proxies and the system's
+// certificates.
+type Options struct {
+	Allow   []string                              // hosts the user named; see Guard.Allow
+	Proxy   func(*http.Request) (*url.URL, error) // nil: http.ProxyFromEnvironment
+	RootCAs *x509.CertPool                        // nil: the system's
+	Lookup  LookupFunc                            // nil: the system's resolver
+}
+
+// LookupFunc resolves a host to its addresses; network is "ip".
+type LookupFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// Guard judges addresses. Its methods may be called at the same time.
+type Guard struct {
+	proxy   func(*http.Request) (*url.URL, error)
+	rootCAs *x509.CertPool
+	lookup  LookupFunc
+
+	mu      sync.Mutex
+	allowed map[string]bool // hosts, lower case
+	proxies map[string]bool // host:port of proxies in use
+}
+
+// BlockedError is an address that was refused.
+type BlockedError struct {
+	Host string     // as it was named
+	IP   netip.Addr // what it stands for
+	What string     // why it is refused: "a loopback address"
+}
+
+func (e *BlockedError) Error() string {
+	if e.IP.IsValid() && e.Host != e.IP.String() {
+		return fmt.Sprintf("refused to connect to %q: it is at %s, %s", e.Host, e.IP, e.What)
+	}
+	return fmt.Sprintf("refused to connect to %q: it is %s", e.Host, e.What)
+}
+
+// RedirectError is a redirect that was not followed.
+type RedirectError struct {
+	From, To string // URLs
+	Why      string
+	Err      error // a *BlockedError when the target's address is the reason, else nil
+}
+
+func (e *RedirectError) Error() string {
+	return fmt.Sprintf("refused the redirect from %q to %q: %s", e.From, e.To, e.Why)
+}
+
+func (e *RedirectError) Unwrap() error { return e.Err }
+
+// Explain wraps err with fault.Denied and a hint if a guard refused something, else returns err as it is.
+func Explain(err error) error {
+	if blocked, ok := errors.AsType[*BlockedError](err); ok {
+		return fault.Hint(&fault.Error{Kind: fault.Denied, Err: err},
+			"if %q is a machine of yours, name it yourself (--webseed, --tracker) or give --allow-private", blocked.Host)
+	}
+	if _, ok := errors.AsType[*RedirectError](err); ok {
+		return &fault.Error{Kind: fault.Denied, Err: err}
+	}
+	return err
+}
+
+// New makes a guard.
+func New(o Options) *Guard {
+	g := &Guard{proxy: o.Proxy, rootCAs: o.RootCAs, lookup: o.Lookup, allowed: make(map[string]bool), proxies: make(map[string]bool)}
+	if g.proxy == nil {
+		g.proxy = http.ProxyFromEnvironment
+	}
+	if g.lookup == nil {
+		g.lookup = net.DefaultResolver.LookupNetIP
+	}
+	g.Allow(o.Allow...)
+	return g
+}
+
+// Allow lets these hosts have any address: the user named them. Each is a name, an IP address,
+// host:port or a URL; the port is not looked at.
+func (g *Guard) Allow(hosts ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, h := range hosts {
+		if h = hostOf(h); h != "" {
+			g.allowed[h] = true
+		}
+	}
+}
+
+// Allowed says whether the user named host.
+func (g *Guard) Allowed(host string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.allowed[canonical(host)]
+}
+
+// Judge is nil if ip, to which host resolved, may be spoken to; else a *BlockedError.
+func (g *Guard) Judge(host string, ip netip.Addr) error {
+	if g.Allowed(host) {
+		return nil
+	}
+	return blocked(host, ip)
+}
+
+// DialContext is net.Dialer's, and refuses what Judge refuses, address by address.
+func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("dial %q: %w", addr, err)
+	}
+	d := net.Dialer{Timeout: dialTimeout}
+	if !g.Allowed(host) && !g.isProxy(addr) {
+		// Control runs with the address the socket is about to connect to: no second resolution
+		// can come between the judgement and the connection.
+		d.Control = func(_, address string, _ syscall.RawConn) error {
+			ap, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return fmt.Errorf("dial %q: %w", addr, err)
+			}
+			return blocked(host, ap.Addr())
+		}
+	}
+	return d.DialContext(ctx, network, addr)
+}
+
+// Transport is an HTTP transport behind the guard. Each call makes a new one; give it to a client
+// together with CheckRedirect.
+func (g *Guard) Transport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 g.proxyFor,
+		DialContext:           g.DialContext,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.rootCAs},
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: headerTimeout,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       idleTimeout,
+		MaxIdleConnsPerHost:   16,
+		ForceAttemptHTTP2:     true, // a DialContext of one's own turns it off otherwise
+	}
+}
+
+// Client is an HTTP client with Transport and CheckRedirect. It has no total time limit.
+func (g *Guard) Client() *http.Client {
+	return &http.Client{Transport: g.Transport(), CheckRedirect: g.CheckRedirect}
+}
+
+// CheckRedirect is for http.Client. It refuses the sixth redirect, https to http, other schemes, and
+// a host that is not public unless it is the one the chain began with: what a stranger's server
+// points at was not named by the user, even when the same host was named elsewhere.
+func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
+	last := via[len(via)-1].URL
+	refuse := func(err error, why string) error {
+		return &RedirectError{From: last.Redacted(), To: req.URL.Redacted(), Why: why, Err: err}
+	}
+	if len(via) > maxRedirects {
+		return refuse(nil, fmt.Sprintf("it is the %dth", len(via)))
+	}
+	switch {
+	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
+		return refuse(nil, "it is neither http nor https")
+	case last.Scheme == "https" && req.URL.Scheme == "http":
+		return refuse(nil, "it leaves https")
+	}
+	host := req.URL.Hostname()
+	if canonical(host) == canonical(via[0].URL.Hostname()) {
+		return nil
+	}
+	if !g.Allowed(host) {
+		return nil // the dialer judges it
+	}
+	// The dialer would let this host pass, as the user named it.
+	ctx, cancel := context.WithTimeout(req.Context(), resolveTimeout)
+	defer cancel()
+	ips, err := g.lookup(ctx, "ip", host)
+	if err != nil {
+		return refuse(nil, fmt.Sprintf("looking it up: %v", err))
+	}
+	for _, ip := range ips {
+		if err := blocked(host, ip); err != nil {
+			return refuse(err, err.Error())
+		}
+	}
+	return nil
+}
+
+func (g *Guard) proxyFor(req *http.Request) (*url.URL, error) {
+	u, err := g.proxy(req)
+	if err != nil || u == nil {
+		return u, err
+	}
+	host := req.URL.Hostname()
+	ip, err := netip.ParseAddr(host)
+	if err != nil && (canonical(host) == "localhost" || strings.HasSuffix(canonical(host), ".localhost")) {
+		ip, err = netip.IPv6Loopback(), nil
+	}
+	if err == nil {
+		if err := g.Judge(host, ip); err != nil {
+			return nil, err
+		}
+	}
+	g.mu.Lock()
+	g.proxies[proxyAddr(u)] = true // the environment named it: it may be at home
+	g.mu.Unlock()
+	return u, nil
+}
+
+func (g *Guard) isProxy(addr string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.proxies[strings.ToLower(addr)]
+}
+
+// proxyAddr is the host:port that net/http dials for a proxy.
+func proxyAddr(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+	}
+	return strings.ToLower(net.JoinHostPort(u.Hostname(), port))
+}
+
+func blocked(host string, ip netip.Addr) error {
+	if what := notPublic(ip); what != "" {
+		return &BlockedError{Host: host, IP: ip, What: what}
+	}
+	return nil
+}
+
+// hostOf is the canonical host of a name, an address, host:port or a URL; "" if there is none.
+func hostOf(s string) string {
+	if strings.Contains(s, "://") {
+		u, err := url.Parse(s)
+		if err != nil {
+			return ""
+		}
+		return canonical(u.Hostname())
+	}
+	if host, _, err := net.SplitHostPort(s); err == nil {
+		return canonical(host)
+	}
+	return canonical(strings.Trim(s, "[]"))
+}
+
+// canonical makes two spellings of one host equal.
+func canonical(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().String()
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
