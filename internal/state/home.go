@@ -1,0 +1,109 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// Home is the folder that holds what outlives a run.
+type Home struct {
+	dir string
+}
+
+// Open returns the home at dir, an absolute path, and makes it, with its parents, if it is not there.
+// One that another user owns or may write to is refused: whoever can write there can have us seed
+// or overwrite files.
+func Open(dir string) (*Home, error) {
+	if !filepath.IsAbs(dir) {
+		return nil, fault.New(fault.Usage, "the home %q is not an absolute path", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fault.Hint(fmt.Errorf("making the home: %w", err), "name another folder with --home or P2PSHARE_HOME")
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the home: %w", err)
+	}
+	if err := checkOwner(dir, info); err != nil {
+		return nil, err
+	}
+	return &Home{dir: filepath.Clean(dir)}, nil
+}
+
+// Dir is the home's absolute path.
+func (h *Home) Dir() string { return h.dir }
+
+// Path is the path of a file in the home. The elements are names that the program chose.
+func (h *Home) Path(elem ...string) string {
+	return filepath.Join(append([]string{h.dir}, elem...)...)
+}
+
+// MkdirAll makes a folder in the home, 0700, and returns its path.
+func (h *Home) MkdirAll(elem ...string) (string, error) {
+	dir := h.Path(elem...)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making a folder in the home: %w", err)
+	}
+	return dir, nil
+}
+
+// Lock is held until Unlock or the end of the process, however that comes.
+type Lock struct {
+	file *os.File
+}
+
+// TryLock takes the lock called name, or fails at once with fault.InUse when another process, or
+// another Lock of this one, holds it. The file stays behind when it is released: to remove it
+// would let two processes each lock a file of that name.
+func (h *Home) TryLock(name string) (*Lock, error) {
+	if name == "" || strings.ContainsAny(name, `/\`) {
+		return nil, fmt.Errorf("lock name %q is not a plain name", name)
+	}
+	path := h.Path(name + ".lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock: %w", err)
+	}
+	if err := lockFile(f); err != nil {
+		holder := holderOf(f)
+		f.Close()
+		if errors.Is(err, errLocked) {
+			return nil, fault.Hint(fault.New(fault.InUse, "%q is in use by another p2pshare%s", h.dir, holder),
+				"end that one, or give this one another home with --home")
+		}
+		return nil, fmt.Errorf("locking %q: %w", path, err)
+	}
+	// The number is for the message above alone; the lock is the system's, so a stale one means nothing.
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("writing %q: %w", path, err)
+		}
+	}
+	return &Lock{file: f}, nil
+}
+
+// Unlock releases the lock. A second call does nothing.
+func (l *Lock) Unlock() error {
+	if err := l.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+		return fmt.Errorf("releasing the lock: %w", err)
+	}
+	return nil
+}
+
+func holderOf(f *os.File) string {
+	b := make([]byte, 16)
+	n, _ := f.ReadAt(b, 0)
+	pid := strings.TrimSpace(string(b[:n]))
+	if pid == "" || strings.Trim(pid, "0123456789") != "" {
+		return ""
+	}
+	return " (process " + pid + ")"
+}
