@@ -136,6 +136,9 @@ func (w *treeWalk) file(path []string, field string) error {
 	if err != nil {
 		return err
 	}
+	if strings.Contains(attr, "l") && f.Length == -1 {
+		f.Length = 0 // libtorrent leaves it out
+	}
 	switch {
 	case f.Length < 0:
 		return refuse(field, "no length that is at least 0")
