@@ -1,0 +1,10 @@
+// Package client drives real programs in tests: p2pshare itself, aria2, Transmission and libtorrent as
+// peers, mktorrent and libtorrent as creators, nginx as a web seed.
+//
+// Start runs a program on a host of a lab and gives a Process that can be watched, waited for and
+// killed; Aria2, Transmission and Libtorrent are Peers that seed and fetch with the same two calls.
+// Everything that a program needs of its own (configuration, home, logs) is made below a scratch folder
+// of the caller; nothing of the machine's configuration is read.
+//
+// Waiting is always for something seen: a line, an end, a finished download; never for time to pass.
+package client

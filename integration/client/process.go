@@ -1,0 +1,185 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// poll is how often something that cannot be waited for is looked at.
+const poll = 50 * time.Millisecond
+
+// Process is a program that runs.
+type Process struct {
+	Stdout, Stderr *Output
+	cmd            *exec.Cmd
+	done           chan struct{} // closed when it has ended
+	err            error         // of Wait; set before done is closed
+	finished       func(context.Context) error
+}
+
+// Start runs cmd until it ends, or the test does.
+func Start(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{Stdout: newOutput(), Stderr: newOutput(), cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
+	// A child of a killed program may hold the pipes; do not wait for it for ever.
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", strings.Join(cmd.Args, " "), err)
+	}
+	go func() {
+		p.err = cmd.Wait()
+		p.Stdout.close()
+		p.Stderr.close()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("%s\nstdout: %s\nstderr: %s", strings.Join(cmd.Args, " "), tail(p.Stdout.String()), tail(p.Stderr.String()))
+		}
+	})
+	return p
+}
+
+// Kill ends it as kill -9 does, and waits until it is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Signal(syscall.SIGKILL) // it may have ended by itself
+	<-p.done
+}
+
+// Interrupt is Ctrl-C.
+func (p *Process) Interrupt() error { return p.cmd.Process.Signal(syscall.SIGINT) }
+
+// Running says whether it has not ended yet.
+func (p *Process) Running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Exit waits until it ends and returns its exit code; -1 if a signal ended it.
+func (p *Process) Exit(ctx context.Context) (int, error) {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("%s still runs: %w", p.cmd.Args[0], context.Cause(ctx))
+	}
+	var exit *exec.ExitError
+	if p.err != nil && !errors.As(p.err, &exit) {
+		return 0, p.err
+	}
+	return p.cmd.ProcessState.ExitCode(), nil
+}
+
+// Finished waits until its download is complete. For most programs that is their end.
+func (p *Process) Finished(ctx context.Context) error {
+	if p.finished != nil {
+		return p.finished(ctx)
+	}
+	code, err := p.Exit(ctx)
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return fmt.Errorf("exit code %d: %s", code, tail(p.Stdout.String()+p.Stderr.String()))
+	}
+	return nil
+}
+
+// Until calls f until it is true, ctx ends or the program does.
+func (p *Process) Until(ctx context.Context, what string, f func() bool) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-p.done:
+			if f() {
+				return nil
+			}
+			return fmt.Errorf("%s ended before: %s\n%s", p.cmd.Args[0], what, tail(p.Stdout.String()+p.Stderr.String()))
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until %s: %w", what, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// Output collects what a program prints.
+type Output struct {
+	mu      sync.Mutex
+	buf     bytes.Buffer
+	changed chan struct{} // closed and made anew with every write
+	closed  bool
+}
+
+func newOutput() *Output { return &Output{changed: make(chan struct{})} }
+
+// Write takes what the program printed.
+func (o *Output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.changed)
+	o.changed = make(chan struct{})
+	return o.buf.Write(b)
+}
+
+// String is everything so far.
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// Line waits for a whole line that match accepts, and returns it without its end.
+func (o *Output) Line(ctx context.Context, match func(string) bool) (string, error) {
+	for {
+		o.mu.Lock()
+		text, changed, closed := o.buf.String(), o.changed, o.closed
+		o.mu.Unlock()
+		lines := strings.SplitAfter(text, "\n")
+		for _, l := range lines {
+			if (strings.HasSuffix(l, "\n") || closed) && match(strings.TrimSuffix(l, "\n")) {
+				return strings.TrimSuffix(l, "\n"), nil
+			}
+		}
+		if closed {
+			return "", fmt.Errorf("the program ended without the line, it printed %q: %w", tail(text), io.ErrUnexpectedEOF)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", fmt.Errorf("no such line in %q: %w", tail(text), context.Cause(ctx))
+		}
+	}
+}
+
+func (o *Output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// tail is the end of a text, for messages.
+func tail(s string) string {
+	const limit = 3000
+	if len(s) > limit {
+		s = "..." + s[len(s)-limit:]
+	}
+	return s
+}

@@ -1,0 +1,173 @@
+package netlab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// prefix begins the name of every namespace of ours; the process that made it follows.
+const prefix = "p2pshare-lab-"
+
+var labs atomic.Int64 // numbers the labs of this process
+
+// Lab is a network of hosts 1..n, and a hub that holds the bridge and is a machine as well.
+type Lab struct {
+	name  string
+	hosts []*Host // 0 is the hub
+}
+
+// Host is one machine of a lab.
+type Host struct {
+	NS string // its network namespace
+	IP string // its IPv4 address
+}
+
+// New makes a lab of n hosts. They have the addresses 10.77.0.1 and up, the hub has 10.77.0.254;
+// every lab uses the same ones, since none can see another.
+func New(n int) (*Lab, error) {
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("network namespaces need root: run make test, or the test binary under sudo")
+	}
+	l := &Lab{name: fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), labs.Add(1))}
+	hub := l.add("hub", "10.77.0.254")
+	cmds := []string{
+		"netns add " + hub.NS,
+		"-n " + hub.NS + " link set lo up",
+		"-n " + hub.NS + " link add br0 type bridge",
+		"-n " + hub.NS + " addr add " + hub.IP + "/24 dev br0",
+		"-n " + hub.NS + " link set br0 up",
+		"-n " + hub.NS + " route add 224.0.0.0/4 dev br0",
+	}
+	for i := 1; i <= n; i++ {
+		h := l.add(strconv.Itoa(i), fmt.Sprintf("10.77.0.%d", i))
+		port := fmt.Sprintf("v%d", i)
+		cmds = append(cmds,
+			"netns add "+h.NS,
+			"-n "+h.NS+" link set lo up",
+			"link add "+port+" netns "+hub.NS+" type veth peer name eth0 netns "+h.NS,
+			"-n "+hub.NS+" link set "+port+" master br0",
+			"-n "+hub.NS+" link set "+port+" up",
+			"-n "+h.NS+" addr add "+h.IP+"/24 dev eth0",
+			"-n "+h.NS+" link set eth0 up",
+			"-n "+h.NS+" route add default via "+hub.IP,
+			"-n "+h.NS+" route add 224.0.0.0/4 dev eth0",
+		)
+	}
+	for _, c := range cmds {
+		if err := ip(strings.Fields(c)...); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// Host is host i, counted from 1.
+func (l *Lab) Host(i int) *Host { return l.hosts[i] }
+
+// Hub is the machine at the bridge.
+func (l *Lab) Hub() *Host { return l.hosts[0] }
+
+// Down takes host i off the network; its programs go on.
+func (l *Lab) Down(i int) error { return ip("-n", l.hosts[i].NS, "link", "set", "eth0", "down") }
+
+// Close ends every process that is left in the lab and removes its namespaces.
+func (l *Lab) Close() {
+	for _, h := range l.hosts {
+		remove(h.NS)
+	}
+}
+
+// Sweep removes the labs of processes that are gone.
+func Sweep() {
+	names, _ := filepath.Glob("/run/netns/" + prefix + "*")
+	for _, p := range names {
+		ns := filepath.Base(p)
+		pid, _, _ := strings.Cut(strings.TrimPrefix(ns, prefix), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			remove(ns)
+		}
+	}
+}
+
+// Command is exec.CommandContext on this host. The process is killed with the test's.
+func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", h.NS, name}, args...)...)
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return c
+}
+
+// Listen is net.Listen on this host.
+func (h *Host) Listen(network, address string) (l net.Listener, err error) {
+	err = inNamespace(h.NS, func() error {
+		l, err = net.Listen(network, address)
+		return err
+	})
+	return l, err
+}
+
+// ListenPacket is net.ListenPacket on this host.
+func (h *Host) ListenPacket(network, address string) (c net.PacketConn, err error) {
+	err = inNamespace(h.NS, func() error {
+		c, err = net.ListenPacket(network, address)
+		return err
+	})
+	return c, err
+}
+
+// Dial connects from this host. The address must be an IP's: a name would be looked up on another
+// thread, outside the lab.
+func (h *Host) Dial(ctx context.Context, network, address string) (c net.Conn, err error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if net.ParseIP(host) == nil {
+		return nil, fmt.Errorf("dial %q in a lab: not an IP address", address)
+	}
+	err = inNamespace(h.NS, func() error {
+		var d net.Dialer
+		c, err = d.DialContext(ctx, network, address)
+		return err
+	})
+	return c, err
+}
+
+func (l *Lab) add(host, addr string) *Host {
+	h := &Host{NS: l.name + "-" + host, IP: addr}
+	l.hosts = append(l.hosts, h)
+	return h
+}
+
+func ip(args ...string) error {
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// remove ends what runs in a namespace and deletes it. A namespace lives on while a process is in it,
+// and its bridge with it.
+func remove(ns string) {
+	pids, err := exec.Command("ip", "netns", "pids", ns).Output()
+	if err != nil {
+		return // it was never made
+	}
+	for _, f := range strings.Fields(string(pids)) {
+		pid, err := strconv.Atoi(f)
+		// The test's own threads may be counted while they are inside; they are not ours to kill.
+		if err == nil && pid != os.Getpid() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	_ = ip("netns", "del", ns)
+}
