@@ -1,6 +1,7 @@
 package content
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,6 +63,34 @@ func (l Located) Check(t *metafile.Torrent) error {
 		return fmt.Errorf("content of %q: %d paths for %d files", t.Name, len(l.Paths), len(t.Files))
 	case l.Stamps != nil && len(l.Stamps) != len(t.Files):
 		return fmt.Errorf("content of %q: %d stamps for %d files", t.Name, len(l.Stamps), len(t.Files))
+	}
+	return nil
+}
+
+// Unchanged looks at every file by its path, without reading it, and returns a *ChangedError for the first
+// that is not what its stamp says: replaced, changed, gone. It needs stamps.
+func (l Located) Unchanged(ctx context.Context) error {
+	root, err := os.OpenRoot(l.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &ChangedError{Path: l.Root, How: "is gone"}
+	}
+	if err != nil {
+		return fmt.Errorf("open the folder %q: %w", l.Root, underlying(err))
+	}
+	defer root.Close()
+	for i, p := range l.Paths {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		fi, err := root.Stat(filepath.FromSlash(p))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return &ChangedError{Path: l.File(i), How: "is gone"}
+		case err != nil:
+			return fmt.Errorf("look at %q: %w", l.File(i), underlying(err))
+		case !StampOf(fi).Same(l.Stamps[i]):
+			return &ChangedError{Path: l.File(i), How: "changed on disk"}
+		}
 	}
 	return nil
 }

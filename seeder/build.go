@@ -1,0 +1,276 @@
+package seeder
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/names"
+)
+
+// Format is which versions of BitTorrent can read a torrent.
+type Format string
+
+// The formats. Auto is Hybrid for a single file, which costs nothing there, and V1 for a folder, where the
+// pads of a hybrid cost bytes and clients.
+const (
+	Auto   Format = "auto"
+	Hybrid Format = "hybrid"
+	V1     Format = "v1"
+	V2     Format = "v2"
+)
+
+// Options of a build.
+type Options struct {
+	Path        string     // file or folder; a symlink to one is followed
+	Name        string     // empty: the base name of Path
+	Format      Format     // empty: Auto
+	PieceLength int64      // bytes, a power of two; 0: chosen by size
+	Private     bool       // BEP 27
+	Trackers    [][]string // tiers (BEP 12)
+	WebSeeds    []string   // BEP 19
+	Exclude     []string   // gitignore patterns, stronger than the ignore files
+	Comment     string
+	Sums        bool // also the SHA-256 of every file
+	Workers     int  // 0: all cores
+
+	// Progress is told of bytes hashed, never falling, one call at a time; may be nil.
+	Progress func(done, total int64)
+}
+
+// Built is a torrent and where its content is.
+type Built struct {
+	Torrent *metafile.Torrent
+	Bytes   []byte          // the .torrent file, the same on every run
+	Located content.Located // with the stamps that held before and after the bytes were hashed
+	Format  Format          // the one chosen
+	Skipped []Skipped       // what cannot be published; excluded files are not listed
+	Sums    []Sum           // one a file, in torrent order, if asked for
+}
+
+// Build makes a torrent of what is at o.Path. A file that changes meanwhile is an error that names it.
+func Build(ctx context.Context, o Options) (*Built, error) {
+	at, err := filepath.Abs(o.Path)
+	if err != nil {
+		return nil, fmt.Errorf("find %q: %w", o.Path, err)
+	}
+	if err := o.judge(); err != nil {
+		return nil, err
+	}
+	t, err := walk(ctx, at, o.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlan(t, o)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := p.hash(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	b, err := p.encode(o)
+	if err != nil {
+		return nil, err
+	}
+	torrent, err := metafile.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("judge the torrent of %q: %w", at, err)
+	}
+	return &Built{
+		Torrent: torrent, Bytes: b, Located: p.located(), Format: p.format, Skipped: t.skipped, Sums: sums,
+	}, nil
+}
+
+// judge refuses options that no content could meet.
+func (o Options) judge() error {
+	switch o.Format {
+	case "", Auto, Hybrid, V1, V2:
+	default:
+		return fault.New(fault.Usage, "format %q: want %s, %s, %s or %s", o.Format, Auto, Hybrid, V1, V2)
+	}
+	n := o.PieceLength
+	if n != 0 && (n < minPieceLength || n > maxPieceLength || n&(n-1) != 0) {
+		return fault.New(fault.Usage, "piece length %d: want a power of two from %d (16 KiB) to %d (64 MiB)", n, minPieceLength, maxPieceLength)
+	}
+	if o.Name != "" {
+		if err := names.Check(o.Name); err != nil {
+			return fault.New(fault.Usage, "name of the torrent: %w", err)
+		}
+	}
+	return nil
+}
+
+// plan is a torrent before its hashes are known.
+type plan struct {
+	tree        *tree
+	name        string
+	format      Format
+	pieceLength int64
+	entries     []entry // in torrent order
+	layout      *content.Layout
+	sums        []content.PieceSums // one a piece
+}
+
+func newPlan(t *tree, o Options) (*plan, error) {
+	p := &plan{tree: t, name: cmp.Or(norm.NFC.String(o.Name), t.name), format: o.Format, entries: t.entries}
+	if err := names.Check(p.name); err != nil {
+		return nil, fault.Hint(fault.New(fault.Usage, "%q cannot be the name of a torrent: %w", p.name, err), "give another with --name")
+	}
+	if t.size == 0 {
+		return nil, fault.Hint(fault.New(fault.Usage, "there is nothing to publish in %q: it holds 0 bytes", t.root),
+			"clients cannot fetch a torrent without bytes; add a file that is not empty")
+	}
+	if p.format == "" || p.format == Auto {
+		p.format = V1
+		if !t.dir {
+			p.format = Hybrid
+		}
+	}
+	if p.format == V2 && t.dir && len(p.entries) == 1 && len(p.entries[0].path) == 1 && p.entries[0].path[0] == p.name {
+		return nil, fault.Hint(
+			fault.New(fault.Usage, "the only file in folder %q has the name of the torrent, and BitTorrent v2 takes that for a single file", t.root),
+			"publish the file itself, give another --name, or use --format v1")
+	}
+	p.order()
+	p.pieceLength = o.PieceLength
+	if p.pieceLength == 0 {
+		p.pieceLength = choosePieceLength(t.size, len(p.entries), p.format != V1 && t.dir)
+	}
+	extents := p.extents()
+	last := extents[len(extents)-1]
+	if pieces := (last.Offset + last.Length + p.pieceLength - 1) / p.pieceLength; pieces > maxPieces {
+		return nil, fault.Hint(fault.New(fault.Usage, "piece length %d makes %d pieces, and %d is the most that other clients take", p.pieceLength, pieces, maxPieces),
+			"choose a larger --piece-length, or leave it out")
+	}
+	var err error
+	if p.layout, err = content.NewLayout(p.pieceLength, extents); err != nil {
+		return nil, fmt.Errorf("lay out %q: %w", t.root, err)
+	}
+	p.sums = make([]content.PieceSums, p.layout.Pieces())
+	return p, nil
+}
+
+// order puts the files as the field does: v1 by the bytes of the whole path, as mktorrent, v2 name by name,
+// as the keys of the file tree (BEP 52). A hybrid's two lists have to agree.
+func (p *plan) order() {
+	if p.format == V1 {
+		slices.SortFunc(p.entries, func(a, b entry) int {
+			return strings.Compare(strings.Join(a.path, "/"), strings.Join(b.path, "/"))
+		})
+		return
+	}
+	slices.SortFunc(p.entries, func(a, b entry) int { return slices.Compare(a.path, b.path) })
+}
+
+// extents lay the files into the piece space: end to end in v1, each at a piece in v2, and a hybrid fills
+// the gaps with pads.
+func (p *plan) extents() []content.Extent {
+	var extents []content.Extent
+	var off int64
+	for i, e := range p.entries {
+		size := e.stamp.Size
+		if size == 0 {
+			continue
+		}
+		extents = append(extents, content.Extent{File: i, Offset: off, Length: size})
+		off += size
+		if pad := p.pad(size); pad > 0 {
+			if p.format == Hybrid && p.padded() {
+				extents = append(extents, content.Extent{File: content.Padding, Offset: off, Length: pad})
+			}
+			off += pad
+		}
+	}
+	return extents
+}
+
+// pad is what is missing after a file to the next piece, in the formats where files begin at pieces.
+func (p *plan) pad(size int64) int64 {
+	if p.format == V1 {
+		return 0
+	}
+	return -size & (p.pieceLength - 1)
+}
+
+// padded says whether a hybrid has pads at all. libtorrent, whose infohashes ours have to equal, puts one
+// after every file that needs one, the last too, unless there is one file only.
+func (p *plan) padded() bool { return len(p.entries) > 1 }
+
+// choosePieceLength picks a power of two: for a hybrid or v2 folder smaller, so that the pads stay small.
+func choosePieceLength(size int64, files int, aligned bool) int64 {
+	n := int64(leastChosen)
+	for n < mostChosen && size/n > targetPieces || size/n > maxPieces/2 && n < maxPieceLength {
+		n *= 2
+	}
+	if aligned {
+		// A pad is half a piece on average.
+		for n > minPieceLength && n/2*int64(files) > size/padShare && size/n < padPieces {
+			n /= 2
+		}
+	}
+	return n
+}
+
+// hash fills in the pieces' sums, and returns the files' if they are asked for.
+func (p *plan) hash(ctx context.Context, o Options) ([]Sum, error) {
+	var mu sync.Mutex
+	var done int64
+	total := p.tree.size
+	if o.Sums {
+		total *= 2
+	}
+	progress := func(n int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += n
+		if o.Progress != nil {
+			o.Progress(done, total)
+		}
+	}
+	var sums []Sum
+	group, ctx := errgroup.WithContext(ctx)
+	if o.Sums {
+		group.Go(func() (err error) {
+			sums, err = p.fileSums(ctx, o.Workers, progress)
+			return err
+		})
+	}
+	group.Go(func() error {
+		return content.Hashing{
+			Layout: p.layout, Located: p.located(), V1: p.format != V2, V2: p.format != V1, Workers: o.Workers,
+			Piece:    func(i int, s content.PieceSums) { p.sums[i] = s },
+			Broken:   func(_ int, err error) error { return hashError(err) },
+			Progress: progress,
+		}.Run(ctx)
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	// A file that was hashed early may have changed while the others were.
+	return sums, p.located().Unchanged(ctx)
+}
+
+// hashError adds the way out to what went wrong with a file.
+func hashError(err error) error {
+	return fault.Hint(err, "publish again when nothing writes there any more, or --exclude the file")
+}
+
+func (p *plan) located() content.Located {
+	l := content.Located{Root: p.tree.root}
+	for _, e := range p.entries {
+		l.Paths = append(l.Paths, e.disk)
+		l.Stamps = append(l.Stamps, e.stamp)
+	}
+	return l
+}

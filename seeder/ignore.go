@@ -1,0 +1,116 @@
+package seeder
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// ignoring is the patterns in force in a folder, weakest first. Those of the command line come last
+// (asked), so that they win over every ignore file.
+type ignoring struct {
+	files []gitignore.Pattern
+	asked []gitignore.Pattern
+}
+
+func newIgnoring(exclude []string) (*ignoring, error) {
+	ig := &ignoring{}
+	for _, line := range exclude {
+		p, err := parsePattern(line, nil)
+		if err != nil {
+			return nil, fault.New(fault.Usage, "exclude %q: %w", line, err)
+		}
+		if p != nil {
+			ig.asked = append(ig.asked, p)
+		}
+	}
+	return ig, nil
+}
+
+// in is ig with the ignore file of the folder dir, at the on-disk path domain.
+func (ig *ignoring) in(dir *os.Root, domain []string) (*ignoring, error) {
+	where := path.Join(append(append([]string{}, domain...), IgnoreFile)...)
+	f, fi, err := content.OpenRegular(dir, IgnoreFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ig, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %q: %w", where, plain(err))
+	}
+	defer f.Close()
+	if fi.Size() > maxIgnore {
+		return nil, fault.New(fault.Usage, "%q has %d bytes, more than a file of patterns has (%d)", where, fi.Size(), maxIgnore)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxIgnore))
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", where, plain(err))
+	}
+	sub := &ignoring{asked: ig.asked, files: ig.files[:len(ig.files):len(ig.files)]}
+	for i, line := range strings.Split(string(text), "\n") {
+		p, err := parsePattern(strings.TrimSuffix(line, "\r"), domain)
+		if err != nil {
+			return nil, fault.New(fault.Usage, "%q, line %d: pattern %q: %w", where, i+1, line, err)
+		}
+		if p != nil {
+			sub.files = append(sub.files, p)
+		}
+	}
+	return sub, nil
+}
+
+// excludes says whether what is at an on-disk path is left out. Its folder is not: excluded folders are
+// never entered.
+func (ig *ignoring) excludes(at []string, dir bool) bool {
+	for _, list := range [][]gitignore.Pattern{ig.asked, ig.files} {
+		for i := len(list) - 1; i >= 0; i-- {
+			got := list[i].Match(at, dir)
+			if got == gitignore.NoMatch {
+				continue
+			}
+			// The library also matches what lies below a match. That the folder was matched was judged,
+			// with all patterns, when it was entered.
+			if len(at) > 1 && list[i].Match(at[:len(at)-1], true) == got {
+				continue
+			}
+			return got == gitignore.Exclude
+		}
+	}
+	return false
+}
+
+// parsePattern is nil for lines that are no patterns.
+func parsePattern(line string, domain []string) (gitignore.Pattern, error) {
+	if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+		return nil, nil
+	}
+	// The library takes "a/**" for the folder itself too, which would keep "!a/b" from working. As excluded
+	// folders are not entered, "a/*" means the same.
+	if strings.HasSuffix(line, "/**") {
+		line = strings.TrimSuffix(line, "*")
+	}
+	for _, part := range strings.Split(strings.TrimPrefix(line, "!"), "/") {
+		if _, err := filepath.Match(part, ""); err != nil {
+			return nil, err
+		}
+	}
+	return gitignore.ParsePattern(line, domain), nil
+}
+
+// plain is err without the operation and the path that os puts before it: messages here name the path.
+func plain(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,273 @@
+package seeder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/names"
+)
+
+// Skipped is something in the folder that cannot be published, and was left out.
+type Skipped struct {
+	Path   string // slash-separated, below the folder
+	Reason string
+}
+
+// entry is a file that is published.
+type entry struct {
+	disk  string   // slash-separated, below the root, as the disk spells it
+	path  []string // below the torrent's name, composed; nil for a single file
+	stamp content.Stamp
+	exec  bool
+}
+
+// tree is what was found at a path.
+type tree struct {
+	root    string // absolute
+	name    string // the base name of the path that was given, composed
+	dir     bool
+	entries []entry
+	skipped []Skipped
+	size    int64
+}
+
+// walk finds what is published of the file or folder at an absolute path.
+func walk(ctx context.Context, at string, exclude []string) (*tree, error) {
+	fi, err := os.Stat(at)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fault.New(fault.NotFound, "no file or folder at %q", at)
+	case err != nil:
+		return nil, fmt.Errorf("look at %q: %w", at, plain(err))
+	}
+	t := &tree{root: at, name: norm.NFC.String(filepath.Base(at)), dir: fi.IsDir()}
+	switch {
+	case fi.Mode().IsRegular():
+		return t, t.single(at, fi)
+	case !t.dir:
+		return nil, fault.New(fault.Usage, "%q is a %s, and only files and folders can be published", at, kindOf(fi.Mode()))
+	}
+	ignore, err := newIgnoring(exclude)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(at)
+	if err != nil {
+		return nil, unreadable(at, err)
+	}
+	defer root.Close()
+	w := &walker{ctx: ctx, tree: t, top: root}
+	if err := w.folder(root, nil, nil, ignore, []fs.FileInfo{fi}); err != nil {
+		return nil, err
+	}
+	if len(t.entries) == 0 {
+		return nil, fault.Hint(fault.New(fault.Usage, "there is nothing to publish in %q", at),
+			"put files there, or look at what --exclude and %s leave out", IgnoreFile)
+	}
+	return t, nil
+}
+
+// single is the tree of one file. What was given may be a symlink to it: that was asked for.
+func (t *tree) single(at string, fi fs.FileInfo) error {
+	real, err := filepath.EvalSymlinks(at)
+	if err != nil {
+		return fmt.Errorf("look at %q: %w", at, plain(err))
+	}
+	t.root = filepath.Dir(real)
+	t.size = fi.Size()
+	t.entries = []entry{{disk: filepath.Base(real), stamp: content.StampOf(fi), exec: executable(fi)}}
+	return nil
+}
+
+// walker goes through a folder.
+type walker struct {
+	ctx  context.Context
+	tree *tree
+	top  *os.Root
+	seen int
+}
+
+// folder walks the folder dir, which is at the given path on disk and in the torrent. above are the
+// folders it lies in, itself last, to notice links that lead back into them.
+func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring, above []fs.FileInfo) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	ignore, err := ignore.in(dir, disk)
+	if err != nil {
+		return err
+	}
+	list, err := entryNames(dir)
+	if err != nil {
+		return unreadable(w.abs(disk), err)
+	}
+	keys := make(map[string]string, len(list))
+	for _, name := range list {
+		if w.seen++; w.seen > maxEntries {
+			return fault.New(fault.Usage, "%q holds more than %d files and folders", w.tree.root, maxEntries)
+		}
+		if name == IgnoreFile {
+			continue
+		}
+		at := append(disk[:len(disk):len(disk)], name)
+		fi, err := dir.Lstat(name)
+		if err != nil {
+			return unreadable(w.abs(at), err)
+		}
+		if ignore.excludes(at, fi.IsDir()) {
+			continue
+		}
+		if fi.Mode()&fs.ModeSymlink != 0 {
+			if fi, err = w.follow(at); err != nil {
+				return err
+			}
+		}
+		if !fi.IsDir() && !fi.Mode().IsRegular() {
+			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "it is a " + kindOf(fi.Mode())})
+			continue
+		}
+		to := append(composed[:len(composed):len(composed)], norm.NFC.String(name))
+		if err := judgeName(w.abs(at), to); err != nil {
+			return err
+		}
+		key := names.Key(to[len(to)-1])
+		if other, ok := keys[key]; ok {
+			return fault.Hint(fault.New(fault.Usage, "%q and %q in %q are one name on some systems", other, name, w.abs(disk)),
+				"rename or --exclude one of them")
+		}
+		keys[key] = name
+		if fi.IsDir() {
+			err = w.enter(dir, at, to, ignore, above, fi)
+		} else {
+			err = w.file(dir, at, to, fi)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter walks a folder in another.
+func (w *walker) enter(dir *os.Root, disk, composed []string, ignore *ignoring, above []fs.FileInfo, fi fs.FileInfo) error {
+	if slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, fi) }) {
+		return fault.Hint(fault.New(fault.Usage, "%q leads back into a folder it lies in", w.abs(disk)), "--exclude it")
+	}
+	sub, err := dir.OpenRoot(disk[len(disk)-1])
+	if err != nil {
+		// A link up and over leaves dir, not the top.
+		sub, err = w.top.OpenRoot(filepath.Join(disk...))
+	}
+	if err != nil {
+		return unreadable(w.abs(disk), err)
+	}
+	defer sub.Close()
+	return w.folder(sub, disk, composed, ignore, append(above[:len(above):len(above)], fi))
+}
+
+func (w *walker) file(dir *os.Root, disk, composed []string, fi fs.FileInfo) error {
+	// Who may read nothing learns it now, not after an hour of hashing. A file that all may read needs no
+	// trial.
+	if fi.Mode().Perm()&0o444 != 0o444 {
+		f, _, err := content.OpenRegular(w.top, path.Join(disk...))
+		if err != nil {
+			return unreadable(w.abs(disk), err)
+		}
+		f.Close()
+	}
+	if len(w.tree.entries) >= metafile.MaxFiles {
+		return fault.Hint(fault.New(fault.Usage, "%q holds more than %d files, the most that a torrent may have", w.tree.root, metafile.MaxFiles),
+			"pack them into an archive, or --exclude some")
+	}
+	w.tree.size += fi.Size()
+	w.tree.entries = append(w.tree.entries, entry{
+		disk: path.Join(disk...), path: composed, stamp: content.StampOf(fi), exec: executable(fi),
+	})
+	return nil
+}
+
+// follow finds what a symlink leads to, which must lie in the folder: a link that leads out of it may show
+// the world a key.
+func (w *walker) follow(disk []string) (fs.FileInfo, error) {
+	rel := filepath.Join(disk...)
+	fi, err := w.top.Stat(rel)
+	if err == nil {
+		return fi, nil
+	}
+	target, linkErr := w.top.Readlink(rel)
+	if linkErr != nil {
+		target = "?"
+	}
+	why := "leads out of the folder that is published"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		why = "leads to nothing"
+	case errors.Is(err, fs.ErrPermission):
+		why = "leads to what may not be read"
+	case isLoop(err):
+		why = "leads in a circle"
+	case filepath.IsAbs(target):
+		why = "leads to an absolute path, which means another file elsewhere"
+	}
+	return nil, fault.Hint(fault.New(fault.Usage, "symlink %q to %q %s", w.abs(disk), target, why),
+		"--exclude it, or put the file itself in its place")
+}
+
+// isLoop tells a circle of links. os.Root follows links itself and says so in words of its own.
+func isLoop(err error) bool {
+	return strings.Contains(err.Error(), "too many")
+}
+
+func (w *walker) abs(disk []string) string {
+	return filepath.Join(append([]string{w.tree.root}, disk...)...)
+}
+
+// judgeName refuses a name that cannot exist on every system.
+func judgeName(at string, composed []string) error {
+	if err := names.CheckPath(composed); err != nil {
+		return fault.Hint(fault.New(fault.Usage, "%q cannot be published: %w", at, err), "rename it, or --exclude it")
+	}
+	return nil
+}
+
+func unreadable(at string, err error) error {
+	return fault.Hint(fault.New(fault.Failed, "read %q: %w", at, plain(err)), "make it readable, or --exclude it")
+}
+
+func entryNames(dir *os.Root) ([]string, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list, err := f.Readdirnames(-1)
+	slices.Sort(list) // which of two faults is reported does not depend on the disk
+	return list, err
+}
+
+// executable says whether the owner may run a file: what libtorrent goes by as well.
+func executable(fi fs.FileInfo) bool { return fi.Mode().Perm()&0o100 != 0 }
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeNamedPipe != 0:
+		return "named pipe"
+	case m&fs.ModeSocket != 0:
+		return "socket"
+	case m&fs.ModeDevice != 0:
+		return "device"
+	}
+	return "special file"
+}
