@@ -1,0 +1,169 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/p2pshare/p2pshare/internal/metafile"
+)
+
+func format(t *metafile.Torrent) []Finding {
+	switch {
+	case t.V1 == nil:
+		return []Finding{{Error, "it is v2 only (BEP 52)",
+			"aria2 and Transmission 3 refuse it; libtorrent 2 and p2pshare fetch it",
+			"publish with --format v1, or hybrid for a single file"}}
+	case !t.Dir:
+		return nil
+	}
+	count, tail := padding(t)
+	var f []Finding
+	if t.V2 != nil && count > 0 {
+		f = append(f, Finding{Error, fmt.Sprintf("it is a hybrid folder with %d pads (BEP 47)", count),
+			"aria2 1.36 never finishes it, transmission-show 3.00 refuses it, and clients without BEP 47 write files called .pad",
+			"publish with --format v1"})
+	} else if count > 0 {
+		f = append(f, Finding{Warning, fmt.Sprintf("it has %d pads (BEP 47)", count),
+			"clients without BEP 47, among them aria2 and Transmission 3, fetch them and write files called .pad",
+			"publish with --format v1, which writes none"})
+	}
+	if tail {
+		f = append(f, Finding{Warning, "it ends in a pad",
+			"clients differ on whether a pad follows the last file, so the same files may give another infohash elsewhere",
+			"publish with --format v1"})
+	}
+	if t.V2 != nil && len(t.Files) > manyHybridFiles {
+		f = append(f, Finding{Warning, fmt.Sprintf("it is a hybrid of %d files", len(t.Files)),
+			"p2pshare moves hybrids of many files far below the speed of v1",
+			"publish with --format v1; SHA-256 of every file can go beside it with --sums"})
+	}
+	return f
+}
+
+// padding counts the pads of the v1 file list, and says whether one is last.
+func padding(t *metafile.Torrent) (count int, tail bool) {
+	for _, f := range t.Info.Files {
+		tail = strings.Contains(f.Attr, "p")
+		if tail {
+			count++
+		}
+	}
+	return count, tail
+}
+
+func pieces(t *metafile.Torrent) []Finding {
+	var f []Finding
+	size := humanize.IBytes(uint64(t.PieceLength))
+	switch {
+	case t.PieceLength > largePiece:
+		f = append(f, Finding{Warning, fmt.Sprintf("its pieces are %s", size),
+			"some clients refuse pieces beyond 16 MiB, and every client loses that much to one wrong byte",
+			"publish with --piece-length 16MiB or less"})
+	case t.Pieces > manyPieces:
+		f = append(f, Finding{Warning, fmt.Sprintf("it has %s pieces", humanize.Comma(int64(t.Pieces))),
+			"peers of a magnet send a metadata of many megabytes first, and small devices hold it in memory",
+			"publish with a larger --piece-length, or leave the choice out"})
+	}
+	if t.Pieces < fewPieces && t.Size >= fewPiecesSize {
+		f = append(f, Finding{Note, fmt.Sprintf("it has only %d pieces", t.Pieces),
+			"fetchers have little to give each other before each holds nearly everything", "publish with a smaller --piece-length"})
+	}
+	if t.PieceLength&(t.PieceLength-1) != 0 || t.PieceLength < 16<<10 {
+		f = append(f, Finding{Warning, fmt.Sprintf("its piece length, %d bytes, is no power of two from 16 KiB", t.PieceLength),
+			"some clients refuse it", "publish with --piece-length 1MiB, or leave the choice out"})
+	}
+	return f
+}
+
+// names looks at what is allowed and still troubles someone; metafile refused what is dangerous. One
+// finding a kind, with the first such name as its example.
+func names(t *metafile.Torrent) []Finding {
+	var f []Finding
+	kinds := []struct {
+		is               func(component, path string) bool
+		level            Level
+		what, who, remed string
+	}{
+		{func(_, p string) bool { return utf8.RuneCountInString(p) > longPath }, Warning, "has a path longer than 200 characters",
+			"Windows programs without long paths cannot open it", "shorten it"},
+		{func(c, _ string) bool { return !norm.NFC.IsNormalString(c) }, Warning, "is not in Unicode's composed form (NFC)",
+			"macOS and Linux take it for different names", "rename it, or publish with p2pshare, which composes names"},
+		{func(c, _ string) bool { return strings.HasPrefix(c, " ") || strings.HasPrefix(c, "-") }, Warning, "begins with a space or a hyphen",
+			"shell commands take it for an option or two words", "rename it"},
+		{func(c, _ string) bool { return strings.HasPrefix(c, ".") }, Note, "begins with a dot",
+			"file managers do not show it", "leave it out with --exclude if it is not meant to be shared"},
+		{func(c, _ string) bool { return strings.HasSuffix(strings.ToLower(c), ".torrent") }, Note, "is a .torrent file itself",
+			"clients that watch the folder will add it", "leave it out with --exclude"},
+	}
+	for _, k := range kinds {
+		first, n := "", 0
+		for _, file := range t.Files {
+			path := strings.Join(append([]string{t.Name}, file.Path...), "/")
+			last := t.Name
+			if len(file.Path) > 0 {
+				last = file.Path[len(file.Path)-1]
+			}
+			if k.is(last, path) {
+				if n++; n == 1 {
+					first = path
+				}
+			}
+		}
+		if n > 0 {
+			what := fmt.Sprintf("%q %s", first, k.what)
+			if n > 1 {
+				what += fmt.Sprintf(", and so for %d more", n-1)
+			}
+			f = append(f, Finding{k.level, what, k.who, k.remed})
+		}
+	}
+	return f
+}
+
+// sources looks at how peers and bytes are found.
+func sources(t *metafile.Torrent) []Finding {
+	var f []Finding
+	if t.Meta == nil {
+		return nil
+	}
+	trackers := t.Meta.Announce != ""
+	for _, tier := range t.Meta.AnnounceList {
+		trackers = trackers || len(tier) > 0
+	}
+	seeds := len(t.Meta.UrlList) > 0
+	switch {
+	case t.Private && !trackers && !seeds:
+		f = append(f, Finding{Error, "it is private and names no tracker and no web seed",
+			"every client: a private torrent may use no DHT, so there is no way to find peers",
+			"publish with --tracker URL, or without --private"})
+	case t.Private && !trackers:
+		f = append(f, Finding{Warning, "it is private and names no tracker",
+			"every client: no peers are found, and all bytes come from the web seeds", "publish with --tracker URL"})
+	case !trackers && !seeds:
+		f = append(f, Finding{Note, "it names no tracker and no web seed",
+			"peers are found by DHT and on the LAN alone; clients with DHT off find nobody",
+			"publish with --tracker URL or --webseed URL"})
+	}
+	if t.Private && len(t.Meta.Nodes) > 0 {
+		f = append(f, Finding{Warning, "it is private and names DHT nodes",
+			"clients must not use them (BEP 27); one that does tells strangers of it", "publish it anew"})
+	}
+	for _, u := range t.Meta.UrlList {
+		switch {
+		case t.Dir && !strings.HasSuffix(u, "/"):
+			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q of a folder does not end in a slash", u),
+				"clients differ on whether they add it before the folder's name (BEP 19)", "write it with a slash at its end"})
+		case !t.Dir && strings.HasSuffix(u, "/"):
+			f = append(f, Finding{Note, fmt.Sprintf("the web seed %q of a single file ends in a slash", u),
+				fmt.Sprintf("clients add the name to it: they will ask for %q", u+t.Name), ""})
+		}
+		if strings.HasPrefix(u, "ftp:") {
+			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q is ftp", u), "p2pshare and most clients pass it over", "offer it by https"})
+		}
+	}
+	return f
+}
