@@ -239,10 +239,10 @@ func (p *plan) hash(ctx context.Context, o Options) ([]Sum, error) {
 		}
 	}
 	var sums []Sum
-	group, ctx := errgroup.WithContext(ctx)
+	group, running := errgroup.WithContext(ctx)
 	if o.Sums {
 		group.Go(func() (err error) {
-			sums, err = p.fileSums(ctx, o.Workers, progress)
+			sums, err = p.fileSums(running, o.Workers, progress)
 			return err
 		})
 	}
@@ -252,7 +252,7 @@ func (p *plan) hash(ctx context.Context, o Options) ([]Sum, error) {
 			Piece:    func(i int, s content.PieceSums) { p.sums[i] = s },
 			Broken:   func(_ int, err error) error { return hashError(err) },
 			Progress: progress,
-		}.Run(ctx)
+		}.Run(running)
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
