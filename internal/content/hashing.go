@@ -59,6 +59,7 @@ func (h Hashing) Run(ctx context.Context) error {
 	for range min(workers, len(jobs)) {
 		group.Go(func() error {
 			w := newHashWorker(&h, root)
+			defer w.files.open.close()
 			defer w.files.close()
 			for {
 				// Jobs are taken in order, so that all workers read close to each other.
@@ -107,7 +108,7 @@ type hashWorker struct {
 
 func newHashWorker(h *Hashing, root *os.Root) *hashWorker {
 	w := &hashWorker{h: h, buf: make([]byte, readSize), digest: sha1.New(), broken: map[int]bool{}}
-	w.files = &fileReader{root: root, located: h.Located, index: -1, broken: func(file int, err error) error {
+	w.files = &fileReader{open: opener{root: root}, located: h.Located, index: -1, broken: func(file int, err error) error {
 		w.broken[file] = true
 		return h.Broken(file, err)
 	}}
@@ -228,7 +229,7 @@ func (w *hashWorker) finish(piece int) {
 
 // fileReader reads files one after the other, and holds one open.
 type fileReader struct {
-	root    *os.Root
+	open    opener
 	located Located
 	broken  func(file int, err error) error
 
@@ -243,7 +244,7 @@ func (r *fileReader) read(file int, p []byte, off int64) error {
 		if err := r.release(); err != nil {
 			return err
 		}
-		f, fi, err := OpenRegular(r.root, r.located.Paths[file])
+		f, fi, err := r.openFile(file)
 		if err != nil {
 			return r.broken(file, fmt.Errorf("open %q: %w", r.located.File(file), underlying(err)))
 		}
@@ -264,6 +265,14 @@ func (r *fileReader) read(file int, p []byte, off int64) error {
 		return r.broken(file, err)
 	}
 	return nil
+}
+
+// openFile spares the look before the open where a stamp says that the file is regular.
+func (r *fileReader) openFile(file int) (*os.File, fs.FileInfo, error) {
+	if r.located.Stamps == nil {
+		return OpenRegular(r.open.root, r.located.Paths[file])
+	}
+	return r.open.open(r.located.Paths[file])
 }
 
 // release closes the file and makes sure that it is the one that was opened.

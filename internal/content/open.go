@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/p2pshare/p2pshare/internal/metafile"
@@ -49,6 +50,76 @@ func OpenRegular(root *os.Root, path string) (*os.File, fs.FileInfo, error) {
 	return f, fi, nil
 }
 
+// opener opens files below a root, and keeps the folder of the last one open: the files of a folder come
+// one after the other, and a look-up then takes one step whatever the depth. It is for one goroutine.
+type opener struct {
+	root *os.Root
+	dir  string   // of sub
+	sub  *os.Root // nil: none
+}
+
+// at runs f on the folder of path and the name in it, and, should that fail, on the root and the whole
+// path: a symlink may lead out of its folder and stay below the root.
+func (o *opener) at(p string, f func(dir *os.Root, name string) error) error {
+	dir, name := path.Split(p)
+	if dir == "" {
+		return f(o.root, name)
+	}
+	if o.sub == nil || o.dir != dir {
+		o.close()
+		sub, err := o.root.OpenRoot(filepath.FromSlash(dir))
+		if err != nil {
+			return err
+		}
+		o.sub, o.dir = sub, dir
+	}
+	err := f(o.sub, name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) && !isLink(o.sub, name) {
+		return err
+	}
+	return f(o.root, filepath.FromSlash(p))
+}
+
+// open opens a file that a stamp says is regular; whether it still is, the caller sees from the info.
+func (o *opener) open(p string) (file *os.File, fi fs.FileInfo, err error) {
+	err = o.at(p, func(dir *os.Root, name string) error {
+		file, err = dir.OpenFile(name, os.O_RDONLY|noWait, 0)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if fi, err = file.Stat(); err == nil && !fi.Mode().IsRegular() {
+		err = ErrNotRegular
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, fi, nil
+}
+
+// stat follows symlinks, below the root.
+func (o *opener) stat(p string) (fi fs.FileInfo, err error) {
+	err = o.at(p, func(dir *os.Root, name string) error {
+		fi, err = dir.Stat(name)
+		return err
+	})
+	return fi, err
+}
+
+func (o *opener) close() {
+	if o.sub != nil {
+		_ = o.sub.Close()
+		o.sub = nil
+	}
+}
+
+func isLink(dir *os.Root, name string) bool {
+	fi, err := dir.Lstat(name)
+	return err == nil && fi.Mode()&fs.ModeSymlink != 0
+}
+
 // File is the absolute path of file i.
 func (l Located) File(i int) string {
 	return filepath.Join(l.Root, filepath.FromSlash(l.Paths[i]))
@@ -78,11 +149,13 @@ func (l Located) Unchanged(ctx context.Context) error {
 		return fmt.Errorf("open the folder %q: %w", l.Root, underlying(err))
 	}
 	defer root.Close()
+	files := &opener{root: root}
+	defer files.close()
 	for i, p := range l.Paths {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		fi, err := root.Stat(filepath.FromSlash(p))
+		fi, err := files.stat(p)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return &ChangedError{Path: l.File(i), How: "is gone"}
