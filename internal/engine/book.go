@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent"
+)
+
+// book is what a torrent knows of addresses. The client forgets an address that failed once, and so a
+// fetch whose first connections are lost (both sides dialled, the seeder was not up yet) would stand
+// still until the next announce, minutes later. The book offers it again, ever less often.
+type book struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	known map[string]*bookEntry
+	wake  chan struct{} // told of a new address
+}
+
+type bookEntry struct {
+	source torrent.PeerSource
+	tries  int
+	next   time.Time
+}
+
+func newBook(now func() time.Time) *book {
+	return &book{now: now, known: map[string]*bookEntry{}, wake: make(chan struct{}, 1)}
+}
+
+// add takes an address as host:port. One that is known and was heard of again is due again soon, for
+// somebody has just said that it is there.
+func (b *book) add(addr string, source torrent.PeerSource) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.known[addr]
+	if e == nil {
+		if len(b.known) >= maxKnownPeers && !b.dropWorst() {
+			return
+		}
+		e = &bookEntry{source: source, next: b.now()}
+		b.known[addr] = e
+	} else if e.tries > 2 {
+		e.tries = 2
+		e.next = b.now()
+	}
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// due gives the addresses to offer now, and when the next one will be due. Those that connected says
+// are connected are left alone, and their tries forgotten.
+func (b *book) due(connected func(addr string) bool) (out []torrent.PeerInfo, next time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	for addr, e := range b.known {
+		if connected(addr) {
+			e.tries = 0
+			e.next = now.Add(time.Second)
+		} else if !e.next.After(now) {
+			out = append(out, torrent.PeerInfo{Addr: torrent.StringAddr(addr), Source: e.source})
+			e.next = now.Add(e.backoff())
+			e.tries++
+		}
+		if next.IsZero() || e.next.Before(next) {
+			next = e.next
+		}
+	}
+	return out, next
+}
+
+// backoff doubles from a quarter of a second for those that the user named or that are on the LAN,
+// and from two seconds for the rest of the world.
+func (e *bookEntry) backoff() time.Duration {
+	first, most := 2*time.Second, 5*time.Minute
+	if e.source == torrent.PeerSourceDirect || e.source == torrent.PeerSourceLPD {
+		first, most = 250*time.Millisecond, 30*time.Second
+	}
+	return min(first<<min(e.tries, 16), most)
+}
+
+// dropWorst forgets the address that failed most often; the user's own are kept.
+func (b *book) dropWorst() bool {
+	worst, tries := "", -1
+	for a, e := range b.known {
+		if e.source != torrent.PeerSourceDirect && e.tries > tries {
+			worst, tries = a, e.tries
+		}
+	}
+	delete(b.known, worst)
+	return tries >= 0
+}
+
+func (b *book) size() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.known)
+}

@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/dht/v2"
+	"github.com/anacrolix/dht/v2/krpc"
+	alog "github.com/anacrolix/log"
+	"github.com/anacrolix/torrent"
+	"golang.org/x/time/rate"
+
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+// dhtNode is our place in the DHT (BEP 5, BEP 32): one server a family.
+type dhtNode struct {
+	servers []*dht.Server
+	file    string
+	log     *slog.Logger
+	wg      sync.WaitGroup
+}
+
+// dhtFile is what is kept of the DHT between runs.
+type dhtFile struct {
+	Nodes []savedNode `json:"nodes"`
+}
+
+type savedNode struct {
+	ID   string `json:"id"` // 40 hex digits
+	Addr string `json:"addr"`
+}
+
+const dhtFileVersion = 1
+
+func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode, error) {
+	n := &dhtNode{file: s.DHTFile, log: s.Log}
+	quiet := alog.NewLogger("dht")
+	quiet.SetHandlers(alog.DiscardHandler)
+	for _, c := range conns {
+		cfg := dht.NewDefaultServerConfig()
+		cfg.Conn = guardedConn{c}
+		cfg.StartingNodes = func() ([]dht.Addr, error) { return startingNodes(ctx, s.DHTNodes) }
+		cfg.PeerStore = newPeerStore(time.Now)
+		cfg.Store = newItemStore(time.Now)
+		cfg.Exp = dhtItemLife
+		// The library's default limiter is one for the whole process.
+		cfg.SendLimiter = rate.NewLimiter(250, 50)
+		cfg.Logger = quiet
+		// find_node and get name their target in "target", and the library looks in "info_hash".
+		cfg.OnQuery = func(q *krpc.Msg, _ net.Addr) bool {
+			if q.A != nil && (q.Q == "find_node" || q.Q == "get") {
+				q.A.InfoHash = q.A.Target
+			}
+			return true
+		}
+		srv, err := dht.NewServer(cfg)
+		if err != nil {
+			n.close()
+			return nil, fmt.Errorf("starting the DHT on %v: %w", c.LocalAddr(), err)
+		}
+		n.servers = append(n.servers, srv)
+		n.wg.Go(srv.TableMaintainer)
+	}
+	n.load()
+	return n, nil
+}
+
+// startingNodes resolves the nodes that the user named, or else the public ones. A name that does not
+// resolve is passed over: the others may.
+func startingNodes(ctx context.Context, named []string) ([]dht.Addr, error) {
+	if len(named) == 0 {
+		return dht.GlobalBootstrapAddrs("udp")
+	}
+	var out []dht.Addr
+	for _, hp := range named {
+		host, port, err := net.SplitHostPort(hp)
+		if err != nil {
+			return nil, fmt.Errorf("DHT node %q: %w", hp, err)
+		}
+		ips, err := net.DefaultResolver.LookupHost(ctx, host)
+		if err != nil {
+			continue
+		}
+		for _, ip := range ips {
+			if a, err := net.ResolveUDPAddr("udp", net.JoinHostPort(ip, port)); err == nil {
+				out = append(out, dht.NewAddr(a))
+			}
+		}
+	}
+	return out, nil
+}
+
+// announce tells the DHT that we have, or want, short, and hands every peer it hears of to found. It
+// returns when the traversal is done.
+func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found func(addr string)) {
+	var wg sync.WaitGroup
+	for _, srv := range n.servers {
+		wg.Go(func() {
+			a, err := srv.AnnounceTraversal(short, dht.AnnouncePeer(dht.AnnouncePeerOpts{Port: port}))
+			if err != nil {
+				n.log.Debug("announcing to the DHT", "err", err)
+				return
+			}
+			defer a.Close()
+			for {
+				select {
+				case v, ok := <-a.Peers:
+					if !ok {
+						return
+					}
+					for _, p := range v.Peers {
+						if ap, ok := peerAddr(p.IP, p.Port); ok && plausible(ap, v.Addr.IP) {
+							found(ap.String())
+						}
+					}
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (n *dhtNode) goodNodes() int {
+	good := 0
+	for _, s := range n.servers {
+		good += s.Stats().GoodNodes
+	}
+	return good
+}
+
+func (n *dhtNode) close() error {
+	err := n.save()
+	for _, s := range n.servers {
+		s.Close()
+	}
+	// TableMaintainer looks for the end only between its rounds, of up to a minute: it holds nothing
+	// and sends nothing once its server is closed, so it is left to end by itself.
+	return err
+}
+
+// load adds the nodes of the last run. A file that cannot be read costs a slower start, no more.
+func (n *dhtNode) load() {
+	if n.file == "" {
+		return
+	}
+	var f dhtFile
+	if err := state.ReadVersioned(n.file, dhtFileVersion, &f); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			n.log.Warn("the saved DHT nodes cannot be used", "err", err)
+		}
+		return
+	}
+	for _, s := range f.Nodes {
+		ap, err := netip.ParseAddrPort(s.Addr)
+		id, err2 := hex.DecodeString(s.ID)
+		if err != nil || err2 != nil || len(id) != 20 {
+			continue
+		}
+		ni := krpc.NodeInfo{Addr: krpc.NodeAddr{IP: ap.Addr().AsSlice(), Port: int(ap.Port())}}
+		copy(ni.ID[:], id)
+		for _, srv := range n.servers {
+			if sameFamily(srv.Addr(), ap.Addr()) {
+				_ = srv.AddNode(ni) // a full bucket is no loss
+			}
+		}
+	}
+}
+
+func (n *dhtNode) save() error {
+	if n.file == "" {
+		return nil
+	}
+	var f dhtFile
+	for _, srv := range n.servers {
+		for _, ni := range srv.Nodes() {
+			ap, ok := peerAddr(ni.Addr.IP, ni.Addr.Port)
+			if ok && len(f.Nodes) < dhtMaxSavedNodes {
+				f.Nodes = append(f.Nodes, savedNode{hex.EncodeToString(ni.ID[:]), ap.String()})
+			}
+		}
+	}
+	if len(f.Nodes) == 0 {
+		return nil // a run without network must not forget what an earlier one knew
+	}
+	return state.WriteVersioned(n.file, dhtFileVersion, f)
+}
+
+func sameFamily(local net.Addr, ip netip.Addr) bool {
+	u, ok := local.(*net.UDPAddr)
+	return ok && (u.IP.To4() != nil) == ip.Unmap().Is4()
+}
+
+// pingOnly is the part of our DHT that the client is shown: it answers PORT messages (BEP 5) with a
+// ping. Announcing is our own loop's work.
+type pingOnly struct{ *dht.Server }
+
+func (p pingOnly) Stats() any { return p.Server.Stats() }
+
+func (p pingOnly) Ping(a *net.UDPAddr) {
+	p.PingQueryInput(a, dht.QueryInput{RateLimiting: dht.QueryRateLimiting{NoWaitFirst: true}})
+}
+
+func (p pingOnly) Announce([20]byte, int, bool) (torrent.DhtAnnounce, error) {
+	return nil, errors.New("the DHT is announced to elsewhere")
+}

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/dht/v2/bep44"
+	"github.com/anacrolix/dht/v2/krpc"
+	peer_store "github.com/anacrolix/dht/v2/peer-store"
+)
+
+// peerStore keeps the peers that others announced to us. The library has none by default, so that a
+// network of such nodes would store no peers at all, and the one it ships keys by IP alone and never
+// forgets.
+type peerStore struct {
+	now func() time.Time
+	mu  sync.Mutex
+	by  map[peer_store.InfoHash]map[string]storedPeer
+}
+
+type storedPeer struct {
+	addr krpc.NodeAddr
+	at   time.Time
+}
+
+func newPeerStore(now func() time.Time) *peerStore {
+	return &peerStore{now: now, by: map[peer_store.InfoHash]map[string]storedPeer{}}
+}
+
+// AddPeer remembers an announce for dhtPeerLife. When the store is full it drops the infohash, or the
+// peer of one infohash, that was heard of longest ago.
+func (s *peerStore) AddPeer(ih peer_store.InfoHash, a krpc.NodeAddr) {
+	if a.Port <= 0 || a.Port > 65535 || a.IP == nil || a.IP.IsUnspecified() || a.IP.IsMulticast() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	peers := s.by[ih]
+	if peers == nil {
+		if len(s.by) >= dhtMaxInfohashes {
+			s.dropOldest()
+		}
+		peers = map[string]storedPeer{}
+		s.by[ih] = peers
+	}
+	key := net.JoinHostPort(a.IP.String(), strconv.Itoa(a.Port))
+	if _, known := peers[key]; !known && len(peers) >= dhtMaxPeers {
+		oldest, at := "", s.now()
+		for k, p := range peers {
+			if !p.at.After(at) {
+				oldest, at = k, p.at
+			}
+		}
+		delete(peers, oldest)
+	}
+	peers[key] = storedPeer{a, s.now()}
+}
+
+// GetPeers gives the announces that are not too old. An answer has to fit a datagram, and the library
+// sends all that it gets, so it is given at most 50.
+func (s *peerStore) GetPeers(ih peer_store.InfoHash) []krpc.NodeAddr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []krpc.NodeAddr
+	for k, p := range s.by[ih] {
+		if s.now().Sub(p.at) > dhtPeerLife {
+			delete(s.by[ih], k)
+			continue
+		}
+		if len(out) < 50 {
+			out = append(out, p.addr)
+		}
+	}
+	if len(s.by[ih]) == 0 {
+		delete(s.by, ih)
+	}
+	return out
+}
+
+// dropOldest makes room for one infohash: the one whose newest announce is the oldest.
+func (s *peerStore) dropOldest() {
+	var (
+		victim peer_store.InfoHash
+		oldest = s.now().Add(time.Hour)
+	)
+	for ih, peers := range s.by {
+		var newest time.Time
+		for _, p := range peers {
+			if p.at.After(newest) {
+				newest = p.at
+			}
+		}
+		if newest.Before(oldest) {
+			victim, oldest = ih, newest
+		}
+	}
+	delete(s.by, victim)
+}
+
+// itemStore is the BEP 44 store: bounded, and it forgets. The library's wrapper checks signatures and
+// sequence numbers and expires on read.
+type itemStore struct {
+	now func() time.Time
+	mu  sync.Mutex
+	by  map[bep44.Target]storedItem
+}
+
+type storedItem struct {
+	item *bep44.Item
+	at   time.Time
+}
+
+func newItemStore(now func() time.Time) *itemStore {
+	return &itemStore{now: now, by: map[bep44.Target]storedItem{}}
+}
+
+func (s *itemStore) Put(i *bep44.Item) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	target := i.Target()
+	if _, known := s.by[target]; !known && len(s.by) >= dhtMaxItems {
+		var (
+			victim bep44.Target
+			oldest = s.now().Add(time.Hour)
+		)
+		for t, it := range s.by {
+			if it.at.Before(oldest) {
+				victim, oldest = t, it.at
+			}
+		}
+		delete(s.by, victim)
+	}
+	s.by[target] = storedItem{i, s.now()}
+	return nil
+}
+
+func (s *itemStore) Get(t bep44.Target) (*bep44.Item, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, ok := s.by[t]
+	if !ok || s.now().Sub(it.at) > dhtItemLife {
+		delete(s.by, t)
+		return nil, bep44.ErrItemNotFound
+	}
+	return it.item, nil
+}
+
+func (s *itemStore) Del(t bep44.Target) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.by, t)
+	return nil
+}

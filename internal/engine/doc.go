@@ -1,0 +1,16 @@
+// Package engine is the torrent client: it owns the connections to other peers and every way of
+// finding them. It is the only importer of github.com/anacrolix/torrent and of the DHT.
+//
+// Entry points: New starts an Engine on one port; Engine.Add gives a Torrent, whose metadata is
+// waited for, judged by the caller, and only then opened on a storage.
+//
+// It guarantees that
+//   - no storage is opened, and so no file made, before the caller has seen the info;
+//   - nothing of a private torrent (BEP 27) is told to DHT, LAN or PEX once its info is known;
+//   - a DHT packet that would crash the DHT library never reaches it;
+//   - an address that failed is tried again, so that a lost first connection is no stall;
+//   - Close ends every goroutine it started and tells the trackers.
+//
+// It never reads or writes the payload itself (storages do), never judges names or sizes, and
+// never prints.
+package engine

@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+
+	"github.com/anacrolix/torrent"
+	"github.com/anacrolix/torrent/metainfo"
+	pp "github.com/anacrolix/torrent/peer_protocol"
+	"github.com/anacrolix/torrent/storage"
+	"golang.org/x/time/rate"
+)
+
+// ErrClosed is returned by calls on an engine or torrent that has been closed.
+var ErrClosed = errors.New("the torrent client is closed")
+
+// Engine is one torrent client on one port. Its methods may be called from any goroutine.
+type Engine struct {
+	settings Settings
+	client   *torrent.Client
+	up, down *rate.Limiter
+	udp      *udpPort
+	dht      *dhtNode    // nil with NoDHT
+	lan      *lanService // nil with NoLAN
+
+	ctx    context.Context // ends with Close: the parent of every goroutine's own
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	dialable map[*torrent.PeerConn]string // where the peers that dialled us can be dialled
+	torrents map[*Torrent]struct{}
+
+	key int32 // tells trackers that two addresses are one peer (BEP 7)
+}
+
+// New listens and starts to look for peers. The error names the address that could not be had.
+func New(s Settings) (*Engine, error) {
+	e := &Engine{
+		settings: s,
+		up:       rate.NewLimiter(limit(s.MaxUp), limiterBurst),
+		down:     rate.NewLimiter(limit(s.MaxDown), limiterBurst),
+		udp:      newUDPPort(s.Log),
+		dialable: map[*torrent.PeerConn]string{},
+		torrents: map[*Torrent]struct{}{},
+		key:      rand.Int32(),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if err := e.start(); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) start() error {
+	s := e.settings
+	client, err := torrent.NewClient(e.clientConfig())
+	if err != nil {
+		return fmt.Errorf("listening on port %d: %w", s.Port, err)
+	}
+	e.client = client
+	if !s.NoDHT {
+		conns, err := e.udp.dhtConns(e.listenHosts(), e.Port())
+		if err != nil {
+			return fmt.Errorf("listening for the DHT on UDP port %d: %w", e.Port(), err)
+		}
+		if e.dht, err = startDHT(e.ctx, s, conns); err != nil {
+			return err
+		}
+		for _, srv := range e.dht.servers {
+			client.AddDhtServer(pingOnly{srv})
+		}
+	}
+	if !s.NoLAN {
+		// A machine without multicast still works by every other way, so this is no error.
+		e.lan = startLAN(e.ctx, e.Port(), s.Log, e.onLANPeer)
+	}
+	return nil
+}
+
+// listenHosts are the UDP addresses that go with the TCP listeners: one for each family in use.
+func (e *Engine) listenHosts() []string {
+	if e.settings.ListenHost != "" {
+		return []string{e.settings.ListenHost}
+	}
+	return []string{"0.0.0.0", "::"}
+}
+
+// Port is the one that is listened on.
+func (e *Engine) Port() int { return e.client.LocalPort() }
+
+// SetRates changes the limits, in bytes a second; 0 is no limit.
+func (e *Engine) SetRates(up, down int64) {
+	e.up.SetLimit(limit(up))
+	e.down.SetLimit(limit(down))
+}
+
+// DHTNodes is how many nodes of the DHT are known to answer; 0 without one.
+func (e *Engine) DHTNodes() int {
+	if e.dht == nil {
+		return 0
+	}
+	return e.dht.goodNodes()
+}
+
+// HasDHT says whether the DHT is searched.
+func (e *Engine) HasDHT() bool { return e.dht != nil }
+
+// Close drops every torrent, tells the trackers, saves the DHT's nodes and waits for all that runs.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	ts := make([]*Torrent, 0, len(e.torrents))
+	for t := range e.torrents {
+		ts = append(ts, t)
+	}
+	e.mu.Unlock()
+	// At once, not in turn: each may wait a moment for its trackers to hear of it.
+	var wg sync.WaitGroup
+	for _, t := range ts {
+		wg.Go(t.Close)
+	}
+	wg.Wait()
+	e.cancel()
+	var errs []error
+	if e.dht != nil {
+		errs = append(errs, e.dht.close())
+	}
+	if e.lan != nil {
+		e.lan.close()
+	}
+	if e.client != nil {
+		errs = append(errs, e.client.Close()...)
+	}
+	e.udp.close()
+	e.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// noteListenPort learns from the extension handshake (BEP 10 "p") at which port an incoming peer can be
+// dialled, so that it is not. It is called with the client's lock held.
+func (e *Engine) noteListenPort(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMessage) {
+	host, _, err := net.SplitHostPort(pc.RemoteAddr.String())
+	if err != nil || d.Port <= 0 || d.Port > 65535 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.dialable[pc] = net.JoinHostPort(host, strconv.Itoa(d.Port))
+}
+
+func (e *Engine) forgetConn(pc *torrent.PeerConn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.dialable, pc)
+}
+
+// onLANPeer is told of every infohash announced on the LAN.
+func (e *Engine) onLANPeer(short [20]byte, addr *net.UDPAddr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for t := range e.torrents {
+		for _, h := range t.shorts() {
+			if h == short && !t.Private() {
+				t.book.add(addr.String(), torrent.PeerSourceLPD)
+			}
+		}
+	}
+}
+
+// noStorage stands where the engine wants a default: its own would make files in the working folder.
+type noStorage struct{}
+
+func (noStorage) OpenTorrent(context.Context, *metainfo.Info, metainfo.Hash) (storage.TorrentImpl, error) {
+	return storage.TorrentImpl{}, errors.New("no storage was given for this torrent")
+}

@@ -1,0 +1,427 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/anacrolix/torrent/storage"
+)
+
+func testLog(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	if w.t.Context().Err() == nil {
+		w.t.Log(strings.TrimSpace(string(b)))
+	}
+	return len(b), nil
+}
+
+func settings(t *testing.T) Settings {
+	return Settings{
+		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Version: "test", Log: testLog(t),
+		HTTP: http.DefaultTransport, Dial: (&net.Dialer{}).DialContext,
+		Judge: func(string, netip.Addr) error { return nil },
+	}
+}
+
+func start(t *testing.T, change func(*Settings)) *Engine {
+	t.Helper()
+	s := settings(t)
+	if change != nil {
+		change(&s)
+	}
+	e, err := New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return e
+}
+
+// memory is a storage for tests: one buffer, complete or empty.
+type memory struct {
+	mu   sync.Mutex
+	data []byte
+	done map[int]bool
+	fail error
+}
+
+func (m *memory) OpenTorrent(_ context.Context, info *metainfo.Info, _ metainfo.Hash) (storage.TorrentImpl, error) {
+	return storage.TorrentImpl{Piece: func(p metainfo.Piece) storage.PieceImpl {
+		return memoryPiece{m, p.Index(), p.Offset()}
+	}}, nil
+}
+
+type memoryPiece struct {
+	m     *memory
+	index int
+	off   int64
+}
+
+func (p memoryPiece) ReadAt(b []byte, off int64) (int, error) {
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	n := copy(b, p.m.data[p.off+off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (p memoryPiece) WriteAt(b []byte, off int64) (int, error) {
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	if p.m.fail != nil {
+		return 0, p.m.fail
+	}
+	return copy(p.m.data[p.off+off:], b), nil
+}
+
+func (p memoryPiece) MarkComplete() error    { return p.mark(true) }
+func (p memoryPiece) MarkNotComplete() error { return p.mark(false) }
+
+func (p memoryPiece) mark(done bool) error {
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	p.m.done[p.index] = done
+	return nil
+}
+
+func (p memoryPiece) Completion() storage.Completion {
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	return storage.Completion{Ok: true, Complete: p.m.done[p.index]}
+}
+
+// payload is one file of random bytes as a v1 torrent.
+type payload struct {
+	data   []byte
+	info   []byte
+	hash   metainfo.Hash
+	pieces int
+}
+
+func newPayload(t *testing.T, size int, private bool) payload {
+	t.Helper()
+	const pieceLength = 32 << 10
+	src := rand.NewChaCha8([32]byte{byte(size), byte(size >> 8)})
+	p := payload{data: make([]byte, size)}
+	src.Read(p.data)
+	info := metainfo.Info{Name: "payload", PieceLength: pieceLength, Length: int64(size)}
+	for b := range slices.Chunk(p.data, pieceLength) {
+		sum := sha1.Sum(b)
+		info.Pieces = append(info.Pieces, sum[:]...)
+		p.pieces++
+	}
+	if private {
+		info.Private = &private
+	}
+	var err error
+	if p.info, err = bencode.Marshal(info); err != nil {
+		t.Fatal(err)
+	}
+	p.hash = metainfo.HashBytes(p.info)
+	return p
+}
+
+func (p payload) seed(t *testing.T, e *Engine, s Spec) *Torrent {
+	t.Helper()
+	s.V1, s.Info = &p.hash, p.info
+	tt, err := e.Add(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{data: p.data, done: map[int]bool{}}
+	for i := range p.pieces {
+		m.done[i] = true
+	}
+	tt.SetDone()
+	if err := tt.Open(t.Context(), m, int64(len(p.data))); err != nil {
+		t.Fatal(err)
+	}
+	return tt
+}
+
+// fetch adds by the infohash alone, as a magnet does, and compares what comes.
+func (p payload) fetch(t *testing.T, e *Engine, s Spec) *Torrent {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	s.V1 = &p.hash
+	tt, err := e.Add(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := tt.Metadata(ctx)
+	if err != nil {
+		t.Fatalf("no metadata: %v (stats %+v)", err, tt.Stats())
+	}
+	if !bytes.Equal(info, p.info) {
+		t.Fatal("the metadata is not what was seeded")
+	}
+	m := &memory{data: make([]byte, len(p.data)), done: map[int]bool{}}
+	if err := tt.Open(ctx, m, int64(len(p.data))); err != nil {
+		t.Fatal(err)
+	}
+	tt.Want(0, p.pieces)
+	if err := tt.Wait(ctx, [][2]int{{0, p.pieces}}); err != nil {
+		t.Fatalf("not fetched: %v (stats %+v)", err, tt.Stats())
+	}
+	if !bytes.Equal(m.data, p.data) {
+		t.Error("the bytes differ")
+	}
+	return tt
+}
+
+func at(e *Engine) string { return fmt.Sprintf("127.0.0.1:%d", e.Port()) }
+
+func TestFetchFromNamedPeer(t *testing.T) {
+	for name, utp := range map[string]bool{"tcp": false, "utp": true} {
+		t.Run(name, func(t *testing.T) {
+			only := func(s *Settings) { s.UTP = utp; s.noTCP = utp }
+			a, b := start(t, only), start(t, only)
+			p := newPayload(t, 1<<20, false)
+			p.seed(t, a, Spec{})
+			got := p.fetch(t, b, Spec{Peers: []string{at(a)}})
+			if s := got.Stats(); s.FromPeers != int64(len(p.data)) || s.FromWebSeeds != 0 {
+				t.Errorf("got %d bytes from peers and %d from web seeds, want %d and 0", s.FromPeers, s.FromWebSeeds, len(p.data))
+			}
+		})
+	}
+}
+
+// A seeder that starts after the fetch is found without any announce, because the address is tried again.
+func TestLatePeerIsTriedAgain(t *testing.T) {
+	a, b := start(t, nil), start(t, nil)
+	p := newPayload(t, 100<<10, false)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.fetch(t, b, Spec{Peers: []string{at(a)}})
+	}()
+	tt := func() *Torrent { // the address has failed at least once by the time anybody seeds
+		for {
+			b.mu.Lock()
+			for tt := range b.torrents {
+				tt.book.mu.Lock()
+				tries := tt.book.known[at(a)].tries
+				tt.book.mu.Unlock()
+				if tries >= 2 {
+					b.mu.Unlock()
+					return tt
+				}
+			}
+			b.mu.Unlock()
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	p.seed(t, a, Spec{})
+	<-done
+	if tt.Stats().FromPeers == 0 {
+		t.Error("nothing came from the late peer")
+	}
+}
+
+func TestFetchOverDHTAlone(t *testing.T) {
+	first := start(t, func(s *Settings) { s.NoDHT = false; s.DHTNodes = []string{"127.0.0.1:1"} })
+	dhtOf := func(s *Settings) { s.NoDHT = false; s.DHTNodes = []string{at(first)} }
+	a, b := start(t, dhtOf), start(t, dhtOf)
+	p := newPayload(t, 200<<10, false)
+	p.seed(t, a, Spec{})
+	p.fetch(t, b, Spec{})
+	if a.DHTNodes() == 0 {
+		t.Error("the seeder knows no DHT node")
+	}
+}
+
+func TestDHTNodesAreKept(t *testing.T) {
+	file := t.TempDir() + "/dht.json"
+	first := start(t, func(s *Settings) { s.NoDHT = false; s.DHTNodes = []string{"127.0.0.1:1"} })
+	s := settings(t)
+	s.NoDHT, s.DHTNodes, s.DHTFile = false, []string{at(first)}, file
+	e, err := New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e.DHTNodes() == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.DHTNodes = []string{"127.0.0.1:1"} // nobody there: only the file knows the first node
+	again := start(t, func(x *Settings) { *x = s })
+	for end := time.Now().Add(20 * time.Second); again.DHTNodes() == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a node that was known in the last run is not known in the next")
+		}
+	}
+}
+
+// httpTracker is a tracker for tests: it remembers who announced and answers with the others.
+func httpTracker(t *testing.T) (u string, events func() []string) {
+	t.Helper()
+	var (
+		mu    sync.Mutex
+		seen  []string
+		peers = map[string]map[string]bool{}
+	)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		q := r.URL.Query()
+		ih, me := q.Get("info_hash"), q.Get("port")
+		seen = append(seen, q.Get("event"))
+		if peers[ih] == nil {
+			peers[ih] = map[string]bool{}
+		}
+		var out []byte
+		for port := range peers[ih] {
+			if port != me {
+				var n uint16
+				fmt.Sscan(port, &n)
+				out = append(out, 127, 0, 0, 1, byte(n>>8), byte(n))
+			}
+		}
+		peers[ih][me] = true
+		fmt.Fprintf(w, "d8:intervali60e5:peers%d:%se", len(out), out)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL + "/announce", func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string(nil), seen...)
+	}
+}
+
+func TestFetchOverTrackerAlone(t *testing.T) {
+	u, events := httpTracker(t)
+	dead := "http://127.0.0.1:1/announce"
+	a, b := start(t, nil), start(t, nil)
+	p := newPayload(t, 200<<10, false)
+	p.seed(t, a, Spec{Trackers: [][]string{{dead, u}}})
+	for len(events()) == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	got := p.fetch(t, b, Spec{Trackers: [][]string{{dead}, {u}}})
+	if errs := got.Stats().TrackerProblem; errs[dead] == nil || errs[u] != nil {
+		t.Errorf("tracker problems %v, want one of the dead tracker alone", errs)
+	}
+	got.Close()
+	all := strings.Join(events(), ",")
+	for _, want := range []string{"started", "completed", "stopped"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("the tracker heard %q, want %q among it", all, want)
+		}
+	}
+}
+
+func TestFetchOverLANAlone(t *testing.T) {
+	lan := func(s *Settings) { s.NoLAN = false; s.ListenHost = "" }
+	a, b := start(t, lan), start(t, lan)
+	p := newPayload(t, 200<<10, false)
+	p.seed(t, a, Spec{})
+	p.fetch(t, b, Spec{})
+}
+
+// A private torrent is told to nobody but its trackers, from its magnet's info on.
+func TestPrivateIsNotAnnounced(t *testing.T) {
+	lan := func(s *Settings) { s.NoLAN = false; s.ListenHost = "" }
+	a := start(t, lan)
+	p := newPayload(t, 50<<10, true)
+	p.seed(t, a, Spec{})
+	if due, _ := a.lan.due(time.Now().Add(time.Hour)); len(due) != 0 {
+		t.Errorf("a private torrent is due on the LAN: %x", due)
+	}
+	b := start(t, lan)
+	got := p.fetch(t, b, Spec{Peers: []string{at(a)}})
+	if !got.Private() {
+		t.Error("the torrent is not known to be private once its info is")
+	}
+	if due, _ := b.lan.due(time.Now().Add(time.Hour)); len(due) != 0 {
+		t.Errorf("a magnet that turned out to be private is due on the LAN: %x", due)
+	}
+}
+
+func TestWriteErrorEndsWait(t *testing.T) {
+	a, b := start(t, nil), start(t, nil)
+	p := newPayload(t, 100<<10, false)
+	p.seed(t, a, Spec{})
+	tt, err := b.Add(Spec{V1: &p.hash, Info: p.info, Peers: []string{at(a)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := fmt.Errorf("no space")
+	if err := tt.Open(t.Context(), &memory{data: make([]byte, len(p.data)), done: map[int]bool{}, fail: full}, 1); err != nil {
+		t.Fatal(err)
+	}
+	tt.Want(0, p.pieces)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := tt.Wait(ctx, [][2]int{{0, p.pieces}}); err == nil || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("got %v, want the storage's error", err)
+	}
+}
+
+func TestAddTwice(t *testing.T) {
+	a := start(t, nil)
+	p := newPayload(t, 1000, false)
+	p.seed(t, a, Spec{})
+	if _, err := a.Add(Spec{V1: &p.hash, Info: p.info}); err == nil {
+		t.Error("the same torrent was added twice")
+	}
+	wrong := metainfo.Hash{1}
+	if _, err := a.Add(Spec{V1: &wrong, Info: p.info}); err == nil {
+		t.Error("an info that does not hash to the infohash was taken")
+	}
+}
+
+func TestCheckTracker(t *testing.T) {
+	for u, ok := range map[string]bool{
+		"http://t.example/announce": true, "https://t.example/a": true, "udp://t.example:6969/announce": true,
+		"udp://t.example/announce": false, "wss://t.example": false, "t.example": false, "http://": false, "%": false,
+	} {
+		if err := CheckTracker(u); (err == nil) != ok {
+			t.Errorf("%q: got %v, want ok %v", u, err, ok)
+		}
+	}
+}
+
+func TestUDPTrackerIsJudged(t *testing.T) {
+	e := start(t, func(s *Settings) {
+		s.Judge = func(host string, ip netip.Addr) error { return fmt.Errorf("refused %s at %s", host, ip) }
+	})
+	pc, err := e.listenTracker("udp://tracker.example:1/announce")("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	to, _ := net.ResolveUDPAddr("udp", "127.0.0.1:9")
+	if _, err := pc.WriteTo([]byte("x"), to); err == nil || !strings.Contains(err.Error(), "refused tracker.example at 127.0.0.1") {
+		t.Errorf("got %v, want the judge's refusal", err)
+	}
+}

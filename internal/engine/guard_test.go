@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/dht/v2/krpc"
+	"github.com/anacrolix/torrent/bencode"
+)
+
+const id20 = "abcdefghij0123456789"
+
+// hostilePackets each crash anacrolix/dht v2.24.0, or grow it without bound, if they reach it.
+var hostilePackets = map[string]string{
+	"announce_peer without a":  "d1:q13:announce_peer1:t2:aa1:y1:qe",
+	"put without a":            "d1:q3:put1:t2:aa1:y1:qe",
+	"get_peers without a":      "d1:q9:get_peers1:t2:aa1:y1:qe",
+	"ip of one byte":           "d2:ip1:x1:rd2:id20:" + id20 + "e1:t2:aa1:y1:re",
+	"ip of no bytes":           "d2:ip0:1:rd2:id20:" + id20 + "e1:t2:aa1:y1:re",
+	"values of one byte":       "d1:rd2:id20:" + id20 + "6:valuesl1:xee1:t2:aa1:y1:re",
+	"k without seq":            "d1:rd2:id20:" + id20 + "1:k32:" + id20 + "0123456789012e1:t2:aa1:y1:re",
+	"reply without r":          "d1:t2:aa1:y1:re",
+	"unknown query name":       "d1:ad2:id20:" + id20 + "e1:q9:whatever11:t2:aa1:y1:qe",
+	"unknown kind":             "d1:t2:aa1:y1:ze",
+	"no dictionary":            "li1ee",
+	"deep lists":               "d1:a" + repeat("l", 500) + repeat("e", 500) + "e",
+	"deep dictionaries":        "d1:a" + repeat("d1:a", 500) + "i1e" + repeat("e", 500) + "e",
+	"string longer than there": "d1:q99999999999:e",
+	"negative string":          "d1:q-1:e",
+	"empty":                    "",
+	"one byte":                 "d",
+}
+
+var honestPackets = map[string]string{
+	"ping":          "d1:ad2:id20:" + id20 + "e1:q4:ping1:t2:aa1:y1:qe",
+	"get_peers":     "d1:ad2:id20:" + id20 + "9:info_hash20:" + id20 + "e1:q9:get_peers1:t2:aa1:y1:qe",
+	"announce_peer": "d1:ad2:id20:" + id20 + "9:info_hash20:" + id20 + "4:porti6881e5:token3:abce1:q13:announce_peer1:t2:aa1:y1:qe",
+	"reply":         "d2:ip6:abcdef1:rd2:id20:" + id20 + "6:valuesl6:abcdefee1:t2:aa1:y1:re",
+	"error":         "d1:eli201e5:helloe1:t2:aa1:y1:ee",
+}
+
+func repeat(s string, n int) (out string) {
+	for range n {
+		out += s
+	}
+	return out
+}
+
+func TestAdmitDHT(t *testing.T) {
+	for name, p := range hostilePackets {
+		if admitDHT([]byte(p)) {
+			t.Errorf("%s: admitted, want it dropped: %q", name, p)
+		}
+	}
+	for name, p := range honestPackets {
+		if !admitDHT([]byte(p)) {
+			t.Errorf("%s: dropped, want it admitted: %q", name, p)
+		}
+	}
+	if admitDHT(make([]byte, dhtMaxPacket+1)) {
+		t.Error("a packet over the limit was admitted")
+	}
+}
+
+// TestGuardedServerLives sends each hostile packet to a real server behind the guard, and then asks it
+// something.
+func TestGuardedServerLives(t *testing.T) {
+	p := newUDPPort(testLog(t))
+	conns, err := p.dhtConns([]string{"127.0.0.1"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	node, err := startDHT(t.Context(), Settings{Log: testLog(t), DHTNodes: []string{"127.0.0.1:1"}}, conns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { node.close() })
+	c, err := net.Dial("udp", node.servers[0].Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for name, p := range hostilePackets {
+		if _, err := c.Write([]byte(p)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	// A BEP 44 reply with k and no seq crashes only in answer to a query of ours; that the guard drops
+	// it is shown above.
+	for name, p := range map[string]string{
+		"ping":      honestPackets["ping"],
+		"find_node": "d1:ad2:id20:" + id20 + "6:target20:" + id20 + "e1:q9:find_node1:t2:aa1:y1:qe",
+		"get":       "d1:ad2:id20:" + id20 + "6:target20:" + id20 + "e1:q3:get1:t2:aa1:y1:qe",
+	} {
+		if _, err := c.Write([]byte(p)); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		buf := make([]byte, 2048)
+		var m krpc.Msg
+		for m.Y != "r" { // errors that answer the hostile packets may come first
+			n, err := c.Read(buf)
+			if err != nil {
+				t.Fatalf("no answer to a %s after the hostile packets: %v", name, err)
+			}
+			if err := bencode.Unmarshal(buf[:n], &m); err != nil {
+				t.Fatalf("answer to %s: %v", name, err)
+			}
+		}
+	}
+}
+
+func FuzzAdmitDHT(f *testing.F) {
+	for _, p := range hostilePackets {
+		f.Add([]byte(p))
+	}
+	for _, p := range honestPackets {
+		f.Add([]byte(p))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !admitDHT(b) {
+			return
+		}
+		var m krpc.Msg
+		if err := bencode.Unmarshal(b, &m); err != nil {
+			if _, ok := err.(bencode.ErrUnusedTrailingBytes); !ok {
+				t.Fatalf("admitted what does not decode: %v", err)
+			}
+		}
+		if m.Y == "q" && m.A == nil {
+			t.Fatal("admitted a query without arguments")
+		}
+	})
+}
+
+func TestPeerStore(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	s := newPeerStore(func() time.Time { return now })
+	ih := [20]byte{1}
+	addr := func(last byte, port int) krpc.NodeAddr {
+		return krpc.NodeAddr{IP: net.IPv4(10, 0, 0, last).To4(), Port: port}
+	}
+	s.AddPeer(ih, addr(1, 1000))
+	s.AddPeer(ih, addr(1, 1001)) // the same machine, another program
+	s.AddPeer(ih, addr(1, 1000)) // again
+	s.AddPeer(ih, addr(2, 0))
+	s.AddPeer(ih, krpc.NodeAddr{IP: net.IPv4zero, Port: 5})
+	if got := len(s.GetPeers(ih)); got != 2 {
+		t.Errorf("got %d peers, want 2: one a host and port, none without port or address", got)
+	}
+	now = now.Add(dhtPeerLife + time.Second)
+	if got := len(s.GetPeers(ih)); got != 0 {
+		t.Errorf("after %v got %d peers, want 0", dhtPeerLife, got)
+	}
+	for i := range 3 * dhtMaxPeers {
+		now = now.Add(time.Millisecond)
+		s.AddPeer(ih, krpc.NodeAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i)).To4(), Port: 1})
+	}
+	if got := len(s.by[ih]); got != dhtMaxPeers {
+		t.Errorf("one infohash holds %d peers, want %d", got, dhtMaxPeers)
+	}
+	for i := range 2 * dhtMaxInfohashes {
+		now = now.Add(time.Millisecond)
+		s.AddPeer([20]byte{2, byte(i >> 8), byte(i)}, addr(9, 9))
+	}
+	if got := len(s.by); got != dhtMaxInfohashes {
+		t.Errorf("the store holds %d infohashes, want %d", got, dhtMaxInfohashes)
+	}
+	last := 2*dhtMaxInfohashes - 1
+	if len(s.GetPeers([20]byte{2, byte(last >> 8), byte(last)})) != 1 {
+		t.Error("the newest infohash was dropped for room")
+	}
+}
+
+func TestBook(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	b := newBook(func() time.Time { return now })
+	none := func(string) bool { return false }
+	b.add("10.0.0.1:1", "M")
+	b.add("10.0.0.2:2", "Hg")
+	due, _ := b.due(none)
+	if len(due) != 2 {
+		t.Fatalf("got %d due at once, want 2", len(due))
+	}
+	offered := map[string]int{}
+	for range 600 { // a minute in tenths
+		now = now.Add(100 * time.Millisecond)
+		due, next := b.due(none)
+		if !next.After(now) {
+			t.Fatalf("next is due at %v, which is not after now", next)
+		}
+		for _, p := range due {
+			offered[p.Addr.String()]++
+		}
+	}
+	if named, found := offered["10.0.0.1:1"], offered["10.0.0.2:2"]; named < 6 || found < 3 || named <= found {
+		t.Errorf("in a minute the named peer was offered %d times, one from the DHT %d: want at least 6 and 3, and the named one oftener", named, found)
+	}
+	// A connected peer is not offered, and is again as soon as it is lost.
+	if due, _ := b.due(func(a string) bool { return true }); len(due) != 0 {
+		t.Errorf("connected peers were offered: %v", due)
+	}
+	now = now.Add(2 * time.Second)
+	if due, _ := b.due(none); len(due) != 2 {
+		t.Errorf("after the loss %d were offered, want 2", len(due))
+	}
+	for i := range 3 * maxKnownPeers {
+		b.add(fmt.Sprintf("10.1.%d.%d:3", i>>8, i&255), "X")
+	}
+	if b.size() > maxKnownPeers {
+		t.Errorf("the book holds %d, want at most %d", b.size(), maxKnownPeers)
+	}
+	if _, ok := b.known["10.0.0.1:1"]; !ok {
+		t.Error("the peer that the user named was dropped for room")
+	}
+}

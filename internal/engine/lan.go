@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// Local service discovery (BEP 14): every member of a swarm says so to a multicast group. Ours joins
+// on every interface, loopback included (two programs on one machine find each other without any
+// network), and says it at once when a torrent is added, which is when it matters.
+const (
+	lanPort   = 6771
+	lanGroup4 = "239.192.152.143"
+	lanGroup6 = "ff15::efc0:988f"
+
+	// BEP 14 asks for five minutes between announces of a swarm, and for one at most each minute. The
+	// first few are closer together: multicast is lossy, and a fetch that waits a minute has failed.
+	lanEvery = 5 * time.Minute
+)
+
+var lanFirst = []time.Duration{0, time.Second, 4 * time.Second, 55 * time.Second}
+
+type lanService struct {
+	port   int
+	cookie string // tells our own packets when they come back
+	log    *slog.Logger
+	onPeer func(short [20]byte, addr *net.UDPAddr)
+	conns  []*lanConn
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	wake   chan struct{}
+
+	mu    sync.Mutex
+	swarm map[*Torrent]*lanSwarm
+}
+
+// lanSwarm is when a torrent was, and will be, announced.
+type lanSwarm struct {
+	said int
+	next time.Time
+}
+
+// startLAN joins what groups it can. It is no error if there are none: the machine has no multicast.
+func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]byte, *net.UDPAddr)) *lanService {
+	var r [8]byte
+	rand.Read(r[:])
+	ctx, cancel := context.WithCancel(ctx)
+	l := &lanService{
+		port: port, cookie: hex.EncodeToString(r[:]), log: log, onPeer: onPeer,
+		cancel: cancel, wake: make(chan struct{}, 1), swarm: map[*Torrent]*lanSwarm{},
+	}
+	for _, open := range []func() (*lanConn, error){openLAN4, openLAN6} {
+		c, err := open()
+		if err != nil {
+			log.Debug("no LAN discovery in one address family", "err", err)
+			continue
+		}
+		c.join(log)
+		l.conns = append(l.conns, c)
+		l.wg.Go(func() { l.receive(ctx, c) })
+	}
+	l.wg.Go(func() { l.announce(ctx) })
+	return l
+}
+
+func (l *lanService) add(t *Torrent) {
+	l.mu.Lock()
+	l.swarm[t] = &lanSwarm{next: time.Now()}
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *lanService) remove(t *Torrent) {
+	l.mu.Lock()
+	delete(l.swarm, t)
+	l.mu.Unlock()
+}
+
+func (l *lanService) close() {
+	l.cancel()
+	for _, c := range l.conns {
+		c.pc.Close()
+	}
+	l.wg.Wait()
+}
+
+func (l *lanService) announce(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-l.wake:
+		}
+		due, next := l.due(time.Now())
+		if len(due) > 0 {
+			for _, c := range l.conns {
+				c.join(l.log) // interfaces come and go
+				for _, p := range lanPackets(c.host, l.port, l.cookie, due) {
+					c.send(p, l.log)
+				}
+			}
+		}
+		timer.Reset(min(max(time.Until(next), 50*time.Millisecond), time.Minute))
+	}
+}
+
+// due gives the infohashes to announce now, and when the next will be due.
+func (l *lanService) due(now time.Time) (shorts [][20]byte, next time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next = now.Add(lanEvery)
+	for t, s := range l.swarm {
+		if t.Private() {
+			continue
+		}
+		if !s.next.After(now) {
+			shorts = append(shorts, t.shorts()...)
+			s.said++
+			wait := lanEvery
+			if s.said < len(lanFirst) {
+				wait = lanFirst[s.said]
+			} else if t.hungry() {
+				wait = time.Minute
+			}
+			s.next = now.Add(wait)
+		}
+		if s.next.Before(next) {
+			next = s.next
+		}
+	}
+	return shorts, next
+}
+
+func (l *lanService) receive(ctx context.Context, c *lanConn) {
+	buf := make([]byte, 2048)
+	for {
+		n, from, err := c.pc.ReadFrom(buf)
+		if err != nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(100 * time.Millisecond):
+				continue // an interface went down; the others go on
+			}
+		}
+		u, ok := from.(*net.UDPAddr)
+		if !ok {
+			continue
+		}
+		a, ok := parseLAN(buf[:n])
+		if !ok || a.cookie == l.cookie {
+			continue
+		}
+		peer := &net.UDPAddr{IP: u.IP, Port: a.port, Zone: u.Zone}
+		for _, short := range a.shorts {
+			l.onPeer(short, peer)
+		}
+	}
+}
+
+// lanAnnounce is one BT-SEARCH packet.
+type lanAnnounce struct {
+	port   int
+	shorts [][20]byte
+	cookie string
+}
+
+// parseLAN reads a packet from anybody on the network.
+func parseLAN(b []byte) (a lanAnnounce, ok bool) {
+	if !bytes.HasPrefix(b, []byte("BT-SEARCH ")) {
+		return a, false
+	}
+	// Some clients end with one empty line, some with two, some with none.
+	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(bytes.TrimRight(b, "\r\n\x00"), "\r\n\r\n"...))))
+	if err != nil {
+		return a, false
+	}
+	a.port, err = strconv.Atoi(req.Header.Get("Port"))
+	if err != nil || a.port <= 0 || a.port > 65535 {
+		return a, false
+	}
+	a.cookie = req.Header.Get("Cookie")
+	for _, h := range req.Header["Infohash"] {
+		var short [20]byte
+		if len(h) != 40 || len(a.shorts) >= lanMaxInfohashes {
+			continue
+		}
+		if _, err := hex.Decode(short[:], []byte(strings.ToLower(h))); err == nil && !slices.Contains(a.shorts, short) {
+			a.shorts = append(a.shorts, short)
+		}
+	}
+	return a, len(a.shorts) > 0
+}
+
+// lanPackets puts the infohashes into as few packets as fit lanMaxPacket.
+func lanPackets(host string, port int, cookie string, shorts [][20]byte) (out [][]byte) {
+	head := fmt.Sprintf("BT-SEARCH * HTTP/1.1\r\nHost: %s\r\nPort: %d\r\n", host, port)
+	tail := fmt.Sprintf("cookie: %s\r\n\r\n\r\n", cookie)
+	line := len("Infohash: \r\n") + 40
+	each := max(1, (lanMaxPacket-len(head)-len(tail))/line)
+	for some := range slices.Chunk(shorts, each) {
+		b := []byte(head)
+		for _, s := range some {
+			b = fmt.Appendf(b, "Infohash: %X\r\n", s[:])
+		}
+		out = append(out, append(b, tail...))
+	}
+	return out
+}
+
+// lanConn is a socket in one address family, joined to its group on each interface.
+type lanConn struct {
+	pc     net.PacketConn
+	host   string
+	to     *net.UDPAddr
+	joinOn func(*net.Interface) error
+	sendOn func(*net.Interface) error
+	joined map[int]bool // by interface index
+}
+
+func openLAN4() (*lanConn, error) {
+	pc, err := listenShared("udp4", fmt.Sprintf("0.0.0.0:%d", lanPort))
+	if err != nil {
+		return nil, err
+	}
+	p := ipv4.NewPacketConn(pc)
+	_ = p.SetMulticastLoopback(true)
+	_ = p.SetMulticastTTL(1) // this network, no further
+	to := &net.UDPAddr{IP: net.ParseIP(lanGroup4), Port: lanPort}
+	return &lanConn{
+		pc: pc, host: to.String(), to: to, joined: map[int]bool{},
+		joinOn: func(i *net.Interface) error { return p.JoinGroup(i, to) },
+		sendOn: p.SetMulticastInterface,
+	}, nil
+}
+
+func openLAN6() (*lanConn, error) {
+	pc, err := listenShared("udp6", fmt.Sprintf("[::]:%d", lanPort))
+	if err != nil {
+		return nil, err
+	}
+	p := ipv6.NewPacketConn(pc)
+	_ = p.SetMulticastLoopback(true)
+	_ = p.SetMulticastHopLimit(1)
+	to := &net.UDPAddr{IP: net.ParseIP(lanGroup6), Port: lanPort}
+	return &lanConn{
+		pc: pc, host: to.String(), to: to, joined: map[int]bool{},
+		joinOn: func(i *net.Interface) error { return p.JoinGroup(i, to) },
+		sendOn: p.SetMulticastInterface,
+	}, nil
+}
+
+// interfaces are those that are up and have multicast; loopback, too, which Linux does not mark so.
+func (c *lanConn) interfaces() []net.Interface {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(all, func(i net.Interface) bool {
+		return i.Flags&net.FlagUp == 0 || i.Flags&(net.FlagMulticast|net.FlagLoopback) == 0
+	})
+}
+
+func (c *lanConn) join(log *slog.Logger) {
+	for _, i := range c.interfaces() {
+		if !c.joined[i.Index] {
+			if err := c.joinOn(&i); err != nil {
+				log.Debug("no LAN discovery on an interface", "interface", i.Name, "err", err)
+				continue
+			}
+			c.joined[i.Index] = true
+		}
+	}
+}
+
+func (c *lanConn) send(b []byte, log *slog.Logger) {
+	for _, i := range c.interfaces() {
+		if err := c.sendOn(&i); err != nil {
+			continue
+		}
+		if _, err := c.pc.WriteTo(b, c.to); err != nil {
+			log.Debug("announcing on the LAN", "interface", i.Name, "err", err)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+
+	"github.com/anacrolix/torrent"
+	"golang.org/x/time/rate"
+)
+
+// Settings are fixed for the life of an Engine, except the rates.
+type Settings struct {
+	// ListenHost is an IP address; empty: all addresses of both families.
+	ListenHost string
+	Port       int // TCP and UDP; 0: a free one
+
+	NoDHT    bool
+	DHTNodes []string // host:port to start from instead of the public ones
+	// DHTFile keeps good nodes from one run to the next; empty: they are forgotten.
+	DHTFile string
+
+	NoLAN  bool
+	NoUPnP bool
+	UTP    bool
+
+	MaxUp, MaxDown int64 // bytes a second; 0: no limit
+
+	// HTTP carries web seed requests, Dial the connections of HTTP trackers, and Judge is asked
+	// before a packet goes to ip, to which a UDP tracker's host resolved. They are where requests
+	// that a stranger's torrent asks for are kept off private networks. All are required.
+	HTTP  http.RoundTripper
+	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+	Judge func(host string, ip netip.Addr) error
+
+	noTCP bool // in tests, to show that uTP alone works
+
+	Version string // of p2pshare, for the extension handshake and HTTP
+	Log     *slog.Logger
+}
+
+const (
+	// peerIDPrefix is BEP 20's form. "Ps" is not in any list of clients.
+	peerIDPrefix = "-Ps0100-"
+	// limiterBurst has to hold the largest single read or chunk the engine charges for.
+	limiterBurst = 256 << 10
+)
+
+func limit(bytesPerSecond int64) rate.Limit {
+	if bytesPerSecond <= 0 {
+		return rate.Inf
+	}
+	return rate.Limit(bytesPerSecond)
+}
+
+// clientConfig turns off what the engine has of its own for finding peers (trackers, DHT, LAN): ours
+// announce oftener at the start, try failed addresses again and can be closed.
+func (e *Engine) clientConfig() *torrent.ClientConfig {
+	s := e.settings
+	c := torrent.NewDefaultClientConfig()
+	c.ListenPort = s.Port
+	c.ListenHost = func(string) string { return s.ListenHost }
+	if ip, err := netip.ParseAddr(s.ListenHost); err == nil {
+		c.DisableIPv4 = !ip.Unmap().Is4()
+		c.DisableIPv6 = ip.Unmap().Is4()
+	}
+	// Without Seed a finished torrent neither dials nor accepts.
+	c.Seed = true
+	c.NoDHT = true
+	c.DisableTrackers = true
+	c.PeriodicallyAnnounceTorrentsToDht = false
+	c.LocalServiceDiscovery = nil
+	c.DisableUTP = !s.UTP
+	c.DisableTCP = s.noTCP
+	c.ListenPacket = e.udp.listen
+	c.NoDefaultPortForwarding = s.NoUPnP
+	c.UpnpID = "p2pshare"
+	c.DisableWebtorrent = true
+	c.DefaultStorage = noStorage{}
+
+	c.UploadRateLimiter = e.up
+	c.DownloadRateLimiter = e.down
+	// A fetch on a LAN finds its peers at once and should not wait for a token to dial them.
+	c.DialRateLimiter = rate.NewLimiter(50, 50)
+	c.EstablishedConnsPerTorrent = 80
+	c.MaxUnverifiedBytes = 128 << 20
+	c.PieceHashersPerTorrent = max(2, runtime.NumCPU())
+
+	c.WebTransport = s.HTTP
+	c.HTTPUserAgent = "p2pshare/" + s.Version
+	c.ExtendedHandshakeClientVersion = "p2pshare " + s.Version
+	c.Bep20 = peerIDPrefix
+	c.Slogger = s.Log
+	c.Callbacks.ReadExtendedHandshake = e.noteListenPort
+	c.Callbacks.PeerConnClosed = e.forgetConn
+	return c
+}

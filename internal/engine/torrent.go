@@ -1,0 +1,348 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	g "github.com/anacrolix/generics"
+	"github.com/anacrolix/torrent"
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/anacrolix/torrent/storage"
+	infohash_v2 "github.com/anacrolix/torrent/types/infohash-v2"
+)
+
+// Spec is a torrent to take part in. V1 or V2 is required; the rest is what is known besides.
+type Spec struct {
+	V1   *metainfo.Hash
+	V2   *[32]byte
+	Name string // shown until the info is there
+
+	Info        []byte            // the info's bencoded bytes, nil for a magnet
+	PieceLayers map[string]string // BEP 52, with Info
+
+	Trackers [][]string // tiers
+	WebSeeds []string   // BEP 19
+	Peers    []string   // host:port, named by the user or the reference
+}
+
+// Torrent is one torrent of an Engine.
+type Torrent struct {
+	e    *Engine
+	t    *torrent.Torrent
+	spec Spec
+	book *book
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	once   sync.Once
+
+	mu          sync.Mutex
+	trackerErrs map[string]error
+	info        *metainfo.Info // nil until known
+	opened      bool
+	total       int64         // bytes that are wanted or held, for the trackers' "left"
+	done        chan struct{} // closed when all that is wanted is there
+	doneOnce    sync.Once
+	writeErr    chan error
+}
+
+// Add joins the swarm of s and starts to look for peers. Adding a torrent that is there already is an
+// error. With s.Info the metadata is known at once; it must hash to the infohash.
+func (e *Engine) Add(s Spec) (*Torrent, error) {
+	ts := &torrent.TorrentSpec{DisplayName: s.Name, PieceLayers: s.PieceLayers}
+	ts.DeferStorageOpen = true
+	ts.InfoBytes = s.Info
+	if s.V1 != nil {
+		ts.InfoHash = *s.V1
+	}
+	if s.V2 != nil {
+		ts.InfoHashV2 = g.Some(infohash_v2.T(*s.V2))
+	}
+	et, isNew, err := e.client.AddTorrentSpec(ts)
+	if err != nil {
+		return nil, fmt.Errorf("adding torrent: %w", err)
+	}
+	if !isNew {
+		return nil, errors.New("this torrent is here already")
+	}
+	t := &Torrent{
+		e: e, t: et, spec: s, book: newBook(time.Now),
+		trackerErrs: map[string]error{},
+		done:        make(chan struct{}),
+		writeErr:    make(chan error, 1),
+	}
+	et.SetOnWriteChunkError(func(err error) {
+		select {
+		case t.writeErr <- err:
+		default: // the first is the one to tell
+		}
+	})
+	for _, p := range s.Peers {
+		t.book.add(p, torrent.PeerSourceDirect)
+	}
+	ctx, cancel := context.WithCancel(e.ctx)
+	t.cancel = cancel
+	e.mu.Lock()
+	e.torrents[t] = struct{}{}
+	e.mu.Unlock()
+	if s.Info != nil {
+		t.learnInfo()
+	}
+	t.wg.Go(func() { t.offerPeers(ctx) })
+	for _, tier := range s.Trackers {
+		if len(tier) > 0 {
+			t.wg.Go(func() { t.announceTier(ctx, tier) })
+		}
+	}
+	t.wg.Go(func() { t.announceOpenly(ctx) })
+	return t, nil
+}
+
+// Metadata waits for the info and gives its bencoded bytes, which hash to the infohash.
+func (t *Torrent) Metadata(ctx context.Context) ([]byte, error) {
+	select {
+	case <-t.t.GotInfo():
+	case <-t.t.Closed():
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	t.learnInfo()
+	return t.t.Metainfo().InfoBytes, nil
+}
+
+// PieceLayers are the BEP 52 piece layers as far as peers have given them; complete after the fetch.
+func (t *Torrent) PieceLayers() map[string]string { return t.t.Metainfo().PieceLayers }
+
+// Open gives the torrent its storage, once. From then on pieces are served, and those that are wanted
+// fetched. total is the bytes that are wanted or held.
+func (t *Torrent) Open(ctx context.Context, impl storage.ClientImpl, total int64) error {
+	t.mu.Lock()
+	t.total = total
+	t.opened = true
+	t.mu.Unlock()
+	if err := t.t.OpenStorage(ctx, impl); err != nil {
+		return fmt.Errorf("opening storage: %w", err)
+	}
+	// Web seeds from here on: before, the engine could ask them for nothing.
+	t.t.AddWebSeeds(t.spec.WebSeeds)
+	return nil
+}
+
+// Want asks for pieces begin to end, end not included.
+func (t *Torrent) Want(begin, end int) { t.t.DownloadPieces(begin, end) }
+
+// Wait returns when every piece of the ranges is complete, or with what stopped that: ctx, Close or
+// an error of the storage.
+func (t *Torrent) Wait(ctx context.Context, ranges [][2]int) error {
+	sub := t.t.SubscribePieceStateChanges()
+	defer sub.Close()
+	missing := map[int]struct{}{}
+	for _, r := range ranges {
+		for i := r[0]; i < r[1]; i++ {
+			if !t.t.PieceState(i).Complete {
+				missing[i] = struct{}{}
+			}
+		}
+	}
+	for len(missing) > 0 {
+		select {
+		case c, ok := <-sub.Values:
+			if !ok {
+				return ErrClosed
+			}
+			if _, ours := missing[c.Index]; ours && c.Complete {
+				delete(missing, c.Index)
+			}
+		case err := <-t.writeErr:
+			return err
+		case <-t.t.Closed():
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	t.SetDone()
+	return nil
+}
+
+// SetDone says that nothing more is wanted: trackers are told "completed" if they knew us before.
+func (t *Torrent) SetDone() { t.doneOnce.Do(func() { close(t.done) }) }
+
+// Private says whether the info is known and has the private flag (BEP 27).
+func (t *Torrent) Private() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.info != nil && t.info.Private != nil && *t.info.Private
+}
+
+// Close leaves the swarm, tells the trackers and waits for all that ran for the torrent.
+func (t *Torrent) Close() {
+	t.once.Do(func() {
+		t.e.mu.Lock()
+		delete(t.e.torrents, t)
+		t.e.mu.Unlock()
+		t.cancel()
+		t.t.Drop()
+	})
+	t.wg.Wait()
+}
+
+// Stats is how a torrent stands. Bytes are of payload, since it was added.
+type Stats struct {
+	Peers, Seeds   int
+	Known          int   // addresses known, connected or not
+	FromPeers      int64 // useful bytes received
+	FromWebSeeds   int64
+	Uploaded       int64
+	Wasted         int64 // received twice, or in pieces that did not verify
+	PiecesFailed   int64
+	WebSeeds       int
+	TrackerProblem map[string]error // trackers that did not answer, by URL
+}
+
+// Stats samples the counters.
+func (t *Torrent) Stats() Stats {
+	s := t.t.Stats()
+	t.mu.Lock()
+	errs := maps.Clone(t.trackerErrs)
+	t.mu.Unlock()
+	return Stats{
+		Peers: s.ActivePeers, Seeds: s.ConnectedSeeders, Known: t.book.size(),
+		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64(),
+		FromWebSeeds:   s.WebSeeds.BytesReadUsefulData.Int64(),
+		Uploaded:       s.PeerConns.BytesWrittenData.Int64(),
+		Wasted:         s.BytesReadData.Int64() - s.BytesReadUsefulData.Int64(),
+		PiecesFailed:   s.PiecesDirtiedBad.Int64(),
+		WebSeeds:       len(t.spec.WebSeeds),
+		TrackerProblem: errs,
+	}
+}
+
+// learnInfo notes the info once the client has it.
+func (t *Torrent) learnInfo() {
+	info := t.t.Info()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.info = info
+}
+
+// shorts are the infohashes that the torrent goes by in handshakes, DHT and trackers: the v1 one and,
+// for v2 and hybrid torrents, the first 20 bytes of the v2 one (BEP 52).
+func (t *Torrent) shorts() [][20]byte {
+	var out [][20]byte
+	if t.spec.V1 != nil {
+		out = append(out, *t.spec.V1)
+	}
+	if t.spec.V2 != nil {
+		out = append(out, [20]byte(t.spec.V2[:20]))
+	}
+	return out
+}
+
+func (t *Torrent) completed() <-chan struct{} { return t.done }
+
+// hungry says that something is wanted and nobody is there to give it.
+func (t *Torrent) hungry() bool {
+	select {
+	case <-t.done:
+		return false
+	default:
+		return t.t.Stats().ActivePeers == 0
+	}
+}
+
+func (t *Torrent) announceCounts() (up, down, left int64) {
+	s := t.t.Stats()
+	t.mu.Lock()
+	total := t.total
+	t.mu.Unlock()
+	up = s.BytesWrittenData.Int64()
+	down = s.BytesReadUsefulData.Int64()
+	select {
+	case <-t.done:
+	default:
+		// Before the info is known any number but 0 says "not a seed".
+		left = max(total-down, 1)
+	}
+	return up, down, left
+}
+
+// offerPeers hands the book's addresses to the client as they become due.
+func (t *Torrent) offerPeers(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-t.book.wake:
+		}
+		peers, next := t.book.due(t.connectedTo())
+		if len(peers) > 0 {
+			t.t.AddPeers(peers)
+		}
+		timer.Reset(max(time.Until(next), 100*time.Millisecond))
+		if next.IsZero() {
+			timer.Stop() // nothing known: the book will wake us
+		}
+	}
+}
+
+// connectedTo tells whether an address, as a peer is dialled at, is connected already, in either
+// direction.
+func (t *Torrent) connectedTo() func(addr string) bool {
+	conns := t.t.PeerConns()
+	addrs := make([]string, 0, 2*len(conns))
+	t.e.mu.Lock()
+	for _, c := range conns {
+		addrs = append(addrs, c.RemoteAddr.String())
+		if a := t.e.dialable[c]; a != "" {
+			addrs = append(addrs, a)
+		}
+	}
+	t.e.mu.Unlock()
+	slices.Sort(addrs)
+	return func(a string) bool {
+		_, ok := slices.BinarySearch(addrs, a)
+		return ok
+	}
+}
+
+// announceOpenly keeps the DHT and the LAN told of a torrent that is not private. A magnet's torrent
+// may turn out to be private, and is then told no more.
+func (t *Torrent) announceOpenly(ctx context.Context) {
+	steps := []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 15 * time.Minute}
+	if t.Private() {
+		return
+	}
+	if t.e.lan != nil {
+		t.e.lan.add(t)
+		defer t.e.lan.remove(t)
+	}
+	for i := 0; t.e.dht != nil && !t.Private(); i++ {
+		for _, short := range t.shorts() {
+			t.e.dht.announce(ctx, short, t.e.Port(), func(addr string) {
+				t.book.add(addr, torrent.PeerSourceDhtGetPeers)
+			})
+		}
+		wait := steps[min(i, len(steps)-1)]
+		if t.hungry() {
+			wait = min(wait, time.Minute)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+	<-ctx.Done()
+}
