@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the whole-program tests, as root because they make network namespaces: run.sh [FLAG OF GO TEST...]
+# Runs the tests that make network namespaces, as root: the whole-program tests and those of their own
+# tools. run.sh [FLAG OF GO TEST...]
 # As another user it builds here and asks sudo for the run alone, so that no file of the build is root's.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -7,7 +8,7 @@ go=${GO:-go}
 bin=$(cd .. && pwd)/p2pshare
 set -- -race -count=1 "$@"
 if [ "$(id -u)" -eq 0 ]; then
-  exec env CGO_ENABLED=1 P2PSHARE_BIN="$bin" "$go" test "$@" .
+  exec env CGO_ENABLED=1 P2PSHARE_BIN="$bin" "$go" test "$@" . ./netlab ./client
 fi
 command -v sudo >/dev/null || { echo "the whole-program tests make network namespaces: run this as root, or install sudo" >&2; exit 1; }
-exec env CGO_ENABLED=1 "$go" test -exec "sudo env P2PSHARE_BIN=$bin P2PSHARE_INTEROP_OUT=${P2PSHARE_INTEROP_OUT:-}" "$@" .
+exec env CGO_ENABLED=1 "$go" test -exec "sudo env P2PSHARE_BIN=$bin P2PSHARE_INTEROP_OUT=${P2PSHARE_INTEROP_OUT:-}" "$@" . ./netlab ./client

@@ -25,7 +25,7 @@ var (
 	OneFile = Tree{"one.iso", "one file", map[string]int{"": 3_000_001}}
 	Folder  = Tree{"folder", "folder with 50 files", fifty()}
 	Unicode = Tree{"ünïcode 束", "folder with empty files and unicode names", map[string]int{
-		"empty.txt": 0, "a/empty too": 0, "a/ 束 space.bin": 70_000, "Ω/größe.dat": 300_000, "Ω/Ж/deep.txt": 5, "zuletzt, leer": 0, "emoji 🎼.flac": 40_000,
+		"empty.txt": 0, "a/empty too": 0, "a/束 space.bin": 70_000, "Ω/größe.dat": 300_000, "Ω/Ж/deep.txt": 5, "zuletzt, leer": 0, "emoji 🎼.flac": 40_000,
 	}}
 )
 

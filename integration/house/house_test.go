@@ -1,0 +1,226 @@
+package house_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/p2pshare/p2pshare/"
+
+// The bounds of a file and a function. The aim is 400 and 80; these are where it breaks.
+const (
+	maxFileLines     = 450
+	maxFunctionLines = 120
+)
+
+// file is one Go source file of the module.
+type file struct {
+	path  string // relative to the module, with slashes
+	pkg   string // its folder
+	test  bool
+	lines int
+	ast   *ast.File
+	set   *token.FileSet
+}
+
+func (f file) imports() []string {
+	var out []string
+	for _, i := range f.ast.Imports {
+		p, _ := strconv.Unquote(i.Path.Value) // the parser has accepted it
+		out = append(out, p)
+	}
+	return out
+}
+
+func source(t *testing.T) []file {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	var out []file
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && p != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "goutp") {
+			return filepath.SkipDir // goutp is a module of its own
+		}
+		if d.IsDir() || !strings.HasSuffix(p, ".go") {
+			return nil
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		set := token.NewFileSet()
+		tree, err := parser.ParseFile(set, p, b, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		out = append(out, file{rel, path.Dir(rel), strings.HasSuffix(rel, "_test.go"), strings.Count(string(b), "\n"), tree, set})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 20 {
+		t.Fatalf("found %d Go files: looking in the wrong place", len(out))
+	}
+	return out
+}
+
+// within says whether a package is one of the folders or below it.
+func within(pkg string, folders ...string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return pkg == f || strings.HasPrefix(pkg, f+"/") })
+}
+
+// TestImports holds the code to its floors: cmd stands on node, node on the domain packages and the
+// engine, all of them on the small packages below; nothing looks up or sideways.
+func TestImports(t *testing.T) {
+	domain := []string{"seeder", "fetcher", "catalog", "acl"}
+	ground := []string{"internal/metafile", "internal/content", "internal/names", "internal/fault", "internal/state", "internal/netguard", "internal/signed"}
+	rules := []struct {
+		name string
+		of   func(pkg string) bool
+		bad  func(pkg, imported string) bool // imported has no module prefix when it is ours
+	}{
+		{"the ground floor imports nothing above it",
+			func(p string) bool { return within(p, ground...) },
+			func(_, i string) bool {
+				return within(i, domain...) || within(i, "internal/node", "internal/engine", "internal/lint", "internal/localapi", "cmd")
+			}},
+		{"domain packages do not import each other, but fetcher may import catalog",
+			func(p string) bool { return within(p, domain...) },
+			func(p, i string) bool {
+				own := strings.Split(p, "/")[0]
+				return within(i, domain...) && !within(i, own) && !(own == "fetcher" && within(i, "catalog"))
+			}},
+		{"domain packages do not import what wires them",
+			func(p string) bool { return within(p, domain...) },
+			func(_, i string) bool {
+				return within(i, "internal/node", "internal/engine", "internal/localapi", "cmd")
+			}},
+		{"the engine imports no domain package and nothing above",
+			func(p string) bool { return within(p, "internal/engine") },
+			func(_, i string) bool {
+				return within(i, domain...) || within(i, "internal/node", "internal/localapi", "cmd")
+			}},
+		{"the command line reaches swarms and files through node alone",
+			func(p string) bool { return within(p, "cmd") },
+			func(_, i string) bool { return within(i, "internal/engine", "seeder", "fetcher", "internal/content") }},
+		{"nothing imports the command line", func(p string) bool { return !within(p, "cmd") }, func(_, i string) bool { return within(i, "cmd") }},
+		{"nothing imports the tests' tools", func(p string) bool { return !within(p, "integration") }, func(_, i string) bool { return within(i, "integration") }},
+		{"tests of the whole program use the binary, not its packages", func(p string) bool { return within(p, "integration") },
+			func(_, i string) bool { return within(i, domain...) || within(i, "internal", "cmd") }},
+		{"only the engine imports the BitTorrent client and the DHT",
+			func(p string) bool { return !within(p, "internal/engine") },
+			func(_, i string) bool {
+				if within(i, "github.com/anacrolix/dht") {
+					return true
+				}
+				const client = "github.com/anacrolix/torrent"
+				data := []string{client + "/metainfo", client + "/storage", client + "/bencode", client + "/merkle"}
+				return within(i, client) && !within(i, data...)
+			}},
+	}
+	for _, f := range source(t) {
+		for _, i := range f.imports() {
+			short := strings.TrimPrefix(i, module)
+			for _, r := range rules {
+				// A package's tests may drive it with the real client.
+				if f.test && strings.HasPrefix(r.name, "only the engine") {
+					continue
+				}
+				if r.of(f.pkg) && r.bad(f.pkg, short) {
+					t.Errorf("%s imports %q: %s", f.path, i, r.name)
+				}
+			}
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, f := range source(t) {
+		if f.test {
+			continue
+		}
+		if f.lines > maxFileLines {
+			t.Errorf("%s has %d lines, want at most %d: does it still have one job?", f.path, f.lines, maxFileLines)
+		}
+		for _, d := range f.ast.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			if n := f.set.Position(fn.End()).Line - f.set.Position(fn.Pos()).Line + 1; n > maxFunctionLines {
+				t.Errorf("%s: %s has %d lines, want at most %d", f.path, fn.Name.Name, n, maxFunctionLines)
+			}
+		}
+	}
+}
+
+func TestPackages(t *testing.T) {
+	documented := map[string]bool{}
+	for _, f := range source(t) {
+		if f.test {
+			continue
+		}
+		if slices.Contains([]string{"util", "utils", "common", "helpers", "types", "misc"}, f.ast.Name.Name) {
+			t.Errorf("%s: package %s says nothing of its job", f.path, f.ast.Name.Name)
+		}
+		documented[f.pkg] = documented[f.pkg] || f.ast.Doc != nil
+	}
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no package comment", pkg)
+		}
+	}
+}
+
+// TestForbidden finds calls that a kind of file may not make.
+func TestForbidden(t *testing.T) {
+	rules := []struct {
+		why   string
+		of    func(file) bool
+		calls []string
+	}{
+		{"libraries never print or exit", func(f file) bool { return !f.test && !within(f.pkg, "cmd", "integration") },
+			[]string{"os.Exit", "fmt.Print", "fmt.Println", "fmt.Printf", "log.Fatal", "log.Fatalf", "log.Print", "log.Printf", "log.Println"}},
+		{"a test is never skipped", func(f file) bool { return f.test }, []string{"t.Skip", "t.Skipf", "t.SkipNow", "b.Skip", "b.Skipf"}},
+		{"wait for what happens, not for time", func(f file) bool { return !f.test }, []string{"time.Sleep"}},
+	}
+	for _, f := range source(t) {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			x, ok := sel.X.(*ast.Ident)
+			if !ok {
+				return true
+			}
+			for _, r := range rules {
+				if r.of(f) && slices.Contains(r.calls, x.Name+"."+sel.Sel.Name) {
+					t.Errorf("%s calls %s.%s: %s", f.set.Position(call.Pos()), x.Name, sel.Sel.Name, r.why)
+				}
+			}
+			return true
+		})
+	}
+}

@@ -1,0 +1,105 @@
+//go:build linux
+
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/p2pshare/p2pshare/integration/client"
+	"github.com/p2pshare/p2pshare/integration/netlab"
+	"github.com/p2pshare/p2pshare/integration/tracker"
+)
+
+// us is the program under test, built once.
+var us client.P2PShare
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	netlab.Sweep()
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "integration: not root: every test that needs a network of its own will fail; run make test, which asks sudo")
+	}
+	bin := os.Getenv("P2PSHARE_BIN")
+	if bin == "" {
+		dir, err := os.MkdirTemp("", "p2pshare-bin-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		bin = filepath.Join(dir, "p2pshare")
+		cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "../cmd/p2pshare")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "integration: build the binary: %v\n%s", err, out)
+			return 1
+		}
+	}
+	us = client.P2PShare{Bin: bin}
+	// The scripts call it by its name.
+	if err := os.Setenv("PATH", filepath.Dir(bin)+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, "HOME="+filepath.Join(e.WorkDir, "user"), "P2PSHARE_HOME="+filepath.Join(e.WorkDir, "home"))
+			return nil
+		},
+	})
+}
+
+// newLab is a lab that goes with the test.
+func newLab(t testing.TB, hosts int) *netlab.Lab {
+	t.Helper()
+	lab, err := netlab.New(hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(lab.Close)
+	return lab
+}
+
+// within is a context that ends after d, or with the test.
+func within(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// httpTracker runs a tracker at the lab's hub and returns its announce URL.
+func httpTracker(t testing.TB, lab *netlab.Lab) (*tracker.Tracker, string) {
+	t.Helper()
+	tr := new(tracker.Tracker)
+	return tr, serveHTTP(t, lab.Hub(), tr) + "/announce"
+}
+
+// serveHTTP runs a web server on a host and returns its URL, without a slash at the end.
+func serveHTTP(t testing.TB, h *netlab.Host, handler http.Handler) string {
+	t.Helper()
+	ln, err := h.Listen("tcp", h.IP+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(ln) }()
+	t.Cleanup(func() { srv.Close(); <-done })
+	return "http://" + ln.Addr().String()
+}
