@@ -18,10 +18,10 @@ var ErrNotRegular = errors.New("not a regular file")
 // ChangedError says that a file is not the one it was.
 type ChangedError struct {
 	Path string // as the user would find it
-	How  string // "gone", "changed while it was read", ...
+	How  string // what happened to it: "is gone", "changed on disk", ...
 }
 
-func (e *ChangedError) Error() string { return fmt.Sprintf("%q: %s", e.Path, e.How) }
+func (e *ChangedError) Error() string { return fmt.Sprintf("%q %s", e.Path, e.How) }
 
 // OpenRegular opens a regular file below root for reading, following no symlink out of it and waiting for
 // no FIFO, and returns the descriptor's own file info.
