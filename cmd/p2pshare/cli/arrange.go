@@ -1,0 +1,258 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// words is a command line put in order: urfave/cli stops reading flags at the first argument, so
+// every flag is moved to the front and the arguments follow behind "--".
+type words struct {
+	command *command // nil: none was named
+	flags   []string // --name=value, or --name
+	args    []string
+	fromEnv map[string]string // flag -> the variable that gave it
+}
+
+func (w words) help() bool { return slices.Contains(w.flags, "--help") }
+
+// line is what urfave/cli is given.
+func (w words) line() []string {
+	return slices.Concat([]string{"p2pshare", w.command.name}, w.flags, []string{"--"}, w.args)
+}
+
+// arrange orders args. The first argument that is no flag names the command, and flags may stand
+// anywhere, up to a "--". A flag that the command does not know is refused with the closest one.
+// What the line does not set is taken from the environment.
+func arrange(table []command, args []string, getenv func(string) string) (words, error) {
+	w := words{fromEnv: make(map[string]string)}
+	union := commonFlags()
+	for _, c := range table {
+		union = append(union, c.flags...)
+	}
+	var given []cli.Flag
+	var names []string // as written, parallel to given
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			if err := w.take(table, args[i+1:]...); err != nil {
+				return w, err
+			}
+			break
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			if err := w.take(table, arg); err != nil {
+				return w, err
+			}
+			continue
+		}
+		known := union
+		if w.command != nil {
+			known = w.command.allFlags()
+		}
+		name, value, hasValue := strings.Cut(arg, "=")
+		if name == "--version" && w.command == nil {
+			w.command = find(table, "version")
+			continue
+		}
+		f := lookup(known, name)
+		if f == nil {
+			return w, unknownFlag(w.command, known, name)
+		}
+		if takesValue(f) && !hasValue {
+			if i++; i == len(args) || looksLikeFlag(known, args[i]) {
+				return w, fault.Hint(usagef("%s needs a value", name), "write %s VALUE, or %s=VALUE if the value begins with a hyphen", name, name)
+			}
+			value, hasValue = args[i], true
+		}
+		long := "--" + f.Names()[0]
+		if hasValue {
+			long += "=" + value
+		}
+		w.flags = append(w.flags, long)
+		given, names = append(given, f), append(names, name)
+	}
+	if w.command == nil {
+		return w, nil
+	}
+	own := w.command.allFlags()
+	for i, f := range given {
+		if lookup(own, "--"+f.Names()[0]) == nil {
+			return w, unknownFlag(w.command, own, names[i])
+		}
+	}
+	return w, w.addEnv(own, getenv)
+}
+
+// take adds arguments, of which the very first names the command.
+func (w *words) take(table []command, args ...string) error {
+	for _, a := range args {
+		if w.command != nil {
+			w.args = append(w.args, a)
+			continue
+		}
+		if w.command = find(table, a); w.command == nil {
+			return unknownCommand(table, a)
+		}
+	}
+	return nil
+}
+
+func (w *words) addEnv(own []cli.Flag, getenv func(string) string) error {
+	set := make(map[string]bool)
+	for _, f := range w.flags {
+		name, _, _ := strings.Cut(f, "=")
+		set[name] = true
+	}
+	for _, f := range own {
+		variable, long := envName(f), "--"+f.Names()[0]
+		if variable == "" || set[long] || getenv(variable) == "" {
+			continue
+		}
+		value := getenv(variable)
+		switch f.(type) {
+		case *cli.BoolFlag:
+			on, err := parseBool(value)
+			if err != nil {
+				return usagef("%s=%q is neither yes nor no", variable, value)
+			}
+			if on {
+				w.flags = append(w.flags, long)
+			}
+		case *cli.StringSliceFlag:
+			for _, v := range strings.Fields(value) {
+				w.flags = append(w.flags, long+"="+v)
+			}
+		default:
+			w.flags = append(w.flags, long+"="+value)
+		}
+		w.fromEnv[f.Names()[0]] = variable
+	}
+	return nil
+}
+
+func parseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "1", "true", "yes", "on":
+		return true, nil
+	case "0", "false", "no", "off":
+		return false, nil
+	}
+	return false, usagef("%q is neither yes nor no", s)
+}
+
+func find(table []command, name string) *command {
+	for i := range table {
+		if table[i].name == name {
+			return &table[i]
+		}
+	}
+	return nil
+}
+
+// lookup finds -x and --name; one hyphen before a long name is not accepted, as -port could not be
+// told from -p ort.
+func lookup(flags []cli.Flag, name string) cli.Flag {
+	for _, f := range flags {
+		for _, n := range f.Names() {
+			if len(n) == 1 && name == "-"+n || len(n) > 1 && name == "--"+n {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+func looksLikeFlag(flags []cli.Flag, arg string) bool {
+	name, _, _ := strings.Cut(arg, "=")
+	return lookup(flags, name) != nil
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+func unknownFlag(c *command, known []cli.Flag, name string) error {
+	var candidates []string
+	for _, f := range known {
+		for _, n := range f.Names() {
+			if len(n) > 1 {
+				candidates = append(candidates, n)
+			}
+		}
+	}
+	err := usagef("unknown flag %q", name)
+	if c != nil {
+		err = usagef("%s has no flag %q", c.name, name)
+	}
+	if best := closest(strings.TrimLeft(name, "-"), candidates); best != "" {
+		return fault.Hint(err, "did you mean --%s?", best)
+	}
+	return seeHelp(err, c)
+}
+
+func unknownCommand(table []command, name string) error {
+	var candidates []string
+	for _, c := range table {
+		candidates = append(candidates, c.name)
+	}
+	err := usagef("there is no command %q", name)
+	if best := closest(name, candidates); best != "" {
+		return fault.Hint(err, "did you mean p2pshare %s?", best)
+	}
+	if strings.HasPrefix(name, "magnet:") || strings.HasSuffix(name, ".torrent") {
+		return fault.Hint(err, "to get it: p2pshare fetch %q", name)
+	}
+	return fault.Hint(err, "see p2pshare help")
+}
+
+func seeHelp(err error, c *command) error {
+	if fault.HintOf(err) != "" {
+		return err
+	}
+	if c == nil {
+		return fault.Hint(err, "see p2pshare help")
+	}
+	return fault.Hint(err, "see p2pshare help %s", c.name)
+}
+
+// closest is the candidate that is at most a third of the word's letters away from it, else "".
+func closest(word string, candidates []string) string {
+	best, least := "", max(1, len(word)/3)+1
+	for _, c := range candidates {
+		if d := distance(word, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to add, drop, replace or swap with a neighbour.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

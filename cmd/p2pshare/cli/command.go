@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+)
+
+// command is an entry of the table that parsing, help, man page and completion are made from.
+type command struct {
+	name     string
+	args     string // what stands after the name in the usage line
+	summary  string // half a sentence
+	about    string // paragraphs
+	examples []example
+	exits    []int
+	flags    []cli.Flag // its own; the common ones are added
+	min, max int        // number of arguments; max -1: any
+	run      func(ctx context.Context, s *session, c *cli.Context) error
+}
+
+type example struct{ does, line string }
+
+// commands is the table, in the order of help.
+func commands() []command {
+	return []command{
+		publishCommand(), fetchCommand(), seedCommand(), verifyCommand(), lintCommand(),
+		versionCommand(), helpCommand(), manCommand(), completionCommand(),
+	}
+}
+
+const (
+	groupCommon  = "Everywhere"
+	groupNetwork = "Network"
+	groupTorrent = "The torrent"
+	groupOutput  = "What is written"
+)
+
+func commonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "home", Category: groupCommon, Usage: "keep state in `DIR` (default: $XDG_STATE_HOME/p2pshare, or ~/.local/state/p2pshare)"},
+		&cli.BoolFlag{Name: "json", Category: groupCommon, Usage: "write JSON to stdout, one object a line, and nothing to stderr"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: groupCommon, Usage: "write nothing but the answer and errors"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: groupCommon, Usage: "write the log to stderr"},
+		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Category: groupCommon, Usage: "show help"},
+	}
+}
+
+// networkFlags are those of commands that meet peers. tracker is the usage of --tracker, which means
+// more to publish.
+func networkFlags(tracker string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "listen", Category: groupNetwork, Usage: "listen on the address `HOST` (default: every address)"},
+		&cli.IntFlag{Name: "port", Category: groupNetwork, Usage: "listen on TCP and UDP port `N` (default: a free one)", DefaultText: "free"},
+		&cli.StringSliceFlag{Name: "peer", Category: groupNetwork, Usage: "connect to the peer `HOST:PORT`; may be repeated"},
+		&cli.StringSliceFlag{Name: "tracker", Category: groupNetwork, Usage: tracker},
+		&cli.BoolFlag{Name: "no-dht", Category: groupNetwork, Usage: "do not use the DHT"},
+		&cli.StringSliceFlag{Name: "dht-node", Category: groupNetwork, Usage: "enter the DHT at `HOST:PORT` instead of the public nodes; may be repeated"},
+		&cli.BoolFlag{Name: "no-lan", Category: groupNetwork, Usage: "do not look for peers on the local network"},
+		&cli.StringFlag{Name: "max-up", Category: groupNetwork, Usage: "send at most `RATE` (2M/s, 1MiB, 80Mbit)"},
+		&cli.StringFlag{Name: "max-down", Category: groupNetwork, Usage: "receive at most `RATE`"},
+		&cli.BoolFlag{Name: "utp", Category: groupNetwork, Usage: "use uTP besides TCP: slower, gets through more routers"},
+		&cli.BoolFlag{Name: "no-upnp", Category: groupNetwork, Usage: "do not ask the router to open the port"},
+	}
+}
+
+// envName is the environment variable that stands in for a flag, or "" if none does.
+func envName(f cli.Flag) string {
+	switch name := f.Names()[0]; name {
+	case "home":
+		return "P2PSHARE_HOME"
+	case "listen", "port", "peer", "tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp":
+		return "P2PSHARE_" + upper(name)
+	}
+	return ""
+}
+
+func upper(name string) string {
+	b := []byte(name)
+	for i, c := range b {
+		switch {
+		case c == '-':
+			b[i] = '_'
+		case 'a' <= c && c <= 'z':
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
+}
+
+func (c command) allFlags() []cli.Flag {
+	return append(append([]cli.Flag{}, c.flags...), commonFlags()...)
+}
+
+// newApp is the table as urfave/cli sees it. act is what runs for a command.
+func newApp(table []command, act func(command) cli.ActionFunc) *cli.App {
+	app := &cli.App{
+		Name: "p2pshare", Usage: tagline, Description: overviewText,
+		// Help is ours (help.go), and no value is split at its commas: URLs and globs hold some.
+		HideHelp: true, HideVersion: true, DisableSliceFlagSeparator: true,
+		ExitErrHandler: func(*cli.Context, error) {}, // else it ends the process itself
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+	}
+	for _, c := range table {
+		app.Commands = append(app.Commands, &cli.Command{
+			Name: c.name, Usage: c.summary, ArgsUsage: c.args, Description: c.about, Flags: c.allFlags(),
+			HideHelp: true, Action: act(c),
+			OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
+		})
+	}
+	return app
+}

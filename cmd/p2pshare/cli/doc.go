@@ -1,0 +1,13 @@
+// Package cli is the command line: it reads the words, carries them to a node as requests, and shows
+// what happens.
+//
+// Entry point: Main. Everything of the process comes in through Env, so the tests run whole commands
+// with a Backend of their own. One file a command: its options, its run function, its help.
+//
+// Guaranteed: stdout carries the answer alone, stderr the talk; with --json stdout carries objects,
+// one a line, each with a version and a type, and the last one of a failed run has the type error.
+// Every name that comes from a torrent is shown escaped, so it cannot steer a terminal. Every failure
+// has an exit code of exit.go and, where there is a way out, a hint.
+//
+// The package holds no rules of sharing. What a request means is the node's to say.
+package cli

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+// Env is what a command has of the process it runs in.
+type Env struct {
+	Args     []string // without the program's name
+	Stdout   io.Writer
+	Stderr   io.Writer
+	Getenv   func(string) string
+	Dir      string             // the working folder, absolute
+	Terminal func() (int, bool) // stderr's width in columns; false if it is no terminal
+	Now      func() time.Time
+	Signals  <-chan os.Signal // interrupts: the first ends cleanly, the second at once
+	Version  string           // of the build; empty: what the Go toolchain recorded
+	Open     func(context.Context, Settings) (Backend, error)
+	StdLog   func(io.Writer) // sends the standard library's logger elsewhere; dependencies write there
+}
+
+// Settings are what a Backend is opened with.
+type Settings struct {
+	Home    string // absolute
+	Network node.Network
+	Log     *slog.Logger
+	Version string
+}
+
+// Backend carries out requests. on is called with what happens, from one goroutine at a time, and not
+// after the method has returned.
+type Backend interface {
+	// Publish returns when the torrent is made (NoSeed), or nil when ctx ends after seeding began.
+	Publish(ctx context.Context, r node.PublishRequest, on func(node.Event)) error
+	// Fetch returns after Event.Fetched, or with r.Seed when ctx ends after it.
+	Fetch(ctx context.Context, r node.FetchRequest, on func(node.Event)) error
+	// Seed returns nil when ctx ends after seeding began.
+	Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)) error
+	Verify(ctx context.Context, r node.VerifyRequest, on func(node.Event)) (*node.Verified, error)
+	Close() error
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+type fetchOptions struct {
+	request node.FetchRequest
+	network node.Network
+}
+
+func fetchCommand() command {
+	return command{
+		name: "fetch", args: "REF", min: 1, max: 1, run: fetchAction,
+		summary: "get content, verified to the last byte",
+		about: "REF is a magnet link (quote it: the shell takes & for itself), an infohash of 40 or 64 hex digits, a .torrent " +
+			"file, or the http(s) address of one. The content becomes DIR/NAME and its path is printed.\n\n" +
+			"Nothing appears under its name before every byte of it is verified, and nothing that is there already is " +
+			"overwritten. After an interruption or a crash the same command goes on from what was proven, which is kept " +
+			"in DIR/.p2pshare.\n\n" +
+			"Web seeds and trackers that REF names are not asked when they are at a loopback or private address, as a " +
+			"stranger could use them to reach into this network. --allow-private permits it; hosts named by --webseed and " +
+			"--tracker are always asked.",
+		examples: []example{
+			{"get what a magnet names", "p2pshare fetch 'magnet:?xt=urn:btih:...'"},
+			{"into a folder, only the images, for an hour at most", "p2pshare fetch release.torrent -o downloads --only '*.iso' --timeout 1h"},
+			{"and help others get it", "p2pshare fetch https://example.org/release.torrent --seed"},
+		},
+		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitDenied, exitUnverified, exitTimeout, exitInterrupted},
+		flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "put the content into the folder `DIR`", DefaultText: "the working folder"},
+			&cli.StringSliceFlag{Name: "only", Category: groupOutput, Usage: "get only files whose path below the content's name matches `GLOB`; may be repeated"},
+			&cli.BoolFlag{Name: "seed", Category: groupOutput, Usage: "go on sharing it afterwards, until Ctrl-C"},
+			&cli.BoolFlag{Name: "no-seed", Category: groupOutput, Usage: "end when it is there (the default)"},
+			&cli.DurationFlag{Name: "timeout", Category: groupOutput, Usage: "give up after `TIME` (30s, 10m, 2h)", DefaultText: "never"},
+			&cli.StringSliceFlag{Name: "webseed", Category: groupNetwork, Usage: "get bytes from `URL` too; may be repeated"},
+			&cli.BoolFlag{Name: "allow-private", Category: groupNetwork, Usage: "hosts that REF names may have private addresses"},
+		}, networkFlags("announce to the tracker `URL` too; may be repeated")...),
+	}
+}
+
+func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
+	network, err := readNetwork(c)
+	if err != nil {
+		return err
+	}
+	network.Trackers = c.StringSlice("tracker")
+	if err := each("--tracker", network.Trackers, catalog.CheckTracker); err != nil {
+		return err
+	}
+	o := fetchOptions{network: network, request: node.FetchRequest{
+		Only: c.StringSlice("only"), Seed: c.Bool("seed"), Timeout: c.Duration("timeout"),
+		WebSeeds: c.StringSlice("webseed"), AllowPrivate: c.Bool("allow-private"), Dir: s.env.Dir,
+	}}
+	r := &o.request
+	if dir := c.String("output"); dir != "" {
+		r.Dir = s.abs(dir)
+	}
+	switch {
+	case r.Seed && c.Bool("no-seed"):
+		return fault.Hint(usagef("--seed and --no-seed contradict each other"), "leave one of them out")
+	case r.Timeout < 0:
+		return usagef("--timeout %v is negative", r.Timeout)
+	}
+	if err := each("--webseed", r.WebSeeds, catalog.CheckWebSeed); err != nil {
+		return err
+	}
+	ref, text, err := s.reference(c.Args().First())
+	if err != nil {
+		return err
+	}
+	for _, i := range ref.Ignored {
+		s.out.event(node.Event{Level: "warn", Message: "a part of the magnet link is passed over: " + i})
+	}
+	r.Ref = text
+	return runFetch(ctx, s, o)
+}
+
+// reference reads REF, and gives it back in the form the node gets: a path is absolute, as the node
+// may have another working folder.
+func (s *session) reference(arg string) (catalog.Ref, string, error) {
+	if abs := s.abs(arg); strings.TrimSpace(arg) != "" && !filepath.IsAbs(arg) {
+		if info, err := os.Stat(abs); err == nil && info.Mode().IsRegular() {
+			return catalog.Ref{Kind: catalog.File, Path: abs}, abs, nil
+		}
+	}
+	ref, err := catalog.ParseRef(arg)
+	if err != nil {
+		return ref, "", err
+	}
+	switch ref.Kind {
+	case catalog.File:
+		ref.Path = s.abs(ref.Path)
+		return ref, ref.Path, nil
+	case catalog.URL:
+		return ref, ref.URL, nil
+	}
+	return ref, strings.TrimSpace(arg), nil
+}
+
+func runFetch(ctx context.Context, s *session, o fetchOptions) error {
+	var got *node.Fetched
+	err := s.with(ctx, o.network, func(b Backend) error {
+		return b.Fetch(ctx, o.request, func(e node.Event) {
+			s.out.event(e)
+			if e.Fetched != nil && got == nil {
+				got = e.Fetched
+				s.out.say("%s", fetchedLine(got))
+				s.out.path(got.Path)
+			}
+		})
+	})
+	hint := fmt.Sprintf("what was fetched and proven stays in %s; the same command goes on from there", filepath.Join(o.request.Dir, ".p2pshare"))
+	return s.seedEnd(ctx, err, got != nil && o.request.Seed, hint)
+}
+
+func fetchedLine(f *node.Fetched) string {
+	from := sources(f.BytesFrom)
+	if from != "" {
+		from = " (" + from + ")"
+	}
+	took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
+	return fmt.Sprintf("fetched and verified %s: %s in %v%s", printable(f.Name), counted(f.Files, f.Size), took, from)
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+// flagError matches what package flag says of a value it cannot parse.
+var flagError = regexp.MustCompile(`(?s)^invalid (?:boolean )?value "(.*)" for (?:flag )?-([a-z0-9-]+): (.*)$`)
+
+func isFlagError(err error, name, value, cause *string) bool {
+	m := flagError.FindStringSubmatch(err.Error())
+	if m == nil {
+		return false
+	}
+	*name, *value, *cause = m[2], m[1], strings.TrimSuffix(m[3], "\n")
+	if *cause == "parse error" {
+		*cause = "not a number"
+		if strings.Contains(err.Error(), "boolean") {
+			*cause = "neither true nor false"
+		}
+	}
+	return true
+}
+
+// readNetwork reads the network flags. The trackers are left to the command.
+func readNetwork(c *cli.Context) (node.Network, error) {
+	n := node.Network{
+		ListenHost: c.String("listen"), Port: c.Int("port"), NoDHT: c.Bool("no-dht"), DHTNodes: c.StringSlice("dht-node"),
+		NoLAN: c.Bool("no-lan"), Peers: c.StringSlice("peer"), UTP: c.Bool("utp"), NoUPnP: c.Bool("no-upnp"),
+	}
+	if n.Port < 0 || n.Port > 65535 {
+		return n, usagef("--port %d is not between 0 and 65535", n.Port)
+	}
+	if n.NoDHT && len(n.DHTNodes) > 0 {
+		return n, fault.Hint(usagef("--no-dht and --dht-node contradict each other"), "leave one of them out")
+	}
+	for flag, list := range map[string][]string{"--peer": n.Peers, "--dht-node": n.DHTNodes} {
+		if err := each(flag, list, catalog.CheckAddr); err != nil {
+			return n, err
+		}
+	}
+	var err error
+	if n.MaxUp, err = rateFlag(c, "max-up"); err != nil {
+		return n, err
+	}
+	n.MaxDown, err = rateFlag(c, "max-down")
+	return n, err
+}
+
+func rateFlag(c *cli.Context, name string) (int64, error) {
+	if c.String(name) == "" {
+		return 0, nil
+	}
+	n, err := parseRate(c.String(name))
+	if err != nil {
+		return 0, fault.Hint(usagef("--%s: %w", name, err), "%s", fault.HintOf(err))
+	}
+	return n, nil
+}
+
+// each judges the values of a repeated flag.
+func each(flag string, list []string, check func(string) error) error {
+	for _, v := range list {
+		if err := check(v); err != nil {
+			return usagef("%s: %w", flag, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+// session is one run of one command.
+type session struct {
+	env   Env
+	table []command
+	out   *output
+	log   *slog.Logger
+	home  func() (string, error)
+}
+
+// Main runs the command that env.Args names and returns the exit code. The first signal ends the
+// command cleanly; at the second, Main returns at once, and the caller is to exit.
+func Main(env Env) int {
+	table := commands()
+	w, err := arrange(table, env.Args, env.Getenv)
+	out := newOutput(env, slices.Contains(w.flags, "--json"), slices.Contains(w.flags, "--quiet") || slices.Contains(w.flags, "-q"))
+	if err != nil {
+		return out.fail(err)
+	}
+	s := &session{env: env, table: table, out: out, log: newLog(out, slices.Contains(w.flags, "--verbose"))}
+	if env.StdLog != nil {
+		env.StdLog(slog.NewLogLogger(s.log.Handler(), slog.LevelDebug).Writer())
+	}
+	switch {
+	case w.help():
+		return out.fail(showHelp(s, w.command))
+	case w.command == nil:
+		return out.fail(s.text("help", overviewHelp(table)))
+	}
+	return s.guarded(w)
+}
+
+// guarded runs the command under the signals and behind a recover.
+func (s *session) guarded(w words) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	done := make(chan int, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- s.out.bug(r, debug.Stack())
+			}
+		}()
+		err := s.run(ctx, w)
+		done <- s.out.fail(err)
+	}()
+	ending := false
+	for {
+		select {
+		case code := <-done:
+			return code
+		case _, ok := <-s.env.Signals:
+			switch {
+			case !ok:
+				s.env.Signals = nil
+			case ending:
+				return exitInterrupted
+			default:
+				ending = true
+				s.out.say("ending; once more ends at once")
+				cancel(errInterrupted)
+			}
+		}
+	}
+}
+
+// run parses the flags of the ordered line and carries the command out.
+func (s *session) run(ctx context.Context, w words) error {
+	app := newApp(s.table, func(c command) cli.ActionFunc {
+		return func(cc *cli.Context) error {
+			n := cc.Args().Len()
+			switch {
+			case n < c.min:
+				return seeHelp(usagef("%s needs %s", c.name, c.args), &c)
+			case c.max >= 0 && n > c.max:
+				return seeHelp(usagef("%s takes no argument %q", c.name, cc.Args().Get(c.max)), &c)
+			}
+			s.home = func() (string, error) { return homeDir(s.env, cc.String("home")) }
+			return c.run(ctx, s, cc)
+		}
+	})
+	app.Writer, app.ErrWriter = s.env.Stdout, s.out
+	err := app.RunContext(ctx, w.line())
+	return s.explainFlag(err, w)
+}
+
+// explainFlag makes what the flag package says of a malformed value the user's: a usage error that
+// names the variable if the value came from there.
+func (s *session) explainFlag(err error, w words) error {
+	var flagName, value, cause string
+	if err == nil || !isFlagError(err, &flagName, &value, &cause) {
+		return err
+	}
+	if v := w.fromEnv[flagName]; v != "" {
+		return usagef("%s=%q is malformed: %s", v, value, cause)
+	}
+	return seeHelp(usagef("--%s %q is malformed: %s", flagName, value, cause), w.command)
+}
+
+// with opens the backend, calls do, and closes it whatever came.
+func (s *session) with(ctx context.Context, network node.Network, do func(Backend) error) (err error) {
+	home, err := s.home()
+	if err != nil {
+		return err
+	}
+	if s.env.Open == nil {
+		return errors.New("this build has no node")
+	}
+	b, err := s.env.Open(ctx, Settings{Home: home, Network: network, Log: s.log, Version: buildVersion(s.env.Version)})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		s.out.endMeter()
+		if cerr := b.Close(); cerr != nil && err == nil {
+			err = fmt.Errorf("closing the node: %w", cerr)
+		}
+	}()
+	return do(b)
+}
+
+// abs makes a path of the command line absolute.
+func (s *session) abs(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(s.env.Dir, path)
+}
+
+func (s *session) absAll(paths []string) []string {
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		out[i] = s.abs(p)
+	}
+	return out
+}
+
+// homeDir is --home (which P2PSHARE_HOME stands in for), else the system's place for state.
+func homeDir(env Env, flag string) (string, error) {
+	if flag != "" {
+		if filepath.IsAbs(flag) {
+			return flag, nil
+		}
+		return filepath.Join(env.Dir, flag), nil
+	}
+	// The XDG specification says to ignore a relative path.
+	if d := env.Getenv("XDG_STATE_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "p2pshare"), nil
+	}
+	if runtime.GOOS == "windows" {
+		if d := env.Getenv("LOCALAPPDATA"); filepath.IsAbs(d) {
+			return filepath.Join(d, "p2pshare"), nil
+		}
+	}
+	if d := env.Getenv("HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, ".local", "state", "p2pshare"), nil
+	}
+	return "", fault.Hint(usagef("there is no home folder: HOME is not set"), "give --home DIR, or set P2PSHARE_HOME")
+}
+
+func newLog(w *output, verbose bool) *slog.Logger {
+	if !verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

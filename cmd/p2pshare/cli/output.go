@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+// jsonVersion is in every object; it rises when a field changes its meaning or goes.
+const jsonVersion = 1
+
+// progressEvery is the least time between two progress objects, and two seeding objects of a share.
+const progressEvery = time.Second
+
+const bugReports = "https://github.com/p2pshare/p2pshare/issues"
+
+// output is the one place that writes to stdout and stderr. Its methods may be called at the same time.
+type output struct {
+	env         Env
+	json, quiet bool
+
+	mu       sync.Mutex
+	meter    meter
+	progress time.Time            // of the last progress object
+	seeding  map[string]time.Time // of the last seeding object, by magnet
+	failed   error                // the first failure to write the answer
+}
+
+func newOutput(env Env, asJSON, quiet bool) *output {
+	return &output{env: env, json: asJSON, quiet: quiet, meter: newMeter(env, asJSON || quiet), seeding: make(map[string]time.Time)}
+}
+
+// Write is for logs: whole lines, shown above the progress.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for line := range bytes.Lines(p) {
+		o.meter.print(printable(strings.TrimSuffix(string(line), "\n")) + "\n")
+	}
+	return len(p), nil
+}
+
+// say writes a line of the talk.
+func (o *output) say(format string, args ...any) {
+	if o.json || o.quiet {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.meter.print(fmt.Sprintf(format, args...) + "\n")
+}
+
+// answer writes a line of the answer, escaped; with --json the answer is an object instead.
+func (o *output) answer(line string) { o.path(printable(line)) }
+
+// path writes a path of the answer as it is, because scripts go on with it. Names from torrents were
+// judged before they became one.
+func (o *output) path(p string) {
+	if !o.json {
+		o.stdout([]byte(p + "\n"))
+	}
+}
+
+func (o *output) stdout(b []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.meter.end() // both may be one terminal
+	if _, err := o.env.Stdout.Write(b); err != nil && o.failed == nil {
+		o.failed = fmt.Errorf("writing the answer: %w", err)
+	}
+}
+
+// object writes v's fields as one line with version and type in front.
+func (o *output) object(kind string, v any) {
+	body, err := encode(v)
+	if err != nil {
+		panic(fmt.Sprintf("encoding %T: %v", v, err)) // plain data of ours
+	}
+	head := fmt.Sprintf(`{"version":%d,"type":%q`, jsonVersion, kind)
+	if len(body) > 2 {
+		head += ","
+	}
+	o.stdout(append(append([]byte(head), body[1:]...), '\n'))
+}
+
+// encode is json.Marshal without the escaping of & that makes magnet links unreadable.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// event shows what happened. The answer itself is the command's to write, but with --json it is the
+// event's object.
+func (o *output) event(e node.Event) {
+	if o.json {
+		o.eventJSON(e)
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case e.Progress != nil:
+		o.meter.progress(*e.Progress)
+	case e.Seeding != nil:
+		o.meter.seeding(*e.Seeding)
+	case e.Stopped != nil: // a share that is lost is an error, and shown with --quiet too
+		o.meter.print(fmt.Sprintf("stopped sharing %s: %s\n", printable(e.Stopped.Name), printable(e.Stopped.Reason)))
+	case e.Message != "" && !o.quiet:
+		prefix := ""
+		if e.Level == "warn" {
+			prefix = "warning: "
+		}
+		o.meter.print(prefix + printable(e.Message) + "\n")
+	}
+}
+
+func (o *output) eventJSON(e node.Event) {
+	switch {
+	case e.Progress != nil:
+		if !o.quiet && o.due(&o.progress) {
+			o.object("progress", struct {
+				*node.Progress
+				ETA     any     `json:"eta,omitempty"` // hides the nanoseconds
+				Seconds float64 `json:"eta_seconds,omitempty"`
+			}{Progress: e.Progress, Seconds: e.Progress.ETA.Seconds()})
+		}
+	case e.Seeding != nil:
+		last, again := o.seeding[e.Seeding.Magnet]
+		if !again || !o.quiet && o.due(&last) {
+			o.seeding[e.Seeding.Magnet] = o.env.Now()
+			o.object("seeding", e.Seeding)
+		}
+	case e.Published != nil:
+		p := *e.Published
+		p.Skipped = append([]node.Skipped{}, p.Skipped...) // [] rather than null
+		o.object("published", p)
+	case e.Fetched != nil:
+		o.object("fetched", e.Fetched)
+	case e.Stopped != nil:
+		o.object("stopped", e.Stopped)
+	case e.Message != "" && !o.quiet:
+		o.object("message", struct {
+			Level   string `json:"level"`
+			Message string `json:"message"`
+		}{e.Level, e.Message})
+	}
+}
+
+func (o *output) due(last *time.Time) bool {
+	now := o.env.Now()
+	if !last.IsZero() && now.Sub(*last) < progressEvery {
+		return false
+	}
+	*last = now
+	return true
+}
+
+// published tells what was made.
+func (o *output) published(p *node.Published) {
+	hash := p.Infohash
+	if hash == "" {
+		hash = p.InfohashV2
+	}
+	o.say("%s: %s, %s, pieces of %s, infohash %s", printable(p.Name), counted(p.Files, p.Size), p.Format, ibytes(p.PieceLength), hash)
+	for _, x := range p.Skipped {
+		o.say("left out: %s: %s", printable(x.Path), printable(x.Reason))
+	}
+	for _, f := range []string{p.TorrentFile, p.SumsFile} {
+		if f != "" {
+			o.say("wrote %s", printable(f))
+		}
+	}
+}
+
+func (o *output) endMeter() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.meter.end()
+}
+
+// fail shows err, if there is one, and returns its exit code.
+func (o *output) fail(err error) int {
+	o.endMeter()
+	if err == nil {
+		if err = o.failed; err == nil {
+			return exitDone
+		}
+	}
+	code, hint := exitCode(err), fault.HintOf(err)
+	if o.json {
+		o.object("error", errorObject{Error: err.Error(), Hint: hint, Code: code})
+		return code
+	}
+	fmt.Fprintf(o.env.Stderr, "p2pshare: %s\n", printable(err.Error()))
+	if hint != "" {
+		fmt.Fprintf(o.env.Stderr, "  %s\n", printable(hint))
+	}
+	return code
+}
+
+type errorObject struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+	Code  int    `json:"code"`
+	Bug   bool   `json:"bug,omitempty"`
+}
+
+// bug reports a panic: first that it is ours, then the trace.
+func (o *output) bug(r any, stack []byte) int {
+	// The panic may have come out of the meter, or while mu was held: nothing of it is used.
+	text := printable(fmt.Sprint(r))
+	if o.json {
+		b, _ := encode(struct {
+			Version int    `json:"version"`
+			Type    string `json:"type"`
+			errorObject
+		}{jsonVersion, "error", errorObject{Error: text, Hint: "this is a bug in p2pshare; please report it at " + bugReports, Code: exitFailed, Bug: true}})
+		fmt.Fprintf(o.env.Stdout, "%s\n", b)
+	}
+	fmt.Fprintf(o.env.Stderr, "p2pshare: internal error: %s\n  this is a bug in p2pshare; please report it, with the lines below, at %s\n%s", text, bugReports, stack)
+	return exitFailed
+}
+
+// text is the answer of commands that print a text: the text, or an object that holds it.
+func (s *session) text(kind, text string) error {
+	if s.out.json {
+		s.out.object(kind, struct {
+			Text string `json:"text"`
+		}{text})
+		return nil
+	}
+	_, err := io.WriteString(s.env.Stdout, text)
+	return err
+}

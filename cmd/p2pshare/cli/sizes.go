@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"math"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// maxBytes bounds sizes and rates far below where sums of them overflow.
+const maxBytes = math.MaxInt64 / 2
+
+// parseSize reads a number of bytes: 65536, 512k, 1.5MB (powers of 1000), 1MiB, 1Mi (powers of 1024).
+func parseSize(s string) (int64, error) {
+	n, err := humanize.ParseBytes(strings.TrimSpace(s))
+	if err != nil || n > maxBytes {
+		return 0, fault.Hint(usagef("%q is not a size", s), "write it as 65536, 512k, 10MB (powers of 1000) or 1MiB (powers of 1024)")
+	}
+	return int64(n), nil
+}
+
+// parseRate reads bytes a second as a size, with or without /s, and bits a second as 80Mbit, 80Mbit/s
+// or 80Mbps. 0 is no limit.
+func parseRate(s string) (int64, error) {
+	bad := fault.Hint(usagef("%q is not a rate", s), "write it as 2M/s or 2MiB (bytes a second), 80Mbit (bits a second), or 0 for no limit")
+	v, perSecond := strings.TrimSpace(s), false
+	for _, suffix := range []string{"/s", "ps"} {
+		if cut, ok := strings.CutSuffix(v, suffix); ok {
+			v, perSecond = cut, true
+			break
+		}
+	}
+	bits := int64(1)
+	lower := strings.ToLower(v)
+	switch {
+	case strings.HasSuffix(lower, "bit"), strings.HasSuffix(lower, "bits"):
+		v, bits = v[:strings.LastIndex(lower, "bit")], 8
+	case perSecond && strings.HasSuffix(v, "b"): // 80Mbps and 80Mb/s are bits wherever lines are sold
+		v, bits = v[:len(v)-1], 8
+	case strings.HasSuffix(v, "b"):
+		return 0, fault.Hint(usagef("%q may mean bits or bytes", s), "write MB for bytes and Mbit for bits")
+	}
+	n, err := humanize.ParseBytes(strings.TrimSpace(v))
+	if err != nil || n > maxBytes {
+		return 0, bad
+	}
+	rate := int64(n) / bits
+	if rate == 0 && n != 0 {
+		return 0, bad // would turn "next to nothing" into "no limit"
+	}
+	return rate, nil
+}
