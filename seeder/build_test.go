@@ -1,10 +1,7 @@
 package seeder_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/p2pshare/p2pshare/internal/content"
-	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/seeder"
 )
@@ -220,9 +215,3 @@ func compareLibtorrent(t *testing.T, at string, format seeder.Format, pieceLengt
 		}
 	}
 }
-
-var _ = bytes.Equal
-var _ = errors.Is
-var _ = sha256.Sum256
-var _ content.Located
-var _ fault.Kind
