@@ -266,9 +266,9 @@ func TestBuildFollowsLinksInside(t *testing.T) {
 		t.Errorf("size: got %d", b.Torrent.Size)
 	}
 	verifies(t, b)
-	mktorrentHash := mktorrent(t, dir, b.Torrent.PieceLength)
-	if *mktorrentHash.V1 != *b.Torrent.V1 {
-		t.Errorf("v1 infohash: got %v, want mktorrent's %v, which follows links as well", b.Torrent.V1, mktorrentHash.V1)
+	want1 := mktorrent(t, dir, b.Torrent.PieceLength)
+	if *want1.V1 != *b.Torrent.V1 {
+		t.Errorf("v1 infohash: got %v, want mktorrent's %v, which follows links as well", b.Torrent.V1, want1.V1)
 	}
 }
 
