@@ -5,6 +5,7 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -93,13 +94,25 @@ func httpTracker(t testing.TB, lab *netlab.Lab) (*tracker.Tracker, string) {
 // serveHTTP runs a web server on a host and returns its URL, without a slash at the end.
 func serveHTTP(t testing.TB, h *netlab.Host, handler http.Handler) string {
 	t.Helper()
-	ln, err := h.Listen("tcp", h.IP+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	return serveAt(t, h, h.IP+":0", handler)
+}
+
+// serveAt is serveHTTP at an address of the host.
+func serveAt(t testing.TB, h *netlab.Host, address string, handler http.Handler) string {
+	t.Helper()
+	ln := listenAt(t, h, address)
 	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(ln) }()
 	t.Cleanup(func() { srv.Close(); <-done })
 	return "http://" + ln.Addr().String()
+}
+
+func listenAt(t testing.TB, h *netlab.Host, address string) net.Listener {
+	t.Helper()
+	l, err := h.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
