@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
@@ -166,22 +167,22 @@ func (s *Source) open(file int) (*os.File, error) {
 	return f, nil
 }
 
-// judge ends the source if err says that its files are no longer what they were, or may not be read any
-// more. Other errors (too many open files, a disk that is busy) pass.
+// judge ends the source for any error but a passing one: what cannot be read is no more available than what
+// has changed.
 func (s *Source) judge(err error) error {
 	var changed *content.ChangedError
 	switch {
 	case err == nil:
 		return nil
+	case passes(err):
+		return err
 	case errors.As(err, &changed):
 		err = fault.Hint(fault.New(fault.Unverified, "%w since it was published", changed),
 			"publish it again, or put back the file that was published")
 	case errors.Is(err, fs.ErrNotExist):
 		err = fault.Hint(fault.New(fault.NotFound, "%w, where what was published lay", err), "put it back, or publish it again")
-	case errors.Is(err, fs.ErrPermission):
-		err = fault.Hint(fault.New(fault.Failed, "%w", err), "make it readable again")
 	default:
-		return err
+		err = fault.Hint(err, "make it readable again, then publish it again")
 	}
 	if s.failure.CompareAndSwap(nil, &err) {
 		s.pool.drop(s)
@@ -191,6 +192,20 @@ func (s *Source) judge(err error) error {
 		return err
 	}
 	return *s.failure.Load()
+}
+
+// passes tells errors that say nothing about the files: the caller gave up, or the system is short of
+// something.
+func passes(err error) bool {
+	for _, e := range []error{
+		context.Canceled, context.DeadlineExceeded, errClosed,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // view is a source in the piece space of one info.
