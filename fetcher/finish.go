@@ -1,0 +1,272 @@
+package fetcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// Finish moves the files to the target, once every wanted piece is proven: in one step if the target is
+// not there, else one file after the other, none over another. Afterwards the staging folder is gone;
+// reads go on until Close.
+func (s *Stage) Finish(ctx context.Context) (*content.Located, error) {
+	if err := s.drain(); err != nil {
+		return nil, err
+	}
+	if err := s.compareKept(); err != nil {
+		return nil, err
+	}
+	if err := s.addWithoutBytes(); err != nil {
+		return nil, diskError("make the files without bytes", err)
+	}
+	if err := s.checkpoint(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.moveAll(); err != nil {
+		return nil, err
+	}
+	at, err := s.locate()
+	if err != nil {
+		return nil, fmt.Errorf("look at what was fetched: %w", err)
+	}
+	if err := s.removeFolders(); err != nil {
+		s.log.Warn("the staging folder stays", "folder", s.root.Name(), "reason", err)
+	}
+	return at, nil
+}
+
+// drain waits until everything is written, and makes sure that nothing is missing.
+func (s *Stage) drain() error {
+	m := &s.mem
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.queue)+m.writing > 0 && m.failed == nil && !m.closed {
+		m.moves.Wait()
+	}
+	if m.failed != nil {
+		return m.failed
+	}
+	if m.closed {
+		return errClosed
+	}
+	missing := 0
+	for i, need := range s.plan.needed() {
+		if need && !m.state[i].saved {
+			missing++
+		}
+	}
+	if missing > 0 {
+		return fmt.Errorf("finish %q: %d pieces are missing", s.t.Name, missing)
+	}
+	return nil
+}
+
+// compareKept compares the files that were in the target with the pieces that were fetched because
+// those could not be judged alone.
+func (s *Stage) compareKept() error {
+	for i := range s.t.Files {
+		f := &s.t.Files[i]
+		if !s.plan.kept[i] || f.Length == 0 {
+			continue
+		}
+		begin, end := s.t.PieceRange(f)
+		for k := begin; k < end; k++ {
+			if s.plan.proven[k] {
+				continue
+			}
+			from := max(f.Offset, int64(k)*s.t.PieceLength)
+			to := min(f.Offset+f.Length, int64(k+1)*s.t.PieceLength)
+			same, err := s.sameBytes(i, from, to)
+			if err != nil {
+				return diskError(fmt.Sprintf("compare %q", s.dataPath(i)), err)
+			}
+			if !same {
+				return inTheWay(fmt.Errorf("%q is there already, and is not the content of the torrent",
+					filepath.Join(s.plan.dir, filepath.FromSlash(s.dataPath(i)))))
+			}
+		}
+	}
+	return nil
+}
+
+// sameBytes compares a run of the piece space in a file of the target with that in the parts.
+func (s *Stage) sameBytes(file int, from, to int64) (bool, error) {
+	have, err := s.files.get(file, false)
+	if err != nil {
+		return false, err
+	}
+	defer s.files.put(have)
+	parts, err := s.files.get(partsSlot, false)
+	if err != nil {
+		return false, err
+	}
+	defer s.files.put(parts)
+	a, b := make([]byte, readChunk), make([]byte, readChunk)
+	for off := from; off < to; off += readChunk {
+		n := min(readChunk, to-off)
+		if _, err := have.ReadAt(a[:n], off-s.t.Files[file].Offset); err != nil {
+			if errors.Is(err, io.EOF) {
+				return false, nil
+			}
+			return false, err
+		}
+		if _, err := parts.ReadAt(b[:n], off); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(a[:n], b[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// addWithoutBytes makes empty files and symlinks beside the data.
+func (s *Stage) addWithoutBytes() error {
+	for i := range s.t.Files {
+		f := &s.t.Files[i]
+		if !s.plan.want[i] || s.plan.kept[i] || f.Length > 0 {
+			continue
+		}
+		if f.Symlink == nil {
+			h, err := s.files.get(i, true)
+			if err != nil {
+				return err
+			}
+			s.files.put(h)
+			continue
+		}
+		name := path.Join(dataName, s.dataPath(i))
+		if err := s.root.MkdirAll(filepath.FromSlash(path.Dir(name)), 0o755); err != nil {
+			return err
+		}
+		// The target was judged to be in the torrent, so the way up ends at its folder.
+		to := strings.Repeat("../", len(f.Path)-1) + strings.Join(f.Symlink, "/")
+		err := s.root.Symlink(filepath.FromSlash(to), filepath.FromSlash(name))
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveAll puts the data in its place. Open files stay what they are; those opened later are opened
+// there.
+func (s *Stage) moveAll() error {
+	if closeToMove {
+		if err := s.files.close(); err != nil {
+			return err
+		}
+	}
+	s.place.Lock()
+	defer s.place.Unlock()
+	data, err := enter(s.root, dataName, 0o755, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("finish %q: there is nothing to move", s.t.Name)
+	}
+	if err != nil {
+		return diskError("open what was fetched", err)
+	}
+	defer data.Close()
+	if s.plan.merge {
+		err = s.addAll(data)
+	} else {
+		err = moveOne(data, s.dir, s.t.Name, s.t.Name)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return fault.Hint(
+			fault.New(fault.Unverified, "%q came to be while %q was fetched, and is not replaced", s.plan.Target(), s.t.Name),
+			"move it away and run the same command: what was fetched is kept")
+	}
+	if err != nil {
+		return diskError(fmt.Sprintf("move what was fetched to %q", s.plan.Target()), err)
+	}
+	s.moved = true
+	return nil
+}
+
+// addAll adds what was fetched to the folder that is there.
+func (s *Stage) addAll(data *os.Root) error {
+	target, err := folder(s.dir, s.t.Name, false)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	for i := range s.t.Files {
+		if !s.plan.want[i] || s.plan.kept[i] {
+			continue
+		}
+		dir, name := path.Split(s.t.FilePath(i))
+		from, err := folder(data, path.Join(s.t.Name, dir), false)
+		if err != nil {
+			return err
+		}
+		to, err := folder(target, path.Clean(dir), true)
+		if err == nil {
+			err = moveOne(from, to, name, name)
+			to.Close()
+		}
+		from.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func moveOne(from, to *os.Root, fromName, toName string) error {
+	src, err := from.Open(".")
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := to.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if err := move(src, dst, fromName, toName); err != nil {
+		return err
+	}
+	return syncDir(dst)
+}
+
+// locate says where everything is now.
+func (s *Stage) locate() (*content.Located, error) {
+	at, err := content.At(s.t, s.plan.Target())
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(at.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	at.Stamps = make([]content.Stamp, len(at.Paths))
+	for i, name := range at.Paths {
+		if !s.plan.want[i] {
+			continue
+		}
+		fi, err := root.Stat(filepath.FromSlash(name))
+		if err != nil {
+			if s.t.Files[i].Symlink != nil {
+				continue // it leads to a file that was not wanted
+			}
+			return nil, err
+		}
+		at.Stamps[i] = content.StampOf(fi)
+	}
+	return &at, nil
+}
