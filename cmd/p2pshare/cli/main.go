@@ -61,15 +61,15 @@ func (s *session) guarded(w words) int {
 		err := s.run(ctx, w)
 		done <- s.out.fail(err)
 	}()
-	ending := false
+	ending, signals := false, s.env.Signals
 	for {
 		select {
 		case code := <-done:
 			return code
-		case _, ok := <-s.env.Signals:
+		case _, ok := <-signals:
 			switch {
 			case !ok:
-				s.env.Signals = nil
+				signals = nil
 			case ending:
 				return exitInterrupted
 			default:

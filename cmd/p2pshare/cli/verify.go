@@ -47,7 +47,9 @@ func runVerify(ctx context.Context, s *session, o verifyOptions) error {
 		return interrupted(ctx, err, "nothing was changed")
 	}
 	if s.out.json {
-		s.out.object("verified", v)
+		o := *v
+		o.Bad, o.Extra = append([]node.VerifiedFile{}, v.Bad...), append([]string{}, v.Extra...) // [] rather than null
+		s.out.object("verified", o)
 	}
 	for _, x := range v.Extra {
 		s.out.say("not in the torrent: %s", printable(x))

@@ -110,7 +110,10 @@ func parts(p node.Progress) []part {
 	if p.Phase == "metadata" || p.Phase == "fetching" {
 		list = append(list, part{plural(p.Peers, "peer"), 3})
 	}
-	return append(list, part{sources(p.From), 5})
+	if from := sources(p.From); from != "" {
+		list = append(list, part{"from " + from, 5})
+	}
+	return list
 }
 
 func subject(p node.Progress) string {

@@ -1,0 +1,152 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/p2pshare/p2pshare/cmd/p2pshare/cli"
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+const (
+	v1hex  = "0123456789abcdef0123456789abcdef01234567"
+	magnet = "magnet:?xt=urn:btih:" + v1hex + "&dn=rel"
+)
+
+// fake is a backend that does what a test tells it, and notes what it was asked.
+type fake struct {
+	settings cli.Settings
+	publish  node.PublishRequest
+	fetch    node.FetchRequest
+	seed     node.SeedRequest
+	verify   node.VerifyRequest
+	opened   int
+	closed   int
+
+	do       func(ctx context.Context, on func(node.Event)) error
+	verified *node.Verified
+	openErr  error
+	closeErr error
+}
+
+func (f *fake) run(ctx context.Context, on func(node.Event)) error {
+	if f.do == nil {
+		return nil
+	}
+	return f.do(ctx, on)
+}
+
+func (f *fake) Publish(ctx context.Context, r node.PublishRequest, on func(node.Event)) error {
+	f.publish = r
+	return f.run(ctx, on)
+}
+
+func (f *fake) Fetch(ctx context.Context, r node.FetchRequest, on func(node.Event)) error {
+	f.fetch = r
+	return f.run(ctx, on)
+}
+
+func (f *fake) Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)) error {
+	f.seed = r
+	return f.run(ctx, on)
+}
+
+func (f *fake) Verify(ctx context.Context, r node.VerifyRequest, on func(node.Event)) (*node.Verified, error) {
+	f.verify = r
+	return f.verified, f.run(ctx, on)
+}
+
+func (f *fake) Close() error { f.closed++; return f.closeErr }
+
+// clock moves when told.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// buffer is a bytes.Buffer that several goroutines may use.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// shell is one run's surroundings.
+type shell struct {
+	t      *testing.T
+	fake   *fake
+	clock  *clock
+	env    map[string]string
+	width  int // of the terminal; 0: none
+	dir    string
+	sig    chan os.Signal
+	stdout buffer
+	stderr buffer
+}
+
+func newShell(t *testing.T) *shell {
+	return &shell{
+		t: t, fake: &fake{}, clock: &clock{t: time.Unix(1_700_000_000, 0)}, dir: t.TempDir(),
+		env: map[string]string{"HOME": "/home/u"}, sig: make(chan os.Signal),
+	}
+}
+
+func (s *shell) cliEnv(args []string) cli.Env {
+	return cli.Env{
+		Args: args, Stdout: &s.stdout, Stderr: &s.stderr, Dir: s.dir, Now: s.clock.now, Signals: s.sig, Version: "1.2.3",
+		Getenv:   func(k string) string { return s.env[k] },
+		Terminal: func() (int, bool) { return s.width, s.width > 0 },
+		Open: func(_ context.Context, set cli.Settings) (cli.Backend, error) {
+			s.fake.opened++
+			s.fake.settings = set
+			if s.fake.openErr != nil {
+				return nil, s.fake.openErr
+			}
+			return s.fake, nil
+		},
+	}
+}
+
+func (s *shell) run(args ...string) int { return cli.Main(s.cliEnv(args)) }
+
+// want runs args and judges the exit code and what stdout and stderr hold.
+func (s *shell) want(code int, stdout, stderr string, args ...string) {
+	s.t.Helper()
+	if got := s.run(args...); got != code {
+		s.t.Errorf("exit code of %q: got %d, want %d\nstderr: %s", args, got, code, s.stderr.String())
+	}
+	if got := s.stdout.String(); !strings.Contains(got, stdout) || stdout == "" && got != "" {
+		s.t.Errorf("stdout of %q: got %q, want %q", args, got, stdout)
+	}
+	if got := s.stderr.String(); !strings.Contains(got, stderr) {
+		s.t.Errorf("stderr of %q: got %q, want %q in it", args, got, stderr)
+	}
+}
