@@ -99,3 +99,13 @@ func (b *book) size() int {
 	defer b.mu.Unlock()
 	return len(b.known)
 }
+
+func (b *book) all() []Known {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]Known, 0, len(b.known))
+	for addr, e := range b.known {
+		out = append(out, Known{addr, e.source})
+	}
+	return out
+}

@@ -10,9 +10,7 @@ import (
 	"sync"
 
 	"github.com/anacrolix/torrent"
-	"github.com/anacrolix/torrent/metainfo"
 	pp "github.com/anacrolix/torrent/peer_protocol"
-	"github.com/anacrolix/torrent/storage"
 	"golang.org/x/time/rate"
 )
 
@@ -171,11 +169,4 @@ func (e *Engine) onLANPeer(short [20]byte, addr *net.UDPAddr) {
 			}
 		}
 	}
-}
-
-// noStorage stands where the engine wants a default: its own would make files in the working folder.
-type noStorage struct{}
-
-func (noStorage) OpenTorrent(context.Context, *metainfo.Info, metainfo.Hash) (storage.TorrentImpl, error) {
-	return storage.TorrentImpl{}, errors.New("no storage was given for this torrent")
 }

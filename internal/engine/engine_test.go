@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha1"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -123,13 +124,15 @@ type payload struct {
 	info   []byte
 	hash   metainfo.Hash
 	pieces int
+
+	private bool
 }
 
 func newPayload(t *testing.T, size int, private bool) payload {
 	t.Helper()
 	const pieceLength = 32 << 10
 	src := rand.NewChaCha8([32]byte{byte(size), byte(size >> 8)})
-	p := payload{data: make([]byte, size)}
+	p := payload{data: make([]byte, size), private: private}
 	src.Read(p.data)
 	info := metainfo.Info{Name: "payload", PieceLength: pieceLength, Length: int64(size)}
 	for b := range slices.Chunk(p.data, pieceLength) {
@@ -150,17 +153,13 @@ func newPayload(t *testing.T, size int, private bool) payload {
 
 func (p payload) seed(t *testing.T, e *Engine, s Spec) *Torrent {
 	t.Helper()
-	s.V1, s.Info = &p.hash, p.info
-	tt, err := e.Add(s)
-	if err != nil {
-		t.Fatal(err)
-	}
 	m := &memory{data: p.data, done: map[int]bool{}}
 	for i := range p.pieces {
 		m.done[i] = true
 	}
-	tt.SetDone()
-	if err := tt.Open(t.Context(), m, int64(len(p.data))); err != nil {
+	s.V1, s.Info, s.Storage = &p.hash, p.info, m
+	tt, err := e.Add(s)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return tt
@@ -183,8 +182,13 @@ func (p payload) fetch(t *testing.T, e *Engine, s Spec) *Torrent {
 	if !bytes.Equal(info, p.info) {
 		t.Fatal("the metadata is not what was seeded")
 	}
+	if private := tt.Private(); private != p.private {
+		t.Errorf("known to be private: %v, want %v", private, p.private)
+	}
 	m := &memory{data: make([]byte, len(p.data)), done: map[int]bool{}}
-	if err := tt.Open(ctx, m, int64(len(p.data))); err != nil {
+	s.Known = tt.Found()
+	s.Info, s.Storage, s.Total = info, m, int64(len(p.data))
+	if tt, err = e.Add(s); err != nil {
 		t.Fatal(err)
 	}
 	tt.Want(0, p.pieces)
@@ -223,27 +227,21 @@ func TestLatePeerIsTriedAgain(t *testing.T) {
 		defer close(done)
 		p.fetch(t, b, Spec{Peers: []string{at(a)}})
 	}()
-	tt := func() *Torrent { // the address has failed at least once by the time anybody seeds
-		for {
-			b.mu.Lock()
-			for tt := range b.torrents {
-				tt.book.mu.Lock()
-				tries := tt.book.known[at(a)].tries
-				tt.book.mu.Unlock()
-				if tries >= 2 {
-					b.mu.Unlock()
-					return tt
-				}
-			}
-			b.mu.Unlock()
-			time.Sleep(10 * time.Millisecond)
+	tries := func() int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for tt := range b.torrents {
+			tt.book.mu.Lock()
+			defer tt.book.mu.Unlock()
+			return tt.book.known[at(a)].tries
 		}
-	}()
+		return 0
+	}
+	for tries() < 2 { // the address has failed once, at the least
+		time.Sleep(10 * time.Millisecond)
+	}
 	p.seed(t, a, Spec{})
 	<-done
-	if tt.Stats().FromPeers == 0 {
-		t.Error("nothing came from the late peer")
-	}
 }
 
 func TestFetchOverDHTAlone(t *testing.T) {
@@ -358,10 +356,7 @@ func TestPrivateIsNotAnnounced(t *testing.T) {
 		t.Errorf("a private torrent is due on the LAN: %x", due)
 	}
 	b := start(t, lan)
-	got := p.fetch(t, b, Spec{Peers: []string{at(a)}})
-	if !got.Private() {
-		t.Error("the torrent is not known to be private once its info is")
-	}
+	p.fetch(t, b, Spec{Peers: []string{at(a)}})
 	if due, _ := b.lan.due(time.Now().Add(time.Hour)); len(due) != 0 {
 		t.Errorf("a magnet that turned out to be private is due on the LAN: %x", due)
 	}
@@ -371,12 +366,9 @@ func TestWriteErrorEndsWait(t *testing.T) {
 	a, b := start(t, nil), start(t, nil)
 	p := newPayload(t, 100<<10, false)
 	p.seed(t, a, Spec{})
-	tt, err := b.Add(Spec{V1: &p.hash, Info: p.info, Peers: []string{at(a)}})
+	full := &memory{data: make([]byte, len(p.data)), done: map[int]bool{}, fail: errors.New("no space")}
+	tt, err := b.Add(Spec{V1: &p.hash, Info: p.info, Storage: full, Total: 1, Peers: []string{at(a)}})
 	if err != nil {
-		t.Fatal(err)
-	}
-	full := fmt.Errorf("no space")
-	if err := tt.Open(t.Context(), &memory{data: make([]byte, len(p.data)), done: map[int]bool{}, fail: full}, 1); err != nil {
 		t.Fatal(err)
 	}
 	tt.Want(0, p.pieces)
@@ -391,11 +383,11 @@ func TestAddTwice(t *testing.T) {
 	a := start(t, nil)
 	p := newPayload(t, 1000, false)
 	p.seed(t, a, Spec{})
-	if _, err := a.Add(Spec{V1: &p.hash, Info: p.info}); err == nil {
+	if _, err := a.Add(Spec{V1: &p.hash, Info: p.info, Storage: &memory{}}); err == nil {
 		t.Error("the same torrent was added twice")
 	}
 	wrong := metainfo.Hash{1}
-	if _, err := a.Add(Spec{V1: &wrong, Info: p.info}); err == nil {
+	if _, err := a.Add(Spec{V1: &wrong, Info: p.info, Storage: &memory{}}); err == nil {
 		t.Error("an info that does not hash to the infohash was taken")
 	}
 }

@@ -79,7 +79,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.NoDefaultPortForwarding = s.NoUPnP
 	c.UpnpID = "p2pshare"
 	c.DisableWebtorrent = true
-	c.DefaultStorage = noStorage{}
+	c.DefaultStorage = emptied{} // its own default would make files in the working folder
 
 	c.UploadRateLimiter = e.up
 	c.DownloadRateLimiter = e.down

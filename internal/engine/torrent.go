@@ -22,12 +22,26 @@ type Spec struct {
 	V2   *[32]byte
 	Name string // shown until the info is there
 
-	Info        []byte            // the info's bencoded bytes, nil for a magnet
+	// Info is the info's bencoded bytes. Without it the torrent can only be asked for its Metadata, and
+	// is then to be closed and added again with it.
+	Info        []byte
 	PieceLayers map[string]string // BEP 52, with Info
+
+	// Storage is where pieces are read and written; required with Info. It is opened by Add, with the
+	// info as the engine will use it: files without bytes are left out of a v2 info.
+	Storage storage.ClientImpl
+	Total   int64 // bytes that are missing, for the trackers' "left"; 0: all is there
 
 	Trackers [][]string // tiers
 	WebSeeds []string   // BEP 19
 	Peers    []string   // host:port, named by the user or the reference
+	Known    []Known    // addresses that an earlier look-up found
+}
+
+// Known is an address and where it was heard of.
+type Known struct {
+	addr   string
+	source torrent.PeerSource
 }
 
 // Torrent is one torrent of an Engine.
@@ -43,20 +57,22 @@ type Torrent struct {
 
 	mu          sync.Mutex
 	trackerErrs map[string]error
-	info        *metainfo.Info // nil until known
-	opened      bool
-	total       int64         // bytes that are wanted or held, for the trackers' "left"
+	private     bool          // the info is known, and says so
+	moved       bool          // added again under another Torrent: trackers need not hear of the end
 	done        chan struct{} // closed when all that is wanted is there
 	doneOnce    sync.Once
 	writeErr    chan error
 }
 
-// Add joins the swarm of s and starts to look for peers. Adding a torrent that is there already is an
-// error. With s.Info the metadata is known at once; it must hash to the infohash.
+// Add joins the swarm of s and starts to look for peers. Adding a torrent that is there already, or with
+// an info that does not hash to the infohash, is an error.
 func (e *Engine) Add(s Spec) (*Torrent, error) {
 	ts := &torrent.TorrentSpec{DisplayName: s.Name, PieceLayers: s.PieceLayers}
-	ts.DeferStorageOpen = true
 	ts.InfoBytes = s.Info
+	ts.Storage = emptied{}
+	if s.Info != nil {
+		ts.Storage = prepared{s.Storage}
+	}
 	if s.V1 != nil {
 		ts.InfoHash = *s.V1
 	}
@@ -85,22 +101,34 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	for _, p := range s.Peers {
 		t.book.add(p, torrent.PeerSourceDirect)
 	}
-	ctx, cancel := context.WithCancel(e.ctx)
-	t.cancel = cancel
-	e.mu.Lock()
-	e.torrents[t] = struct{}{}
-	e.mu.Unlock()
-	if s.Info != nil {
-		t.learnInfo()
+	for _, k := range s.Known {
+		t.book.add(k.addr, k.source)
 	}
+	if s.Info != nil {
+		t.learnPrivate()
+		et.AddWebSeeds(s.WebSeeds)
+		if s.Total == 0 {
+			t.SetDone()
+		}
+	}
+	t.start()
+	return t, nil
+}
+
+// start looks for peers until Close.
+func (t *Torrent) start() {
+	ctx, cancel := context.WithCancel(t.e.ctx)
+	t.cancel = cancel
+	t.e.mu.Lock()
+	t.e.torrents[t] = struct{}{}
+	t.e.mu.Unlock()
 	t.wg.Go(func() { t.offerPeers(ctx) })
-	for _, tier := range s.Trackers {
+	for _, tier := range t.spec.Trackers {
 		if len(tier) > 0 {
 			t.wg.Go(func() { t.announceTier(ctx, tier) })
 		}
 	}
 	t.wg.Go(func() { t.announceOpenly(ctx) })
-	return t, nil
 }
 
 // Metadata waits for the info and gives its bencoded bytes, which hash to the infohash.
@@ -112,27 +140,21 @@ func (t *Torrent) Metadata(ctx context.Context) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	t.learnInfo()
+	t.learnPrivate()
 	return t.t.Metainfo().InfoBytes, nil
+}
+
+// Found ends a look-up, and gives the addresses it knew, for the Spec that follows with the info.
+func (t *Torrent) Found() []Known {
+	t.mu.Lock()
+	t.moved = true
+	t.mu.Unlock()
+	t.Close()
+	return t.book.all()
 }
 
 // PieceLayers are the BEP 52 piece layers as far as peers have given them; complete after the fetch.
 func (t *Torrent) PieceLayers() map[string]string { return t.t.Metainfo().PieceLayers }
-
-// Open gives the torrent its storage, once. From then on pieces are served, and those that are wanted
-// fetched. total is the bytes that are wanted or held.
-func (t *Torrent) Open(ctx context.Context, impl storage.ClientImpl, total int64) error {
-	t.mu.Lock()
-	t.total = total
-	t.opened = true
-	t.mu.Unlock()
-	if err := t.t.OpenStorage(ctx, impl); err != nil {
-		return fmt.Errorf("opening storage: %w", err)
-	}
-	// Web seeds from here on: before, the engine could ask them for nothing.
-	t.t.AddWebSeeds(t.spec.WebSeeds)
-	return nil
-}
 
 // Want asks for pieces begin to end, end not included.
 func (t *Torrent) Want(begin, end int) { t.t.DownloadPieces(begin, end) }
@@ -178,7 +200,7 @@ func (t *Torrent) SetDone() { t.doneOnce.Do(func() { close(t.done) }) }
 func (t *Torrent) Private() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.info != nil && t.info.Private != nil && *t.info.Private
+	return t.private
 }
 
 // Close leaves the swarm, tells the trackers and waits for all that ran for the torrent.
@@ -224,12 +246,12 @@ func (t *Torrent) Stats() Stats {
 	}
 }
 
-// learnInfo notes the info once the client has it.
-func (t *Torrent) learnInfo() {
+// learnPrivate notes the private flag once the client has the info.
+func (t *Torrent) learnPrivate() {
 	info := t.t.Info()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.info = info
+	t.private = info != nil && info.Private != nil && *info.Private
 }
 
 // shorts are the infohashes that the torrent goes by in handshakes, DHT and trackers: the v1 one and,
@@ -259,16 +281,13 @@ func (t *Torrent) hungry() bool {
 
 func (t *Torrent) announceCounts() (up, down, left int64) {
 	s := t.t.Stats()
-	t.mu.Lock()
-	total := t.total
-	t.mu.Unlock()
 	up = s.BytesWrittenData.Int64()
 	down = s.BytesReadUsefulData.Int64()
 	select {
 	case <-t.done:
 	default:
 		// Before the info is known any number but 0 says "not a seed".
-		left = max(total-down, 1)
+		left = max(t.spec.Total-down, 1)
 	}
 	return up, down, left
 }

@@ -34,7 +34,10 @@ func (t *Torrent) announceTier(ctx context.Context, tier []string) {
 	failures := 0
 	done := t.completed()
 	defer func() {
-		if told != "" {
+		t.mu.Lock()
+		moved := t.moved
+		t.mu.Unlock()
+		if told != "" && !moved {
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stoppedTimeout)
 			defer cancel()
 			_, _ = t.announceOnce(stop, told, tracker.Stopped)

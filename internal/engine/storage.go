@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/anacrolix/torrent/storage"
+)
+
+// The client parses the info itself, and the one place where its own copy can be reached before it is
+// used is the opening of a storage. Two things need it there.
+
+// prepared opens a storage on an info that v1.62.0 can work with. For a v2 or hybrid info with an empty
+// file the client panics as soon as it looks at the length of a piece ("2 != 1" in mustGetOnlyFile): an
+// empty file begins where the next one does, and it takes both for the piece's. Files without bytes have
+// no pieces, so the client does not miss them.
+type prepared struct{ storage.ClientImpl }
+
+func (p prepared) OpenTorrent(ctx context.Context, info *metainfo.Info, hash metainfo.Hash) (storage.TorrentImpl, error) {
+	if info.HasV2() {
+		dropEmptyFiles(&info.FileTree)
+	}
+	return p.ClientImpl.OpenTorrent(ctx, info, hash)
+}
+
+// dropEmptyFiles removes files of no bytes from below a tree, and the folders that this leaves empty.
+func dropEmptyFiles(tree *metainfo.FileTree) {
+	for name, sub := range tree.Dir {
+		if name == metainfo.FileTreePropertiesKey {
+			continue
+		}
+		if sub.IsDir() {
+			dropEmptyFiles(&sub)
+		}
+		if !sub.IsDir() && sub.File.Length == 0 {
+			delete(tree.Dir, name)
+		} else {
+			tree.Dir[name] = sub
+		}
+	}
+}
+
+// emptied is for a torrent that is only asked for its metadata: the client is left with no pieces at all,
+// so that nothing a peer sends can reach what the info says before the info has been judged.
+type emptied struct{}
+
+func (emptied) OpenTorrent(_ context.Context, info *metainfo.Info, _ metainfo.Hash) (storage.TorrentImpl, error) {
+	info.MetaVersion, info.FileTree = 0, metainfo.FileTree{}
+	info.Pieces, info.Files, info.Length = nil, nil, 0
+	return storage.TorrentImpl{Piece: func(metainfo.Piece) storage.PieceImpl { return noPiece{} }}, nil
+}
+
+var errNoPiece = errors.New("a look-up has no pieces")
+
+type noPiece struct{}
+
+func (noPiece) ReadAt([]byte, int64) (int, error)  { return 0, errNoPiece }
+func (noPiece) WriteAt([]byte, int64) (int, error) { return 0, errNoPiece }
+func (noPiece) MarkComplete() error                { return errNoPiece }
+func (noPiece) MarkNotComplete() error             { return nil }
+func (noPiece) Completion() storage.Completion     { return storage.Completion{Ok: true} }

@@ -1,0 +1,177 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+// Options of a Node.
+type Options struct {
+	Home    string // absolute; made if it is not there
+	Network Network
+	Log     *slog.Logger
+	Version string
+}
+
+// Node carries out requests in this process. Its methods may be called at the same time.
+type Node struct {
+	opts  Options
+	home  *state.Home
+	guard *netguard.Guard
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	engine *engine.Engine // nil until a request needs the network
+}
+
+// Open opens the home and judges the network settings. Nothing listens before a request needs it.
+func Open(_ context.Context, o Options) (*Node, error) {
+	if err := checkNetwork(o.Network); err != nil {
+		return nil, err
+	}
+	home, err := state.Open(o.Home)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{opts: o, home: home, log: o.Log}
+	// What the user names on the command line may be a machine of the user's own.
+	n.guard = netguard.New(netguard.Options{Allow: o.Network.Trackers})
+	return n, nil
+}
+
+// Close leaves every swarm and waits for what was started.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.engine == nil {
+		return nil
+	}
+	err := n.engine.Close()
+	n.engine = nil
+	return err
+}
+
+// network starts the engine at its first call.
+func (n *Node) network() (*engine.Engine, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.engine != nil {
+		return n.engine, nil
+	}
+	o := n.opts.Network
+	e, err := engine.New(engine.Settings{
+		ListenHost: o.ListenHost, Port: o.Port,
+		NoDHT: o.NoDHT, DHTNodes: o.DHTNodes, DHTFile: n.home.Path("dht.json"),
+		NoLAN: o.NoLAN, NoUPnP: o.NoUPnP || loopback(o.ListenHost), UTP: o.UTP,
+		MaxUp: o.MaxUp, MaxDown: o.MaxDown,
+		HTTP: redirects{n.guard.Client()}, Dial: n.guard.DialContext, Judge: n.guard.Judge,
+		Version: n.opts.Version, Log: n.log,
+	})
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fault.Hint(fmt.Errorf("port %d is in use by another program", o.Port), "choose another --port, or leave it out to take a free one")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fault.Hint(fmt.Errorf("%q is not an address of this machine", o.ListenHost), "leave --listen out to use all of its addresses")
+	case err != nil:
+		return nil, err
+	}
+	n.engine = e
+	return e, nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// checkNetwork refuses what the engine could only fail on later.
+func checkNetwork(o Network) error {
+	if o.ListenHost != "" {
+		if _, err := netip.ParseAddr(o.ListenHost); err != nil {
+			return fault.Hint(fault.New(fault.Usage, "--listen %q is not an IP address", o.ListenHost), "give an address of this machine, such as 192.168.1.5 or ::1")
+		}
+	}
+	if o.Port < 0 || o.Port > 65535 {
+		return fault.New(fault.Usage, "--port %d is not between 0 and 65535", o.Port)
+	}
+	for flag, list := range map[string][]string{"--peer": o.Peers, "--dht-node": o.DHTNodes} {
+		for _, a := range list {
+			if err := checkHostPort(a); err != nil {
+				return fault.Hint(fault.New(fault.Usage, "%s %q: %w", flag, a, err), "write it as HOST:PORT, an IPv6 address in brackets")
+			}
+		}
+	}
+	for _, u := range o.Trackers {
+		if err := engine.CheckTracker(u); err != nil {
+			return fault.Hint(fault.New(fault.Usage, "%w", err), "write it as https://HOST/announce or udp://HOST:PORT/announce")
+		}
+	}
+	return nil
+}
+
+func checkHostPort(a string) error {
+	host, port, err := net.SplitHostPort(a)
+	if err != nil {
+		return errors.New("no host and port")
+	}
+	if host == "" {
+		return errors.New("no host")
+	}
+	if p, err := net.LookupPort("tcp", port); err != nil || p == 0 {
+		return fmt.Errorf("port %q is not between 1 and 65535", port)
+	}
+	return nil
+}
+
+// resolvePeers turns HOST:PORT into addresses, for the engine dials addresses alone. A name that does
+// not resolve is told, and the others are used.
+func resolvePeers(ctx context.Context, list []string, on func(Event)) []string {
+	var out []string
+	for _, a := range list {
+		host, port, err := net.SplitHostPort(a)
+		if err != nil {
+			continue
+		}
+		if ip, err := netip.ParseAddr(host); err == nil {
+			out = append(out, net.JoinHostPort(ip.Unmap().String(), port))
+			continue
+		}
+		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			warn(on, "the peer %q is not used: %v", a, err)
+		}
+		for _, ip := range ips {
+			out = append(out, net.JoinHostPort(ip.Unmap().String(), port))
+		}
+	}
+	return out
+}
+
+// redirects makes a transport of a client, so that its judgement of redirects holds for web seeds too.
+type redirects struct{ client *http.Client }
+
+func (r redirects) RoundTrip(req *http.Request) (*http.Response, error) {
+	again := req.Clone(req.Context())
+	again.RequestURI = "" // a client refuses a request that has one
+	return r.client.Do(again)
+}
+
+func tell(on func(Event), format string, args ...any) {
+	on(Event{Message: fmt.Sprintf(format, args...), Level: "info"})
+}
+
+func warn(on func(Event), format string, args ...any) {
+	on(Event{Message: fmt.Sprintf(format, args...), Level: "warn"})
+}

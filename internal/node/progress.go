@@ -1,0 +1,161 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/engine"
+)
+
+const (
+	progressEvery = 250 * time.Millisecond
+	// patience is how long nothing may move before the reason is looked for.
+	patience = 3 * time.Second
+)
+
+// rate is bytes a second over the last few seconds: an exponential mean with a time constant of two.
+type rate struct {
+	at   time.Time
+	last int64
+	mean float64
+}
+
+func (r *rate) sample(now time.Time, total int64) float64 {
+	if r.at.IsZero() {
+		r.at, r.last = now, total
+		return 0
+	}
+	dt := now.Sub(r.at).Seconds()
+	if dt <= 0 {
+		return r.mean
+	}
+	cur := float64(total-r.last) / dt
+	k := min(1, dt/2)
+	r.mean += k * (cur - r.mean)
+	r.at, r.last = now, total
+	return r.mean
+}
+
+// hashing reports a phase that only reads the disk, at most every progressEvery. Its method may be
+// called from several goroutines.
+type hashing struct {
+	on    func(Event)
+	phase string
+	name  string
+
+	mu   sync.Mutex
+	last time.Time
+	rate rate
+}
+
+func (h *hashing) progress(done, total int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if now.Sub(h.last) < progressEvery && done != total {
+		return
+	}
+	h.last = now
+	p := Progress{Phase: h.phase, Name: h.name, Done: done, Total: total, Down: h.rate.sample(now, done)}
+	p.ETA = eta(total-done, p.Down)
+	h.on(Event{Progress: &p})
+}
+
+func eta(left int64, rate float64) time.Duration {
+	if rate < 1 || left <= 0 {
+		return 0
+	}
+	return time.Duration(float64(left) / rate * float64(time.Second)).Truncate(time.Second)
+}
+
+// watch reports a torrent until ctx ends. total is what is wanted, reused what of it was there before.
+type watch struct {
+	t      *engine.Torrent
+	e      *engine.Engine
+	on     func(Event)
+	name   string
+	phase  string
+	total  int64
+	reused int64
+
+	down, up rate
+	moved    time.Time
+	before   int64
+}
+
+func (w *watch) run(ctx context.Context) {
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	w.moved = time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			p := w.sample(now)
+			w.on(Event{Progress: &p})
+		}
+	}
+}
+
+func (w *watch) sample(now time.Time) Progress {
+	s := w.t.Stats()
+	got := s.FromPeers + s.FromWebSeeds
+	p := Progress{
+		Phase: w.phase, Name: w.name, Total: w.total,
+		Done:  min(w.reused+got, w.total),
+		Down:  w.down.sample(now, got),
+		Up:    w.up.sample(now, s.Uploaded),
+		Peers: s.Peers, Seeds: s.Seeds,
+		From: BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds, Reused: w.reused},
+	}
+	if w.total > 0 {
+		p.ETA = eta(w.total-p.Done, p.Down)
+	}
+	if got != w.before {
+		w.moved, w.before = now, got
+	} else if now.Sub(w.moved) > patience {
+		p.Waiting = w.waiting(s)
+	}
+	return p
+}
+
+// waiting says in words why nothing moves.
+func (w *watch) waiting(s engine.Stats) string {
+	switch {
+	case s.Peers > 0 && w.total == 0:
+		return fmt.Sprintf("%s connected, none has sent the list of files yet", count(s.Peers, "peer"))
+	case s.Peers > 0 && s.Seeds == 0:
+		return fmt.Sprintf("%s connected, none has all of it", count(s.Peers, "peer"))
+	case s.Peers > 0:
+		return "connected, and waiting for bytes"
+	case s.Known > 0:
+		return fmt.Sprintf("%s known, none of them answers", count(s.Known, "address"))
+	}
+	return "nobody with this content was found yet" + w.searched(s)
+}
+
+// searched names the places that were asked in vain.
+func (w *watch) searched(s engine.Stats) string {
+	switch {
+	case len(s.TrackerProblem) > 0:
+		for u, err := range s.TrackerProblem {
+			return fmt.Sprintf(" (tracker %s: %v)", u, err)
+		}
+	case w.e.HasDHT() && w.e.DHTNodes() == 0:
+		return " (no DHT node has answered: is there an internet connection?)"
+	}
+	return ""
+}
+
+func count(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case what == "address":
+		return fmt.Sprintf("%d addresses", n)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,167 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/state"
+	"github.com/p2pshare/p2pshare/seeder"
+)
+
+// Publish builds a torrent of r.Path, writes what files were asked for, and keeps the content
+// available until ctx ends, which is then no error. Event.Published comes once it can be fetched.
+func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) error {
+	if err := n.checkPublish(r); err != nil {
+		return err
+	}
+	built, err := n.build(ctx, r, on)
+	if err != nil {
+		return err
+	}
+	pub, err := n.writeOut(r, built)
+	if err != nil {
+		return err
+	}
+	n.guard.Allow(r.WebSeeds...)
+	if r.NoSeed {
+		on(Event{Published: pub})
+		return nil
+	}
+	s, err := n.share(ctx, built.Torrent, built.Located, nil, on)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	on(Event{Published: pub})
+	return s.run(ctx, on)
+}
+
+func (n *Node) checkPublish(r PublishRequest) error {
+	for _, tier := range r.Trackers {
+		for _, u := range tier {
+			if err := engine.CheckTracker(u); err != nil {
+				return fault.Hint(fault.New(fault.Usage, "%w", err), "write it as https://HOST/announce or udp://HOST:PORT/announce")
+			}
+		}
+	}
+	for flag, out := range map[string]string{"-o": r.Output, "--sums": r.Sums} {
+		if out == "" {
+			continue
+		}
+		if within(out, r.Path) {
+			return fault.Hint(fault.New(fault.Usage, "%s %q is inside the folder that is published", flag, out),
+				"put it beside the folder: inside, it would be part of the next publish and change its infohash")
+		}
+	}
+	return nil
+}
+
+// within says whether file lies in the folder dir.
+func within(file, dir string) bool {
+	rel, err := filepath.Rel(dir, file)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+func (n *Node) build(ctx context.Context, r PublishRequest, on func(Event)) (*seeder.Built, error) {
+	h := &hashing{on: on, phase: "hashing", name: filepath.Base(r.Path)}
+	trackers := r.Trackers
+	return seeder.Build(ctx, seeder.Options{
+		Path: r.Path, Name: r.Name, Format: seeder.Format(r.Format), PieceLength: r.PieceLength,
+		Private: r.Private, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
+		Comment: r.Comment, Sums: r.Sums != "", Progress: h.progress,
+	})
+}
+
+// writeOut writes the files that were asked for and says what was made.
+func (n *Node) writeOut(r PublishRequest, b *seeder.Built) (*Published, error) {
+	t := b.Torrent
+	pub := &Published{
+		Name: t.Name, Size: t.Size, Files: len(t.Files), PieceLength: t.PieceLength, Format: string(b.Format),
+		Magnet: t.Magnet(announceList(t), t.Meta.UrlList, nil), Skipped: []Skipped{},
+	}
+	pub.Infohash, pub.InfohashV2 = hashes(t)
+	for _, s := range b.Skipped {
+		pub.Skipped = append(pub.Skipped, Skipped{Path: s.Path, Reason: s.Reason})
+	}
+	if r.Output != "" {
+		if err := replaceable(r.Output, "torrent file", func(old []byte) bool {
+			_, err := metafile.Decode(old)
+			return err == nil
+		}); err != nil {
+			return nil, err
+		}
+		if err := state.WriteFile(r.Output, b.Bytes, 0o644); err != nil {
+			return nil, fmt.Errorf("writing the torrent file: %w", err)
+		}
+		pub.TorrentFile = r.Output
+	}
+	if r.Sums != "" {
+		var sums strings.Builder
+		if err := seeder.WriteSums(&sums, b.Sums); err != nil {
+			return nil, fmt.Errorf("writing the checksums: %w", err)
+		}
+		if err := replaceable(r.Sums, "list of checksums", looksLikeSums); err != nil {
+			return nil, err
+		}
+		if err := state.WriteFile(r.Sums, []byte(sums.String()), 0o644); err != nil {
+			return nil, fmt.Errorf("writing the checksums: %w", err)
+		}
+		pub.SumsFile = r.Sums
+	}
+	return pub, nil
+}
+
+// replaceable refuses to write over a file that is not of the kind to be written: a slip of -o must not
+// cost the user a file.
+func replaceable(path, kind string, same func(old []byte) bool) error {
+	fi, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if fi.Mode().IsRegular() && fi.Size() <= 64<<20 {
+		if old, err := os.ReadFile(path); err == nil && (len(old) == 0 || same(old)) {
+			return nil
+		}
+	}
+	return fault.Hint(fault.New(fault.Usage, "%q exists and is no %s", path, kind), "choose another name, or move it away")
+}
+
+// looksLikeSums says whether the first line is sha256sum's: 64 hex digits, two spaces and a name.
+func looksLikeSums(b []byte) bool {
+	line, _, _ := strings.Cut(string(b), "\n")
+	hash, name, ok := strings.Cut(strings.TrimPrefix(line, `\`), " ")
+	return ok && len(hash) == 64 && len(name) > 1 && strings.Trim(hash, "0123456789abcdef") == ""
+}
+
+func announceList(t *metafile.Torrent) (urls []string) {
+	for _, tier := range t.Meta.UpvertedAnnounceList() {
+		urls = append(urls, tier...)
+	}
+	return urls
+}
+
+// hashes are t's infohashes in hex, empty for one that it does not have.
+func hashes(t *metafile.Torrent) (v1, v2 string) {
+	if t.V1 != nil {
+		v1 = t.V1.HexString()
+	}
+	if t.V2 != nil {
+		v2 = fmt.Sprintf("%x", t.V2[:])
+	}
+	return v1, v2
+}
+
+// located is what a share serves; Stamps are those seen when the bytes were verified.
+type located = content.Located

@@ -1,0 +1,173 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+)
+
+// maxTorrentsFound bounds the search for .torrent files below a folder: more is a wrong folder.
+const maxTorrentsFound = 10_000
+
+// Seed keeps content on disk available until ctx ends. What is not what its torrent says is told and
+// passed over; it is an error if nothing is left, or once the last share has stopped.
+func (n *Node) Seed(ctx context.Context, r SeedRequest, on func(Event)) error {
+	files, err := findTorrents(r.Torrents)
+	if err != nil {
+		return err
+	}
+	var (
+		shares []*share
+		last   error
+		have   = map[string]bool{}
+	)
+	defer func() {
+		for _, s := range shares {
+			s.close()
+		}
+	}()
+	for _, f := range files {
+		s, err := n.seedOne(ctx, f, r.Data, have, on)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && len(files) == 1:
+			return err
+		case err != nil:
+			warn(on, "%s is not seeded: %v", f, err)
+			last = err
+		case s != nil:
+			shares = append(shares, s)
+		}
+	}
+	if len(shares) == 0 {
+		return fault.Hint(fmt.Errorf("nothing to seed: %w", last), "--data DIR names the folder that holds the content")
+	}
+	return runAll(ctx, shares, on)
+}
+
+// runAll serves every share. One that stops leaves the others; the last one's error is returned.
+func runAll(ctx context.Context, shares []*share, on func(Event)) error {
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		last error
+	)
+	each := func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		on(e)
+	}
+	for _, s := range shares {
+		wg.Go(func() {
+			if err := s.run(ctx, each); err != nil {
+				mu.Lock()
+				last = err
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return last
+}
+
+// seedOne checks the content of one .torrent and shares it; nil for one that is shared already.
+func (n *Node) seedOne(ctx context.Context, file, data string, have map[string]bool, on func(Event)) (*share, error) {
+	m, err := metafile.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	v1, v2 := hashes(m)
+	if have[v1+v2] {
+		return nil, nil
+	}
+	have[v1+v2] = true
+	dir := data
+	if dir == "" {
+		dir = filepath.Dir(file)
+	}
+	at, err := content.At(m, filepath.Join(dir, m.Name))
+	if err != nil {
+		return nil, fault.Hint(err, "--data DIR names the folder that holds %q", m.Name)
+	}
+	rep, err := check(ctx, m, at, on)
+	if err != nil {
+		return nil, err
+	}
+	if !rep.OK {
+		return nil, differs(m, rep)
+	}
+	at.Stamps = rep.Stamps
+	return n.share(ctx, m, at, nil, on)
+}
+
+// differs names the first file that is not what the torrent says.
+func differs(m *metafile.Torrent, rep *content.Report) error {
+	bad, first := 0, ""
+	for i, f := range rep.Files {
+		if f.Problem != "" {
+			if bad++; first == "" {
+				first = fmt.Sprintf("%q: %s", m.FilePath(i), f.Problem)
+			}
+		}
+	}
+	if bad > 1 {
+		first += fmt.Sprintf(" (and %d more)", bad-1)
+	}
+	return fault.Hint(fault.New(fault.Unverified, "%q is not what the torrent says: %s", m.Name, first),
+		"p2pshare verify lists every difference; p2pshare fetch into another folder brings the content")
+}
+
+// findTorrents lists .torrent files: those named, and those below folders that are named.
+func findTorrents(paths []string) ([]string, error) {
+	var out []string
+	for _, p := range paths {
+		fi, err := os.Stat(p)
+		if err != nil {
+			kind := fault.Failed
+			if errors.Is(err, fs.ErrNotExist) {
+				kind = fault.NotFound
+			}
+			return nil, fault.New(kind, "%w", err)
+		}
+		if !fi.IsDir() {
+			out = append(out, p)
+			continue
+		}
+		before := len(out)
+		err = filepath.WalkDir(p, func(f string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && d.Name() == ".p2pshare" {
+				return fs.SkipDir
+			}
+			if d.Type().IsRegular() && strings.HasSuffix(strings.ToLower(d.Name()), ".torrent") {
+				out = append(out, f)
+			}
+			if len(out) > maxTorrentsFound {
+				return fault.New(fault.Usage, "%q holds more than %d .torrent files", p, maxTorrentsFound)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(out) == before {
+			return nil, fault.New(fault.NotFound, "no .torrent file below %q", p)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,151 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/seeder"
+)
+
+const (
+	// sourceEvery is how often the files of a share are looked at for changes that no read has met.
+	sourceEvery = 5 * time.Second
+	// seedingEvery is how often a share says how it goes.
+	seedingEvery = 5 * time.Second
+)
+
+// share is one torrent that is kept available from files on disk.
+type share struct {
+	n      *Node
+	e      *engine.Engine
+	t      *engine.Torrent
+	meta   *metafile.Torrent
+	path   string // of the content, for the user
+	source *seeder.Source
+
+	changed chan error // a read or a look met a file that changed
+	once    sync.Once
+}
+
+// share starts to serve verified content. old is a torrent that runs already (after a fetch), nil to add
+// one.
+func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *engine.Torrent, on func(Event)) (*share, error) {
+	e, err := n.network()
+	if err != nil {
+		return nil, err
+	}
+	s := &share{n: n, e: e, t: old, meta: m, path: contentPath(m, at), changed: make(chan error, 1)}
+	s.source = seeder.NewSource(m, at, func(err error) {
+		select {
+		case s.changed <- err:
+		default: // the first is the one to tell
+		}
+	})
+	if old != nil {
+		return s, nil
+	}
+	spec := n.spec(ctx, m, nil, on)
+	spec.Storage = s.source
+	if s.t, err = e.Add(spec); err != nil {
+		s.close()
+		return nil, fmt.Errorf("sharing %q: %w", m.Name, err)
+	}
+	return s, nil
+}
+
+// run serves until ctx ends, which is no error, or a file changes, which is.
+func (s *share) run(ctx context.Context, on func(Event)) error {
+	look, report := time.NewTicker(sourceEvery), time.NewTicker(seedingEvery)
+	defer look.Stop()
+	defer report.Stop()
+	var up rate
+	on(Event{Seeding: s.seeding(&up)})
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-s.changed:
+			return s.stop(err, on)
+		case <-look.C:
+			if err := s.source.Check(ctx); err != nil && ctx.Err() == nil {
+				return s.stop(err, on)
+			}
+		case <-report.C:
+			on(Event{Seeding: s.seeding(&up)})
+		}
+	}
+}
+
+func (s *share) stop(err error, on func(Event)) error {
+	s.t.Close()
+	on(Event{Stopped: &Stopped{Name: s.meta.Name, Reason: err.Error()}})
+	return fault.Hint(fmt.Errorf("%q is not shared any more: %w", s.meta.Name, err),
+		"publish it again to share it as it is now; that makes a new infohash")
+}
+
+func (s *share) seeding(up *rate) *Seeding {
+	st := s.t.Stats()
+	v1, v2 := hashes(s.meta)
+	return &Seeding{
+		Name: s.meta.Name, Infohash: v1, InfohashV2: v2, Path: s.path, Port: s.e.Port(), Peers: st.Peers,
+		Magnet: s.meta.Magnet(announceList(s.meta), s.meta.Meta.UrlList, nil),
+		Up:     up.sample(time.Now(), st.Uploaded), Uploaded: st.Uploaded,
+	}
+}
+
+func (s *share) close() {
+	s.once.Do(func() {
+		if s.t != nil {
+			s.t.Close()
+		}
+		s.source.Close()
+	})
+}
+
+// spec is what the engine is told of a torrent whose info is known. Trackers of the command line are
+// tiers of their own, so that they are announced to beside the torrent's.
+func (n *Node) spec(ctx context.Context, m *metafile.Torrent, peers []string, on func(Event)) engine.Spec {
+	s := engine.Spec{V1: m.V1, V2: m.V2, Name: m.Name, Info: m.Meta.InfoBytes, PieceLayers: m.Meta.PieceLayers}
+	s.Trackers = n.tiers(m.Meta.UpvertedAnnounceList())
+	s.WebSeeds = m.Meta.UrlList
+	s.Peers = resolvePeers(ctx, append(peers, n.opts.Network.Peers...), on)
+	return s
+}
+
+// tiers are a torrent's own trackers that can be announced to, and the command line's.
+func (n *Node) tiers(own [][]string) (out [][]string) {
+	seen := map[string]bool{}
+	for _, tier := range own {
+		var usable []string
+		for _, u := range tier {
+			if engine.CheckTracker(u) == nil && !seen[u] {
+				usable = append(usable, u)
+				seen[u] = true
+			}
+		}
+		if len(usable) > 0 {
+			out = append(out, usable)
+		}
+	}
+	for _, u := range n.opts.Network.Trackers {
+		if !seen[u] {
+			out = append(out, []string{u})
+			seen[u] = true
+		}
+	}
+	return out
+}
+
+// contentPath is where the user finds the content: the folder, or the single file.
+func contentPath(m *metafile.Torrent, at located) string {
+	if m.Dir || len(at.Paths) == 0 {
+		return at.Root
+	}
+	return filepath.Join(at.Root, filepath.FromSlash(at.Paths[0]))
+}
