@@ -111,6 +111,7 @@ func (p *Plan) lookInto(at *content.Located) (missing []bool, err error) {
 // judge takes from a report what need not be fetched. all says that nothing need be.
 func (p *Plan) judge(r *content.Report, missing []bool) (all bool, err error) {
 	all = true
+	culprit, blame := -1, 0
 	for i := range p.t.Files {
 		if !p.want[i] {
 			continue
@@ -123,23 +124,40 @@ func (p *Plan) judge(r *content.Report, missing []bool) (all bool, err error) {
 			// A piece shared with a file that is not there cannot be judged: it is fetched, and the
 			// file compared with it in the end.
 			if !p.excused(r, missing, i) {
-				name := p.Target()
-				if p.t.Dir {
-					name = filepath.Join(name, filepath.FromSlash(p.t.FilePath(i)))
+				if b := p.blame(r, i); b > blame {
+					culprit, blame = i, b
 				}
-				return false, inTheWay(fmt.Errorf("%q is there already, and is not the content of the torrent: %s", name, r.Files[i].Problem))
+				continue
 			}
 			all = false
 		}
 		p.kept[i] = true
 	}
+	if culprit >= 0 {
+		name := filepath.Join(p.dir, filepath.FromSlash(path.Join(p.t.Name, p.t.FilePath(culprit))))
+		return false, inTheWay(fmt.Errorf("%q is there already, and is not the content of the torrent: %s", name, r.Files[culprit].Problem))
+	}
 	if all {
 		return true, nil
 	}
-	for k, good := range r.Good {
-		p.proven[k] = good
-	}
+	copy(p.proven, r.Good)
 	return false, nil
+}
+
+// blame is how sure it is that file i itself is wrong, rather than one that shares a piece with it.
+func (p *Plan) blame(r *content.Report, i int) int {
+	f := &p.t.Files[i]
+	if r.Stamps[i].Size != f.Length || f.Symlink != nil {
+		return 3
+	}
+	begin, end := p.t.PieceRange(f)
+	for k := begin; k < end; k++ {
+		start := int64(k) * p.t.PieceLength
+		if !r.Good[k] && len(p.layout.Extents(start, start+p.t.PieceLength)) == 1 {
+			return 2
+		}
+	}
+	return 1
 }
 
 // excused reports whether every bad piece of file i is shared with a file that is missing.

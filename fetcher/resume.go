@@ -104,6 +104,9 @@ func (s *Stage) held(piece int, has func(slot int, begin, end int64) bool) bool 
 func (s *Stage) survey() (survey, error) {
 	there := make(survey)
 	files, folders := s.ours()
+	if fi, err := s.root.Lstat(dataName); err == nil && !fi.IsDir() {
+		return nil, planted(filepath.Join(s.root.Name(), dataName), fi)
+	}
 	err := fs.WalkDir(s.root.FS(), dataName, func(name string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && name == dataName {
 			return nil

@@ -1,0 +1,30 @@
+package fetcher
+
+// SetGatherLimit bounds the memory of s as on a smaller machine.
+func (s *Stage) SetGatherLimit(n int64) {
+	s.mem.mu.Lock()
+	defer s.mem.mu.Unlock()
+	s.mem.limit = n
+}
+
+// Checkpoint notes what is proven now, once it is written, as the clock does every few seconds.
+func (s *Stage) Checkpoint() error {
+	m := &s.mem
+	m.mu.Lock()
+	for len(m.queue)+m.writing > 0 {
+		m.moves.Wait()
+	}
+	m.mu.Unlock()
+	return s.checkpoint()
+}
+
+// SetOpenFiles bounds the cached descriptors.
+func (s *Stage) SetOpenFiles(n int) { s.files.max = n }
+
+// DecodeBitmap reads a note about nothing in particular.
+func DecodeBitmap(b []byte, pieces int) ([]bool, error) {
+	return decodeBitmap(b, [32]byte{}, pieces)
+}
+
+// EncodeBitmap writes one.
+func EncodeBitmap(proven []bool) []byte { return encodeBitmap([32]byte{}, proven) }
