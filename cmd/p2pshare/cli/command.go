@@ -39,7 +39,7 @@ const (
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "home", Category: groupCommon, Usage: "keep state in `DIR` (default: $XDG_STATE_HOME/p2pshare, or ~/.local/state/p2pshare)"},
-		&cli.BoolFlag{Name: "json", Category: groupCommon, Usage: "write JSON to stdout, one object a line, and nothing to stderr"},
+		&cli.BoolFlag{Name: "json", Category: groupCommon, Usage: "write JSON to stdout, one object a line, and nothing to stderr but the log"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: groupCommon, Usage: "write nothing but the answer and errors"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: groupCommon, Usage: "write the log to stderr"},
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Category: groupCommon, Usage: "show help"},
@@ -51,7 +51,7 @@ func commonFlags() []cli.Flag {
 func networkFlags(tracker string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "listen", Category: groupNetwork, Usage: "listen on the address `HOST` (default: every address)"},
-		&cli.IntFlag{Name: "port", Category: groupNetwork, Usage: "listen on TCP and UDP port `N` (default: a free one)", DefaultText: "free"},
+		&cli.IntFlag{Name: "port", Category: groupNetwork, Usage: "listen on TCP and UDP port `N`", DefaultText: "a free one"},
 		&cli.StringSliceFlag{Name: "peer", Category: groupNetwork, Usage: "connect to the peer `HOST:PORT`; may be repeated"},
 		&cli.StringSliceFlag{Name: "tracker", Category: groupNetwork, Usage: tracker},
 		&cli.BoolFlag{Name: "no-dht", Category: groupNetwork, Usage: "do not use the DHT"},
