@@ -1,5 +1,7 @@
 package fetcher
 
+import "time"
+
 // SetGatherLimit bounds the memory of s as on a smaller machine.
 func (s *Stage) SetGatherLimit(n int64) {
 	s.mem.mu.Lock()
@@ -28,3 +30,17 @@ func DecodeBitmap(b []byte, pieces int) ([]bool, error) {
 
 // EncodeBitmap writes one.
 func EncodeBitmap(proven []bool) []byte { return encodeBitmap([32]byte{}, proven) }
+
+// SetClock gives s another clock.
+func (s *Stage) SetClock(now func() time.Time) {
+	s.mem.mu.Lock()
+	defer s.mem.mu.Unlock()
+	s.now = now
+}
+
+// Gathered is how many bytes of memory are taken by pieces.
+func (s *Stage) Gathered() int64 {
+	s.mem.mu.Lock()
+	defer s.mem.mu.Unlock()
+	return s.mem.used
+}

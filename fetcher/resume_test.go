@@ -107,7 +107,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 func TestResumeAfterClose(t *testing.T) {
 	m := tree(t, "v1")
 	dir := t.TempDir()
-	p, s, _ := open(t, m, fetcher.Options{Dir: dir})
+	_, s, _ := open(t, m, fetcher.Options{Dir: dir})
 	info := m.view(true)
 	transfer(t, m, s, info, []fetcher.Range{{Begin: 0, End: 3}}, nil)
 	if err := s.Close(); err != nil {
