@@ -19,9 +19,10 @@ type book struct {
 }
 
 type bookEntry struct {
-	source torrent.PeerSource
-	tries  int
-	next   time.Time
+	source  torrent.PeerSource
+	tries   int
+	offered time.Time
+	next    time.Time
 }
 
 func newBook(now func() time.Time) *book {
@@ -29,20 +30,23 @@ func newBook(now func() time.Time) *book {
 }
 
 // add takes an address as host:port. One that is known and was heard of again is due again soon, for
-// somebody has just said that it is there.
+// somebody has just said that it is there; on the LAN, where only it can have said so, at once.
 func (b *book) add(addr string, source torrent.PeerSource) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := b.now()
 	e := b.known[addr]
-	if e == nil {
+	switch {
+	case e == nil:
 		if len(b.known) >= maxKnownPeers && !b.dropWorst() {
 			return
 		}
-		e = &bookEntry{source: source, next: b.now()}
-		b.known[addr] = e
-	} else if e.tries > 2 {
+		b.known[addr] = &bookEntry{source: source, next: now}
+	case source == torrent.PeerSourceLPD && now.Sub(e.offered) > time.Second/4:
+		e.next = now
+	case e.tries > 2:
 		e.tries = 2
-		e.next = b.now()
+		e.next = now
 	}
 	select {
 	case b.wake <- struct{}{}:
@@ -62,7 +66,7 @@ func (b *book) due(connected func(addr string) bool) (out []torrent.PeerInfo, ne
 			e.next = now.Add(time.Second)
 		} else if !e.next.After(now) {
 			out = append(out, torrent.PeerInfo{Addr: torrent.StringAddr(addr), Source: e.source})
-			e.next = now.Add(e.backoff())
+			e.offered, e.next = now, now.Add(e.backoff())
 			e.tries++
 		}
 		if next.IsZero() || e.next.Before(next) {

@@ -140,16 +140,23 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
-// noteListenPort learns from the extension handshake (BEP 10 "p") at which port an incoming peer can be
-// dialled, so that it is not. It is called with the client's lock held.
+// noteListenPort learns from the extension handshake (BEP 10 "p") at which port a peer that dialled us can
+// be dialled: it need not be now, and can be once the connection is lost. It is called with the client's
+// lock held.
 func (e *Engine) noteListenPort(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMessage) {
 	host, _, err := net.SplitHostPort(pc.RemoteAddr.String())
 	if err != nil || d.Port <= 0 || d.Port > 65535 {
 		return
 	}
+	addr := net.JoinHostPort(host, strconv.Itoa(d.Port))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.dialable[pc] = net.JoinHostPort(host, strconv.Itoa(d.Port))
+	e.dialable[pc] = addr
+	for t := range e.torrents {
+		if t.t == pc.Torrent() {
+			t.book.add(addr, torrent.PeerSourceIncoming)
+		}
+	}
 }
 
 func (e *Engine) forgetConn(pc *torrent.PeerConn) {
