@@ -287,21 +287,20 @@ func (s *Stage) openSlot(slot int, write bool) (*os.File, error) {
 		}
 	}
 	name = filepath.FromSlash(name)
-	flag := os.O_RDONLY
-	if write {
-		flag = os.O_RDWR
+	if !write {
+		return openPlain(s.root, name, os.O_RDONLY)
 	}
-	f, err := openPlain(s.root, name, flag)
-	if !write || !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	if dir := path.Dir(filepath.ToSlash(name)); !s.made[dir] {
-		if err := s.root.MkdirAll(filepath.FromSlash(dir), 0o755); err != nil {
+	if dir := filepath.Dir(name); !s.made[dir] {
+		if err := s.root.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
 		s.made[dir] = true
 	}
-	if f, err = s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm); err != nil {
+	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+	if errors.Is(err, fs.ErrExist) {
+		return openPlain(s.root, name, os.O_RDWR)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if slot != partsSlot {
