@@ -82,7 +82,7 @@ func TestHostileTorrents(t *testing.T) {
 		{"piece length of v2 not a power of two", func() rogue.Dict { d := tree(rogue.Dict{"a": leaf(10)}); d["piece length"] = 20000; return d }(), "piece length"},
 		{"negative size", rogue.File(rogue.Dict{"length": -1}), "-1"},
 		{"negative size in a folder", rogue.Dict{"name": "folder", "piece length": 16384, "pieces": strings.Repeat("x", 20),
-			"files": []any{rogue.Dict{"length": -5, "path": path("minus")}}}, "minus"},
+			"files": []any{rogue.Dict{"length": -5, "path": path("minus")}}}, "-5"},
 		{"sizes that overflow", rogue.Dict{"name": "folder", "piece length": 1 << 24, "pieces": strings.Repeat("x", 20),
 			"files": []any{rogue.Dict{"length": 1 << 62, "path": path("a")}, rogue.Dict{"length": 1 << 62, "path": path("b")}}}, "size"},
 		{"integer beyond 64 bits", rogue.File(rogue.Dict{"length": rogue.Raw("i99999999999999999999e")}), "999"},

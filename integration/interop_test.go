@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -39,8 +39,19 @@ func (c cell) String() string {
 }
 
 // cannot says why a cell is known not to work, in words for the table; "" for one that must.
-// Each is a limit of the other client, seen with torrents of other creators as well.
+// Each is a limit of the other client, which has it with libtorrent's torrents and peers as well: both
+// stumble over the empty key in the file tree of BEP 52, so that aria2 computes another infohash and
+// Transmission takes the value for the next key.
 func (c cell) cannot() string {
+	if c.format != "hybrid" {
+		return ""
+	}
+	switch c.peer.Name() {
+	case "aria2":
+		return "aria2 1.36 computes a wrong infohash"
+	case "transmission":
+		return "Transmission 3.00 cannot read the info"
+	}
 	return ""
 }
 
@@ -62,8 +73,6 @@ func TestInterop(t *testing.T) {
 	// after it connects. So more cells than cores.
 	slots := make(chan struct{}, 8)
 	t.Run("cells", func(t *testing.T) {
-		var wg sync.WaitGroup
-		defer wg.Wait()
 		for i, c := range cells {
 			t.Run(c.String(), func(t *testing.T) {
 				t.Parallel()
@@ -75,6 +84,9 @@ func TestInterop(t *testing.T) {
 	})
 	table := interopTable(cells, results)
 	t.Log("\n" + table)
+	if slices.Contains(results, "") {
+		return // only some cells were asked for
+	}
 	if out := os.Getenv("P2PSHARE_INTEROP_OUT"); out != "" && !t.Failed() {
 		if err := os.WriteFile(out, []byte(table), 0o644); err != nil {
 			t.Fatal(err)
@@ -87,7 +99,7 @@ func TestInterop(t *testing.T) {
 func runCell(t *testing.T, c cell) string {
 	limit := time.Minute
 	if c.cannot() != "" {
-		limit = 25 * time.Second
+		limit = 20 * time.Second // twice what a transfer takes at most
 	}
 	err := transfer(within(t, limit), t, c)
 	switch {

@@ -29,7 +29,10 @@ var (
 	}}
 )
 
-// Trees are all shapes.
+// Large is what takes a while under a rate limit.
+var Large = Tree{"large", "folder of 40 MB", map[string]int{"a.bin": 25_000_003, "b/c.bin": 14_000_000, "b/d.bin": 70_001, "e.bin": 1_000_000}}
+
+// Trees are all shapes of the matrix.
 func Trees() []Tree { return []Tree{OneFile, Folder, Unicode} }
 
 // Make writes the tree below dir and returns its path there.
