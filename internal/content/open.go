@@ -139,7 +139,8 @@ func (l Located) Check(t *metafile.Torrent) error {
 }
 
 // Unchanged looks at every file by its path, without reading it, and returns a *ChangedError for the first
-// that is not what its stamp says: replaced, changed, gone. It needs stamps.
+// that is not what its stamp says: replaced, changed, gone. It needs stamps; a file whose stamp is the zero
+// one, as that of a symlink is, has no bytes that could change, and is passed over.
 func (l Located) Unchanged(ctx context.Context) error {
 	root, err := os.OpenRoot(l.Root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -154,6 +155,9 @@ func (l Located) Unchanged(ctx context.Context) error {
 	for i, p := range l.Paths {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if l.Stamps[i] == (Stamp{}) {
+			continue
 		}
 		fi, err := files.stat(p)
 		switch {

@@ -11,6 +11,7 @@ import (
 
 	g "github.com/anacrolix/generics"
 	"github.com/anacrolix/torrent"
+	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
 	infohash_v2 "github.com/anacrolix/torrent/types/infohash-v2"
@@ -33,9 +34,33 @@ type Spec struct {
 	Total   int64 // bytes that are missing, for the trackers' "left"; 0: all is there
 
 	Trackers [][]string // tiers
-	WebSeeds []string   // BEP 19
+	WebSeeds []string   // BEP 19; see WebSeedsWork
 	Peers    []string   // host:port, named by the user or the reference
 	Known    []Known    // addresses that an earlier look-up found
+}
+
+// WebSeedsWork says whether the client can take the torrent's pieces from web seeds. v1.62.0 counts on every
+// piece but the last being whole when it plans their requests, and panics ("16384 >= 100" in
+// chunkIndexSpec) on a v2 torrent of several files, whose pieces end with each file.
+func (s Spec) WebSeedsWork() bool {
+	if s.V1 != nil {
+		return true
+	}
+	var info metainfo.Info
+	if err := bencode.Unmarshal(s.Info, &info); err != nil {
+		return false
+	}
+	return !severalFiles(&info.FileTree)
+}
+
+func severalFiles(tree *metainfo.FileTree) bool {
+	n := 0
+	tree.Walk(nil, func(_ []string, ft *metainfo.FileTree) {
+		if !ft.IsDir() && ft.File.Length > 0 {
+			n++
+		}
+	})
+	return n > 1
 }
 
 // Known is an address and where it was heard of.
@@ -67,8 +92,11 @@ type Torrent struct {
 // Add joins the swarm of s and starts to look for peers. Adding a torrent that is there already, or with
 // an info that does not hash to the infohash, is an error.
 func (e *Engine) Add(s Spec) (*Torrent, error) {
-	ts := &torrent.TorrentSpec{DisplayName: s.Name, PieceLayers: s.PieceLayers}
+	ts := &torrent.TorrentSpec{DisplayName: s.Name}
 	ts.InfoBytes = s.Info
+	if s.V1 == nil {
+		ts.PieceLayers = s.PieceLayers // a hybrid runs as v1; see prepared
+	}
 	ts.Storage = emptied{}
 	if s.Info != nil {
 		ts.Storage = prepared{s.Storage}
@@ -106,7 +134,9 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	}
 	if s.Info != nil {
 		t.learnPrivate()
-		et.AddWebSeeds(s.WebSeeds)
+		if s.WebSeedsWork() {
+			et.AddWebSeeds(s.WebSeeds)
+		}
 		if s.Total == 0 {
 			t.SetDone()
 		}

@@ -192,15 +192,37 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 	f.swap = newSwap(f.stage)
 	spec := f.spec(ctx)
 	spec.Storage, spec.Total = f.swap, total-reused
+	if len(spec.WebSeeds) > 0 && !spec.WebSeedsWork() {
+		warn(f.on, "the web seeds are not used: in a v2 torrent of several files only peers can be asked")
+	}
 	if f.t, err = e.Add(spec); err != nil {
 		return err
 	}
-	return f.watch(ctx, "fetching", f.meta.Name, total, reused, func() error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		disk    sync.WaitGroup
+		diskErr error
+	)
+	disk.Go(func() { // a disk that is full ends the fetch, where the engine would wait for ever
+		select {
+		case diskErr = <-f.stage.WriteErr():
+			stop()
+		case <-ctx.Done():
+		}
+	})
+	err = f.watch(ctx, "fetching", f.meta.Name, total, reused, func() error {
 		for _, r := range ranges {
 			f.t.Want(r[0], r[1])
 		}
 		return f.t.Wait(ctx, ranges)
 	})
+	stop()
+	disk.Wait()
+	if diskErr != nil {
+		return diskErr
+	}
+	return err
 }
 
 // spec is the torrent's own, and what the reference and the flags say beside it.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/state"
+	"github.com/p2pshare/p2pshare/seeder"
 )
 
 // Options of a Node.
@@ -25,11 +25,16 @@ type Options struct {
 	Version string
 }
 
+// openFiles is how many files of shares are held open at once, whatever their number: a quarter of the
+// 1,024 descriptors that a process commonly may have.
+const openFiles = 256
+
 // Node carries out requests in this process. Its methods may be called at the same time.
 type Node struct {
 	opts  Options
 	home  *state.Home
 	guard *netguard.Guard
+	files *seeder.Pool // open files of all shares together
 	log   *slog.Logger
 
 	mu     sync.Mutex
@@ -45,7 +50,7 @@ func Open(_ context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{opts: o, home: home, log: o.Log}
+	n := &Node{opts: o, home: home, files: seeder.NewPool(openFiles), log: o.Log}
 	// What the user names on the command line may be a machine of the user's own.
 	n.guard = netguard.New(netguard.Options{Allow: o.Network.Trackers})
 	return n, nil
@@ -76,7 +81,7 @@ func (n *Node) network() (*engine.Engine, error) {
 		NoDHT: o.NoDHT, DHTNodes: o.DHTNodes, DHTFile: n.home.Path("dht.json"),
 		NoLAN: o.NoLAN, NoUPnP: o.NoUPnP || loopback(o.ListenHost), UTP: o.UTP,
 		MaxUp: o.MaxUp, MaxDown: o.MaxDown,
-		HTTP: redirects{n.guard.Client()}, Dial: n.guard.DialContext, Judge: n.guard.Judge,
+		HTTP: padless{redirects{n.guard.Client()}}, Dial: n.guard.DialContext, Judge: n.guard.Judge,
 		Version: n.opts.Version, Log: n.log,
 	})
 	switch {
@@ -157,15 +162,6 @@ func resolvePeers(ctx context.Context, list []string, on func(Event)) []string {
 		}
 	}
 	return out
-}
-
-// redirects makes a transport of a client, so that its judgement of redirects holds for web seeds too.
-type redirects struct{ client *http.Client }
-
-func (r redirects) RoundTrip(req *http.Request) (*http.Response, error) {
-	again := req.Clone(req.Context())
-	again.RequestURI = "" // a client refuses a request that has one
-	return r.client.Do(again)
 }
 
 func tell(on func(Event), format string, args ...any) {

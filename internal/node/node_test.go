@@ -350,29 +350,55 @@ func TestWebSeed(t *testing.T) {
 	src := release(t)
 	web := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(src))))
 	defer web.Close()
-	file := filepath.Join(t.TempDir(), "r.torrent")
-	nd := open(t, quiet)
-	if err := nd.Publish(t.Context(), node.PublishRequest{Path: src, Output: file, WebSeeds: []string{web.URL + "/"}, NoSeed: true}, func(node.Event) {}); err != nil {
-		t.Fatal(err)
-	}
-	_, err := fetch(t, 0, node.FetchRequest{Ref: file, Dir: t.TempDir(), Timeout: 3 * time.Second})
-	if fault.KindOf(err) != fault.Timeout {
-		t.Errorf("a web seed on a private address that the user did not name: got %v, want no fetch", err)
-	}
-	for name, r := range map[string]node.FetchRequest{
-		"allowed": {AllowPrivate: true}, "named": {WebSeeds: []string{web.URL + "/"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r.Ref, r.Dir = file, t.TempDir()
-			got, err := fetch(t, 0, r)
-			if err != nil {
+	for _, format := range []string{"v1", "hybrid"} { // a hybrid has pads, which no web server has
+		t.Run(format, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "r.torrent")
+			nd := open(t, quiet)
+			if err := nd.Publish(t.Context(), node.PublishRequest{
+				Path: src, Format: format, Output: file, WebSeeds: []string{web.URL + "/"}, NoSeed: true,
+			}, func(node.Event) {}); err != nil {
 				t.Fatal(err)
 			}
-			same(t, got.Path, src)
-			if got.BytesFrom.WebSeeds == 0 || got.BytesFrom.Peers != 0 {
-				t.Errorf("bytes from %+v, want web seeds alone", got.BytesFrom)
+			_, err := fetch(t, 0, node.FetchRequest{Ref: file, Dir: t.TempDir(), Timeout: 2 * time.Second})
+			if fault.KindOf(err) != fault.Timeout {
+				t.Errorf("a web seed on a private address that the user did not name: got %v, want no fetch", err)
+			}
+			for name, r := range map[string]node.FetchRequest{
+				"allowed": {AllowPrivate: true}, "named": {WebSeeds: []string{web.URL + "/"}},
+			} {
+				t.Run(name, func(t *testing.T) {
+					r.Ref, r.Dir = file, t.TempDir()
+					got, err := fetch(t, 0, r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					same(t, got.Path, src)
+					if got.BytesFrom.WebSeeds == 0 || got.BytesFrom.Peers != 0 {
+						t.Errorf("bytes from %+v, want web seeds alone", got.BytesFrom)
+					}
+				})
 			}
 		})
+	}
+}
+
+// The engine would panic on a v2 folder's web seeds: they are passed over, and the user is told.
+func TestWebSeedOfV2Folder(t *testing.T) {
+	src := release(t)
+	file := filepath.Join(t.TempDir(), "r.torrent")
+	nd := open(t, quiet)
+	if err := nd.Publish(t.Context(), node.PublishRequest{
+		Path: src, Format: "v2", Output: file, WebSeeds: []string{"http://192.0.2.1/"}, NoSeed: true,
+	}, func(node.Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	ev := newEvents()
+	err := nd.Fetch(t.Context(), node.FetchRequest{Ref: file, Dir: t.TempDir(), Timeout: time.Second}, ev.on)
+	if fault.KindOf(err) != fault.Timeout {
+		t.Errorf("got %v, want the end of the time", err)
+	}
+	if _, ok := ev.last(func(e node.Event) bool { return strings.Contains(e.Message, "web seeds are not used") }); !ok {
+		t.Error("nobody was told that the web seeds are not used")
 	}
 }
 

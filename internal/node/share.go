@@ -41,7 +41,7 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 		return nil, err
 	}
 	s := &share{n: n, e: e, t: old, meta: m, path: contentPath(m, at), changed: make(chan error, 1)}
-	s.source = seeder.NewSource(m, at, func(err error) {
+	s.source = n.files.NewSource(m, at, func(err error) {
 		select {
 		case s.changed <- err:
 		default: // the first is the one to tell
