@@ -264,8 +264,13 @@ func (t *Torrent) Stats() Stats {
 	t.mu.Lock()
 	errs := maps.Clone(t.trackerErrs)
 	t.mu.Unlock()
+	// Two peers that dialled each other have two connections.
+	peers := map[torrent.PeerID]bool{}
+	for _, c := range t.t.PeerConns() {
+		peers[c.PeerID] = true
+	}
 	return Stats{
-		Peers: s.ActivePeers, Seeds: s.ConnectedSeeders, Known: t.book.size(),
+		Peers: len(peers), Seeds: min(s.ConnectedSeeders, len(peers)), Known: t.book.size(),
 		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64(),
 		FromWebSeeds:   s.WebSeeds.BytesReadUsefulData.Int64(),
 		Uploaded:       s.PeerConns.BytesWrittenData.Int64(),

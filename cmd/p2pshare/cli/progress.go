@@ -218,12 +218,9 @@ func (m *terminalMeter) fill(w io.Writer, s decor.Statistics) error {
 	return err
 }
 
+// print takes the bar away first; the next progress draws it anew.
 func (m *terminalMeter) print(line string) {
-	if m.bars != nil {
-		if _, err := m.bars.Write([]byte(line)); err == nil {
-			return
-		}
-	}
+	m.end()
 	io.WriteString(m.out, line)
 }
 
@@ -231,6 +228,9 @@ func (m *terminalMeter) end() {
 	if m.bars == nil {
 		return
 	}
+	// A terminal's echo of ^C has moved the cursor, which mpb does not know of: it clears from where it
+	// stands.
+	io.WriteString(m.out, "\r")
 	m.bar.Abort(true)
 	m.bars.Wait()
 	m.bars, m.bar = nil, nil
