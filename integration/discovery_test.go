@@ -169,7 +169,7 @@ func TestDiscoveryPEX(t *testing.T) {
 	seeder, magnet := published(t, lab.Host(1), path, nothing...)
 	ref := infohash(t, magnet)
 	ctx := within(t, 2*time.Minute)
-	part := append(append([]string{"--only", "file-10.bin", "--seed"}, peerFlag(lab.Host(1))...), nothing...)
+	part := append(append([]string{"--only", "file-20.bin", "--seed"}, peerFlag(lab.Host(1))...), nothing...)
 	middle := client.Start(t, us.With(part...).Command(t, lab.Host(2), "fetch", "--port", "6881", "-o", t.TempDir(), ref))
 	if _, err := middle.Stdout.Line(ctx, func(l string) bool { return l != "" }); err != nil {
 		t.Fatal(err)

@@ -30,15 +30,19 @@ func run(m *testing.M) int {
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "integration: not root: every test that needs a network of its own will fail; run make test, which asks sudo")
 	}
-	bin := os.Getenv("P2PSHARE_BIN")
-	if bin == "" {
-		dir, err := os.MkdirTemp("", "p2pshare-bin-")
-		if err != nil {
+	dir, err := os.MkdirTemp("", "p2pshare-bin-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin := filepath.Join(dir, "p2pshare")
+	if built := os.Getenv("P2PSHARE_BIN"); built != "" {
+		if err := os.Symlink(built, bin); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
-		bin = filepath.Join(dir, "p2pshare")
+	} else {
 		cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "../cmd/p2pshare")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -48,7 +52,7 @@ func run(m *testing.M) int {
 	}
 	us = client.P2PShare{Bin: bin}
 	// The scripts call it by its name.
-	if err := os.Setenv("PATH", filepath.Dir(bin)+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+	if err := os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
