@@ -34,5 +34,5 @@ echo; echo "## one seeder, one fetcher (loopback.py)"
 echo; echo "## twelve fetchers on shaped links (swarm.py)"
 "$python" "$here/swarm.py" --p2pshare "$bin" --kinds http,aria2,lt,p2pshare --work "$work/swarm"
 
-echo; echo "## time to the first verified bytes on a LAN (first_byte.py)"
+echo; echo "## time to the first bytes on a LAN (first_byte.py)"
 "$python" "$here/first_byte.py" --p2pshare "$bin" --runs 20
