@@ -234,7 +234,16 @@ func TestUnreadableSource(t *testing.T) {
 	if err := os.Chmod(bad, 0); err != nil {
 		t.Fatal(err)
 	}
-	// Root reads everything, so this runs as nobody, who has to reach the binary and the files.
+	// Root reads everything, so this runs as nobody.
+	home := filepath.Join(t.TempDir(), "home")
+	reachable(t, path, home)
+	cmd := asNobody(exec.Command(binaryForAll(t), "publish", "--home", home, "--no-seed", path))
+	refused(t, client.Start(t, cmd), 1, "file-00.bin")
+}
+
+// binaryForAll is a copy of the program where every user can run it.
+func binaryForAll(t testing.TB) string {
+	t.Helper()
 	bin := filepath.Join(t.TempDir(), "p2pshare")
 	b, err := os.ReadFile(us.Bin)
 	if err != nil {
@@ -243,17 +252,59 @@ func TestUnreadableSource(t *testing.T) {
 	if err := os.WriteFile(bin, b, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	home := filepath.Join(t.TempDir(), "home")
-	for _, p := range []string{path, bin, home} {
+	reachable(t, bin)
+	return bin
+}
+
+// reachable opens the test's own temporary folders above the paths to every user.
+func reachable(t testing.TB, paths ...string) {
+	t.Helper()
+	for _, p := range paths {
 		for d := filepath.Dir(p); d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
 			if err := os.Chmod(d, 0o777); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	cmd := exec.Command(bin, "publish", "--home", home, "--no-seed", path)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	refused(t, client.Start(t, cmd), 1, "file-00.bin")
+}
+
+// asNobody lets a command run as a user with no rights.
+func asNobody(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// The demo is what a newcomer runs first: an ordinary user, no internet, nothing left behind.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	tmp := filepath.Join(t.TempDir(), "tmp")
+	if err := os.Mkdir(tmp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(tmp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	reachable(t, tmp)
+	script, err := os.ReadFile("demo.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab := newLab(t, 1)
+	cmd := lab.Host(1).Command(within(t, time.Minute), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+		"bash", "-c", string(script), "demo.sh", binaryForAll(t))
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "HOME=/nonexistent")
+	p := client.Start(t, cmd)
+	if err := p.Finished(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"$ p2pshare publish", "magnet:?xt=urn:btih:", "$ p2pshare fetch", "the same bytes"} {
+		if !strings.Contains(p.Stdout.String(), want) {
+			t.Errorf("the demo does not show %q: %s", want, p.Stdout.String())
+		}
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
+		t.Errorf("the demo left %v, %v, want nothing", left, err)
+	}
 }
 
 // TestSourceChanges changes a shared file under the publisher: no fetcher ever gets a wrong byte, and
