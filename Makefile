@@ -57,10 +57,10 @@ unit: ## every package's own tests, with the race detector
 	cd internal/goutp && CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...
 
 integration: build ## the whole program with real clients, in network namespaces (needs root, or sudo)
-	@GO='$(GO)' integration/run.sh -timeout 14m
+	@GO='$(GO)' integration/run.sh -timeout 14m -parallel 10
 
 interop: deps build ## the matrix of clients: print it and write docs/interop.md
-	@GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh -v -timeout 14m -run '^TestInterop$$'
+	@GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh -v -timeout 14m -parallel 10 -run '^TestInterop$$'
 	cat docs/interop.md
 
 bench: deps build ## measure against the other clients (BENCH_SCALE=1 is the payload of docs/benchmarks.md)

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 go=${GO:-go}
 bin=$(cd .. && pwd)/p2pshare
+# The programs wait for each other most of the time: more tests at once than cores.
 set -- -race -count=1 "$@"
 if [ "$(id -u)" -eq 0 ]; then
   exec env CGO_ENABLED=1 P2PSHARE_BIN="$bin" "$go" test "$@" . ./netlab ./client
