@@ -160,23 +160,43 @@ func TestDiscoveryUDPTracker(t *testing.T) {
 	fetched(within(t, time.Minute), t, lab.Host(2), infohash(t, magnet), path, flags...)
 }
 
-// Host 2 has one file of fifty and is all that host 3 is told of; the other bytes can only come from
-// host 1, which host 3 hears of from host 2.
+// Host 2, a libtorrent, gets its bytes slowly and is all that host 3 is told of; host 3 can only be
+// done first by getting them from host 1, which it hears of from host 2.
 func TestDiscoveryPEX(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 3)
-	path := made(t, payload.Folder)
-	seeder, magnet := published(t, lab.Host(1), path, nothing...)
+	path := made(t, payload.Large)
+	_, magnet := published(t, lab.Host(1), path, nothing...)
 	ref := infohash(t, magnet)
 	ctx := within(t, 2*time.Minute)
-	part := append(append([]string{"--only", "file-20.bin", "--seed"}, peerFlag(lab.Host(1))...), nothing...)
-	middle := client.Start(t, us.With(part...).Command(t, lab.Host(2), "fetch", "--port", "6881", "-o", t.TempDir(), ref))
-	if _, err := middle.Stdout.Line(ctx, func(l string) bool { return l != "" }); err != nil {
+	slow := client.Libtorrent{Peers: []string{lab.Host(1).IP + ":6881"}, MaxDown: 64 << 10}
+	middle, err := slow.Fetch(ctx, t, lab.Host(2), magnet, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := middle.Stdout.Line(ctx, func(l string) bool { return l == "fetching" }); err != nil {
 		t.Fatal(err)
 	}
 	fetched(ctx, t, lab.Host(3), ref, path, append(peerFlag(lab.Host(2)), nothing...)...)
-	if !middle.Running() || !seeder.Running() {
-		t.Error("a peer has ended: the test proves nothing")
+	if !middle.Running() {
+		t.Error("the peer in the middle has ended: it may have had the content itself")
+	}
+}
+
+// A fetch that is held back by --max-down still answers the peers that come to it.
+func TestLimitedFetchAnswersPeers(t *testing.T) {
+	t.Parallel()
+	s := newSwarm(t, 3, payload.Large)
+	ctx := within(t, time.Minute)
+	limited := s.fetch(t, t.TempDir(), "--port", "6881", "--max-down", "64KiB", "--json")
+	if _, err := limited.Stdout.Line(ctx, func(l string) bool { return strings.Contains(l, `"phase":"fetching"`) }); err != nil {
+		t.Fatal(err)
+	}
+	flags := append(append([]string{"--json"}, peerFlag(s.lab.Host(2))...), nothing...)
+	p := client.Start(t, us.With(flags...).Command(t, s.lab.Host(3), "fetch", "-o", t.TempDir(), s.ref))
+	// The info alone is enough: it came from the limited peer, the only one there is.
+	if _, err := p.Stdout.Line(ctx, func(l string) bool { return strings.Contains(l, `"phase":"fetching"`) }); err != nil {
+		t.Errorf("the limited peer does not answer: %v", err)
 	}
 }
 

@@ -259,7 +259,7 @@ func TestHostileDHT(t *testing.T) {
 	flags := append([]string{"--dht-node", lab.Host(2).IP + ":6881"}, onlyDHT...)
 	p, magnet := published(t, lab.Host(1), path, flags...)
 	ctx := within(t, time.Minute)
-	if err := p.Until(ctx, "the hostile node was asked something", func() bool { return node.Answered.Load() >= 6 }); err != nil {
+	if err := p.Until(ctx, "the hostile node was asked something", func() bool { return node.Answered.Load() > 0 }); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := lab.Host(3).Dial(ctx, "udp4", lab.Host(1).IP+":6881")

@@ -1,4 +1,4 @@
-"""A libtorrent-rasterbar peer: MODE LISTEN REF DIR DHT_NODES LAN; MODE is seed, fetch or dht.
+"""A libtorrent-rasterbar peer: MODE LISTEN REF DIR DHT_NODES LAN PEERS MAX_DOWN; MODE is seed, fetch or dht.
 
 Prints "seeding" when it has checked the data, "done" when a download is complete (and ends), "dht" when it is a node.
 """
@@ -7,13 +7,13 @@ import time
 
 import libtorrent as lt
 
-mode, listen, ref, folder, nodes, lan = sys.argv[1:7]
+mode, listen, ref, folder, nodes, lan, peers, max_down = sys.argv[1:9]
 session = lt.session({
     'listen_interfaces': listen, 'enable_dht': nodes != '', 'dht_bootstrap_nodes': nodes, 'enable_lsd': lan == 'true',
     'enable_outgoing_utp': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
     # A lab's hosts are all in one /24, which a node on the internet would take for an attack.
     'dht_restrict_routing_ips': False, 'dht_restrict_search_ips': False, 'dht_enforce_node_id': False, 'dht_ignore_dark_internet': False,
-    'min_announce_interval': 2, 'dht_announce_interval': 5, 'alert_mask': lt.alert.category_t.error_notification,
+    'download_rate_limit': int(max_down), 'min_announce_interval': 2, 'dht_announce_interval': 5, 'alert_mask': lt.alert.category_t.error_notification,
 })
 if mode == 'dht':
     print('dht', flush=True)
@@ -25,9 +25,16 @@ if not ref.startswith('magnet:'):
 params.save_path = folder
 params.flags &= ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
 torrent = session.add_torrent(params)
+for peer in filter(None, peers.split(',')):
+    host, port = peer.split(':')
+    torrent.connect_peer((host, int(port)))
+connected = False
 while not torrent.status().is_seeding:
     for alert in session.pop_alerts():
         print(alert, file=sys.stderr, flush=True)
+    if not connected and torrent.status().total_payload_download > 0:
+        connected = True
+        print('fetching', flush=True)
     time.sleep(0.02)
 if mode == 'fetch':
     print('done', flush=True)

@@ -131,6 +131,8 @@ var libtorrentPeer string
 type Libtorrent struct {
 	DHTNodes []string // host:port; none: no DHT
 	LAN      bool     // local service discovery
+	Peers    []string // host:port, connected to at once
+	MaxDown  int      // bytes a second; 0: no limit
 }
 
 // Name is "libtorrent".
@@ -157,6 +159,7 @@ func (l Libtorrent) DHTNode(ctx context.Context, t testing.TB, h *netlab.Host) (
 }
 
 func (l Libtorrent) start(t testing.TB, h *netlab.Host, mode, ref, dir string) *Process {
-	args := []string{"-c", libtorrentPeer, mode, h.IP + ":" + strconv.Itoa(Port), ref, dir, strings.Join(l.DHTNodes, ","), strconv.FormatBool(l.LAN)}
+	args := []string{"-c", libtorrentPeer, mode, h.IP + ":" + strconv.Itoa(Port), ref, dir, strings.Join(l.DHTNodes, ","), strconv.FormatBool(l.LAN),
+		strings.Join(l.Peers, ","), strconv.Itoa(l.MaxDown)}
 	return Start(t, h.Command(context.Background(), "/usr/bin/python3", args...))
 }

@@ -37,13 +37,13 @@ func Packets() map[string]string {
 	return packets
 }
 
-// DHTNode answers every query of a node with replies that are malformed in turn.
-type DHTNode struct{ Answered atomic.Int64 }
+// DHTNode answers every query with all replies that it knows to be malformed, one packet each.
+type DHTNode struct{ Answered atomic.Int64 } // queries
 
 // Serve answers on c until it is closed.
 func (d *DHTNode) Serve(c net.PacketConn) {
 	buf := make([]byte, 64<<10)
-	for i := 0; ; i++ {
+	for {
 		n, from, err := c.ReadFrom(buf)
 		if err != nil {
 			return
@@ -62,9 +62,12 @@ func (d *DHTNode) Serve(c net.PacketConn) {
 			"d" + t + "1:y1:re",
 			head + "5:token1:t6:valuesl0:ee" + t + "1:y1:re",
 		}
-		if _, err := c.WriteTo([]byte(bodies[i%len(bodies)]), from); err == nil {
-			d.Answered.Add(1)
+		for _, b := range bodies {
+			if _, err := c.WriteTo([]byte(b), from); err != nil {
+				return
+			}
 		}
+		d.Answered.Add(1)
 	}
 }
 
