@@ -13,7 +13,7 @@ session = lt.session({
     'enable_outgoing_utp': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
     # A lab's hosts are all in one /24, which a node on the internet would take for an attack.
     'dht_restrict_routing_ips': False, 'dht_restrict_search_ips': False, 'dht_enforce_node_id': False, 'dht_ignore_dark_internet': False,
-    'download_rate_limit': int(max_down), 'min_announce_interval': 2, 'dht_announce_interval': 5, 'alert_mask': lt.alert.category_t.error_notification,
+    'min_announce_interval': 2, 'dht_announce_interval': 5, 'alert_mask': lt.alert.category_t.error_notification,
 })
 if mode == 'dht':
     print('dht', flush=True)
@@ -25,6 +25,8 @@ if not ref.startswith('magnet:'):
 params.save_path = folder
 params.flags &= ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
 torrent = session.add_torrent(params)
+if int(max_down):
+    torrent.set_download_limit(int(max_down))  # the session's own limit leaves out local networks, which a lab is
 for peer in filter(None, peers.split(',')):
     host, port = peer.split(':')
     torrent.connect_peer((host, int(port)))
