@@ -22,6 +22,7 @@ type Engine struct {
 	settings Settings
 	client   *torrent.Client
 	up, down *rate.Limiter
+	port     port
 	udp      *udpPort
 	dht      *dhtNode    // nil with NoDHT
 	lan      *lanService // nil with NoLAN
@@ -58,13 +59,26 @@ func New(s Settings) (*Engine, error) {
 
 func (e *Engine) start() error {
 	s := e.settings
-	client, err := torrent.NewClient(e.clientConfig())
-	if err != nil {
+	hosts := []string{"0.0.0.0", "::"}
+	if s.ListenHost != "" {
+		hosts = []string{s.ListenHost}
+	}
+	if err := e.listen(hosts); err != nil {
 		return fmt.Errorf("listening on port %d: %w", s.Port, err)
 	}
+	client, err := torrent.NewClient(e.clientConfig())
+	if err != nil {
+		return fmt.Errorf("starting the torrent client: %w", err)
+	}
 	e.client = client
+	for _, l := range e.port.listeners {
+		client.AddListener(l)
+	}
+	for _, d := range e.port.dialers {
+		client.AddDialer(d)
+	}
 	if !s.NoDHT {
-		conns, err := e.udp.dhtConns(e.listenHosts(), e.Port())
+		conns, err := e.udp.dhtConns(hosts, e.Port())
 		if err != nil {
 			return fmt.Errorf("listening for the DHT on UDP port %d: %w", e.Port(), err)
 		}
@@ -82,16 +96,8 @@ func (e *Engine) start() error {
 	return nil
 }
 
-// listenHosts are the UDP addresses that go with the TCP listeners: one for each family in use.
-func (e *Engine) listenHosts() []string {
-	if e.settings.ListenHost != "" {
-		return []string{e.settings.ListenHost}
-	}
-	return []string{"0.0.0.0", "::"}
-}
-
 // Port is the one that is listened on.
-func (e *Engine) Port() int { return e.client.LocalPort() }
+func (e *Engine) Port() int { return e.port.number }
 
 // SetRates changes the limits, in bytes a second; 0 is no limit.
 func (e *Engine) SetRates(up, down int64) {
@@ -135,7 +141,7 @@ func (e *Engine) Close() error {
 	if e.client != nil {
 		errs = append(errs, e.client.Close()...)
 	}
-	e.udp.close()
+	e.closeListeners()
 	e.wg.Wait()
 	return errors.Join(errs...)
 }

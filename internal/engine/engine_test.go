@@ -206,8 +206,16 @@ func at(e *Engine) string { return fmt.Sprintf("127.0.0.1:%d", e.Port()) }
 func TestFetchFromNamedPeer(t *testing.T) {
 	for name, utp := range map[string]bool{"tcp": false, "utp": true} {
 		t.Run(name, func(t *testing.T) {
-			only := func(s *Settings) { s.UTP = utp; s.noTCP = utp }
-			a, b := start(t, only), start(t, only)
+			a := start(t, func(s *Settings) { s.UTP = utp })
+			b := start(t, func(s *Settings) { s.UTP = utp })
+			if utp {
+				// Nobody listens on TCP any more.
+				for _, l := range a.port.listeners {
+					if l.Addr().Network() == "tcp" {
+						l.Close()
+					}
+				}
+			}
 			p := newPayload(t, 1<<20, false)
 			p.seed(t, a, Spec{})
 			got := p.fetch(t, b, Spec{Peers: []string{at(a)}})
@@ -376,6 +384,38 @@ func TestWriteErrorEndsWait(t *testing.T) {
 	defer cancel()
 	if err := tt.Wait(ctx, [][2]int{{0, p.pieces}}); err == nil || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("got %v, want the storage's error", err)
+	}
+}
+
+// A fetch whose limit is used up still answers newcomers, and keeps to its limit.
+func TestLimitedFetchAnswersOthers(t *testing.T) {
+	const limit = 64 << 10
+	seeder, third := start(t, nil), start(t, nil)
+	slow := start(t, func(s *Settings) { s.MaxDown = limit })
+	p := newPayload(t, 4<<20, false)
+	p.seed(t, seeder, Spec{})
+	m := &memory{data: make([]byte, len(p.data)), done: map[int]bool{}}
+	began := time.Now()
+	tt, err := slow.Add(Spec{V1: &p.hash, Info: p.info, Storage: m, Total: 1, Peers: []string{at(seeder)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tt.Want(0, p.pieces)
+	for tt.Stats().FromPeers < 2*limiterBurst {
+		time.Sleep(10 * time.Millisecond)
+	}
+	look, err := third.Add(Spec{V1: &p.hash, Peers: []string{at(slow)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := look.Metadata(ctx); err != nil {
+		t.Errorf("a fetch with a limit does not answer: %v", err)
+	}
+	got, most := tt.Stats().FromPeers, int64(time.Since(began).Seconds()*limit)+2*limiterBurst
+	if got > most {
+		t.Errorf("%d bytes came, more than the limit allows in the time: %d", got, most)
 	}
 }
 

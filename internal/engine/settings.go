@@ -36,8 +36,6 @@ type Settings struct {
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	Judge func(host string, ip netip.Addr) error
 
-	noTCP bool // in tests, to show that uTP alone works
-
 	Version string // of p2pshare, for the extension handshake and HTTP
 	Log     *slog.Logger
 }
@@ -61,28 +59,24 @@ func limit(bytesPerSecond int64) rate.Limit {
 func (e *Engine) clientConfig() *torrent.ClientConfig {
 	s := e.settings
 	c := torrent.NewDefaultClientConfig()
-	c.ListenPort = s.Port
-	c.ListenHost = func(string) string { return s.ListenHost }
-	if ip, err := netip.ParseAddr(s.ListenHost); err == nil {
-		c.DisableIPv4 = !ip.Unmap().Is4()
-		c.DisableIPv6 = ip.Unmap().Is4()
-	}
+	c.ListenPort = e.port.number
+	// Connections come from listeners and dialers of ours; see conns.go.
+	c.DisableTCP = true
+	c.DisableUTP = true
+	c.DialForPeerConns = false
 	// Without Seed a finished torrent neither dials nor accepts.
 	c.Seed = true
 	c.NoDHT = true
 	c.DisableTrackers = true
 	c.PeriodicallyAnnounceTorrentsToDht = false
 	c.LocalServiceDiscovery = nil
-	c.DisableUTP = !s.UTP
-	c.DisableTCP = s.noTCP
-	c.ListenPacket = e.udp.listen
 	c.NoDefaultPortForwarding = s.NoUPnP
 	c.UpnpID = "p2pshare"
 	c.DisableWebtorrent = true
 	c.DefaultStorage = emptied{} // its own default would make files in the working folder
 
 	c.UploadRateLimiter = e.up
-	c.DownloadRateLimiter = e.down
+	c.DownloadRateLimiter = nil
 	// A fetch on a LAN finds its peers at once and should not wait for a token to dial them.
 	c.DialRateLimiter = rate.NewLimiter(50, 50)
 	c.EstablishedConnsPerTorrent = 80

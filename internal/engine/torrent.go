@@ -135,7 +135,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	if s.Info != nil {
 		t.learnPrivate()
 		if s.WebSeedsWork() {
-			et.AddWebSeeds(s.WebSeeds)
+			et.AddWebSeeds(s.WebSeeds, torrent.WebSeedResponseBodyRateLimiter(e.down))
 		}
 		if s.Total == 0 {
 			t.SetDone()

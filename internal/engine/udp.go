@@ -22,7 +22,7 @@ func newUDPPort(log *slog.Logger) *udpPort {
 	return &udpPort{log: log, socks: map[string]*udpSocket{}}
 }
 
-// listen is the engine's hook for its uTP sockets: it gets the packets that are not the DHT's.
+// listen gives the side of a socket that uTP reads: the packets that are not the DHT's.
 func (p *udpPort) listen(network, addr string) (net.PacketConn, error) {
 	s, err := p.open(network, addr)
 	if err != nil {

@@ -25,6 +25,8 @@ func (n *Node) Fetch(ctx context.Context, r FetchRequest, on func(Event)) error 
 	if err != nil {
 		return err
 	}
+	on, end := n.hear(on)
+	defer end()
 	f := &fetch{n: n, r: r, ref: ref, on: on, begun: time.Now()}
 	defer f.close()
 	limited := ctx

@@ -37,8 +37,9 @@ type Node struct {
 	files *seeder.Pool // open files of all shares together
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	engine *engine.Engine // nil until a request needs the network
+	mu        sync.Mutex
+	engine    *engine.Engine // nil until a request needs the network
+	audiences map[*audience]bool
 }
 
 // Open opens the home and judges the network settings. Nothing listens before a request needs it.
@@ -50,7 +51,7 @@ func Open(_ context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{opts: o, home: home, files: seeder.NewPool(openFiles), log: o.Log}
+	n := &Node{opts: o, home: home, files: seeder.NewPool(openFiles), log: o.Log, audiences: map[*audience]bool{}}
 	// What the user names on the command line may be a machine of the user's own.
 	n.guard = netguard.New(netguard.Options{Allow: o.Network.Trackers})
 	return n, nil
@@ -81,7 +82,7 @@ func (n *Node) network() (*engine.Engine, error) {
 		NoDHT: o.NoDHT, DHTNodes: o.DHTNodes, DHTFile: n.home.Path("dht.json"),
 		NoLAN: o.NoLAN, NoUPnP: o.NoUPnP || loopback(o.ListenHost), UTP: o.UTP,
 		MaxUp: o.MaxUp, MaxDown: o.MaxDown,
-		HTTP: padless{redirects{n.guard.Client()}}, Dial: n.guard.DialContext, Judge: n.guard.Judge,
+		HTTP: padless{redirects{n.guard.Client(), n.refused}}, Dial: n.dial, Judge: n.judge,
 		Version: n.opts.Version, Log: n.log,
 	})
 	switch {
@@ -162,12 +163,4 @@ func resolvePeers(ctx context.Context, list []string, on func(Event)) []string {
 		}
 	}
 	return out
-}
-
-func tell(on func(Event), format string, args ...any) {
-	on(Event{Message: fmt.Sprintf(format, args...), Level: "info"})
-}
-
-func warn(on func(Event), format string, args ...any) {
-	on(Event{Message: fmt.Sprintf(format, args...), Level: "warn"})
 }

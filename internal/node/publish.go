@@ -23,6 +23,8 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 	if err := n.checkPublish(r); err != nil {
 		return err
 	}
+	on, end := n.hear(on)
+	defer end()
 	built, err := n.build(ctx, r, on)
 	if err != nil {
 		return err
@@ -32,6 +34,9 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 		return err
 	}
 	n.guard.Allow(r.WebSeeds...)
+	for _, tier := range r.Trackers {
+		n.guard.Allow(tier...)
+	}
 	if r.NoSeed {
 		on(Event{Published: pub})
 		return nil

@@ -25,6 +25,8 @@ func (n *Node) Seed(ctx context.Context, r SeedRequest, on func(Event)) error {
 	if err != nil {
 		return err
 	}
+	on, end := n.hear(on)
+	defer end()
 	var (
 		shares []*share
 		last   error
@@ -55,21 +57,17 @@ func (n *Node) Seed(ctx context.Context, r SeedRequest, on func(Event)) error {
 	return runAll(ctx, shares, on)
 }
 
-// runAll serves every share. One that stops leaves the others; the last one's error is returned.
+// runAll serves every share. One that stops leaves the others; the last one's error is returned. on is called
+// from several goroutines.
 func runAll(ctx context.Context, shares []*share, on func(Event)) error {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
 		last error
 	)
-	each := func(e Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		on(e)
-	}
 	for _, s := range shares {
 		wg.Go(func() {
-			if err := s.run(ctx, each); err != nil {
+			if err := s.run(ctx, on); err != nil {
 				mu.Lock()
 				last = err
 				mu.Unlock()

@@ -9,12 +9,16 @@ import (
 )
 
 // redirects makes a transport of a client, so that its judgement of redirects holds for web seeds too.
-type redirects struct{ client *http.Client }
+type redirects struct {
+	client  *http.Client
+	refused func(error) error // is shown every error
+}
 
 func (r redirects) RoundTrip(req *http.Request) (*http.Response, error) {
 	again := req.Clone(req.Context())
 	again.RequestURI = "" // a client refuses a request that has one
-	return r.client.Do(again)
+	res, err := r.client.Do(again)
+	return res, r.refused(err)
 }
 
 // padless answers for the pads between files (BEP 47) itself: no web server has them, and the client asks

@@ -228,7 +228,7 @@ func TestWriteFileReplacesASymlink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(victim, link); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if err := state.WriteFile(link, []byte("new"), 0o600); err != nil {
 		t.Fatal(err)

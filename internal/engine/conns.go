@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+
+	utp "github.com/anacrolix/go-utp"
+	"golang.org/x/time/rate"
+)
+
+// The client is given listeners and dialers of ours rather than its own, so that reading can be limited
+// here: v1.62.0 takes no connection, in or out, while its download limiter has nothing left, which is all
+// the time in a fetch with a limit, and reads handshakes through it. A limited fetch served nobody.
+
+// port is the TCP sockets, and with uTP the UDP ones, of an engine.
+type port struct {
+	number    int
+	listeners []net.Listener
+	dialers   []dialer
+}
+
+// listenTries is how often a free port is looked for that every family has free.
+const listenTries = 20
+
+// listen opens hosts on TCP, and on UDP for uTP, all on one port. A family that the machine does not have is
+// passed over.
+func (e *Engine) listen(hosts []string) error {
+	var err error
+	for range listenTries {
+		if err = e.listenOn(hosts, e.settings.Port); err == nil || e.settings.Port != 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		e.closeListeners()
+	}
+	return err
+}
+
+func (e *Engine) listenOn(hosts []string, number int) error {
+	p := &e.port
+	p.number = number
+	for _, host := range hosts {
+		family := "4"
+		if net.ParseIP(host).To4() == nil {
+			family = "6"
+		}
+		lc := net.ListenConfig{KeepAlive: -1} // peers send keep-alives of their own
+		l, err := lc.Listen(e.ctx, "tcp"+family, net.JoinHostPort(host, strconv.Itoa(p.number)))
+		if err != nil {
+			if noFamily(err) && len(hosts) > 1 {
+				continue
+			}
+			return err
+		}
+		p.number = l.Addr().(*net.TCPAddr).Port
+		p.listeners = append(p.listeners, limitedListener{l, e})
+		// The engine dials each address with every dialer, and one of another family fails at once.
+		p.dialers = append(p.dialers, dialer{"tcp" + family, (&net.Dialer{KeepAlive: -1}).DialContext, e})
+		if !e.settings.UTP {
+			continue
+		}
+		pc, err := e.udp.listen("udp"+family, net.JoinHostPort(host, strconv.Itoa(p.number)))
+		if err != nil {
+			return err
+		}
+		s, err := utp.NewSocketFromPacketConn(pc, utp.WithLogger(e.settings.Log))
+		if err != nil {
+			return err
+		}
+		p.listeners = append(p.listeners, limitedListener{utpListener{s}, e})
+		p.dialers = append(p.dialers, dialer{"udp" + family, s.DialContext, e})
+	}
+	if len(p.listeners) == 0 {
+		return fmt.Errorf("no address of %v can be listened on", hosts)
+	}
+	return nil
+}
+
+func (e *Engine) closeListeners() {
+	for _, l := range e.port.listeners {
+		l.Close()
+	}
+	e.port = port{}
+	e.udp.close()
+	e.udp = newUDPPort(e.settings.Log)
+}
+
+// noFamily says whether the machine has no such address family at all.
+func noFamily(err error) bool {
+	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EPROTONOSUPPORT)
+}
+
+// utpListener lets a uTP socket be closed as a listener.
+type utpListener struct{ utp.Socket }
+
+func (l utpListener) Close() error { return l.Socket.Close() }
+
+// dialer is one network of the client's dialer interface.
+type dialer struct {
+	network string
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	e       *Engine
+}
+
+func (d dialer) DialerNetwork() string { return d.network }
+
+func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	c, err := d.dial(ctx, d.network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return d.e.limited(c), nil
+}
+
+type limitedListener struct {
+	net.Listener
+	e *Engine
+}
+
+func (l limitedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.e.limited(c), nil
+}
+
+// limitedConn takes what it reads from the download limiter.
+type limitedConn struct {
+	net.Conn
+	down   *rate.Limiter
+	ctx    context.Context // ends with Close, which must end a wait for the limiter
+	cancel context.CancelFunc
+	read   atomic.Int64
+}
+
+// freeBytes of each connection are not counted: the handshakes, which a newcomer should not have to wait
+// for behind those that use the limit up.
+const freeBytes = 4 << 10
+
+func (e *Engine) limited(c net.Conn) net.Conn {
+	ctx, cancel := context.WithCancel(e.ctx)
+	return &limitedConn{Conn: c, down: e.down, ctx: ctx, cancel: cancel}
+}
+
+func (c *limitedConn) Read(b []byte) (int, error) {
+	limit := c.down.Limit()
+	if limit == rate.Inf {
+		return c.Conn.Read(b)
+	}
+	// A read as long as an eighth of a second keeps the others' turns short.
+	b = b[:min(len(b), max(4<<10, int(limit/8)), limiterBurst)]
+	n, err := c.Conn.Read(b)
+	if c.read.Add(int64(n)) > freeBytes && n > 0 {
+		if werr := c.down.WaitN(c.ctx, n); werr != nil && err == nil {
+			err = net.ErrClosed
+		}
+	}
+	return n, err
+}
+
+func (c *limitedConn) Close() error {
+	c.cancel()
+	return c.Conn.Close()
+}

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/netguard"
+)
+
+// audience is one caller's on: it is called from one goroutine at a time, and not after the request ended.
+type audience struct {
+	mu   sync.Mutex
+	on   func(Event)
+	gone bool
+	told map[string]bool // what is said once
+}
+
+func (a *audience) tell(e Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.gone {
+		a.on(e)
+	}
+}
+
+func (a *audience) once(e Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.gone && !a.told[e.Message] {
+		a.told[e.Message] = true
+		a.on(e)
+	}
+}
+
+// hear makes on safe to call from anywhere, and lets it hear of what the guard refuses, until end is called.
+func (n *Node) hear(on func(Event)) (tell func(Event), end func()) {
+	a := &audience{on: on, told: map[string]bool{}}
+	n.mu.Lock()
+	n.audiences[a] = true
+	n.mu.Unlock()
+	return a.tell, func() {
+		n.mu.Lock()
+		delete(n.audiences, a)
+		n.mu.Unlock()
+		a.mu.Lock()
+		a.gone = true
+		a.mu.Unlock()
+	}
+}
+
+// refused tells every audience of an address that the guard would not connect to, and how to permit it:
+// otherwise a fetch would only say that nobody was found. Other errors pass by.
+func (n *Node) refused(err error) error {
+	_, isBlocked := errors.AsType[*netguard.BlockedError](err)
+	_, isRedirect := errors.AsType[*netguard.RedirectError](err)
+	if !isBlocked && !isRedirect {
+		return err
+	}
+	e := Event{Level: "warn", Message: err.Error()}
+	if blocked, ok := errors.AsType[*netguard.BlockedError](err); ok {
+		e.Message = blocked.Error()
+	}
+	if hint := fault.HintOf(netguard.Explain(err)); hint != "" {
+		e.Message += "; " + hint
+	}
+	n.mu.Lock()
+	all := make([]*audience, 0, len(n.audiences))
+	for a := range n.audiences {
+		all = append(all, a)
+	}
+	n.mu.Unlock()
+	for _, a := range all {
+		a.once(e)
+	}
+	return err
+}
+
+// dial is the guard's, for trackers.
+func (n *Node) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := n.guard.DialContext(ctx, network, addr)
+	return c, n.refused(err)
+}
+
+// judge is the guard's, for UDP trackers.
+func (n *Node) judge(host string, ip netip.Addr) error { return n.refused(n.guard.Judge(host, ip)) }
+
+func tell(on func(Event), format string, args ...any) {
+	on(Event{Message: fmt.Sprintf(format, args...), Level: "info"})
+}
+
+func warn(on func(Event), format string, args ...any) {
+	on(Event{Message: fmt.Sprintf(format, args...), Level: "warn"})
+}
