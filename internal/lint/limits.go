@@ -13,10 +13,6 @@ const (
 	fewPieces     = 20
 	fewPiecesSize = 256 << 20
 
-	// manyHybridFiles is where this program's engine slows down, as it walks the file tree for every
-	// block: 350 MB/s became 16 with 2,007 files.
-	manyHybridFiles = 200
-
 	// longPath is what is left of Windows' 260 characters for content below a download folder.
 	longPath = 200
 )

@@ -2,7 +2,6 @@ package lint_test
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +17,7 @@ func sound() *metafile.Torrent {
 	return &metafile.Torrent{
 		Meta: &metainfo.MetaInfo{Announce: "http://t.example/announce"},
 		Info: &metainfo.Info{}, Name: "file", Files: []metafile.File{{Length: 1 << 30}},
-		PieceLength: 1 << 20, Pieces: 1024, Size: 1 << 30, V1: &metainfo.Hash{}, V2: &[32]byte{},
+		PieceLength: 1 << 20, Pieces: 1024, Size: 1 << 30, V1: &metainfo.Hash{},
 	}
 }
 
@@ -43,16 +42,19 @@ func TestTorrent(t *testing.T) {
 		change func(*metafile.Torrent)
 		want   []string // "level: part of what", in order
 	}{
-		{"sound hybrid file", func(*metafile.Torrent) {}, nil},
+		{"hybrid file", func(m *metafile.Torrent) { m.V2 = &[32]byte{} }, []string{"warning: hybrid of v1 and v2"}},
 		{"sound v1 folder", func(m *metafile.Torrent) { folder(m, "a", "b/c"); pads(m, "", "x") }, nil},
-		{"v2 only", func(m *metafile.Torrent) { m.V1 = nil }, []string{"error: v2 only"}},
+		{"v2 only", func(m *metafile.Torrent) { m.V1, m.V2 = nil, &[32]byte{} }, []string{"error: v2 only"}},
+		{"v2 folder with web seeds", func(m *metafile.Torrent) {
+			folder(m, "a", "b")
+			m.V1, m.V2 = nil, &[32]byte{}
+			m.Meta.UrlList = []string{"https://w.example/"}
+		}, []string{"error: v2 only", "warning: v2 folder with web seeds"}},
 		{"hybrid folder", func(m *metafile.Torrent) { folder(m, "a", "b"); m.V2 = &[32]byte{}; pads(m, "", "p", "") },
-			[]string{"error: hybrid folder with 1 pads"}},
+			[]string{"warning: hybrid of v1 and v2", "warning: 1 pads"}},
 		{"v1 folder with pads", func(m *metafile.Torrent) { folder(m, "a", "b"); pads(m, "", "p", "") }, []string{"warning: has 1 pads"}},
 		{"tail pad", func(m *metafile.Torrent) { folder(m, "a"); m.V2 = &[32]byte{}; pads(m, "", "p") },
-			[]string{"error: hybrid folder", "warning: ends in a pad"}},
-		{"hybrid of many files", func(m *metafile.Torrent) { folder(m, slices.Repeat([]string{"a"}, 201)...); m.V2 = &[32]byte{} },
-			[]string{"warning: hybrid of 201 files"}},
+			[]string{"warning: hybrid of v1 and v2", "warning: pads", "warning: ends in a pad"}},
 		{"large pieces", func(m *metafile.Torrent) { m.PieceLength = 32 << 20 }, []string{"warning: pieces are 32 MiB"}},
 		{"16 MiB pieces", func(m *metafile.Torrent) { m.PieceLength = 16 << 20 }, nil},
 		{"many pieces", func(m *metafile.Torrent) { m.Pieces = 200_000 }, []string{"warning: 200,000 pieces"}},

@@ -12,21 +12,23 @@ import (
 )
 
 func format(t *metafile.Torrent) []Finding {
-	switch {
-	case t.V1 == nil:
-		return []Finding{{Error, "it is v2 only (BEP 52)",
-			"aria2 and Transmission 3 refuse it; libtorrent 2 and p2pshare fetch it",
-			"publish with --format v1, or hybrid for a single file"}}
-	case !t.Dir:
-		return nil
+	if t.V1 == nil {
+		f := []Finding{{Error, "it is v2 only (BEP 52)",
+			"aria2 and Transmission 3 refuse it; libtorrent 2 and p2pshare fetch it", "publish with --format v1 or hybrid"}}
+		if t.Dir && t.Meta != nil && len(t.Meta.UrlList) > 0 {
+			f = append(f, Finding{Warning, "it is a v2 folder with web seeds",
+				"p2pshare takes its bytes from peers alone", "publish with --format v1"})
+		}
+		return f
+	}
+	var f []Finding
+	if t.V2 != nil {
+		// The table of docs/interop.md shows both, with hybrids of libtorrent too.
+		f = append(f, Finding{Warning, "it is a hybrid of v1 and v2 (BEP 52)",
+			"aria2 1.36 takes it for another infohash, and Transmission 3.00 cannot read it; newer ones can", "publish with --format v1"})
 	}
 	count, tail := padding(t)
-	var f []Finding
-	if t.V2 != nil && count > 0 {
-		f = append(f, Finding{Error, fmt.Sprintf("it is a hybrid folder with %d pads (BEP 47)", count),
-			"aria2 1.36 never finishes it, transmission-show 3.00 refuses it, and clients without BEP 47 write files called .pad",
-			"publish with --format v1"})
-	} else if count > 0 {
+	if count > 0 {
 		f = append(f, Finding{Warning, fmt.Sprintf("it has %d pads (BEP 47)", count),
 			"clients without BEP 47, among them aria2 and Transmission 3, fetch them and write files called .pad",
 			"publish with --format v1, which writes none"})
@@ -35,11 +37,6 @@ func format(t *metafile.Torrent) []Finding {
 		f = append(f, Finding{Warning, "it ends in a pad",
 			"clients differ on whether a pad follows the last file, so the same files may give another infohash elsewhere",
 			"publish with --format v1"})
-	}
-	if t.V2 != nil && len(t.Files) > manyHybridFiles {
-		f = append(f, Finding{Warning, fmt.Sprintf("it is a hybrid of %d files", len(t.Files)),
-			"p2pshare moves hybrids of many files far below the speed of v1",
-			"publish with --format v1; SHA-256 of every file can go beside it with --sums"})
 	}
 	return f
 }

@@ -24,8 +24,9 @@ func publishCommand() command {
 		about: "Hashes PATH, prints its magnet link as soon as it can be fetched, and goes on seeding until Ctrl-C, " +
 			"which is a normal end (exit code 0). The files are read where they are and never written to; " +
 			"one that changes ends its share with a message.\n\n" +
-			"The format auto is hybrid (BitTorrent v1 and v2) for a single file and v1 for a folder, which is " +
-			"what every client can fetch. The same files give the same infohash on every run.\n\n" +
+			"The format auto is hybrid (BitTorrent v1 and v2) for a single file and v1 for a folder. Every client " +
+			"can fetch v1; aria2 1.36, Transmission 3.00 and older ones can read no hybrid, and --format v1 serves " +
+			"them too. The same files give the same infohash on every run.\n\n" +
 			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore.",
 		examples: []example{
 			{"share a folder", "p2pshare publish ./release"},
