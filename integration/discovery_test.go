@@ -183,6 +183,21 @@ func TestDiscoveryPEX(t *testing.T) {
 	}
 }
 
+// The same with p2pshare in the middle, which tells of its peers itself.
+func TestDiscoveryPEXThroughUs(t *testing.T) {
+	t.Parallel()
+	s := newSwarm(t, 3, payload.Large)
+	ctx := within(t, 2*time.Minute)
+	middle := s.fetch(t, t.TempDir(), "--port", "6881", "--max-down", "64KiB", "--json")
+	if _, err := middle.Stdout.Line(ctx, func(l string) bool { return strings.Contains(l, `"phase":"fetching"`) }); err != nil {
+		t.Fatal(err)
+	}
+	fetched(ctx, t, s.lab.Host(3), s.ref, s.path, append(peerFlag(s.lab.Host(2)), nothing...)...)
+	if !middle.Running() {
+		t.Error("the peer in the middle has ended: it may have had the content itself")
+	}
+}
+
 // A fetch that is held back by --max-down still answers the peers that come to it.
 func TestLimitedFetchAnswersPeers(t *testing.T) {
 	t.Parallel()
