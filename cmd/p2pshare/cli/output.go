@@ -172,6 +172,9 @@ func (o *output) published(p *node.Published) {
 		hash = p.InfohashV2
 	}
 	o.say("%s: %s, %s, pieces of %s, infohash %s", printable(p.Name), counted(p.Files, p.Size), p.Format, ibytes(p.PieceLength), hash)
+	if p.Format == "hybrid" {
+		o.say("aria2 1.36, Transmission 3.00 and older cannot read a hybrid; --format v1 serves them too")
+	}
 	for _, x := range p.Skipped {
 		o.say("left out: %s: %s", printable(x.Path), printable(x.Reason))
 	}
