@@ -26,7 +26,6 @@ type dhtNode struct {
 	servers []*dht.Server
 	file    string
 	log     *slog.Logger
-	wg      sync.WaitGroup
 }
 
 // dhtFile is what is kept of the DHT between runs.
@@ -68,7 +67,9 @@ func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode
 			return nil, fmt.Errorf("starting the DHT on %v: %w", c.LocalAddr(), err)
 		}
 		n.servers = append(n.servers, srv)
-		n.wg.Go(srv.TableMaintainer)
+		// It looks for the end only between its rounds, of up to a minute, and so is not waited for; it holds
+		// nothing and sends nothing once its server is closed.
+		go srv.TableMaintainer()
 	}
 	n.load()
 	return n, nil
@@ -144,8 +145,6 @@ func (n *dhtNode) close() error {
 	for _, s := range n.servers {
 		s.Close()
 	}
-	// TableMaintainer looks for the end only between its rounds, of up to a minute: it holds nothing
-	// and sends nothing once its server is closed, so it is left to end by itself.
 	return err
 }
 

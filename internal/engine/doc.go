@@ -9,7 +9,7 @@
 //   - nothing of a private torrent (BEP 27) is told to DHT, LAN or PEX once its info is known;
 //   - a DHT packet that would crash the DHT library never reaches it;
 //   - an address that failed is tried again, so that a lost first connection is no stall;
-//   - Close ends every goroutine it started and tells the trackers.
+//   - Close tells the trackers and waits for every goroutine but the DHT library's table keeper.
 //
 // It never reads or writes the payload itself (storages do), never judges names or sizes, and
 // never prints.

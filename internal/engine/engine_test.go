@@ -432,17 +432,6 @@ func TestAddTwice(t *testing.T) {
 	}
 }
 
-func TestCheckTracker(t *testing.T) {
-	for u, ok := range map[string]bool{
-		"http://t.example/announce": true, "https://t.example/a": true, "udp://t.example:6969/announce": true,
-		"udp://t.example/announce": false, "wss://t.example": false, "t.example": false, "http://": false, "%": false,
-	} {
-		if err := CheckTracker(u); (err == nil) != ok {
-			t.Errorf("%q: got %v, want ok %v", u, err, ok)
-		}
-	}
-}
-
 func TestUDPTrackerIsJudged(t *testing.T) {
 	e := start(t, func(s *Settings) {
 		s.Judge = func(host string, ip netip.Addr) error { return fmt.Errorf("refused %s at %s", host, ip) }

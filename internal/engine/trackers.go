@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -171,27 +170,4 @@ func (t *Torrent) noteTracker(u string, err error) {
 		t.e.settings.Log.Info("a tracker did not answer", "tracker", u, "err", err)
 	}
 	t.trackerErrs[u] = err
-}
-
-var errNotUDPOrHTTP = errors.New("only http, https and udp trackers are supported")
-
-// CheckTracker says whether u is the URL of a tracker that can be announced to.
-func CheckTracker(u string) error {
-	p, err := url.Parse(u)
-	if err != nil {
-		return fmt.Errorf("tracker %q: %w", u, err)
-	}
-	switch p.Scheme {
-	case "http", "https":
-		if p.Host == "" {
-			return fmt.Errorf("tracker %q has no host", u)
-		}
-	case "udp", "udp4", "udp6":
-		if p.Port() == "" {
-			return fmt.Errorf("tracker %q needs a port", u)
-		}
-	default:
-		return fmt.Errorf("tracker %q: %w", u, errNotUDPOrHTTP)
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/netguard"
@@ -120,8 +121,8 @@ func checkNetwork(o Network) error {
 		}
 	}
 	for _, u := range o.Trackers {
-		if err := engine.CheckTracker(u); err != nil {
-			return fault.Hint(fault.New(fault.Usage, "%w", err), "write it as https://HOST/announce or udp://HOST:PORT/announce")
+		if err := catalog.CheckTracker(u); err != nil {
+			return fault.Hint(fault.New(fault.Usage, "--tracker: %w", err), "write it as https://HOST/announce or udp://HOST:PORT/announce")
 		}
 	}
 	return nil

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/content"
-	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/state"
@@ -53,8 +53,8 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 func (n *Node) checkPublish(r PublishRequest) error {
 	for _, tier := range r.Trackers {
 		for _, u := range tier {
-			if err := engine.CheckTracker(u); err != nil {
-				return fault.Hint(fault.New(fault.Usage, "%w", err), "write it as https://HOST/announce or udp://HOST:PORT/announce")
+			if err := catalog.CheckTracker(u); err != nil {
+				return fault.Hint(fault.New(fault.Usage, "--tracker: %w", err), "write it as https://HOST/announce or udp://HOST:PORT/announce")
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
@@ -124,7 +125,7 @@ func (n *Node) tiers(own [][]string) (out [][]string) {
 	for _, tier := range own {
 		var usable []string
 		for _, u := range tier {
-			if engine.CheckTracker(u) == nil && !seen[u] {
+			if catalog.CheckTracker(u) == nil && !seen[u] {
 				usable = append(usable, u)
 				seen[u] = true
 			}
