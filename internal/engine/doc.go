@@ -1,8 +1,9 @@
 // Package engine is the torrent client: it owns the connections to other peers and every way of
 // finding them. It is the only importer of github.com/anacrolix/torrent and of the DHT.
 //
-// Entry points: New starts an Engine on one port; Engine.Add gives a Torrent, whose metadata is
-// waited for, judged by the caller, and only then opened on a storage.
+// Entry points: New starts an Engine on one port. Engine.Add with an infohash alone gives a Torrent to ask
+// for its Metadata; Engine.Add with the info, which the caller has judged by then, and a storage gives one
+// that serves and fetches.
 //
 // It guarantees that
 //   - no storage is opened, and so no file made, before the caller has seen the info;

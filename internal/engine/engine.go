@@ -99,12 +99,6 @@ func (e *Engine) start() error {
 // Port is the one that is listened on.
 func (e *Engine) Port() int { return e.port.number }
 
-// SetRates changes the limits, in bytes a second; 0 is no limit.
-func (e *Engine) SetRates(up, down int64) {
-	e.up.SetLimit(limit(up))
-	e.down.SetLimit(limit(down))
-}
-
 // DHTNodes is how many nodes of the DHT are known to answer; 0 without one.
 func (e *Engine) DHTNodes() int {
 	if e.dht == nil {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Settings are fixed for the life of an Engine, except the rates.
+// Settings are fixed for the life of an Engine.
 type Settings struct {
 	// ListenHost is an IP address; empty: all addresses of both families.
 	ListenHost string

@@ -184,9 +184,6 @@ func (t *Torrent) Found() []Known {
 	return t.book.all()
 }
 
-// PieceLayers are the BEP 52 piece layers as far as peers have given them; complete after the fetch.
-func (t *Torrent) PieceLayers() map[string]string { return t.t.Metainfo().PieceLayers }
-
 // Want asks for pieces begin to end, end not included. Each gets one of the five priorities by lot: the
 // client takes equally rare pieces in the order of their numbers, so that everybody who fetches at the same
 // time would ask the only seeder for the same ones, and have nothing to give each other. With twelve
@@ -261,9 +258,6 @@ type Stats struct {
 	FromPeers      int64 // useful bytes received
 	FromWebSeeds   int64
 	Uploaded       int64
-	Wasted         int64 // received twice, or in pieces that did not verify
-	PiecesFailed   int64
-	WebSeeds       int
 	TrackerProblem map[string]error // trackers that did not answer, by URL
 }
 
@@ -283,9 +277,6 @@ func (t *Torrent) Stats() Stats {
 		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64(),
 		FromWebSeeds:   s.WebSeeds.BytesReadUsefulData.Int64(),
 		Uploaded:       s.PeerConns.BytesWrittenData.Int64(),
-		Wasted:         s.BytesReadData.Int64() - s.BytesReadUsefulData.Int64(),
-		PiecesFailed:   s.PiecesDirtiedBad.Int64(),
-		WebSeeds:       len(t.spec.WebSeeds),
 		TrackerProblem: errs,
 	}
 }
