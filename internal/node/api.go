@@ -34,6 +34,11 @@ type PublishRequest struct {
 	Output      string     `json:"output,omitempty"` // the .torrent to write, absolute; empty: none
 	Sums        string     `json:"sums,omitempty"`   // the SHA256SUMS to write, absolute; empty: none
 	NoSeed      bool       `json:"no_seed,omitempty"`
+	UntilCopies int        `json:"until_copies,omitempty"` // end, without error, when so many other machines hold every piece
+	Peers       []string   `json:"peers,omitempty"`        // host:port, tried for this torrent
+	Announce    []string   `json:"announce,omitempty"`     // trackers that are told, and not written into the torrent
+	Limits      Limits     `json:"limits"`
+	Policy      Policy     `json:"policy"`
 }
 
 // Published is a torrent that was made.
@@ -67,6 +72,10 @@ type FetchRequest struct {
 
 	WebSeeds     []string `json:"webseeds,omitempty"`      // URLs besides those of Ref; the user named their hosts
 	AllowPrivate bool     `json:"allow_private,omitempty"` // hosts that Ref names may have private addresses
+	Peers        []string `json:"peers,omitempty"`         // host:port, tried for this torrent
+	Announce     []string `json:"announce,omitempty"`      // trackers besides those of Ref
+	Limits       Limits   `json:"limits"`
+	Policy       Policy   `json:"policy"` // with Seed
 }
 
 // Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.
@@ -94,6 +103,10 @@ type BytesFrom struct {
 type SeedRequest struct {
 	Torrents []string `json:"torrents"`       // .torrent files, or folders searched for them, absolute
 	Data     string   `json:"data,omitempty"` // the folder that holds each torrent's name; empty: beside each .torrent
+	Peers    []string `json:"peers,omitempty"`
+	Announce []string `json:"announce,omitempty"`
+	Limits   Limits   `json:"limits"`
+	Policy   Policy   `json:"policy"`
 }
 
 // VerifyRequest asks whether content on disk is what a torrent says.
@@ -123,6 +136,7 @@ type VerifiedFile struct {
 // Event is one line of what happens while a request is carried out. Exactly one of the pointers is
 // set, or Message is not empty.
 type Event struct {
+	Kept      *Kept      `json:"kept,omitempty"`
 	Progress  *Progress  `json:"progress,omitempty"`
 	Published *Published `json:"published,omitempty"`
 	Seeding   *Seeding   `json:"seeding,omitempty"`
@@ -156,6 +170,8 @@ type Seeding struct {
 	Path       string  `json:"path"`
 	Port       int     `json:"port"`
 	Peers      int     `json:"peers"`
+	Copies     int     `json:"copies"`   // other machines seen to hold every piece
+	WebSeeds   int     `json:"webseeds"` // that the torrent names
 	Up         float64 `json:"up"`       // bytes a second
 	Uploaded   int64   `json:"uploaded"` // bytes of payload since it was added
 }

@@ -24,6 +24,13 @@ type Options struct {
 	Network Network
 	Log     *slog.Logger
 	Version string
+
+	// Daemon takes the home for this process alone, takes up what it keeps, and keeps what is published, seeded
+	// and fetched from now on. Without it requests last as long as their caller, and leave the home as it is.
+	Daemon  bool
+	Fetches int    // a daemon's fetches that run at a time, the others wait; 0: no limit
+	Floor   int64  // bytes of a file system that fetches leave free; less: they wait
+	Policy  Policy // of shares that have none of their own
 }
 
 // openFiles is how many files of shares are held open at once, whatever their number: a quarter of the

@@ -31,17 +31,43 @@ type Settings struct {
 	Network node.Network
 	Log     *slog.Logger
 	Version string
+	Alone   bool // do not speak to a daemon: carry the request out in this process
 }
 
-// Backend carries out requests. on is called with what happens, from one goroutine at a time, and not
-// after the method has returned.
+// Backend carries out requests: the node of this process, or a daemon over its socket.
 type Backend interface {
-	// Publish returns when the torrent is made (NoSeed), or nil when ctx ends after seeding began.
+	Transfers
+	Shares
+	Service
+	// Daemon says whether a daemon answers, which goes on when this process ends.
+	Daemon() bool
+	Close() error
+}
+
+// Transfers run until they are done. on is called with what happens, from one goroutine at a time, and not
+// after the method has returned.
+type Transfers interface {
+	// Publish returns when the torrent is made (NoSeed) or UntilCopies is reached, or nil when ctx ends after
+	// seeding began.
 	Publish(ctx context.Context, r node.PublishRequest, on func(node.Event)) error
 	// Fetch returns after Event.Fetched, or with r.Seed when ctx ends after it.
 	Fetch(ctx context.Context, r node.FetchRequest, on func(node.Event)) error
 	// Seed returns nil when ctx ends after seeding began.
 	Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)) error
+}
+
+// Shares is what the home keeps.
+type Shares interface {
+	Status(ctx context.Context, r node.StatusRequest) (*node.Status, error)
+	// Change starts or stops shares and returns them as they are then.
+	Change(ctx context.Context, r node.ChangeRequest) ([]node.Share, error)
+	// Remove returns what was removed, as it was last.
+	Remove(ctx context.Context, r node.RemoveRequest) ([]node.Share, error)
+}
+
+// Service is what else a backend does.
+type Service interface {
 	Verify(ctx context.Context, r node.VerifyRequest, on func(node.Event)) (*node.Verified, error)
-	Close() error
+	Limit(ctx context.Context, r node.LimitRequest) (*node.Limited, error)
+	Doctor(ctx context.Context, r node.DoctorRequest, on func(node.Event)) (*node.Diagnosis, error)
 }

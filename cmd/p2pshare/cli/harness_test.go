@@ -25,8 +25,21 @@ type fake struct {
 	fetch    node.FetchRequest
 	seed     node.SeedRequest
 	verify   node.VerifyRequest
-	opened   int
-	closed   int
+	daemon   bool
+
+	statusAsked node.StatusRequest
+	status      *node.Status
+	change      node.ChangeRequest
+	remove      node.RemoveRequest
+	shares      []node.Share
+	limit       node.LimitRequest
+	limited     *node.Limited
+	doctor      node.DoctorRequest
+	diagnosis   *node.Diagnosis
+	storeErr    error
+
+	opened int
+	closed int
 
 	do       func(ctx context.Context, on func(node.Event)) error
 	verified *node.Verified
@@ -59,6 +72,33 @@ func (f *fake) Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)
 func (f *fake) Verify(ctx context.Context, r node.VerifyRequest, on func(node.Event)) (*node.Verified, error) {
 	f.verify = r
 	return f.verified, f.run(ctx, on)
+}
+
+func (f *fake) Daemon() bool { return f.daemon }
+
+func (f *fake) Status(_ context.Context, r node.StatusRequest) (*node.Status, error) {
+	f.statusAsked = r
+	return f.status, f.storeErr
+}
+
+func (f *fake) Change(_ context.Context, r node.ChangeRequest) ([]node.Share, error) {
+	f.change = r
+	return f.shares, f.storeErr
+}
+
+func (f *fake) Remove(_ context.Context, r node.RemoveRequest) ([]node.Share, error) {
+	f.remove = r
+	return f.shares, f.storeErr
+}
+
+func (f *fake) Limit(_ context.Context, r node.LimitRequest) (*node.Limited, error) {
+	f.limit = r
+	return f.limited, f.storeErr
+}
+
+func (f *fake) Doctor(_ context.Context, r node.DoctorRequest, _ func(node.Event)) (*node.Diagnosis, error) {
+	f.doctor = r
+	return f.diagnosis, f.storeErr
 }
 
 func (f *fake) Close() error { f.closed++; return f.closeErr }
