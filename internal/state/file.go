@@ -2,6 +2,8 @@ package state
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
@@ -46,7 +49,7 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
 // VersionError is a file of a version this program does not know.
@@ -59,8 +62,9 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("%q has version %d, and this p2pshare reads version %d", e.Path, e.Got, e.Want)
 }
 
-// WriteVersioned writes v, which must encode to a JSON object without a "version", as {"version":N,...}
-// with mode 0600.
+// WriteVersioned writes v, which must encode to a JSON object without a "version" or "sum", with mode 0600, as
+// {"version":N,"sum":"S",...}: S is the SHA-256, in hex, of N in decimal and v's JSON, so that a torn or
+// flipped byte never passes for what was written.
 func WriteVersioned(path string, version int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -70,10 +74,12 @@ func WriteVersioned(path string, version int, v any) error {
 	if err := json.Unmarshal(body, &keys); err != nil || keys == nil {
 		return fmt.Errorf("encoding %q: %T is no JSON object", path, v)
 	}
-	if _, has := keys["version"]; has {
-		return fmt.Errorf("encoding %q: %T has a version of its own", path, v)
+	for _, ours := range []string{"version", "sum"} {
+		if _, has := keys[ours]; has {
+			return fmt.Errorf("encoding %q: %T has a %s of its own", path, v, ours)
+		}
 	}
-	out := fmt.Appendf(nil, `{"version":%d`, version)
+	out := fmt.Appendf(nil, `{"version":%d,"sum":"%s"`, version, sumOf(version, body))
 	if len(keys) > 0 {
 		out = append(out, ',')
 	}
@@ -81,9 +87,20 @@ func WriteVersioned(path string, version int, v any) error {
 	return WriteFile(path, append(out, '\n'), 0o600)
 }
 
+func sumOf(version int, body []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d", version)
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// sealed is the head of what WriteVersioned writes. What it wrote is taken byte for byte: the sum is over the
+// bytes, not over what they mean.
+var sealed = regexp.MustCompile(`^{"version":([0-9]{1,9}),"sum":"([0-9a-f]{64})"(,?)`)
+
 // ReadVersioned reads into v what WriteVersioned wrote. Errors: fs.ErrNotExist if there is no file, a
-// *VersionError if it has another version, else what is wrong with it: a key that v does not
-// know, a torn or foreign file.
+// *VersionError if it has another version, else what is wrong with it: a sum that does not fit, a key that v
+// does not know, a torn or foreign file.
 func ReadVersioned(path string, version int, v any) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -97,24 +114,28 @@ func ReadVersioned(path string, version int, v any) error {
 	if len(data) > maxStateFile {
 		return damaged(path, fmt.Errorf("larger than %d bytes", maxStateFile))
 	}
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(data, &keys); err != nil {
+	var head struct {
+		Version *int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
 		return damaged(path, err)
 	}
-	var got int
-	if err := json.Unmarshal(keys["version"], &got); err != nil {
+	switch {
+	case head.Version == nil:
 		return damaged(path, errors.New("it carries no version"))
-	}
-	if got != version {
-		return fault.Hint(&VersionError{Path: path, Got: got, Want: version},
+	case *head.Version != version:
+		return fault.Hint(&VersionError{Path: path, Got: *head.Version, Want: version},
 			"use the p2pshare that wrote it, or move the file away to begin anew")
 	}
-	delete(keys, "version")
-	rest, err := json.Marshal(keys)
-	if err != nil {
-		return damaged(path, err)
+	m := sealed.FindSubmatch(data)
+	if m == nil {
+		return damaged(path, errors.New("it carries no sum"))
 	}
-	dec := json.NewDecoder(bytes.NewReader(rest))
+	body := append([]byte("{"), bytes.TrimSuffix(data[len(m[0]):], []byte("\n"))...)
+	if sumOf(version, body) != string(m[2]) {
+		return damaged(path, errors.New("its sum does not fit"))
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		return damaged(path, err)

@@ -1,7 +1,10 @@
 package state_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -260,7 +263,8 @@ func TestVersioned(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, _ := os.ReadFile(path)
-	if want := "{\"version\":3,\"name\":\"n\"}\n"; string(raw) != want {
+	// The sum is sha256sum's of: 3{"name":"n"}
+	if want := "{\"version\":3,\"sum\":\"9b5e9954adb2293384c843dc8d403de8c7a15a462e3d76c7cfe6228f58ef986a\",\"name\":\"n\"}\n"; string(raw) != want {
 		t.Errorf("bytes: got %q, want %q", raw, want)
 	}
 	var got payload
@@ -278,10 +282,10 @@ func TestVersioned(t *testing.T) {
 	if err := state.WriteVersioned(path, 1, struct{}{}); err != nil {
 		t.Fatal(err)
 	}
-	if raw, _ := os.ReadFile(path); string(raw) != "{\"version\":1}\n" {
-		t.Errorf("empty object: got %q", raw)
+	if err := state.ReadVersioned(path, 1, &struct{}{}); err != nil {
+		t.Errorf("empty object: got %v", err)
 	}
-	for _, v := range []any{[]int{1}, "text", nil, map[string]int{"version": 1}} {
+	for _, v := range []any{[]int{1}, "text", nil, map[string]int{"version": 1}, map[string]int{"sum": 1}} {
 		if err := state.WriteVersioned(path, 1, v); err == nil {
 			t.Errorf("writing %v: got nil, want an error", v)
 		}
@@ -297,8 +301,10 @@ func TestReadVersionedRefusesDamage(t *testing.T) {
 		{"two objects", `{"version":1,"name":"a"}{"version":1}`},
 		{"no version", `{"name":"a"}`},
 		{"version is text", `{"version":"1"}`},
-		{"unknown key", `{"version":1,"name":"a","more":1}`},
-		{"other shape", `{"version":1,"name":[1]}`},
+		{"no sum", `{"version":1,"name":"a"}`},
+		{"another sum", `{"version":1,"sum":"` + strings.Repeat("0", 64) + `","name":"a"}`},
+		{"unknown key", `{"version":1,"sum":"` + sum(`1{"name":"a","more":1}`) + `","name":"a","more":1}`},
+		{"other shape", `{"version":1,"sum":"` + sum(`1{"name":[1]}`) + `","name":[1]}`},
 		{"null", `null`},
 		{"list", `[1]`},
 	} {
@@ -315,6 +321,38 @@ func TestReadVersionedRefusesDamage(t *testing.T) {
 				t.Errorf("the file was changed to %q", after)
 			}
 		})
+	}
+}
+
+func sum(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
+
+func TestReadVersionedRefusesEveryFlippedBit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.json")
+	if err := state.WriteVersioned(path, 1, payload{Name: "name"}); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range len(whole) - 1 { // the line end carries nothing
+		for bit := range 8 {
+			data := bytes.Clone(whole)
+			data[i] ^= 1 << bit
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var v payload
+			if err := state.ReadVersioned(path, 1, &v); err == nil {
+				t.Errorf("byte %d, bit %d: read as %+v from %q, want an error", i, bit, v, data)
+			}
+		}
+		if err := os.WriteFile(path, whole[:i], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := state.ReadVersioned(path, 1, &payload{}); err == nil {
+			t.Errorf("torn after %d bytes: read, want an error", i)
+		}
 	}
 }
 

@@ -37,8 +37,8 @@ func checkOwner(dir string, info fs.FileInfo) error {
 	return nil
 }
 
-// syncDir makes a rename last: until the folder is on disk, a crash can bring the old file back.
-func syncDir(dir string) error {
+// SyncDir makes a rename last: until the folder is on disk, a crash can bring the old file back.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("opening the folder to sync it: %w", err)

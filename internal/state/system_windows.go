@@ -25,5 +25,5 @@ func lockFile(f *os.File) error {
 // say nothing here.
 func checkOwner(string, fs.FileInfo) error { return nil }
 
-// syncDir has no counterpart; NTFS journals the rename.
-func syncDir(string) error { return nil }
+// SyncDir has no counterpart; NTFS journals the rename.
+func SyncDir(string) error { return nil }
