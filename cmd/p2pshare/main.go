@@ -2,12 +2,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,11 +34,15 @@ func main() {
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dir: dir,
 		Terminal: terminal, Now: time.Now, Signals: signals, Version: version, Open: open,
 		StdLog: func(w io.Writer) { log.SetFlags(0); log.SetOutput(w) },
+		Screen: screen, Ask: asker(),
 	}))
 }
 
 func open(ctx context.Context, s cli.Settings) (cli.Backend, error) {
-	n, err := node.Open(ctx, node.Options{Home: s.Home, Network: s.Network, Log: s.Log, Version: s.Version})
+	n, err := node.Open(ctx, node.Options{
+		Home: s.Home, Network: s.Network, Log: s.Log, Version: s.Version,
+		Daemon: s.Daemon, Fetches: s.Fetches, Floor: s.Floor, Policy: s.Policy,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -53,4 +59,39 @@ func terminal() (int, bool) {
 		width = 80
 	}
 	return width, true
+}
+
+func screen() (width, height int, ok bool) {
+	width, height, err := term.GetSize(int(os.Stdout.Fd()))
+	return width, height, err == nil && width > 0 && height > 0
+}
+
+// asker is nil where nobody can see the question or answer it.
+func asker() func(context.Context, string) (string, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
+		return nil
+	}
+	return func(ctx context.Context, question string) (string, error) {
+		if _, err := io.WriteString(os.Stderr, question); err != nil {
+			return "", fmt.Errorf("asking: %w", err)
+		}
+		type line struct {
+			text string
+			err  error
+		}
+		read := make(chan line, 1)
+		go func() { // ends with the process if the question is broken off: a read of the terminal cannot be
+			text, err := bufio.NewReader(os.Stdin).ReadString('\n')
+			read <- line{text, err}
+		}()
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case l := <-read:
+			if l.err != nil && l.err != io.EOF {
+				return "", fmt.Errorf("reading the answer: %w", l.err)
+			}
+			return strings.TrimSpace(l.text), nil
+		}
+	}
 }

@@ -34,6 +34,8 @@ const (
 	groupNetwork = "Network"
 	groupTorrent = "The torrent"
 	groupOutput  = "What is written"
+	groupSeeding = "When seeding ends"
+	groupDaemon  = "The daemon"
 )
 
 func commonFlags() []cli.Flag {

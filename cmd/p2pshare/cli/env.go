@@ -23,6 +23,11 @@ type Env struct {
 	Version  string           // of the build; empty: what the Go toolchain recorded
 	Open     func(context.Context, Settings) (Backend, error)
 	StdLog   func(io.Writer) // sends the standard library's logger elsewhere; dependencies write there
+
+	// These may be nil: no terminal, nobody to ask, the system's clock.
+	Screen func() (width, height int, ok bool)                        // stdout's, if it is a terminal
+	Ask    func(ctx context.Context, question string) (string, error) // a line of the user's answer; nil where nobody can answer
+	Every  func(time.Duration) (ticks <-chan time.Time, stop func())
 }
 
 // Settings are what a Backend is opened with.
@@ -32,6 +37,12 @@ type Settings struct {
 	Log     *slog.Logger
 	Version string
 	Alone   bool // do not speak to a daemon: carry the request out in this process
+
+	// Of the daemon itself, which holds the home: as those of node.Options.
+	Daemon  bool
+	Fetches int
+	Floor   int64
+	Policy  node.Policy
 }
 
 // Backend carries out requests: the node of this process, or a daemon over its socket.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"math"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -51,4 +53,29 @@ func parseRate(s string) (int64, error) {
 		return 0, bad // would turn "next to nothing" into "no limit"
 	}
 	return rate, nil
+}
+
+// parseTime reads a length of time as Go does, and days: 30s, 10m, 36h, 14d, 1d12h.
+func parseTime(s string) (time.Duration, error) {
+	bad := fault.Hint(usagef("%q is not a length of time", s), "write it as 30s, 10m, 36h or 14d")
+	v := strings.TrimSpace(s)
+	if v == "0" {
+		return 0, nil
+	}
+	var days time.Duration
+	if n, rest, ok := strings.Cut(v, "d"); ok {
+		f, err := strconv.ParseFloat(n, 64)
+		if err != nil || !(f >= 0 && f <= 36500) {
+			return 0, bad
+		}
+		days, v = time.Duration(f*24*float64(time.Hour)), rest
+	}
+	if v == "" {
+		return days, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 || d+days < days {
+		return 0, bad
+	}
+	return d + days, nil
 }
