@@ -1,0 +1,62 @@
+package daemonlog
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// clean makes a line one that can be shown: without secrets, control, invisible and direction-changing
+// characters, and with one line end. What is escaped is written as JSON escapes it, so that a line of JSON
+// stays one.
+func clean(line []byte) []byte {
+	line = bytes.TrimRight(line, "\r\n")
+	line = redact(line)
+	out := make([]byte, 0, len(line)+1)
+	for i := 0; i < len(line); {
+		r, n := utf8.DecodeRune(line[i:])
+		switch {
+		case r == '\t':
+			out = append(out, '\t') // of traces; harmless
+		case r == utf8.RuneError && n == 1:
+			out = append(out, `\ufffd`...)
+		case unicode.IsPrint(r):
+			out = append(out, line[i:i+n]...)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		i += n
+	}
+	return append(out, '\n')
+}
+
+// addresses finds URLs: scheme, user with a password, host with the path, query.
+var addresses = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^/\s"'@?#]*@)?([^\s"'?#]*)(\?[^\s"'#]*)?`)
+
+// keyLike finds the part of a path that is a passkey, as private trackers have them: /0a1b...9f/announce.
+var keyLike = regexp.MustCompile(`/[0-9A-Za-z_-]{24,}(/|$)`)
+
+// redact leaves out of URLs what may be a secret: the user's name and password, a query, a path's passkey.
+func redact(line []byte) []byte {
+	if !bytes.Contains(line, []byte("://")) {
+		return line
+	}
+	return addresses.ReplaceAllFunc(line, func(u []byte) []byte {
+		m := addresses.FindSubmatch(u)
+		out := append([]byte{}, m[1]...)
+		if len(m[2]) > 0 {
+			out = append(out, "redacted@"...)
+		}
+		out = append(out, keyLike.ReplaceAll(m[3], []byte("/redacted$1"))...)
+		if len(m[4]) > 1 {
+			out = append(out, "?redacted"...)
+		}
+		return out
+	})
+}

@@ -1,0 +1,4 @@
+package daemonlog
+
+// noFollow: Windows has no such flag; a user without special rights makes no symlinks there.
+const noFollow = 0
