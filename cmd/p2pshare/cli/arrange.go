@@ -109,7 +109,7 @@ func (w *words) addEnv(own []cli.Flag, getenv func(string) string) error {
 		set[name] = true
 	}
 	for _, f := range own {
-		variable, long := envName(f), "--"+f.Names()[0]
+		variable, long := envName(w.command.name, f), "--"+f.Names()[0]
 		if variable == "" || set[long] || getenv(variable) == "" {
 			continue
 		}

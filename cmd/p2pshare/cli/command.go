@@ -66,30 +66,6 @@ func networkFlags(tracker string) []cli.Flag {
 	}
 }
 
-// envName is the environment variable that stands in for a flag, or "" if none does.
-func envName(f cli.Flag) string {
-	switch name := f.Names()[0]; name {
-	case "home":
-		return "P2PSHARE_HOME"
-	case "listen", "port", "peer", "tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp":
-		return "P2PSHARE_" + upper(name)
-	}
-	return ""
-}
-
-func upper(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		switch {
-		case c == '-':
-			b[i] = '_'
-		case 'a' <= c && c <= 'z':
-			b[i] = c - 'a' + 'A'
-		}
-	}
-	return string(b)
-}
-
 func (c command) allFlags() []cli.Flag {
 	return append(append([]cli.Flag{}, c.flags...), commonFlags()...)
 }

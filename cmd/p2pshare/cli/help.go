@@ -69,8 +69,8 @@ func commandHelp(c command) string {
 		fmt.Fprintf(&b, "  # %s\n  %s\n", e.does, e.line)
 	}
 	flags := c.allFlags()
-	for _, group := range []string{groupTorrent, groupOutput, groupNetwork, groupCommon} {
-		lines := flagLines(flags, group)
+	for _, group := range []string{groupTorrent, groupOutput, groupSeeding, groupDaemon, groupNetwork, groupCommon} {
+		lines := flagLines(c.name, flags, group)
 		if lines != "" {
 			fmt.Fprintf(&b, "\n%s:\n%s", group, lines)
 		}
@@ -84,7 +84,7 @@ const jsonHelp = "With --json, stdout holds one object a line, each with \"versi
 	"seeding, fetched, verified, lint, stopped, message, error and others). A failed run ends with an object of " +
 	"type error that holds error, hint and code. Progress comes at most once a second."
 
-func flagLines(flags []cli.Flag, group string) string {
+func flagLines(command string, flags []cli.Flag, group string) string {
 	var b strings.Builder
 	for _, f := range flags {
 		d := f.(cli.DocGenerationFlag)
@@ -102,7 +102,7 @@ func flagLines(flags []cli.Flag, group string) string {
 		if text := d.GetDefaultText(); d.TakesValue() && text != "" && !strings.Contains(usage, "default") {
 			usage += " (default: " + strings.Trim(text, `"`) + ")"
 		}
-		if env := envName(f); env != "" {
+		if env := envName(command, f); env != "" {
 			usage += " [" + env + "]"
 		}
 		text := strings.ReplaceAll(wrap(usage, 66), "\n", "\n"+strings.Repeat(" ", 30))
