@@ -1,0 +1,184 @@
+package metrics
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+// collector turns a status into metrics. It keeps what makes counters of numbers that go when a share goes.
+type collector struct {
+	status func(context.Context) (*node.Status, error)
+
+	mu    sync.Mutex
+	last  map[string]counters // by share
+	total counters
+}
+
+// counters are what a share has counted.
+type counters struct{ up, down, bad int64 }
+
+func newCollector(status func(context.Context) (*node.Status, error)) *collector {
+	return &collector{status: status, last: map[string]counters{}}
+}
+
+var states = []string{
+	node.StateStarting, node.StateChecking, node.StateQueued, node.StateFetching, node.StateSeeding,
+	node.StateWaiting, node.StateStopped, node.StateDone, node.StateFailed, node.StateDamaged,
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("p2pshare_"+name, help, labels, nil)
+}
+
+// descs are named in docs/SPEC.md; a name that goes or changes its meaning breaks dashboards.
+var (
+	buildInfo  = desc("build_info", "Version of p2pshare and of Go; always 1.", "version", "go_version")
+	started    = desc("start_time_seconds", "When the node was started, in seconds since 1970.")
+	received   = desc("content_bytes_total", "Bytes of content that fetches got, by where from, since the node was started.", "source")
+	saved      = desc("origin_saved_bytes_total", "Bytes of content that fetches got from peers or from disk and not from web seeds, since the node was started.")
+	uploaded   = desc("uploaded_bytes_total", "Bytes of content sent to peers, of all shares seen since the node was started.")
+	downloaded = desc("downloaded_bytes_total", "Bytes of content received, of all shares seen since the node was started.")
+	badPieces  = desc("bad_pieces_total", "Pieces received that did not verify, of all shares seen since the node was started.")
+	rates      = desc("transfer_bytes_per_second", "Present rate, of all shares.", "direction")
+	limits     = desc("limit_bytes_per_second", "Limit that holds at this hour; 0 is none.", "direction")
+	peers      = desc("peers", "Peers connected, of all shares.")
+	dhtNodes   = desc("dht_nodes", "Nodes of the DHT that are known to answer.")
+	shares     = desc("shares", "Shares by state.", "state")
+	unlisted   = desc("shares_unlisted", "Shares that have no series of their own, for there are too many.")
+	problems   = desc("home_problems", "Things in the home that could not be read and were passed over.")
+
+	shareUp     = desc("share_uploaded_bytes_total", "Bytes of content sent to peers since the share was added.", shareLabels...)
+	shareDown   = desc("share_downloaded_bytes_total", "Bytes of content received since the share was added.", shareLabels...)
+	shareBad    = desc("share_bad_pieces_total", "Pieces received that did not verify since the share was added.", shareLabels...)
+	shareSize   = desc("share_size_bytes", "Size of the content.", shareLabels...)
+	sharePeers  = desc("share_peers", "Peers connected.", shareLabels...)
+	shareCopies = desc("share_copies", "Other machines seen to hold every piece.", shareLabels...)
+	shareState  = desc("share_info", "State of the share; always 1.", append(slices.Clone(shareLabels), "state")...)
+)
+
+// The ID makes a series one of its kind: a share that cannot be read has no infohash.
+var shareLabels = []string{"id", "name", "infohash"}
+
+// Describe names every kind of series, whether there is one now or not.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{buildInfo, started, received, saved, uploaded, downloaded, badPieces, rates, limits,
+		peers, dhtNodes, shares, unlisted, problems, shareUp, shareDown, shareBad, shareSize, sharePeers, shareCopies, shareState} {
+		ch <- d
+	}
+}
+
+// Collect asks for the status once and sends what it says.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
+	defer cancel()
+	s, err := c.status(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(buildInfo, fmt.Errorf("asking for the status: %w", err))
+		return
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(buildInfo, 1, label(s.Version), runtime.Version())
+	if !s.Started.IsZero() {
+		gauge(started, float64(s.Started.UnixMilli())/1000)
+	}
+	count(received, s.From.Peers, "peers")
+	count(received, s.From.WebSeeds, "webseeds")
+	count(received, s.From.Reused, "reused")
+	count(saved, s.From.Peers+s.From.Reused)
+	total := c.rise(s.Shares)
+	count(uploaded, total.up)
+	count(downloaded, total.down)
+	count(badPieces, total.bad)
+	gauge(rates, s.Up, "up")
+	gauge(rates, s.Down, "down")
+	gauge(limits, float64(s.Now.Up), "up")
+	gauge(limits, float64(s.Now.Down), "down")
+	gauge(dhtNodes, float64(s.DHTNodes))
+	gauge(problems, float64(len(s.Problems)))
+
+	in, connected := map[string]int{}, 0
+	for _, sh := range s.Shares {
+		in[sh.State]++
+		connected += sh.Peers
+	}
+	for _, state := range states {
+		gauge(shares, float64(in[state]), state)
+	}
+	gauge(peers, float64(connected))
+
+	listed := oldest(s.Shares)
+	gauge(unlisted, float64(len(s.Shares)-len(listed)))
+	for _, sh := range listed {
+		hash := sh.Infohash
+		if hash == "" {
+			hash = sh.InfohashV2
+		}
+		of := []string{label(sh.ID), label(sh.Name), label(hash)}
+		count(shareUp, sh.Uploaded, of...)
+		count(shareDown, sh.Downloaded, of...)
+		count(shareBad, sh.BadPieces, of...)
+		gauge(shareSize, float64(sh.Size), of...)
+		gauge(sharePeers, float64(sh.Peers), of...)
+		gauge(shareCopies, float64(sh.Copies), of...)
+		gauge(shareState, 1, append(of, label(sh.State))...)
+	}
+}
+
+// rise adds what the shares have counted since the last time to the totals. A share that was removed took
+// its numbers from the status with it, and a counter must not fall.
+func (c *collector) rise(now []node.Share) counters {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := make(map[string]counters, len(now))
+	for _, sh := range now {
+		was, is := c.last[sh.ID], counters{sh.Uploaded, sh.Downloaded, sh.BadPieces}
+		c.total.up += max(0, is.up-was.up)
+		c.total.down += max(0, is.down-was.down)
+		c.total.bad += max(0, is.bad-was.bad)
+		seen[sh.ID] = is
+	}
+	c.last = seen
+	return c.total
+}
+
+// oldest are the shares that are listed: those that were added first, so that a series does not come and go
+// with another share's luck.
+func oldest(all []node.Share) []node.Share {
+	if len(all) <= maxShares {
+		return all
+	}
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b node.Share) int {
+		return cmp.Or(a.Added.Compare(b.Added), strings.Compare(a.ID, b.ID))
+	})
+	return all[:maxShares]
+}
+
+// label makes a name one that every reader of labels can show.
+func label(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\ufffd'
+	}, strings.ToValidUTF8(s, "\ufffd"))
+	if len(s) > maxName {
+		s = strings.ToValidUTF8(s[:maxName], "") // not through a character
+	}
+	return s
+}
