@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 
 	utp "github.com/anacrolix/go-utp"
-	"golang.org/x/time/rate"
 )
 
-// The client is given listeners and dialers of ours rather than its own, so that reading can be limited
-// here: v1.62.0 takes no connection, in or out, while its download limiter has nothing left, which is all
+// The client is given listeners and dialers of ours rather than its own, so that rates can be limited
+// here (shaper.go): v1.62.0 takes no connection, in or out, while its download limiter has nothing left, which is all
 // the time in a fetch with a limit, and reads handshakes through it. A limited fetch served nobody.
 
 // port is the TCP sockets, and with uTP the UDP ones, of an engine.
@@ -57,7 +55,7 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 			return err
 		}
 		p.number = l.Addr().(*net.TCPAddr).Port
-		p.listeners = append(p.listeners, limitedListener{l, e})
+		p.listeners = append(p.listeners, shapedListener{l, e})
 		// The engine dials each address with every dialer, and one of another family fails at once.
 		p.dialers = append(p.dialers, dialer{"tcp" + family, (&net.Dialer{KeepAlive: -1}).DialContext, e})
 		if !e.settings.UTP {
@@ -71,7 +69,7 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 		if err != nil {
 			return err
 		}
-		p.listeners = append(p.listeners, limitedListener{utpListener{s}, e})
+		p.listeners = append(p.listeners, shapedListener{utpListener{s}, e})
 		p.dialers = append(p.dialers, dialer{"udp" + family, s.DialContext, e})
 	}
 	if len(p.listeners) == 0 {
@@ -113,57 +111,18 @@ func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.e.limited(c), nil
+	return d.e.shape(c), nil
 }
 
-type limitedListener struct {
+type shapedListener struct {
 	net.Listener
 	e *Engine
 }
 
-func (l limitedListener) Accept() (net.Conn, error) {
+func (l shapedListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return l.e.limited(c), nil
-}
-
-// limitedConn takes what it reads from the download limiter.
-type limitedConn struct {
-	net.Conn
-	down   *rate.Limiter
-	ctx    context.Context // ends with Close, which must end a wait for the limiter
-	cancel context.CancelFunc
-	read   atomic.Int64
-}
-
-// freeBytes of each connection are not counted: the handshakes, which a newcomer should not have to wait
-// for behind those that use the limit up.
-const freeBytes = 4 << 10
-
-func (e *Engine) limited(c net.Conn) net.Conn {
-	ctx, cancel := context.WithCancel(e.ctx)
-	return &limitedConn{Conn: c, down: e.down, ctx: ctx, cancel: cancel}
-}
-
-func (c *limitedConn) Read(b []byte) (int, error) {
-	limit := c.down.Limit()
-	if limit == rate.Inf {
-		return c.Conn.Read(b)
-	}
-	// A read as long as an eighth of a second keeps the others' turns short.
-	b = b[:min(len(b), max(4<<10, int(limit/8)), limiterBurst)]
-	n, err := c.Conn.Read(b)
-	if c.read.Add(int64(n)) > freeBytes && n > 0 {
-		if werr := c.down.WaitN(c.ctx, n); werr != nil && err == nil {
-			err = net.ErrClosed
-		}
-	}
-	return n, err
-}
-
-func (c *limitedConn) Close() error {
-	c.cancel()
-	return c.Conn.Close()
+	return l.e.shape(c), nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
-	"golang.org/x/time/rate"
 )
 
 // ErrClosed is returned by calls on an engine or torrent that has been closed.
@@ -21,7 +20,8 @@ var ErrClosed = errors.New("the torrent client is closed")
 type Engine struct {
 	settings Settings
 	client   *torrent.Client
-	up, down *rate.Limiter
+	up, down *shaper
+	nobody   flows // of connections before their handshake
 	port     port
 	udp      *udpPort
 	dht      *dhtNode    // nil with NoDHT
@@ -35,6 +35,12 @@ type Engine struct {
 	dialable map[*torrent.PeerConn]string // where the peers that dialled us can be dialled
 	torrents map[*Torrent]struct{}
 
+	byShort   map[torrent.InfoHash]*Torrent
+	byTorrent map[*torrent.Torrent]*Torrent
+	unclaimed map[string][]*shapedConn // connections before their handshake, by remote address
+	holders   map[*torrent.PeerConn]*holder
+
+	own ownAddrs
 	key int32 // tells trackers that two addresses are one peer (BEP 7)
 }
 
@@ -42,12 +48,17 @@ type Engine struct {
 func New(s Settings) (*Engine, error) {
 	e := &Engine{
 		settings: s,
-		up:       rate.NewLimiter(limit(s.MaxUp), limiterBurst),
-		down:     rate.NewLimiter(limit(s.MaxDown), limiterBurst),
+		up:       newShaper(s.MaxUp),
+		down:     newShaper(s.MaxDown),
 		udp:      newUDPPort(s.Log),
 		dialable: map[*torrent.PeerConn]string{},
 		torrents: map[*Torrent]struct{}{},
-		key:      rand.Int32(),
+
+		byShort:   map[torrent.InfoHash]*Torrent{},
+		byTorrent: map[*torrent.Torrent]*Torrent{},
+		unclaimed: map[string][]*shapedConn{},
+		holders:   map[*torrent.PeerConn]*holder{},
+		key:       rand.Int32(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.start(); err != nil {
@@ -94,6 +105,12 @@ func (e *Engine) start() error {
 		e.lan = startLAN(e.ctx, e.Port(), s.Log, e.onLANPeer)
 	}
 	return nil
+}
+
+// SetLimits changes the rates of all torrents together, in bytes a second; 0: none.
+func (e *Engine) SetLimits(up, down int64) {
+	e.up.setRate(up)
+	e.down.setRate(down)
 }
 
 // Port is the one that is listened on.
@@ -163,6 +180,7 @@ func (e *Engine) forgetConn(pc *torrent.PeerConn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.dialable, pc)
+	e.noteGone(pc)
 }
 
 // onLANPeer is told of every infohash announced on the LAN.

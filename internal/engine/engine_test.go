@@ -389,7 +389,7 @@ func TestWriteErrorEndsWait(t *testing.T) {
 
 // A fetch whose limit is used up still answers newcomers, and keeps to its limit.
 func TestLimitedFetchAnswersOthers(t *testing.T) {
-	const limit = 64 << 10
+	const limit, slack = 64 << 10, 128 << 10
 	seeder, third := start(t, nil), start(t, nil)
 	slow := start(t, func(s *Settings) { s.MaxDown = limit })
 	p := newPayload(t, 4<<20, false)
@@ -401,7 +401,7 @@ func TestLimitedFetchAnswersOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	tt.Want(0, p.pieces)
-	for tt.Stats().FromPeers < 2*limiterBurst {
+	for tt.Stats().FromPeers < 2*slack {
 		time.Sleep(10 * time.Millisecond)
 	}
 	look, err := third.Add(Spec{V1: &p.hash, Peers: []string{at(slow)}})
@@ -413,7 +413,7 @@ func TestLimitedFetchAnswersOthers(t *testing.T) {
 	if _, err := look.Metadata(ctx); err != nil {
 		t.Errorf("a fetch with a limit does not answer: %v", err)
 	}
-	got, most := tt.Stats().FromPeers, int64(time.Since(began).Seconds()*limit)+2*limiterBurst
+	got, most := tt.Stats().FromPeers, int64(time.Since(began).Seconds()*limit)+2*slack
 	if got > most {
 		t.Errorf("%d bytes came, more than the limit allows in the time: %d", got, most)
 	}

@@ -43,16 +43,7 @@ type Settings struct {
 const (
 	// peerIDPrefix is BEP 20's form. "Ps" is not in any list of clients.
 	peerIDPrefix = "-Ps0100-"
-	// limiterBurst has to hold the largest single read or chunk the engine charges for.
-	limiterBurst = 256 << 10
 )
-
-func limit(bytesPerSecond int64) rate.Limit {
-	if bytesPerSecond <= 0 {
-		return rate.Inf
-	}
-	return rate.Limit(bytesPerSecond)
-}
 
 // clientConfig turns off what the engine has of its own for finding peers (trackers, DHT, LAN): ours
 // announce oftener at the start, try failed addresses again and can be closed.
@@ -75,7 +66,8 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.DisableWebtorrent = true
 	c.DefaultStorage = emptied{} // its own default would make files in the working folder
 
-	c.UploadRateLimiter = e.up
+	// Rates are held in the connections; see shaper.go.
+	c.UploadRateLimiter = rate.NewLimiter(rate.Inf, 0)
 	c.DownloadRateLimiter = nil
 	// A fetch on a LAN finds its peers at once and should not wait for a token to dial them.
 	c.DialRateLimiter = rate.NewLimiter(50, 50)
@@ -86,11 +78,13 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.MaxUnverifiedBytes = 32 << 20
 	c.PieceHashersPerTorrent = max(2, runtime.NumCPU())
 
-	c.WebTransport = s.HTTP
+	c.WebTransport = shapedHTTP{s.HTTP, e}
 	c.HTTPUserAgent = "p2pshare/" + s.Version
 	c.ExtendedHandshakeClientVersion = "p2pshare " + s.Version
 	c.Bep20 = peerIDPrefix
 	c.Slogger = s.Log
+	c.Callbacks.CompletedHandshake = e.claim
+	c.Callbacks.ReadMessage = e.noteHaves
 	c.Callbacks.ReadExtendedHandshake = e.noteListenPort
 	c.Callbacks.PeerConnClosed = e.forgetConn
 	return c

@@ -34,6 +34,8 @@ type Spec struct {
 	Storage storage.ClientImpl
 	Total   int64 // bytes that are missing, for the trackers' "left"; 0: all is there
 
+	MaxUp, MaxDown int64 // bytes a second; 0: no limit but the engine's
+
 	Trackers [][]string // tiers
 	WebSeeds []string   // BEP 19; see WebSeedsWork
 	Peers    []string   // host:port, named by the user or the reference
@@ -76,6 +78,10 @@ type Torrent struct {
 	t    *torrent.Torrent
 	spec Spec
 	book *book
+
+	flows  flows
+	pieces int // 0 until the info is known
+	copies copies
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -133,10 +139,15 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	for _, k := range s.Known {
 		t.book.add(k.addr, k.source)
 	}
+	if info := et.Info(); s.Info != nil && info != nil {
+		t.pieces = info.NumPieces()
+	}
+	t.SetLimits(s.MaxUp, s.MaxDown)
+	t.register()
 	if s.Info != nil {
 		t.learnPrivate()
 		if s.WebSeedsWork() {
-			et.AddWebSeeds(s.WebSeeds, torrent.WebSeedResponseBodyRateLimiter(e.down))
+			et.AddWebSeeds(s.WebSeeds)
 		}
 		if s.Total == 0 {
 			t.SetDone()
@@ -146,13 +157,40 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	return t, nil
 }
 
+// SetLimits changes the torrent's rates, in bytes a second; 0: none but the engine's.
+func (t *Torrent) SetLimits(up, down int64) {
+	t.e.up.setFlow(&t.flows.up, up)
+	t.e.down.setFlow(&t.flows.down, down)
+}
+
+// register lets the engine's callbacks find the torrent.
+func (t *Torrent) register() {
+	t.e.mu.Lock()
+	defer t.e.mu.Unlock()
+	t.e.torrents[t] = struct{}{}
+	t.e.byTorrent[t.t] = t
+	for _, short := range t.shorts() {
+		t.e.byShort[short] = t
+	}
+}
+
+func (t *Torrent) unregister() {
+	t.SetLimits(0, 0) // who waits for a turn in it need not
+	t.e.mu.Lock()
+	defer t.e.mu.Unlock()
+	delete(t.e.torrents, t)
+	delete(t.e.byTorrent, t.t)
+	for _, short := range t.shorts() {
+		if t.e.byShort[short] == t {
+			delete(t.e.byShort, short)
+		}
+	}
+}
+
 // start looks for peers until Close.
 func (t *Torrent) start() {
 	ctx, cancel := context.WithCancel(t.e.ctx)
 	t.cancel = cancel
-	t.e.mu.Lock()
-	t.e.torrents[t] = struct{}{}
-	t.e.mu.Unlock()
 	t.wg.Go(func() { t.offerPeers(ctx) })
 	for _, tier := range t.spec.Trackers {
 		if len(tier) > 0 {
@@ -242,11 +280,9 @@ func (t *Torrent) Private() bool {
 // Close leaves the swarm, tells the trackers and waits for all that ran for the torrent.
 func (t *Torrent) Close() {
 	t.once.Do(func() {
-		t.e.mu.Lock()
-		delete(t.e.torrents, t)
-		t.e.mu.Unlock()
 		t.cancel()
 		t.t.Drop()
+		t.unregister()
 	})
 	t.wg.Wait()
 }
@@ -258,6 +294,8 @@ type Stats struct {
 	FromPeers      int64 // useful bytes received
 	FromWebSeeds   int64
 	Uploaded       int64
+	BadPieces      int64            // received, and their hash was not right
+	Copies         int              // other machines that hold every piece, now or lately; see copies.go
 	TrackerProblem map[string]error // trackers that did not answer, by URL
 }
 
@@ -277,6 +315,8 @@ func (t *Torrent) Stats() Stats {
 		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64(),
 		FromWebSeeds:   s.WebSeeds.BytesReadUsefulData.Int64(),
 		Uploaded:       s.PeerConns.BytesWrittenData.Int64(),
+		BadPieces:      s.PiecesDirtiedBad.Int64(),
+		Copies:         t.copies.count(time.Now(), t.e.ownMachine),
 		TrackerProblem: errs,
 	}
 }

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"math/bits"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent"
+	pp "github.com/anacrolix/torrent/peer_protocol"
+)
+
+const (
+	// copyLasts is how long a machine that has left is taken to hold what it held. A peer that is done often leaves its
+	// seeds at once.
+	copyLasts = 15 * time.Minute
+	// maxCopies bounds the machines that are remembered for a torrent.
+	maxCopies = 10_000
+	// ownAddrsLast is how long the list of this machine's addresses is used.
+	ownAddrsLast = 10 * time.Second
+)
+
+// copies counts the other machines that hold every piece of a torrent. A peer's word is all there is for it.
+type copies struct {
+	mu   sync.Mutex
+	seen map[netip.Prefix]*machine
+}
+
+type machine struct {
+	open int // connections to it, of peers that hold everything
+	last time.Time
+}
+
+// holder is what a connected peer has said of its pieces.
+type holder struct {
+	t     *Torrent
+	at    netip.Prefix
+	have  []uint64
+	count int
+	all   bool
+}
+
+// noteHaves follows which pieces a peer says it has. The client's lock is held.
+func (e *Engine) noteHaves(pc *torrent.PeerConn, m *pp.Message) {
+	if m.Keepalive {
+		return
+	}
+	switch m.Type {
+	case pp.Have, pp.Bitfield, pp.HaveAll:
+	default:
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h := e.holders[pc]
+	if h == nil {
+		t, at := e.byTorrent[pc.Torrent()], machineOf(pc.RemoteAddr.String())
+		if t == nil || t.pieces == 0 || !at.IsValid() {
+			return
+		}
+		h = &holder{t: t, at: at, have: make([]uint64, (t.pieces+63)/64)}
+		e.holders[pc] = h
+	}
+	switch m.Type {
+	case pp.HaveAll:
+		h.count = h.t.pieces
+	case pp.Bitfield:
+		for i, has := range m.Bitfield {
+			if has {
+				h.set(i)
+			}
+		}
+	case pp.Have:
+		h.set(int(m.Index))
+	}
+	if h.count == h.t.pieces && !h.all {
+		h.all, h.have = true, nil
+		h.t.copies.arrived(h.at)
+	}
+}
+
+func (h *holder) set(i int) {
+	if h.all || i < 0 || i >= h.t.pieces {
+		return
+	}
+	before := h.have[i/64]
+	h.have[i/64] |= 1 << (i % 64)
+	h.count += bits.OnesCount64(h.have[i/64]) - bits.OnesCount64(before)
+}
+
+// noteGone is told of every connection that ends. e.mu is held.
+func (e *Engine) noteGone(pc *torrent.PeerConn) {
+	if h := e.holders[pc]; h != nil {
+		delete(e.holders, pc)
+		if h.all {
+			h.t.copies.left(h.at)
+		}
+	}
+}
+
+func (c *copies) arrived(at netip.Prefix) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen == nil {
+		c.seen = map[netip.Prefix]*machine{}
+	}
+	m := c.seen[at]
+	if m == nil {
+		if len(c.seen) >= maxCopies {
+			return
+		}
+		m = &machine{}
+		c.seen[at] = m
+	}
+	m.open++
+	m.last = time.Now()
+}
+
+func (c *copies) left(at netip.Prefix) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m := c.seen[at]; m != nil {
+		m.open = max(m.open-1, 0)
+		m.last = time.Now()
+	}
+}
+
+// count is how many machines hold everything now or did lately, those of own left out.
+func (c *copies) count(now time.Time, own func() map[netip.Prefix]bool) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for at, m := range c.seen {
+		switch {
+		case m.open == 0 && now.Sub(m.last) > copyLasts:
+			delete(c.seen, at)
+		case !at.Addr().IsLoopback() && !own()[at]:
+			n++
+		}
+	}
+	return n
+}
+
+// machineOf is what stands for a machine: its IPv4 address, or its IPv6 network, in which one machine may have
+// any number of addresses. A link-local network is everybody's, and stands for nobody.
+func machineOf(hostport string) netip.Prefix {
+	ap, err := netip.ParseAddrPort(hostport)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip := ap.Addr().Unmap().WithZone("")
+	if ip.Is4() || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
+		return netip.PrefixFrom(ip, ip.BitLen())
+	}
+	p, err := ip.Prefix(64)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// ownMachine lists the addresses of this machine in the form of machineOf.
+func (e *Engine) ownMachine() map[netip.Prefix]bool {
+	e.own.mu.Lock()
+	defer e.own.mu.Unlock()
+	if time.Since(e.own.at) < ownAddrsLast {
+		return e.own.list
+	}
+	list := map[netip.Prefix]bool{}
+	addrs, _ := net.InterfaceAddrs() // without them every address counts
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			list[machineOf(net.JoinHostPort(n.IP.String(), "0"))] = true
+		}
+	}
+	e.own.list, e.own.at = list, time.Now()
+	return list
+}
+
+// ownAddrs caches ownMachine.
+type ownAddrs struct {
+	mu   sync.Mutex
+	at   time.Time
+	list map[netip.Prefix]bool
+}

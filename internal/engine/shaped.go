@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"github.com/anacrolix/torrent"
+)
+
+const (
+	// freeBytes of each connection are not counted: the handshakes, which a newcomer should not have to wait
+	// for behind those that use the limit up.
+	freeBytes = 4 << 10
+	// freeWrite is the size up to which a write is carried at once: requests, haves and keep-alives, which a fetch
+	// that also serves would else wait for.
+	freeWrite = 512
+	// turn is the most that is carried at a time: a block and its header, twice.
+	turn = 33 << 10
+)
+
+// flows are the two directions of a torrent.
+type flows struct{ up, down flow }
+
+// shapedConn carries what it reads and writes in turns of the shapers.
+type shapedConn struct {
+	net.Conn
+	e      *Engine
+	key    string
+	flows  atomic.Pointer[flows] // of its torrent, once the handshake has named one
+	ctx    context.Context       // ends with Close, which must end a wait for a turn
+	cancel context.CancelFunc
+	read   atomic.Int64
+}
+
+// shape wraps a connection and remembers it until it is closed. It belongs to no torrent before its handshake.
+func (e *Engine) shape(nc net.Conn) net.Conn {
+	c := &shapedConn{Conn: nc, e: e, key: nc.RemoteAddr().String()}
+	c.flows.Store(&e.nobody)
+	c.ctx, c.cancel = context.WithCancel(e.ctx)
+	e.mu.Lock()
+	e.unclaimed[c.key] = append(e.unclaimed[c.key], c)
+	e.mu.Unlock()
+	return c
+}
+
+// claim tells the connection of a handshake which torrent it is about. Two to one address that shake hands at the
+// same moment may be taken for each other, which only mixes up whose limit counts.
+func (e *Engine) claim(pc *torrent.PeerConn, hash torrent.InfoHash) {
+	key := pc.RemoteAddr.String()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.byShort[hash]
+	if list := e.unclaimed[key]; t != nil && len(list) > 0 {
+		list[0].flows.Store(&t.flows)
+		e.unclaim(list[0])
+	}
+}
+
+// unclaim forgets a connection. e.mu is held.
+func (e *Engine) unclaim(c *shapedConn) {
+	list := e.unclaimed[c.key]
+	for i := range list {
+		if list[i] == c {
+			list = append(list[:i:i], list[i+1:]...)
+			break
+		}
+	}
+	if len(list) == 0 {
+		delete(e.unclaimed, c.key)
+	} else {
+		e.unclaimed[c.key] = list
+	}
+}
+
+// Read charges what came after it came.
+func (c *shapedConn) Read(b []byte) (int, error) {
+	f := &c.flows.Load().down
+	if !c.e.down.limits(f) {
+		return c.Conn.Read(b)
+	}
+	n, err := c.Conn.Read(b[:min(len(b), turn)])
+	if c.read.Add(int64(n)) > freeBytes && n > 0 {
+		if werr := c.e.down.wait(c.ctx, f, n); werr != nil && err == nil {
+			err = net.ErrClosed
+		}
+	}
+	return n, err
+}
+
+// Write waits for a turn for every part.
+func (c *shapedConn) Write(b []byte) (done int, err error) {
+	f := &c.flows.Load().up
+	if len(b) <= freeWrite || !c.e.up.limits(f) {
+		return c.Conn.Write(b)
+	}
+	for len(b) > 0 {
+		part := b[:min(len(b), turn)]
+		if err := c.e.up.wait(c.ctx, f, len(part)); err != nil {
+			return done, net.ErrClosed
+		}
+		n, err := c.Conn.Write(part)
+		done += n
+		if err != nil {
+			return done, err
+		}
+		b = b[n:]
+	}
+	return done, nil
+}
+
+// Close ends waits for a turn too.
+func (c *shapedConn) Close() error {
+	c.cancel()
+	c.e.mu.Lock()
+	c.e.unclaim(c)
+	c.e.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// shapedHTTP carries the bodies of web seeds in turns, each with its torrent's.
+type shapedHTTP struct {
+	next http.RoundTripper
+	e    *Engine
+}
+
+func (s shapedHTTP) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(r)
+	if err != nil {
+		return resp, err
+	}
+	resp.Body = &shapedBody{resp.Body, r.Context(), s.e, &s.e.ofURL(r.URL).down}
+	return resp, nil
+}
+
+type shapedBody struct {
+	io.ReadCloser
+	ctx context.Context
+	e   *Engine
+	f   *flow
+}
+
+func (b *shapedBody) Read(p []byte) (int, error) {
+	if !b.e.down.limits(b.f) {
+		return b.ReadCloser.Read(p)
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), turn)])
+	if n > 0 {
+		if werr := b.e.down.wait(b.ctx, b.f, n); werr != nil && err == nil {
+			err = werr
+		}
+	}
+	return n, err
+}
+
+// ofURL finds the torrent whose web seed is asked.
+func (e *Engine) ofURL(u *url.URL) *flows {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	asked := u.String()
+	for t := range e.torrents {
+		for _, base := range t.spec.WebSeeds {
+			if !strings.HasPrefix(asked, base) {
+				continue
+			}
+			// Many torrents may lie in one folder of a server.
+			if !strings.HasSuffix(base, "/") || strings.Contains(u.Path, "/"+t.spec.Name) {
+				return &t.flows
+			}
+		}
+	}
+	return &e.nobody
+}
