@@ -155,7 +155,7 @@ func (s *Source) open(file int) (*os.File, error) {
 	f, fi, err := content.OpenRegular(root, s.located.Paths[file])
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &content.ChangedError{Path: at, How: "is gone"}
+		return nil, &content.ChangedError{Path: at, How: "is gone", Gone: true}
 	case errors.Is(err, content.ErrNotRegular):
 		return nil, &content.ChangedError{Path: at, How: "is no file any more"}
 	case err != nil:

@@ -19,6 +19,7 @@ var ErrNotRegular = errors.New("not a regular file")
 type ChangedError struct {
 	Path string // as the user would find it
 	How  string // what happened to it: "is gone", "changed on disk", ...
+	Gone bool   // there is no file of that name
 }
 
 func (e *ChangedError) Error() string { return fmt.Sprintf("%q %s", e.Path, e.How) }
@@ -142,9 +143,27 @@ func (l Located) Check(t *metafile.Torrent) error {
 // that is not what its stamp says: replaced, changed, gone. It needs stamps; a file whose stamp is the zero
 // one, as that of a symlink is, has no bytes that could change, and is passed over.
 func (l Located) Unchanged(ctx context.Context) error {
+	return l.look(ctx, func(i int, now Stamp) bool { return now.Same(l.Stamps[i]) })
+}
+
+// Restamped is Unchanged for stamps of an earlier run, in which a drive may have had another device number: it
+// compares all but that, and returns l with stamps of now.
+func (l Located) Restamped(ctx context.Context) (Located, error) {
+	stamps := make([]Stamp, len(l.Stamps))
+	err := l.look(ctx, func(i int, now Stamp) bool {
+		stamps[i] = now
+		now.Dev = l.Stamps[i].Dev
+		return now.Same(l.Stamps[i])
+	})
+	l.Stamps = stamps
+	return l, err
+}
+
+// look asks same of every file that has a stamp, in order, until it says no.
+func (l Located) look(ctx context.Context, same func(i int, now Stamp) bool) error {
 	root, err := os.OpenRoot(l.Root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &ChangedError{Path: l.Root, How: "is gone"}
+		return &ChangedError{Path: l.Root, How: "is gone", Gone: true}
 	}
 	if err != nil {
 		return fmt.Errorf("open the folder %q: %w", l.Root, underlying(err))
@@ -162,10 +181,10 @@ func (l Located) Unchanged(ctx context.Context) error {
 		fi, err := files.stat(p)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return &ChangedError{Path: l.File(i), How: "is gone"}
+			return &ChangedError{Path: l.File(i), How: "is gone", Gone: true}
 		case err != nil:
 			return fmt.Errorf("look at %q: %w", l.File(i), underlying(err))
-		case !StampOf(fi).Same(l.Stamps[i]):
+		case !same(i, StampOf(fi)):
 			return &ChangedError{Path: l.File(i), How: "changed on disk"}
 		}
 	}

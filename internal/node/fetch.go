@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,24 +26,35 @@ func (n *Node) Fetch(ctx context.Context, r FetchRequest, on func(Event)) error 
 	if err != nil {
 		return err
 	}
+	if err := checkKeeping(r.Limits, r.Policy, r.Peers, r.Announce); err != nil {
+		return err
+	}
+	if n.keeper != nil {
+		return n.keeper.fetch(ctx, r, ref, on)
+	}
 	on, end := n.hear(on)
 	defer end()
 	f := &fetch{n: n, r: r, ref: ref, on: on, begun: time.Now()}
 	defer f.close()
-	limited := ctx
-	if r.Timeout > 0 {
-		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeoutCause(ctx, r.Timeout, errTimeout)
-		defer cancel()
-	}
-	at, err := f.bring(limited)
-	if err != nil {
-		return f.explain(limited, err)
-	}
-	if !r.Seed {
-		return nil
+	at, err := f.inTime(ctx)
+	if err != nil || !r.Seed {
+		return err
 	}
 	return f.seed(ctx, at)
+}
+
+// inTime is bring within the time that the request gives.
+func (f *fetch) inTime(ctx context.Context) (*located, error) {
+	if f.r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.r.Timeout, errTimeout)
+		defer cancel()
+	}
+	at, err := f.bring(ctx)
+	if err != nil {
+		return nil, f.explain(ctx, err)
+	}
+	return at, nil
 }
 
 // fetch is one Fetch under way.
@@ -61,6 +73,17 @@ type fetch struct {
 	swap  *swap
 	share *share
 	last  Progress
+
+	keep   keeping
+	reused int64
+}
+
+// keeping is what a keeper has a fetch do beside; each may be nil.
+type keeping struct {
+	learned func(*metafile.Torrent) error         // the info is there and judged
+	joined  func(*engine.Torrent)                 // the fetch is in this swarm now
+	turn    func(context.Context) (func(), error) // wait to be allowed to transfer; the function ends the turn
+	room    func(dir string, missing int64) error // is there room for so many bytes more
 }
 
 // bring goes from the reference to files in place.
@@ -68,6 +91,11 @@ func (f *fetch) bring(ctx context.Context) (*located, error) {
 	f.allow()
 	if err := f.learn(ctx); err != nil {
 		return nil, err
+	}
+	if f.keep.learned != nil {
+		if err := f.keep.learned(f.meta); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	f.plan, err = fetcher.NewPlan(f.meta, fetcher.Options{Dir: f.r.Dir, Only: f.r.Only, Select: f.ref.Select})
@@ -88,10 +116,18 @@ func (f *fetch) bring(ctx context.Context) (*located, error) {
 	return f.transfer(ctx)
 }
 
+// join tells the keeper of f.t, nil too.
+func (f *fetch) join() {
+	if f.keep.joined != nil {
+		f.keep.joined(f.t)
+	}
+}
+
 // allow lets the guard pass the hosts that the user named: in flags always, in the reference only if
 // asked, for a link may come from anybody.
 func (f *fetch) allow() {
 	f.n.guard.Allow(f.r.WebSeeds...)
+	f.n.guard.Allow(f.r.Announce...)
 	if f.ref.Kind == catalog.URL {
 		f.n.guard.Allow(f.ref.URL)
 	}
@@ -103,6 +139,9 @@ func (f *fetch) allow() {
 
 // learn gets the info, from the .torrent or from peers, and judges it.
 func (f *fetch) learn(ctx context.Context) error {
+	if f.meta != nil {
+		return nil
+	}
 	var err error
 	switch f.ref.Kind {
 	case catalog.File:
@@ -129,11 +168,13 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 		return err
 	}
 	spec := engine.Spec{V1: f.ref.V1, V2: f.ref.V2, Name: f.ref.DisplayName}
-	spec.Trackers = f.n.tiers(single(f.ref.Trackers))
-	spec.Peers = resolvePeers(ctx, append(f.ref.Peers, f.n.opts.Network.Peers...), f.on)
+	spec.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
+	spec.Peers = resolvePeers(ctx, slices.Concat(f.ref.Peers, f.r.Peers, f.n.opts.Network.Peers), f.on)
+	spec.MaxUp, spec.MaxDown = f.r.Limits.now(time.Now())
 	if f.t, err = e.Add(spec); err != nil {
 		return err
 	}
+	f.join()
 	var info []byte
 	err = f.watch(ctx, "metadata", f.ref.DisplayName, 0, 0, func() error {
 		info, err = f.t.Metadata(ctx)
@@ -146,11 +187,19 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 	// The torrent is added again with its info, once that is judged: what was added without is private
 	// to nobody, and has no place to put bytes.
 	f.known, f.t = f.t.Found(), nil
+	f.join()
 	return err
 }
 
 // transfer fetches what is missing into staging and moves it into place.
 func (f *fetch) transfer(ctx context.Context) (*located, error) {
+	if f.keep.turn != nil {
+		end, err := f.keep.turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+	}
 	var err error
 	if f.stage, err = fetcher.Open(ctx, f.plan, f.n.log); err != nil {
 		return nil, err
@@ -162,6 +211,11 @@ func (f *fetch) transfer(ctx context.Context) (*located, error) {
 	}
 	total := f.plan.WantedBytes()
 	var from BytesFrom
+	if f.keep.room != nil {
+		if err := f.keep.room(f.r.Dir, total-reused); err != nil {
+			return nil, err
+		}
+	}
 	if reused < total || total == 0 {
 		if err := f.download(ctx, reused, total); err != nil {
 			return nil, err
@@ -200,6 +254,7 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 	if f.t, err = e.Add(spec); err != nil {
 		return err
 	}
+	f.join()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var (
@@ -229,10 +284,11 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 
 // spec is the torrent's own, and what the reference and the flags say beside it.
 func (f *fetch) spec(ctx context.Context) engine.Spec {
-	s := f.n.spec(ctx, f.meta, f.ref.Peers, f.on)
+	s := f.n.spec(ctx, f.meta, slices.Concat(f.ref.Peers, f.r.Peers), f.r.Announce, f.on)
 	if f.ref.Kind == catalog.Magnet {
-		s.Trackers = f.n.tiers(single(f.ref.Trackers))
+		s.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
 	}
+	s.MaxUp, s.MaxDown = f.r.Limits.now(time.Now())
 	s.WebSeeds = append(append(s.WebSeeds, f.ref.WebSeeds...), f.r.WebSeeds...)
 	s.Known = f.known
 	return s
@@ -274,6 +330,7 @@ func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int
 }
 
 func (f *fetch) fetched(from BytesFrom) {
+	f.reused = from.Reused
 	v1, v2 := hashes(f.meta)
 	f.on(Event{Fetched: &Fetched{
 		Path: f.plan.Target(), Name: f.meta.Name, Size: f.plan.WantedBytes(), Files: f.plan.Files(),
@@ -284,21 +341,30 @@ func (f *fetch) fetched(from BytesFrom) {
 
 // seed goes on serving what was fetched, from its place.
 func (f *fetch) seed(ctx context.Context, at *located) error {
-	if f.plan.WantedBytes() < f.meta.Size {
+	if f.part() {
 		tell(f.on, "a part of a torrent is not seeded after the fetch")
 		return nil
 	}
-	s, err := f.n.share(ctx, f.meta, *at, f.t, f.on)
+	if err := f.serve(ctx, at); err != nil {
+		return err
+	}
+	return f.share.run(ctx, f.on)
+}
+
+// part says whether less than the whole torrent was wanted.
+func (f *fetch) part() bool { return f.plan.WantedBytes() < f.meta.Size }
+
+// serve puts the files in place under the torrent that brought them, and no connection is lost.
+func (f *fetch) serve(ctx context.Context, at *located) error {
+	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits}, f.on)
 	if err != nil {
 		return err
 	}
 	f.share = s
 	if f.swap != nil {
-		if err := f.swap.to(ctx, s.source); err != nil {
-			return err
-		}
+		return f.swap.to(ctx, s.source)
 	}
-	return s.run(ctx, f.on)
+	return nil
 }
 
 // explain gives the end of the time a reason and a way out.

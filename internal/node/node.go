@@ -47,12 +47,17 @@ type Node struct {
 
 	mu        sync.Mutex
 	engine    *engine.Engine // nil until a request needs the network
+	keeper    *keeper        // of a daemon; nil else
 	audiences map[*audience]bool
 }
 
-// Open opens the home and judges the network settings. Nothing listens before a request needs it.
+// Open opens the home and judges the settings. Without Daemon, nothing listens before a request needs it; with it, the
+// home is taken, or fault.InUse says who has it, and what it keeps is taken up.
 func Open(_ context.Context, o Options) (*Node, error) {
 	if err := checkNetwork(o.Network); err != nil {
+		return nil, err
+	}
+	if err := checkPolicy(o.Policy); err != nil {
 		return nil, err
 	}
 	home, err := state.Open(o.Home)
@@ -62,19 +67,54 @@ func Open(_ context.Context, o Options) (*Node, error) {
 	n := &Node{opts: o, home: home, files: seeder.NewPool(openFiles), log: o.Log, audiences: map[*audience]bool{}}
 	// What the user names on the command line may be a machine of the user's own.
 	n.guard = netguard.New(netguard.Options{Allow: o.Network.Trackers})
+	if !o.Daemon {
+		return n, nil
+	}
+	k, err := openKeeper(n)
+	if err != nil {
+		return nil, err
+	}
+	// A port that is taken is told now, not in the log of every share.
+	if _, err := n.network(); err != nil {
+		return nil, errors.Join(err, k.close())
+	}
+	n.keeper = k
+	k.resume()
 	return n, nil
 }
 
-// Close leaves every swarm and waits for what was started.
+// Close stops what runs as it is, leaves every swarm and waits for what was started.
 func (n *Node) Close() error {
+	var err error
+	if n.keeper != nil {
+		err = n.keeper.close()
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.engine == nil {
-		return nil
+		return err
 	}
-	err := n.engine.Close()
+	err = errors.Join(err, n.engine.Close())
 	n.engine = nil
 	return err
+}
+
+// Daemon says no: what a node is asked is carried out in its own process.
+func (n *Node) Daemon() bool { return false }
+
+// running is the engine if one was started, nil else.
+func (n *Node) running() *engine.Engine {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.engine
+}
+
+// port is the one that is listened on; 0 before anything is.
+func (n *Node) port() int {
+	if e := n.running(); e != nil {
+		return e.Port()
+	}
+	return 0
 }
 
 // network starts the engine at its first call.

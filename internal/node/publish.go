@@ -23,6 +23,11 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 	if err := n.checkPublish(r); err != nil {
 		return err
 	}
+	if n.keeper != nil && !r.NoSeed {
+		on, end := n.hear(on)
+		defer end()
+		return n.keeper.publish(ctx, r, on)
+	}
 	on, end := n.hear(on)
 	defer end()
 	built, err := n.build(ctx, r, on)
@@ -33,24 +38,30 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 	if err != nil {
 		return err
 	}
-	n.guard.Allow(r.WebSeeds...)
-	for _, tier := range r.Trackers {
-		n.guard.Allow(tier...)
-	}
+	n.guard.Allow(allowedBy(r)...)
 	if r.NoSeed {
 		on(Event{Published: pub})
 		return nil
 	}
-	s, err := n.share(ctx, built.Torrent, built.Located, nil, on)
+	s, err := n.share(ctx, built.Torrent, built.Located, nil, shareOptions{r.Peers, r.Announce, r.Limits}, on)
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	on(Event{Published: pub})
+	if r.UntilCopies > 0 {
+		return s.runUntil(ctx, r.UntilCopies, on)
+	}
 	return s.run(ctx, on)
 }
 
 func (n *Node) checkPublish(r PublishRequest) error {
+	if err := checkKeeping(r.Limits, r.Policy, r.Peers, r.Announce); err != nil {
+		return err
+	}
+	if r.UntilCopies < 0 {
+		return fault.New(fault.Usage, "--until-copies %d is negative", r.UntilCopies)
+	}
 	for _, tier := range r.Trackers {
 		for _, u := range tier {
 			if err := catalog.CheckTracker(u); err != nil {

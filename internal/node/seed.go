@@ -21,12 +21,19 @@ const maxTorrentsFound = 10_000
 // Seed keeps content on disk available until ctx ends. What is not what its torrent says is told and
 // passed over; it is an error if nothing is left, or once the last share has stopped.
 func (n *Node) Seed(ctx context.Context, r SeedRequest, on func(Event)) error {
+	if err := checkKeeping(r.Limits, r.Policy, r.Peers, r.Announce); err != nil {
+		return err
+	}
+	if n.keeper != nil {
+		return n.keeper.seedAll(ctx, r, on)
+	}
 	files, err := findTorrents(r.Torrents)
 	if err != nil {
 		return err
 	}
 	on, end := n.hear(on)
 	defer end()
+	n.guard.Allow(r.Announce...)
 	var (
 		shares []*share
 		last   error
@@ -38,7 +45,7 @@ func (n *Node) Seed(ctx context.Context, r SeedRequest, on func(Event)) error {
 		}
 	}()
 	for _, f := range files {
-		s, err := n.seedOne(ctx, f, r.Data, have, on)
+		s, err := n.seedOne(ctx, f, r, have, on)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -82,7 +89,7 @@ func runAll(ctx context.Context, shares []*share, on func(Event)) error {
 }
 
 // seedOne checks the content of one .torrent and shares it; nil for one that is shared already.
-func (n *Node) seedOne(ctx context.Context, file, data string, have map[string]bool, on func(Event)) (*share, error) {
+func (n *Node) seedOne(ctx context.Context, file string, r SeedRequest, have map[string]bool, on func(Event)) (*share, error) {
 	m, err := metafile.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -92,7 +99,7 @@ func (n *Node) seedOne(ctx context.Context, file, data string, have map[string]b
 		return nil, nil
 	}
 	have[v1+v2] = true
-	dir := data
+	dir := r.Data
 	if dir == "" {
 		dir = filepath.Dir(file)
 	}
@@ -108,7 +115,7 @@ func (n *Node) seedOne(ctx context.Context, file, data string, have map[string]b
 		return nil, differs(m, rep)
 	}
 	at.Stamps = rep.Stamps
-	return n.share(ctx, m, at, nil, on)
+	return n.share(ctx, m, at, nil, shareOptions{r.Peers, r.Announce, r.Limits}, on)
 }
 
 // differs names the first file that is not what the torrent says.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,9 +35,15 @@ type share struct {
 	once    sync.Once
 }
 
+// shareOptions are what a request says of a share beside its torrent.
+type shareOptions struct {
+	peers, announce []string
+	limits          Limits
+}
+
 // share starts to serve verified content. old is a torrent that runs already (after a fetch), nil to add
 // one.
-func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *engine.Torrent, on func(Event)) (*share, error) {
+func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *engine.Torrent, o shareOptions, on func(Event)) (*share, error) {
 	e, err := n.network()
 	if err != nil {
 		return nil, err
@@ -51,8 +58,9 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 	if old != nil {
 		return s, nil
 	}
-	spec := n.spec(ctx, m, nil, on)
+	spec := n.spec(ctx, m, o.peers, o.announce, on)
 	spec.Storage = s.source
+	spec.MaxUp, spec.MaxDown = o.limits.now(time.Now())
 	if s.t, err = e.Add(spec); err != nil {
 		s.close()
 		return nil, fmt.Errorf("sharing %q: %w", m.Name, err)
@@ -83,6 +91,18 @@ func (s *share) run(ctx context.Context, on func(Event)) error {
 	}
 }
 
+// runUntil is run until so many other machines hold every piece.
+func (s *share) runUntil(ctx context.Context, copies int, on func(Event)) error {
+	enough, stop := context.WithCancel(ctx)
+	defer stop()
+	return s.run(enough, func(e Event) {
+		on(e)
+		if e.Seeding != nil && e.Seeding.Copies >= copies {
+			stop()
+		}
+	})
+}
+
 func (s *share) stop(err error, on func(Event)) error {
 	s.t.Close()
 	on(Event{Stopped: &Stopped{Name: s.meta.Name, Reason: err.Error()}})
@@ -97,6 +117,7 @@ func (s *share) seeding(up *rate) *Seeding {
 		Name: s.meta.Name, Infohash: v1, InfohashV2: v2, Path: s.path, Port: s.e.Port(), Peers: st.Peers,
 		Magnet: s.meta.Magnet(announceList(s.meta), s.meta.Meta.UrlList, nil),
 		Up:     up.sample(time.Now(), st.Uploaded), Uploaded: st.Uploaded,
+		Copies: st.Copies, WebSeeds: len(s.meta.Meta.UrlList),
 	}
 }
 
@@ -111,11 +132,11 @@ func (s *share) close() {
 
 // spec is what the engine is told of a torrent whose info is known. Trackers of the command line are
 // tiers of their own, so that they are announced to beside the torrent's.
-func (n *Node) spec(ctx context.Context, m *metafile.Torrent, peers []string, on func(Event)) engine.Spec {
+func (n *Node) spec(ctx context.Context, m *metafile.Torrent, peers, announce []string, on func(Event)) engine.Spec {
 	s := engine.Spec{V1: m.V1, V2: m.V2, Name: m.Name, Info: m.Meta.InfoBytes, PieceLayers: m.Meta.PieceLayers}
-	s.Trackers = n.tiers(m.Meta.UpvertedAnnounceList())
+	s.Trackers = n.tiers(append(m.Meta.UpvertedAnnounceList(), single(announce)...))
 	s.WebSeeds = m.Meta.UrlList
-	s.Peers = resolvePeers(ctx, append(peers, n.opts.Network.Peers...), on)
+	s.Peers = resolvePeers(ctx, slices.Concat(peers, n.opts.Network.Peers), on)
 	return s
 }
 

@@ -1,0 +1,253 @@
+package node
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+const (
+	// careEvery is how often rates, policies and the hour's limits are looked at.
+	careEvery = 5 * time.Second
+	// saveEvery is how often the counters are written: a crash forgets what was sent since, no more.
+	saveEvery = 30 * time.Second
+)
+
+// care looks after all shares, until the keeper closes.
+func (k *keeper) care() {
+	k.wg.Go(k.look)
+	tick := time.NewTicker(careEvery)
+	defer tick.Stop()
+	saved := time.Now()
+	for {
+		k.applyLimits(time.Now())
+		select {
+		case <-k.ctx.Done():
+			return
+		case now := <-tick.C:
+			k.round(now)
+			if now.Sub(saved) >= saveEvery {
+				saved = now
+				if err := k.saveCounters(); err != nil {
+					k.n.log.Error("the counters could not be written", "error", err)
+				}
+			}
+		}
+	}
+}
+
+// round samples every share, tells those who listen, and stops what has done its work.
+func (k *keeper) round(now time.Time) {
+	type told struct {
+		it *item
+		e  Event
+	}
+	var (
+		tell []told
+		done []*item
+		why  = map[*item]string{}
+	)
+	k.mu.Lock()
+	for _, it := range k.items {
+		if it.torrent == nil {
+			continue
+		}
+		s := it.torrent.Stats()
+		it.sample(now, s)
+		if it.state != StateSeeding {
+			continue
+		}
+		if len(it.listeners) > 0 {
+			tell = append(tell, told{it, Event{Seeding: it.seeding(s)}})
+		}
+		if reason := it.enough(now, s); reason != "" {
+			done = append(done, it)
+			why[it] = reason
+		}
+	}
+	k.mu.Unlock()
+	for _, t := range tell {
+		t.it.emit(t.e)
+	}
+	for _, it := range done {
+		k.rest(it, why[it])
+	}
+}
+
+// sample brings the rates up to now. The keeper's mu is held.
+func (it *item) sample(now time.Time, s engine.Stats) {
+	it.up.sample(now, s.Uploaded)
+	it.down.sample(now, s.FromPeers+s.FromWebSeeds)
+}
+
+func (it *item) seeding(s engine.Stats) *Seeding {
+	return &Seeding{
+		Name: it.rec.Name, Infohash: it.rec.Infohash, InfohashV2: it.rec.InfohashV2, Magnet: it.rec.Magnet, Path: it.rec.Path,
+		Port: it.k.n.port(), Peers: s.Peers, Copies: s.Copies, WebSeeds: it.rec.WebSeeds, Up: it.up.mean, Uploaded: it.before.Up + s.Uploaded,
+	}
+}
+
+// enough says why a share has been seeded enough, "" if it has not. The keeper's mu is held.
+func (it *item) enough(now time.Time, s engine.Stats) string {
+	p := it.rec.Policy
+	if p == (Policy{}) {
+		p = it.k.n.opts.Policy
+	}
+	c := it.counted(now, s)
+	switch {
+	case p.Ratio > 0 && it.rec.Size > 0 && float64(c.Up) >= p.Ratio*float64(it.rec.Size):
+		return fmt.Sprintf("sent %.2f times its size, and %.2f is enough", float64(c.Up)/float64(it.rec.Size), p.Ratio)
+	case p.Time > 0 && c.Seconds >= p.Time.Seconds():
+		return fmt.Sprintf("seeded for %v, and that is enough", p.Time)
+	case p.Copies > 0 && s.Copies >= p.Copies:
+		return fmt.Sprintf("%s hold every piece, and that is enough", count(s.Copies, "other machine"))
+	}
+	return ""
+}
+
+// counted are an item's counters at this moment. The keeper's mu is held.
+func (it *item) counted(now time.Time, s engine.Stats) counters {
+	c := it.before
+	c.Up += s.Uploaded
+	c.Down += s.FromPeers + s.FromWebSeeds
+	c.Bad += s.BadPieces
+	if !it.since.IsZero() {
+		c.Seconds += now.Sub(it.since).Seconds()
+	}
+	return c
+}
+
+// settle adds what the torrent under way has counted to the item's past, before it leaves the swarm. k.mu is held.
+func (k *keeper) settle(it *item) {
+	if it.torrent == nil {
+		return
+	}
+	s := it.torrent.Stats()
+	it.before = it.counted(time.Now(), s)
+	it.from.Peers += s.FromPeers
+	it.from.WebSeeds += s.FromWebSeeds
+	it.torrent, it.since = nil, time.Time{}
+	it.up, it.down = rate{}, rate{}
+}
+
+// rest stops a share for good: by a policy, for a reason, or by the user.
+func (k *keeper) rest(it *item, why string) {
+	k.change(it, func(r *record) { r.Rests, r.Why, r.Hint = true, why, "" })
+	k.halt(it)
+	k.mu.Lock()
+	it.state, it.reason, it.hint = StateStopped, why, ""
+	name := it.rec.Name
+	k.mu.Unlock()
+	if why != "" {
+		k.n.log.Info("a share has done its work", "share", name, "reason", why)
+		it.emit(Event{Stopped: &Stopped{Name: name, Reason: why}})
+	}
+}
+
+// saveCounters writes what all shares have sent and received, if it changed.
+func (k *keeper) saveCounters() error {
+	k.mu.Lock()
+	all := make(map[string]counters, len(k.items))
+	now := time.Now()
+	for id, it := range k.items {
+		c := it.before
+		if it.torrent != nil {
+			c = it.counted(now, it.torrent.Stats())
+		}
+		if c != (counters{}) && !it.unsaved {
+			all[id] = c
+		}
+	}
+	same := maps.EqualFunc(all, k.saved, func(a, b counters) bool {
+		a.Seconds, b.Seconds = 0, 0 // an idle disk may sleep
+		return a == b
+	})
+	k.mu.Unlock()
+	if same && k.ctx.Err() == nil {
+		return nil
+	}
+	if err := state.WriteVersioned(k.n.home.Path("counters.json"), countersVersion, countersDoc{all}); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.saved = all
+	k.mu.Unlock()
+	return nil
+}
+
+// applyLimits has the engine hold to the rates of this hour.
+func (k *keeper) applyLimits(now time.Time) {
+	e, err := k.n.network()
+	if err != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e.SetLimits(k.allLimits().now(now))
+	for _, it := range k.items {
+		if it.torrent != nil {
+			it.torrent.SetLimits(it.rec.Limits.now(now))
+		}
+	}
+}
+
+// allLimits are those of all shares together. k.mu is held.
+func (k *keeper) allLimits() Limits {
+	if k.limits != nil {
+		return *k.limits
+	}
+	return Limits{Up: k.n.opts.Network.MaxUp, Down: k.n.opts.Network.MaxDown}
+}
+
+// lookShare is the part of the time that looking at files may take: one in so many.
+const lookShare = 200
+
+func (k *keeper) watch(s *share) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.watched[s] = true
+}
+
+func (k *keeper) unwatch(s *share) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.watched, s)
+}
+
+// look goes round the files of all shares for changes that no read has met, every share each sourceEvery if there are
+// few, and else as often as a two-hundredth of the time allows. A read finds a change at once anyway.
+func (k *keeper) look() {
+	timer := time.NewTimer(sourceEvery)
+	defer timer.Stop()
+	var todo []*share
+	for {
+		select {
+		case <-k.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		k.mu.Lock()
+		n := len(k.watched)
+		if len(todo) == 0 {
+			for s := range k.watched {
+				todo = append(todo, s)
+			}
+		}
+		var s *share
+		for s == nil && len(todo) > 0 {
+			if last := todo[len(todo)-1]; k.watched[last] {
+				s = last
+			}
+			todo = todo[:len(todo)-1]
+		}
+		k.mu.Unlock()
+		begun := time.Now()
+		if s != nil {
+			_ = s.source.Check(k.ctx) // a change goes to the share by itself
+		}
+		timer.Reset(max(sourceEvery/time.Duration(max(n, 1)), lookShare*time.Since(begun)))
+	}
+}

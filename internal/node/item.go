@@ -1,0 +1,292 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// item is one share of a keeper. Its fields are guarded by the keeper's mu, but for those that its goroutine
+// alone uses.
+type item struct {
+	k   *keeper
+	id  string
+	rec record
+
+	state, reason, hint string
+	progress            *Progress
+	torrent             *engine.Torrent // while it is in a swarm; nil else
+	before              counters        // of runs of this share that have ended
+	since               time.Time       // seeding without a break; zero: it is not
+	up, down            rate
+	unsaved             bool // only in memory yet: a publish that is being hashed
+	from                BytesFrom
+
+	stop    context.CancelFunc // ends the goroutine; nil: none runs
+	ended   chan struct{}      // closed when the goroutine has ended
+	outcome error              // of the goroutine; set before ended is closed
+
+	listeners map[*audience]bool
+}
+
+func (k *keeper) newItem(id string, rec record) *item {
+	it := &item{k: k, id: id, rec: rec, listeners: map[*audience]bool{}}
+	switch {
+	case rec.Failed:
+		it.state, it.reason, it.hint = StateFailed, rec.Why, rec.Hint
+	case rec.Finish:
+		it.state = StateDone
+	case rec.Rests:
+		it.state, it.reason = StateStopped, rec.Why
+	default:
+		it.state = StateStarting
+	}
+	return it
+}
+
+// start runs an item in a goroutine of its own. first, if not nil, is done before what its record says. k.mu is held.
+func (k *keeper) start(it *item, first func(ctx context.Context) error) {
+	if it.stop != nil || k.closed {
+		return
+	}
+	ctx, cancel := context.WithCancel(k.ctx)
+	ended := make(chan struct{})
+	it.stop, it.ended, it.outcome = cancel, ended, nil
+	it.state, it.reason, it.hint = StateStarting, "", ""
+	k.wg.Go(func() {
+		defer close(ended)
+		defer cancel()
+		err := k.life(ctx, it, first)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		it.stop, it.outcome, it.progress = nil, err, nil
+	})
+}
+
+// halt ends an item's goroutine and waits for it. k.mu is not held.
+func (k *keeper) halt(it *item) {
+	k.mu.Lock()
+	stop, ended := it.stop, it.ended
+	k.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	if ended != nil {
+		<-ended
+	}
+}
+
+// errAway is a share that cannot go on now and will by itself: its error says why, and back when it may be tried
+// again.
+type errAway struct {
+	error
+	back func() bool
+}
+
+func (e *errAway) Unwrap() error { return e.error }
+
+// lookEvery is how often a share that waits looks whether it can go on.
+const lookEvery = 5 * time.Second
+
+// life is what an item's goroutine does: what the record says, over and over, until it is done, fails or ctx ends.
+func (k *keeper) life(ctx context.Context, it *item, first func(context.Context) error) error {
+	for {
+		err := k.step(ctx, it, first)
+		first = nil
+		k.mu.Lock()
+		k.settle(it)
+		k.mu.Unlock()
+		var away *errAway
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			if k.finished(it) {
+				return nil
+			}
+		case errors.As(err, &away):
+			k.show(it, StateWaiting, err)
+			k.n.log.Warn("a share waits", "share", it.rec.Name, "reason", err)
+			if err := waitUntil(ctx, away.back); err != nil {
+				return err
+			}
+			k.n.log.Info("a share goes on", "share", it.rec.Name)
+		default:
+			k.fail(it, err)
+			return err
+		}
+	}
+}
+
+// step does one thing: brings what is to be fetched, or serves what is there.
+func (k *keeper) step(ctx context.Context, it *item, first func(context.Context) error) error {
+	if first != nil {
+		return first(ctx)
+	}
+	k.mu.Lock()
+	job := it.rec.Fetch
+	k.mu.Unlock()
+	if job != nil {
+		return k.bring(ctx, it, *job)
+	}
+	return k.serve(ctx, it)
+}
+
+func (k *keeper) finished(it *item) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return it.rec.Finish || it.rec.Rests
+}
+
+func waitUntil(ctx context.Context, ready func() bool) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if ready() {
+				return nil
+			}
+		}
+	}
+}
+
+// show says how an item stands; why may be nil.
+func (k *keeper) show(it *item, state string, why error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	it.state, it.reason, it.hint = state, "", ""
+	if why != nil {
+		it.reason, it.hint = why.Error(), fault.HintOf(why)
+	}
+	if state != StateChecking && state != StateFetching {
+		it.progress = nil
+	}
+}
+
+// fail makes a failure last: a daemon that starts again does not try in vain what only the user can mend.
+func (k *keeper) fail(it *item, err error) {
+	k.n.log.Error("a share failed", "share", it.rec.Name, "reason", err)
+	k.show(it, StateFailed, err)
+	k.change(it, func(r *record) { r.Failed, r.Why, r.Hint = true, err.Error(), fault.HintOf(err) })
+}
+
+// change changes an item's record, on disk first. What cannot be written is told, and holds for this run.
+func (k *keeper) change(it *item, edit func(r *record)) {
+	if err := k.tryChange(it, edit); err != nil {
+		k.mu.Lock()
+		edit(&it.rec)
+		k.mu.Unlock()
+		k.n.log.Error("a share's state could not be written", "share", it.rec.Name, "error", err)
+	}
+}
+
+// tryChange changes an item's record on disk, and then in memory; after an error neither is changed.
+func (k *keeper) tryChange(it *item, edit func(r *record)) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	rec := it.rec
+	edit(&rec)
+	if !it.unsaved {
+		if err := k.store.Put(it.id, rec); err != nil {
+			return err
+		}
+	}
+	it.rec = rec
+	return nil
+}
+
+// emit takes note of what happens to an item and tells those who listen.
+func (it *item) emit(e Event) {
+	it.k.mu.Lock()
+	if p := e.Progress; p != nil {
+		it.progress = p
+		switch {
+		case p.Phase == "hashing" || p.Phase == "checking":
+			it.state = StateChecking
+		case it.state != StateQueued:
+			it.state = StateFetching
+		}
+		it.reason = p.Waiting
+	}
+	if e.Message != "" {
+		it.k.n.log.Info(e.Message, "share", it.rec.Name)
+	}
+	list := make([]*audience, 0, len(it.listeners))
+	for a := range it.listeners {
+		list = append(list, a)
+	}
+	it.k.mu.Unlock()
+	for _, a := range list {
+		a.tell(e)
+	}
+}
+
+// attend starts an item, if it does not run, and lets on hear what happens to it until its goroutine ends, with
+// its error, or ctx does, with ctx's, or enough says so of an event.
+func (k *keeper) attend(ctx context.Context, it *item, first func(context.Context) error, on func(Event), enough func(Event) bool) error {
+	satisfied := make(chan struct{})
+	done := false
+	a := &audience{told: map[string]bool{}}
+	a.on = func(e Event) {
+		if done {
+			return
+		}
+		on(e)
+		if enough != nil && enough(e) {
+			done = true
+			close(satisfied)
+		}
+	}
+	k.mu.Lock()
+	it.listeners[a] = true
+	kept := Kept{ID: it.id, Name: it.rec.Name}
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		delete(it.listeners, a)
+		k.mu.Unlock()
+		a.mu.Lock()
+		a.gone = true
+		a.mu.Unlock()
+	}()
+	a.tell(Event{Kept: &kept})
+	k.mu.Lock()
+	k.start(it, first)
+	ended, closed := it.ended, k.closed
+	k.mu.Unlock()
+	if closed {
+		return errEnding
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-satisfied:
+		return nil
+	case <-ended:
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.closed:
+		return errEnding
+	case errors.Is(it.outcome, context.Canceled):
+		return fmt.Errorf("%q was stopped", it.rec.Name)
+	}
+	return it.outcome
+}
+
+var errEnding = fault.Hint(errors.New("the daemon is ending"), "what it keeps goes on when it is started again")
+
+// isGone says whether err is about a file that is not there.
+func isGone(err error) bool {
+	var changed *content.ChangedError
+	return errors.As(err, &changed) && changed.Gone
+}

@@ -1,0 +1,318 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+)
+
+// fetch is Fetch in a daemon: it goes on when the caller goes, and after a crash.
+func (k *keeper) fetch(ctx context.Context, r FetchRequest, ref catalog.Ref, on func(Event)) error {
+	it, there, err := k.newFetch(r, ref)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		on(Event{Kept: &Kept{ID: it.id, Name: there.Name}})
+		on(Event{Fetched: there})
+		return nil
+	}
+	on, end := k.n.hear(on)
+	defer end()
+	fetched := false
+	err = k.attend(ctx, it, nil, on, func(e Event) bool {
+		fetched = fetched || e.Fetched != nil
+		return fetched && !r.Seed
+	})
+	if fetched && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// newFetch makes an item of the request and confirms it. One for the same content and folder that is there
+// already is taken up; if it is shared from there, nothing is left to do.
+func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, error) {
+	rec := record{
+		Kind: "fetch", Name: ref.DisplayName, Fetch: &r, Added: time.Now(),
+		Peers: r.Peers, Announce: r.Announce, Allow: hostsOf(r, ref), Limits: r.Limits, Policy: r.Policy,
+	}
+	if ref.V1 != nil {
+		rec.Infohash = ref.V1.HexString()
+	}
+	if ref.V2 != nil {
+		rec.InfohashV2 = fmt.Sprintf("%x", ref.V2[:])
+	}
+	files := map[string][]byte{}
+	if ref.Kind == catalog.File {
+		m, err := metafile.ReadFile(ref.Path)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := torrentBytes(m)
+		if err != nil {
+			return nil, nil, err
+		}
+		rec.describe(m)
+		// The file may be gone when the daemon is started again.
+		files[torrentFile] = b
+		rec.Fetch.Ref = rec.Magnet
+		if r.AllowPrivate {
+			rec.Allow = append(append(rec.Allow, announceList(m)...), m.Meta.UrlList...)
+		}
+	}
+	if rec.Name == "" {
+		rec.Name = nameOfRef(ref)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if old := k.sameHashes(rec); old != nil {
+		return k.takeUp(old, rec)
+	}
+	it := k.newItem(newID(), rec)
+	if err := k.store.Add(it.id, rec, files); err != nil {
+		return nil, nil, err
+	}
+	k.items[it.id] = it
+	return it, nil, nil
+}
+
+func nameOfRef(ref catalog.Ref) string {
+	switch {
+	case ref.Path != "":
+		return filepath.Base(ref.Path)
+	case ref.URL != "":
+		return ref.URL
+	case ref.V1 != nil:
+		return ref.V1.HexString()
+	}
+	return fmt.Sprintf("%x", ref.V2[:])
+}
+
+// sameHashes is the item of the same torrent as rec; nil if there is none. k.mu is held.
+func (k *keeper) sameHashes(rec record) *item {
+	for _, it := range k.items {
+		if rec.Infohash != "" && it.rec.Infohash == rec.Infohash || rec.InfohashV2 != "" && it.rec.InfohashV2 == rec.InfohashV2 {
+			return it
+		}
+	}
+	return nil
+}
+
+// takeUp lets a fetch go on in an item that is there already. k.mu is held.
+func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
+	job, running := old.rec.Fetch, old.stop != nil
+	switch {
+	case old.unsaved || job == nil && running && old.torrent == nil:
+		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is being looked at", old.rec.Name), "p2pshare status %s shows it", old.id)
+	case job != nil && running && job.Dir == rec.Fetch.Dir && slices.Equal(job.Only, rec.Fetch.Only):
+		return old, nil, nil // both callers hear of it
+	case job != nil && running:
+		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is being fetched into %q", old.rec.Name, job.Dir), "p2pshare remove %s gives up that fetch", old.id)
+	case running && filepath.Dir(old.rec.Path) == rec.Fetch.Dir:
+		r := old.rec
+		return old, &Fetched{
+			Path: r.Path, Name: r.Name, Size: r.Size, Files: r.Files, Infohash: r.Infohash, InfohashV2: r.InfohashV2,
+			BytesFrom: BytesFrom{Reused: r.Size}, Verified: true,
+		}, nil
+	case running:
+		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is here already and is shared from %q", old.rec.Name, old.rec.Path), "copy it from there, or fetch with --alone")
+	}
+	next := old.rec
+	next.Kind, next.Fetch, next.Rests, next.Failed, next.Finish, next.Why, next.Hint = "fetch", rec.Fetch, false, false, false, "", ""
+	next.Peers, next.Announce, next.Allow, next.Limits, next.Policy = rec.Peers, rec.Announce, rec.Allow, rec.Limits, rec.Policy
+	if err := k.store.Put(old.id, next); err != nil {
+		return nil, nil, err
+	}
+	old.rec = next
+	return old, nil, nil
+}
+
+// bring does the fetch of a record, and seeds after it if that was asked.
+func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
+	ref, err := catalog.ParseRef(r.Ref)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	rec := it.rec
+	k.mu.Unlock()
+	k.n.guard.Allow(rec.Allow...)
+	f := &fetch{n: k.n, r: r, ref: ref, on: it.emit, begun: time.Now()}
+	f.r.Limits = rec.Limits
+	if m, err := k.torrentOf(it); err == nil {
+		f.meta = m // of an earlier run, or of the .torrent that was named
+	}
+	known := f.meta != nil
+	defer f.close()
+	ctxRun, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	f.keep = keeping{
+		learned: func(m *metafile.Torrent) error {
+			if known {
+				return nil
+			}
+			return k.learned(it, m)
+		},
+		joined: func(t *engine.Torrent) {
+			k.mu.Lock()
+			k.settle(it) // a look-up that has ended
+			it.torrent = t
+			k.mu.Unlock()
+		},
+		turn: func(ctx context.Context) (func(), error) { return k.turn(ctx, it) },
+		room: func(dir string, missing int64) error { return k.room(ctxRun, stop, dir, missing) },
+	}
+	at, err := f.inTime(ctxRun)
+	if cause := context.Cause(ctxRun); err != nil && ctx.Err() == nil && cause != nil {
+		err = cause // the disk is too full
+	}
+	if err != nil {
+		return k.full(r.Dir, err)
+	}
+	return k.brought(ctx, it, f, at)
+}
+
+// learned keeps what the info says.
+func (k *keeper) learned(it *item, m *metafile.Torrent) error {
+	b, err := torrentBytes(m)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	other := k.holding(m, it)
+	k.mu.Unlock()
+	if other != nil {
+		return fault.Hint(fault.New(fault.InUse, "%q is here already", m.Name), "p2pshare status %s shows it", other.id)
+	}
+	if err := k.store.PutFile(it.id, torrentFile, b); err != nil {
+		return err
+	}
+	return k.tryChange(it, func(r *record) {
+		magnet := r.Magnet
+		r.describe(m)
+		r.Path = filepath.Join(r.Fetch.Dir, m.Name)
+		if magnet != "" {
+			r.Magnet = magnet
+		}
+	})
+}
+
+// turn waits until one more fetch may transfer.
+func (k *keeper) turn(ctx context.Context, it *item) (func(), error) {
+	if k.fetches == nil {
+		return func() {}, nil
+	}
+	if !k.fetches.TryAcquire(1) {
+		k.show(it, StateQueued, fmt.Errorf("%s at a time, and others were first", count(k.n.opts.Fetches, "fetch")))
+		if err := k.fetches.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		k.show(it, StateFetching, nil)
+	}
+	return func() { k.fetches.Release(1) }, nil
+}
+
+// roomEvery is how often the file system that a fetch fills is looked at.
+const roomEvery = 2 * time.Second
+
+// room ends the fetch, through stop, when less than the floor would be left free.
+func (k *keeper) room(ctx context.Context, stop context.CancelCauseFunc, dir string, missing int64) error {
+	if err := k.roomFor(dir, missing); err != nil {
+		return err
+	}
+	if k.n.opts.Floor <= 0 {
+		return nil
+	}
+	k.wg.Go(func() {
+		tick := time.NewTicker(roomEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := k.roomFor(dir, 0); err != nil {
+					stop(err)
+					return
+				}
+			}
+		}
+	})
+	return nil
+}
+
+// roomFor says whether dir's file system has room for more bytes above the floor. What the system does not tell is
+// no reason to wait.
+func (k *keeper) roomFor(dir string, more int64) error {
+	free, err := freeSpace(dir)
+	if err != nil || free-more >= k.n.opts.Floor {
+		return nil
+	}
+	return &errAway{
+		fault.Hint(fmt.Errorf("%d bytes are free for %q, and %d more are to come while %d stay free", free, dir, more, k.n.opts.Floor),
+			"make room, and it goes on by itself"),
+		func() bool {
+			free, err := freeSpace(dir)
+			return err == nil && free-more >= k.n.opts.Floor
+		},
+	}
+}
+
+// full makes a wait of an error that says the disk is full.
+func (k *keeper) full(dir string, err error) error {
+	var away *errAway
+	if errors.As(err, &away) || !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	var before atomic.Int64
+	if free, err := freeSpace(dir); err == nil {
+		before.Store(free)
+	}
+	return &errAway{err, func() bool {
+		free, err := freeSpace(dir)
+		return err == nil && free > max(before.Load(), k.n.opts.Floor)+roomToGoOn
+	}}
+}
+
+// roomToGoOn is how much more has to be free before a fetch that filled the disk is tried again.
+const roomToGoOn = 16 << 20
+
+// brought notes that a fetch is done, and goes on as the request says.
+func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located) error {
+	seed := f.r.Seed && !f.part()
+	if f.r.Seed && !seed {
+		tell(it.emit, "a part of a torrent is not seeded after the fetch")
+	}
+	if seed {
+		if err := k.putStamps(it, *at); err != nil {
+			return err
+		}
+	}
+	k.mu.Lock()
+	it.from.Reused += f.reused
+	k.mu.Unlock()
+	k.change(it, func(r *record) {
+		r.Fetch, r.Done, r.Finish = nil, time.Now(), !seed
+		r.Path = f.plan.Target()
+	})
+	k.n.log.Info("fetched", "share", f.meta.Name, "path", f.plan.Target())
+	if !seed {
+		k.show(it, StateDone, nil)
+		return nil
+	}
+	if err := f.serve(ctx, at); err != nil {
+		return err
+	}
+	return k.seed(ctx, it, f.share)
+}

@@ -1,0 +1,185 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+)
+
+// serve seeds what an item's record says until ctx ends, its files change, which is a reason to begin anew, or
+// the record says that it rests.
+func (k *keeper) serve(ctx context.Context, it *item) error {
+	m, err := k.torrentOf(it)
+	if err != nil {
+		return err
+	}
+	at, err := k.verified(ctx, it, m)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	rec := it.rec
+	k.mu.Unlock()
+	k.n.guard.Allow(rec.Allow...)
+	s, err := k.n.share(ctx, m, at, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits}, it.emit)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return k.seed(ctx, it, s)
+}
+
+// seed keeps a share up until ctx ends or its files are not what they were; the next step of the item finds out
+// what became of them.
+func (k *keeper) seed(ctx context.Context, it *item, s *share) error {
+	k.mu.Lock()
+	it.state, it.reason, it.hint, it.progress = StateSeeding, "", "", nil
+	it.torrent, it.since = s.t, time.Now()
+	k.mu.Unlock()
+	k.watch(s)
+	defer k.unwatch(s)
+	var up rate
+	it.emit(Event{Seeding: s.seeding(&up)})
+	k.n.log.Info("seeding", "share", s.meta.Name, "path", s.path)
+	var changed error
+	select {
+	case <-ctx.Done():
+	case changed = <-s.changed:
+		k.n.log.Warn("files of a share changed", "share", s.meta.Name, "reason", changed)
+	}
+	if changed != nil {
+		it.emit(Event{Level: "warn", Message: changed.Error() + "; it is looked at again"})
+	}
+	return ctx.Err()
+}
+
+func (k *keeper) torrentOf(it *item) (*metafile.Torrent, error) {
+	b, err := k.store.File(it.id, torrentFile)
+	if err != nil {
+		return nil, err
+	}
+	m, err := metafile.Decode(b)
+	if err != nil {
+		// A magnet gives the info alone, which for a v2 torrent is not all of a .torrent.
+		var mi metainfo.MetaInfo
+		if bencode.Unmarshal(b, &mi) != nil {
+			return nil, fmt.Errorf("the torrent of %q: %w", it.rec.Name, err)
+		}
+		if m, err = metafile.FromInfo(mi.InfoBytes); err != nil {
+			return nil, fmt.Errorf("the torrent of %q: %w", it.rec.Name, err)
+		}
+	}
+	if v1, v2 := hashes(m); v1 != it.rec.Infohash || v2 != it.rec.InfohashV2 {
+		return nil, fmt.Errorf("the torrent of %q is another one than its record says", it.rec.Name)
+	}
+	return m, nil
+}
+
+// verified gives where the content is, with stamps of verified bytes. It hashes only if the stamps of an earlier
+// run do not stand.
+func (k *keeper) verified(ctx context.Context, it *item, m *metafile.Torrent) (located, error) {
+	at, err := k.stamped(ctx, it, m)
+	if err == nil || ctx.Err() != nil {
+		return at, err
+	}
+	k.mu.Lock()
+	path := it.rec.Path
+	k.mu.Unlock()
+	if err := present(m, path); err != nil {
+		return located{}, err
+	}
+	k.n.log.Info("hashing a share again", "share", m.Name, "reason", err)
+	k.show(it, StateChecking, errors.New("waits for its turn to be hashed"))
+	if err := k.hashing.Acquire(ctx, 1); err != nil {
+		return located{}, err
+	}
+	defer k.hashing.Release(1)
+	at, err = content.At(m, path)
+	if err != nil {
+		return located{}, err
+	}
+	rep, err := check(ctx, m, at, it.emit)
+	if err != nil {
+		return located{}, err
+	}
+	if !rep.OK {
+		if err := present(m, path); err != nil {
+			return located{}, err // it went while it was hashed
+		}
+		return located{}, differs(m, rep)
+	}
+	at.Stamps = rep.Stamps
+	return at, k.putStamps(it, at)
+}
+
+// stamped gives the content as the stamps of an earlier run have it, if nothing has changed since.
+func (k *keeper) stamped(ctx context.Context, it *item, m *metafile.Torrent) (located, error) {
+	b, err := k.store.File(it.id, stampsFile)
+	if err != nil {
+		return located{}, err
+	}
+	at, err := decodeStamps(b)
+	if err != nil {
+		return located{}, err
+	}
+	if err := at.Check(m); err != nil {
+		return located{}, err
+	}
+	return at.Restamped(ctx)
+}
+
+func (k *keeper) putStamps(it *item, at located) error {
+	b, err := encodeStamps(at)
+	if err != nil {
+		return err
+	}
+	if err := k.store.PutFile(it.id, stampsFile, b); err != nil {
+		// It costs a hashing at the next start, no more.
+		k.n.log.Warn("the stamps of a share could not be written", "share", it.rec.Name, "error", err)
+	}
+	return nil
+}
+
+// present says whether the content of m is at path, all of it as far as names tell. A drive that is away takes
+// its files along, and the share is there again with it.
+func present(m *metafile.Torrent, path string) error {
+	away := func(err error) error {
+		return &errAway{
+			fault.Hint(fmt.Errorf("its files are away: %w", err), "it goes on when they are back; p2pshare remove forgets it"),
+			func() bool { return missing(m, path) == nil },
+		}
+	}
+	if err := missing(m, path); err != nil {
+		return away(err)
+	}
+	return nil
+}
+
+// missing names a file of the content that is not there, or cannot be looked at.
+func missing(m *metafile.Torrent, path string) error {
+	at, err := content.At(m, path)
+	if err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			return fmt.Errorf("%q is gone", path)
+		}
+		return err
+	}
+	for i := range at.Paths {
+		if _, err := os.Stat(at.File(i)); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%q is gone", at.File(i))
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}

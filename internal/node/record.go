@@ -1,0 +1,127 @@
+package node
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/anacrolix/torrent/bencode"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+)
+
+// Versions of what the home keeps; see SPEC.md.
+const (
+	recordVersion   = 1
+	countersVersion = 1
+	limitsVersion   = 1
+)
+
+// The files of a record.
+const (
+	torrentFile = "torrent" // the .torrent
+	stampsFile  = "stamps"  // where the content lies, and its stamps
+)
+
+// record is what the home keeps of a share, but its .torrent and stamps, and its counters, which change all the
+// time.
+type record struct {
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Path       string `json:"path,omitempty"`
+	Infohash   string `json:"infohash,omitempty"`
+	InfohashV2 string `json:"infohash_v2,omitempty"`
+	Magnet     string `json:"magnet,omitempty"`
+	Size       int64  `json:"size,omitempty"`
+	Files      int    `json:"files,omitempty"`
+	Private    bool   `json:"private,omitempty"`
+	WebSeeds   int    `json:"webseeds,omitempty"`
+
+	Rests  bool   `json:"rests,omitempty"`  // stopped, by the user or a policy
+	Why    string `json:"why,omitempty"`    // it rests, if not by the user, or has failed
+	Hint   string `json:"hint,omitempty"`   // with Why
+	Failed bool   `json:"failed,omitempty"` // it can't go on before the user starts it again
+
+	Fetch  *FetchRequest `json:"fetch,omitempty"` // until it is done
+	Finish bool          `json:"finish,omitzero"` // a fetch that is done, and not to be seeded
+
+	Peers    []string  `json:"peers,omitempty"`
+	Announce []string  `json:"announce,omitempty"`
+	Allow    []string  `json:"allow,omitempty"` // URLs whose hosts the user named: they may be private addresses
+	Limits   Limits    `json:"limits"`
+	Policy   Policy    `json:"policy"`
+	Added    time.Time `json:"added"`
+	Done     time.Time `json:"done,omitzero"`
+}
+
+// describe fills in what the torrent says.
+func (r *record) describe(m *metafile.Torrent) {
+	r.Name, r.Size, r.Files = m.Name, m.Size, len(m.Files)
+	r.Infohash, r.InfohashV2 = hashes(m)
+	r.Magnet = m.Magnet(announceList(m), m.Meta.UrlList, nil)
+	r.WebSeeds = len(m.Meta.UrlList)
+	r.Private = m.Private
+}
+
+// counters are what a share did, over all runs.
+type counters struct {
+	Up, Down int64   // bytes of payload
+	Bad      int64   // pieces
+	Seconds  float64 // of seeding
+}
+
+// countersDoc is counters.json.
+type countersDoc struct {
+	Shares map[string]counters `json:"shares"`
+}
+
+// place is a file of the stamps: short, for a share may have 100,000 of them.
+type place struct {
+	Path  string `json:"p"`
+	Size  int64  `json:"s"`
+	MTime int64  `json:"m"` // nanoseconds since 1970
+	Inode uint64 `json:"i,omitempty"`
+	Dev   uint64 `json:"d,omitempty"`
+}
+
+type placesDoc struct {
+	Root  string  `json:"root"`
+	Files []place `json:"files"`
+}
+
+func encodeStamps(at located) ([]byte, error) {
+	doc := placesDoc{Root: at.Root, Files: make([]place, len(at.Paths))}
+	for i, p := range at.Paths {
+		s := at.Stamps[i]
+		doc.Files[i] = place{Path: p, Size: s.Size, Inode: s.Inode, Dev: s.Dev}
+		if !s.MTime.IsZero() {
+			doc.Files[i].MTime = s.MTime.UnixNano()
+		}
+	}
+	return json.Marshal(doc)
+}
+
+func decodeStamps(b []byte) (located, error) {
+	var doc placesDoc
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return located{}, fmt.Errorf("reading the stamps: %w", err)
+	}
+	at := located{Root: doc.Root, Paths: make([]string, len(doc.Files)), Stamps: make([]content.Stamp, len(doc.Files))}
+	for i, f := range doc.Files {
+		at.Paths[i] = f.Path
+		if f.MTime != 0 || f.Size != 0 || f.Inode != 0 {
+			at.Stamps[i] = content.Stamp{Size: f.Size, MTime: time.Unix(0, f.MTime), Inode: f.Inode, Dev: f.Dev}
+		}
+	}
+	return at, nil
+}
+
+// torrentBytes are m's, as a .torrent.
+func torrentBytes(m *metafile.Torrent) ([]byte, error) {
+	b, err := bencode.Marshal(m.Meta)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the torrent %q: %w", m.Name, err)
+	}
+	return b, nil
+}
