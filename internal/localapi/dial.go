@@ -1,0 +1,127 @@
+package localapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+// ErrNoDaemon says that no daemon holds the home: the caller may open a node on it.
+var ErrNoDaemon = errors.New("no daemon runs on this home")
+
+// LockName is the lock that a daemon holds for its life.
+const LockName = "daemon"
+
+// errDeaf is a socket that nobody listens on, or none at all.
+var errDeaf = errors.New("nobody listens on the socket")
+
+// Dial finds the daemon of the home. Errors: ErrNoDaemon if none holds it; fault.InUse if one does and does not
+// answer; fault.Denied if the home or the socket is another user's, before anything is sent; what the versions
+// are if the daemon speaks another protocol.
+func Dial(ctx context.Context, home, version string) (*Client, error) {
+	if _, err := os.Stat(home); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoDaemon
+	}
+	h, err := state.Open(home) // refuses another user's
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{home: h, version: version}
+	wait, stop := context.WithTimeout(ctx, startWait)
+	defer stop()
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
+		err := c.meet(ctx)
+		if !errors.Is(err, errDeaf) {
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		}
+		pid, held, lockErr := h.Holder(LockName)
+		switch {
+		case lockErr != nil:
+			return nil, lockErr
+		case !held:
+			return nil, ErrNoDaemon
+		case !rest(wait, pause):
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, silent(home, pid)
+		}
+	}
+}
+
+// silent is a daemon that holds the home and does not answer.
+func silent(home string, pid int) error {
+	if pid == 0 {
+		return fault.Hint(fault.New(fault.InUse, "a p2pshare holds the home %q and does not answer", home),
+			"end it, or give this one another home with --home")
+	}
+	return fault.Hint(fault.New(fault.InUse, "process %d holds the home %q and does not answer", pid, home),
+		"if it is just starting, try again; else end it (kill %d), or give this one another home with --home", pid)
+}
+
+// meet asks who answers. errDeaf if nobody does.
+func (c *Client) meet(ctx context.Context) error {
+	path, err := SocketPath(c.home.Dir())
+	if err == nil {
+		err = checkSocket(path)
+	}
+	if err == nil && filepath.Dir(path) != c.home.Dir() {
+		err = checkFolder(filepath.Dir(path))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return errDeaf
+	}
+	if err != nil {
+		return err
+	}
+	c.path = path
+	return c.greet(ctx)
+}
+
+// rest waits for d with some chance in it, so that many who wait do not come back together; false if ctx ends.
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d/2 + rand.N(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// deaf says whether a failed connect means that nobody listens.
+func deaf(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
+}
+
+// crowded says whether a failed connect means that too many others connect at the moment: the socket's queue, or
+// the table of open files, is full.
+func crowded(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// otherAPI is a daemon that speaks another version of the protocol.
+func (c *Client) otherAPI(theirs, program string) error {
+	who := "the daemon"
+	if pid, held, err := c.home.Holder(LockName); err == nil && held && pid != 0 {
+		who = fmt.Sprintf("the daemon (process %d)", pid)
+	}
+	if program == "" {
+		program = "of a version it does not tell"
+	}
+	return fault.Hint(fmt.Errorf("%s is p2pshare %s and speaks version %s of the protocol; this is p2pshare %s and speaks version %d",
+		who, program, theirs, c.version, api), "use the daemon's p2pshare, or end the daemon and start it with this one: p2pshare daemon --detach")
+}
