@@ -1,0 +1,330 @@
+package signed_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+func signedInt(n int64) string { return strconv.FormatInt(n, 10) }
+
+// checkAgainstJSON holds that what is canonical is what encoding/json makes of what it reads.
+func checkAgainstJSON(t *testing.T, b []byte) {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		t.Fatalf("%q is canonical, and not JSON: %v", b, err)
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	if got := bytes.TrimSuffix(out.Bytes(), []byte("\n")); !bytes.Equal(got, b) {
+		t.Fatalf("%q is canonical, and encodes to %q", b, got)
+	}
+}
+
+func TestCanonical(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"empty", `{}`, ""},
+		{"all kinds", `{"a":"x","b":[],"c":[1,-2,"y"],"d":{"e":true,"f":false},"z":9007199254740991}`, ""},
+		{"escapes", `{"a":"\"\\\b\f\n\r\t\u0000\u001f/é😀"}`, ""},
+		{"capitals before small letters", `{"A":1,"a":2}`, ""},
+		{"array", `[]`, "no object"},
+		{"nothing", ``, "no object"},
+		{"blank in front", ` {}`, "no object"},
+		{"newline behind", "{}\n", "after the object"},
+		{"blank", `{"a": 1}`, "no value"},
+		{"keys out of order", `{"b":1,"a":1}`, "not above"},
+		{"key twice", `{"a":1,"a":1}`, "not above"},
+		{"inner key twice", `{"a":{"b":1,"b":1}}`, "not above"},
+		{"escaped key", `{"\u0061":1}`, "printable ASCII"},
+		{"key not ASCII", `{"é":1}`, "printable ASCII"},
+		{"null", `{"a":null}`, "no value"},
+		{"fraction", `{"a":1.5}`, "plain integer"},
+		{"exponent", `{"a":1e3}`, "plain integer"},
+		{"leading zero", `{"a":01}`, "plain integer"},
+		{"minus zero", `{"a":-0}`, "plain integer"},
+		{"plus", `{"a":+1}`, "no value"},
+		{"54 bits", `{"a":9007199254740992}`, "53 bits"},
+		{"20 digits", `{"a":12345678901234567890}`, "plain integer"},
+		{"escaped slash", `{"a":"\/"}`, "escape"},
+		{"escaped letter", `{"a":"\u0061"}`, "escape"},
+		{"escape in capitals", `{"a":"\u001F"}`, "escape"},
+		{"long escape of a newline", `{"a":"\u000a"}`, "escape"},
+		{"surrogates", `{"a":"\ud83d\ude00"}`, "escape"},
+		{"raw newline", "{\"a\":\"\n\"}", "control character"},
+		{"line separator", "{\"a\":\"\u2028\"}", "line separator"},
+		{"not UTF-8", "{\"a\":\"\xff\"}", "not UTF-8"},
+		{"open string", `{"a":"x`, "without end"},
+		{"open object", `{"a":1`, "comma or brace"},
+		{"open array", `{"a":[1`, "comma or bracket"},
+		{"trailing comma", `{"a":1,}`, "no key"},
+		{"trailing comma in an array", `{"a":[1,]}`, "no value"},
+		{"too deep", `{"a":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`, "too deeply"},
+		{"two values", `{"a":1}{}`, "after the object"},
+		{"zero byte", "{\"a\":\x00}", "no value"},
+	} {
+		err := signed.Canonical([]byte(c.in))
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			} else {
+				checkAgainstJSON(t, []byte(c.in))
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+	if _, err := signed.Marshal(struct{ B, A int }{1, 2}); err == nil {
+		t.Error("Marshal of keys out of order: got nil, want an error")
+	}
+}
+
+func TestFields(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		read     func(f *signed.Fields) any
+		want     any
+		err      string
+	}{
+		{"text", `{"a":"x\ny"}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "x\ny", ""},
+		{"no text", `{}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", ""},
+		{"empty text", `{"a":""}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", "not left out"},
+		{"long text", `{"a":"123456"}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", "more than 5"},
+		{"number for text", `{"a":1}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", "no string"},
+		{"text missing", `{}`, func(f *signed.Fields) any { return f.NeedText("a", 5) }, "", "missing"},
+		{"int", `{"a":-3}`, func(f *signed.Fields) any { return f.Int("a", -5, 5) }, int64(-3), ""},
+		{"zero int", `{"a":0}`, func(f *signed.Fields) any { return f.Int("a", -5, 5) }, int64(0), "not left out"},
+		{"int beyond", `{"a":6}`, func(f *signed.Fields) any { return f.NeedInt("a", -5, 5) }, int64(0), "not from -5 to 5"},
+		{"text for int", `{"a":"6"}`, func(f *signed.Fields) any { return f.NeedInt("a", -5, 5) }, int64(0), "no integer"},
+		{"flag", `{"a":true}`, func(f *signed.Fields) any { return f.Flag("a") }, true, ""},
+		{"false flag", `{"a":false}`, func(f *signed.Fields) any { return f.Flag("a") }, false, "not left out"},
+		{"bytes", `{"a":"AQI="}`, func(f *signed.Fields) any { return string(f.Bytes("a", 2)) }, "\x01\x02", ""},
+		{"bytes with spare bits", `{"a":"AQJ="}`, func(f *signed.Fields) any { return string(f.Bytes("a", 2)) }, "", "base64"},
+		{"bytes with a newline", `{"a":"AQ\nI="}`, func(f *signed.Fields) any { return string(f.Bytes("a", 5)) }, "", "base64"},
+		{"bytes missing", `{}`, func(f *signed.Fields) any { return string(f.NeedBytes("a", 5)) }, "", "missing"},
+		{"hash in capitals", `{"a":"` + strings.Repeat("AB", 32) + `"}`, func(f *signed.Fields) any { return f.NeedHash("a") == signed.Hash{} }, true, "lower-case"},
+		{"texts", `{"a":["x","y"]}`, func(f *signed.Fields) any { return strings.Join(f.Texts("a", 2, 1), " ") }, "x y", ""},
+		{"too many texts", `{"a":["x","y","z"]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "more than 2"},
+		{"no texts, written", `{"a":[]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "not left out"},
+		{"number among texts", `{"a":["x",1]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "no string"},
+		{"sizes", `{"a":{"` + strings.Repeat("ab", 32) + `":-1}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 1, ""},
+		{"sizes of no key", `{"a":{"x":1}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 0, "hex digits"},
+		{"size beyond", `{"a":{"` + strings.Repeat("ab", 32) + `":6}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 0, "no integer from"},
+		{"raw", `{"a":{"b":1}}`, func(f *signed.Fields) any { return string(f.Raw("a")) }, `{"b":1}`, ""},
+		{"raw of a number", `{"a":1}`, func(f *signed.Fields) any { return string(f.Raw("a")) }, "", "no object"},
+		{"unread field", `{"a":"x","b":1}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "x", `unknown field "b"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := signed.ReadFields([]byte(c.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := c.read(f)
+			if got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+			err = f.Done()
+			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("got %v, want %q", err, c.err)
+			}
+		})
+	}
+}
+
+func TestLink(t *testing.T) {
+	_, gid := chain(t)
+	public := signed.Link{Group: gid, Kind: signed.Public}
+	private := signed.Link{Group: gid, Kind: signed.Private, Secret: [16]byte{1, 2, 3}, Hints: []string{"10.0.0.1:6881", "[2001:db8::1]:7", "nas.example:9"}}
+	golden(t, "links", []byte(public.String()+"\n"+private.String()+"\n"))
+	for _, l := range []signed.Link{public, private} {
+		for _, s := range []string{l.String(), " " + strings.Replace(l.String(), "p2pshare:", "P2PSHARE:", 1) + "\n"} {
+			got, err := signed.ParseLink(s)
+			if err != nil || got.String() != l.String() {
+				t.Errorf("ParseLink(%q): got %v, %v", s, got, err)
+			}
+		}
+	}
+	if got, err := signed.ParseLink(strings.ToUpper(public.String())); err != nil || got.Group != gid {
+		t.Errorf("in capitals: got %v, %v", got, err)
+	}
+	if got, err := signed.ParseLink(public.String() + "?later=1&p=h:1"); err != nil || len(got.Hints) != 1 {
+		t.Errorf("an unknown parameter: got %v, %v", got, err)
+	}
+	if s := fmt.Sprint(private.LogValue()); strings.Contains(s, "aebag") && len(s) > 60 {
+		t.Errorf("LogValue tells the secret: %q", s)
+	}
+}
+
+func TestLinkRefuses(t *testing.T) {
+	_, gid := chain(t)
+	good := signed.Link{Group: gid, Kind: signed.Public}.String()
+	for _, c := range []struct {
+		name, in string
+		want     signed.Reason
+		words    string
+	}{
+		{"nothing", "", signed.Malformed, "not a p2pshare link"},
+		{"a magnet", "magnet:?xt=x", signed.Malformed, "not a p2pshare link"},
+		{"cut short", good[:len(good)-1], signed.Checksum, "mistyped"},
+		{"cut by two", good[:len(good)-2], signed.Checksum, "mistyped"},
+		{"one more", good + "a", signed.Checksum, "mistyped"},
+		{"a 1 for an l", good[:12] + "1" + good[13:], signed.Checksum, "mistyped"},
+		{"spare bits", strings.TrimSuffix(good, good[len(good)-1:]) + string(good[len(good)-1]^1), signed.Checksum, "mistyped"},
+		{"no port", good + "?p=10.0.0.1", signed.Malformed, "not HOST:PORT"},
+		{"a path for a host", good + "?p=a/b:1", signed.Malformed, "not HOST:PORT"},
+		{"port 0", good + "?p=a:0", signed.Malformed, "not HOST:PORT"},
+		{"nine addresses", good + "?p=a:1" + strings.Repeat("&p=a:1", 8), signed.TooLarge, "more than 8"},
+		{"5 KiB", good + "?x=" + strings.Repeat("x", 5<<10), signed.TooLarge, "more than"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := signed.ParseLink(c.in)
+			wantReason(t, err, c.want, c.words)
+			if fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
+				t.Errorf("kind %v, hint %q", fault.KindOf(err), fault.HintOf(err))
+			}
+		})
+	}
+	// Every single wrong letter is found; of two that change places, as 16 bits allow, all but one in 65,536.
+	body := strings.TrimPrefix(good, "p2pshare:")
+	for i := range body {
+		for _, c := range "abcdefghijklmnopqrstuvwxyz234567" {
+			if byte(c) == body[i] {
+				continue
+			}
+			if l, err := signed.ParseLink("p2pshare:" + body[:i] + string(c) + body[i+1:]); err == nil {
+				t.Errorf("letter %d changed to %c: taken as %v", i, c, l)
+			}
+		}
+	}
+}
+
+func TestDerivations(t *testing.T) {
+	_, gid := chain(t)
+	public := signed.Link{Group: gid, Kind: signed.Public}
+	private := signed.Link{Group: gid, Kind: signed.Private, Secret: [16]byte{1, 2, 3}}
+	var out bytes.Buffer
+	seen := map[string]string{}
+	for name, l := range map[string]signed.Link{"public": public, "private": private} {
+		for _, day := range []int64{20717, 20718} {
+			seen[fmt.Sprintf("%s rendezvous %d", name, day)] = fmt.Sprintf("%x", l.Rendezvous(day))
+			seen[fmt.Sprintf("%s sni %d", name, day)] = l.ServerName(day)
+		}
+		seen[name+" lobby"] = l.Lobby().Public().String()
+	}
+	seen["slot join"] = fmt.Sprintf("%x", signed.SlotTag(gid, "join"))
+	values := map[string]bool{}
+	for _, k := range slices.Sorted(maps.Keys(seen)) {
+		fmt.Fprintf(&out, "%s %s\n", k, seen[k])
+		values[seen[k]] = true
+	}
+	if len(values) != len(seen) {
+		t.Errorf("%d values of %d differ", len(values), len(seen))
+	}
+	golden(t, "derived", out.Bytes())
+	if got := signed.DayOf(now); got != 20717 {
+		t.Errorf("day: got %d, want 20717", got)
+	}
+}
+
+func TestClock(t *testing.T) {
+	ms := now.UnixMilli()
+	for _, c := range []struct {
+		name       string
+		last, seen int64
+		want       int64
+	}{
+		{"the wall's", ms - 5, ms - 9, ms},
+		{"after the last", ms + 5, 0, ms + 6},
+		{"after what was seen", ms - 5, ms + 9, ms + 10},
+		{"ten minutes ahead", 0, ms + 600_000 - 1, ms + 600_000},
+	} {
+		if got, err := signed.NextTime(now, c.last, c.seen); err != nil || got != c.want {
+			t.Errorf("%s: got %d, %v, want %d", c.name, got, err, c.want)
+		}
+	}
+	_, err := signed.NextTime(now, 0, ms+600_000)
+	wantReason(t, err, signed.ClockOff, "10m0s ahead")
+
+	at := func(ds ...time.Duration) (out []time.Time) {
+		for _, d := range ds {
+			out = append(out, now.Add(d))
+		}
+		return out
+	}
+	if d, err := signed.Skew(now, nil); d != 0 || err != nil {
+		t.Errorf("no peers: got %v, %v", d, err)
+	}
+	if d, err := signed.Skew(now, at(time.Hour, time.Second, -time.Hour)); d != -time.Second || err != nil {
+		t.Errorf("two that are wrong on either side: got %v, %v", d, err)
+	}
+	_, err = signed.Skew(now, at(-time.Hour, -time.Hour, 0))
+	wantReason(t, err, signed.ClockOff, "1h0m0s off")
+	for d, want := range map[time.Duration]signed.Age{time.Hour: signed.Fresh, 49 * time.Hour: signed.Aging, 721 * time.Hour: signed.Stale, -time.Minute: signed.Fresh} {
+		if got := signed.AgeOf(now, now.Add(-d), 720); got != want {
+			t.Errorf("heard of %v ago: got %v, want %v", d, got, want)
+		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	s := secret("x")
+	for _, f := range []string{"%v", "%s", "%+v", "%#v"} {
+		if got := fmt.Sprintf(f, s); got != "redacted" {
+			t.Errorf("%s: got %q", f, got)
+		}
+	}
+	if b, err := json.Marshal(s); err != nil || string(b) != `"redacted"` {
+		t.Errorf("JSON: got %s, %v", b, err)
+	}
+	sig := s.Sign("hello", []byte("m"))
+	k := s.Public()
+	if !k.Verify("hello", []byte("m"), sig) {
+		t.Error("a good signature does not verify")
+	}
+	if k.Verify("bye", []byte("m"), sig) || k.Verify("hello", []byte("n"), sig) || k.Verify("hello", []byte("m"), sig[:63]) || key("y").Verify("hello", []byte("m"), sig) {
+		t.Error("a wrong signature verifies")
+	}
+	made, err := signed.NewSecret(bytes.NewReader(s.Seed()))
+	if err != nil || made.Public() != k {
+		t.Errorf("from its seed: %v, %v", made.Public(), err)
+	}
+	if _, err := signed.NewSecret(bytes.NewReader(nil)); err == nil {
+		t.Error("no random: got a key")
+	}
+	if _, err := signed.SecretFromSeed([]byte("short")); err == nil {
+		t.Error("short seed: got a key")
+	}
+}
+
+func FuzzLink(f *testing.F) {
+	_, gid := chain(f)
+	f.Add(signed.Link{Group: gid, Kind: signed.Public}.String())
+	f.Add(signed.Link{Group: gid, Kind: signed.Private, Hints: []string{"a:1"}}.String())
+	f.Add("p2pshare:?p=")
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := signed.ParseLink(s)
+		if err != nil {
+			return
+		}
+		if again, err := signed.ParseLink(l.String()); err != nil || again.String() != l.String() {
+			t.Fatalf("%q prints as %q, which reads as %v, %v", s, l, again, err)
+		}
+	})
+}

@@ -1,0 +1,53 @@
+package signed
+
+import (
+	"slices"
+	"time"
+)
+
+// NextTime is the time of the next record of a log: after its last one and after all that was seen in the group
+// (0: none), so that what follows from another record stands behind it, and the wall clock's where that is later.
+// It refuses when that would be further ahead than others accept: this clock is slow, or theirs fast.
+func NextTime(now time.Time, last, seen int64) (int64, error) {
+	n := max(now.UnixMilli(), last+1, seen+1)
+	if ahead := time.Duration(n-now.UnixMilli()) * time.Millisecond; ahead > MaxAhead {
+		return 0, refuse("clock", ClockOff, "the group's records are %v ahead of this clock", ahead.Round(time.Second))
+	}
+	return n, nil
+}
+
+// Skew is how far this clock is ahead of its peers', the median of theirs at the moment now was read. It refuses,
+// beside telling, when that is more than MaxAhead: who signs with such a clock is not believed.
+func Skew(now time.Time, peers []time.Time) (time.Duration, error) {
+	if len(peers) == 0 {
+		return 0, nil
+	}
+	sorted := slices.SortedFunc(slices.Values(peers), time.Time.Compare)
+	d := now.Sub(sorted[len(sorted)/2])
+	if d > MaxAhead || d < -MaxAhead {
+		return d, refuse("clock", ClockOff, "this clock is %v off that of the other members", d.Abs().Round(time.Second))
+	}
+	return d, nil
+}
+
+// Age is how believable it is that nothing newer is withheld.
+type Age int
+
+const (
+	Fresh Age = iota // heard of within FreshFor
+	Aging
+	Stale // not heard of for longer than the group allows
+)
+
+func (a Age) String() string { return [...]string{"fresh", "old", "stale"}[a] }
+
+// AgeOf judges the latest time that was heard of against the hours after which a group is stale.
+func AgeOf(now, heard time.Time, stale int64) Age {
+	switch d := now.Sub(heard); {
+	case d > time.Duration(stale)*time.Hour:
+		return Stale
+	case d > FreshFor:
+		return Aging
+	}
+	return Fresh
+}
