@@ -111,8 +111,9 @@ type SeedRequest struct {
 
 // VerifyRequest asks whether content on disk is what a torrent says.
 type VerifyRequest struct {
-	Torrent string `json:"torrent"`        // a .torrent file, absolute
-	Data    string `json:"data,omitempty"` // the content itself, absolute; empty: the torrent's name beside it
+	Torrent string `json:"torrent,omitempty"` // a .torrent file, absolute
+	Ref     string `json:"ref,omitempty"`     // or a share of the home
+	Data    string `json:"data,omitempty"`    // the content itself, absolute; empty: the torrent's name beside it, the share's own
 }
 
 // Verified is the outcome of a check, file by file.

@@ -2,11 +2,14 @@ package cli
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/p2pshare/p2pshare/internal/config"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/spelling"
 )
 
 // words is a command line put in order: urfave/cli stops reading flags at the first argument, so
@@ -15,7 +18,21 @@ type words struct {
 	command *command // nil: none was named
 	flags   []string // --name=value, or --name
 	args    []string
-	fromEnv map[string]string // flag -> the variable that gave it
+	from    map[string]origin // where a flag that the line does not set comes from
+}
+
+// origin is where the value of a flag comes from, if not from the line.
+type origin struct {
+	Variable string `json:"variable,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+}
+
+func (o origin) String() string {
+	if o.File != "" {
+		return o.File + ":" + strconv.Itoa(o.Line)
+	}
+	return o.Variable
 }
 
 func (w words) help() bool { return slices.Contains(w.flags, "--help") }
@@ -29,7 +46,7 @@ func (w words) line() []string {
 // anywhere, up to a "--". A flag that the command does not know is refused with the closest one.
 // What the line does not set is taken from the environment.
 func arrange(table []command, args []string, getenv func(string) string) (words, error) {
-	w := words{fromEnv: make(map[string]string)}
+	w := words{from: make(map[string]origin)}
 	union := commonFlags()
 	for _, c := range table {
 		union = append(union, c.flags...)
@@ -102,37 +119,63 @@ func (w *words) take(table []command, args ...string) error {
 	return nil
 }
 
-func (w *words) addEnv(own []cli.Flag, getenv func(string) string) error {
+// given are the flags that the line sets, by their long names.
+func (w words) given() map[string]bool {
 	set := make(map[string]bool)
 	for _, f := range w.flags {
-		name, _, _ := strings.Cut(f, "=")
+		name, _, _ := strings.Cut(strings.TrimPrefix(f, "--"), "=")
 		set[name] = true
 	}
+	return set
+}
+
+// addEnv takes from the environment what the line does not set.
+func (w *words) addEnv(own []cli.Flag, getenv func(string) string) error {
+	set := w.given()
 	for _, f := range own {
-		variable, long := envName(w.command.name, f), "--"+f.Names()[0]
-		if variable == "" || set[long] || getenv(variable) == "" {
+		name, variable := f.Names()[0], envName(w.command.name, f)
+		if variable == "" || set[name] || getenv(variable) == "" {
 			continue
 		}
-		value := getenv(variable)
+		values := []string{getenv(variable)}
 		switch f.(type) {
 		case *cli.BoolFlag:
-			on, err := parseBool(value)
+			on, err := parseBool(values[0])
 			if err != nil {
-				return usagef("%s=%q is neither yes nor no", variable, value)
+				return usagef("%s=%q is neither yes nor no", variable, values[0])
 			}
-			if on {
-				w.flags = append(w.flags, long)
-			}
+			values[0] = strconv.FormatBool(on)
 		case *cli.StringSliceFlag:
-			for _, v := range strings.Fields(value) {
-				w.flags = append(w.flags, long+"="+v)
-			}
-		default:
-			w.flags = append(w.flags, long+"="+value)
+			values = strings.Fields(values[0])
 		}
-		w.fromEnv[f.Names()[0]] = variable
+		for _, v := range values {
+			if err := judge(name, v); err != nil {
+				return fault.Hint(usagef("%s: %w", variable, err), "%s", fault.HintOf(err))
+			}
+			w.flags = append(w.flags, "--"+name+"="+v)
+		}
+		w.from[name] = origin{Variable: variable}
 	}
 	return nil
+}
+
+// addFile takes from the configuration file what neither the line nor the environment sets.
+func (w *words) addFile(file *config.File) {
+	set := w.given()
+	for _, f := range w.command.allFlags() {
+		name, section := f.Names()[0], sectionOf(w.command.name, f)
+		if section == "" || set[name] {
+			continue
+		}
+		v, ok := file.Get(section, name)
+		if !ok {
+			continue
+		}
+		for _, text := range v.Texts {
+			w.flags = append(w.flags, "--"+name+"="+text)
+		}
+		w.from[name] = origin{File: file.Path(), Line: v.Line}
+	}
 }
 
 func parseBool(s string) (bool, error) {
@@ -190,7 +233,7 @@ func unknownFlag(c *command, known []cli.Flag, name string) error {
 	if c != nil {
 		err = usagef("%s has no flag %q", c.name, name)
 	}
-	if best := closest(strings.TrimLeft(name, "-"), candidates); best != "" {
+	if best := spelling.Closest(strings.TrimLeft(name, "-"), candidates); best != "" {
 		return fault.Hint(err, "did you mean --%s?", best)
 	}
 	return seeHelp(err, c)
@@ -202,7 +245,7 @@ func unknownCommand(table []command, name string) error {
 		candidates = append(candidates, c.name)
 	}
 	err := usagef("there is no command %q", name)
-	if best := closest(name, candidates); best != "" {
+	if best := spelling.Closest(name, candidates); best != "" {
 		return fault.Hint(err, "did you mean p2pshare %s?", best)
 	}
 	if strings.HasPrefix(name, "magnet:") || strings.HasSuffix(name, ".torrent") {
@@ -219,40 +262,4 @@ func seeHelp(err error, c *command) error {
 		return fault.Hint(err, "see p2pshare help")
 	}
 	return fault.Hint(err, "see p2pshare help %s", c.name)
-}
-
-// closest is the candidate that is at most a third of the word's letters away from it, else "".
-func closest(word string, candidates []string) string {
-	best, least := "", max(1, len(word)/3)+1
-	for _, c := range candidates {
-		if d := distance(word, c); d < least {
-			best, least = c, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to add, drop, replace or swap with a neighbour.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -194,7 +194,6 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"publish", "a", "--tracker", "http://a/ nonsense"}, "--tracker"},
 		{[]string{"publish", "a", "--webseed", "nonsense"}, "--webseed"},
 		{[]string{"seed", "a", "--tracker", "nonsense"}, "--tracker"},
-		{[]string{"verify", magnet}, "needs a .torrent file"},
 		{[]string{"lint", "https://example.org/a.torrent"}, "get the .torrent first"},
 		{[]string{"completion", "tcsh"}, "bash, zsh or fish"},
 		{[]string{"completion"}, "needs SHELL"},
@@ -256,15 +255,6 @@ func TestSizesAndRates(t *testing.T) {
 			if got != want {
 				t.Errorf("%s of %q: got %d (%v), want %d", what, c.in, got, err, want)
 			}
-		}
-	}
-}
-
-func TestClosest(t *testing.T) {
-	names := []string{"publish", "fetch", "seed"}
-	for word, want := range map[string]string{"publihs": "publish", "ftech": "fetch", "sed": "seed", "fetchh": "fetch", "xyz": "", "": ""} {
-		if got := cli.Closest(word, names); got != want {
-			t.Errorf("closest to %q: got %q, want %q", word, got, want)
 		}
 	}
 }

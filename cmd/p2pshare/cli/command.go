@@ -9,6 +9,7 @@ import (
 // command is an entry of the table that parsing, help, man page and completion are made from.
 type command struct {
 	name     string
+	group    string // of the overview
 	args     string // what stands after the name in the usage line
 	summary  string // half a sentence
 	about    string // paragraphs
@@ -24,10 +25,21 @@ type example struct{ does, line string }
 // commands is the table, in the order of help.
 func commands() []command {
 	return []command{
-		publishCommand(), fetchCommand(), seedCommand(), verifyCommand(), lintCommand(),
-		versionCommand(), helpCommand(), manCommand(), completionCommand(),
+		publishCommand(), fetchCommand(), seedCommand(),
+		statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
+		verifyCommand(), lintCommand(),
+		doctorCommand(), logCommand(),
+		configCommand(), completionCommand(), manCommand(), helpCommand(), versionCommand(),
 	}
 }
+
+// The groups of the overview.
+const (
+	groupTransfers = "Share and get"
+	groupShares    = "What the home keeps"
+	groupChecks    = "Look at content and torrents"
+	groupProgram   = "The program"
+)
 
 const (
 	groupCommon  = "Everywhere"
@@ -41,6 +53,7 @@ const (
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "home", Category: groupCommon, Usage: "keep state in `DIR` (default: $XDG_STATE_HOME/p2pshare, or ~/.local/state/p2pshare)"},
+		&cli.StringFlag{Name: "config", Category: groupCommon, Usage: "read settings from `FILE` (default: $XDG_CONFIG_HOME/p2pshare/config.toml, or ~/.config/p2pshare/config.toml)"},
 		&cli.BoolFlag{Name: "json", Category: groupCommon, Usage: "write JSON to stdout, one object a line, and nothing to stderr but the log"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: groupCommon, Usage: "write nothing but the answer and errors"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: groupCommon, Usage: "write the log to stderr"},

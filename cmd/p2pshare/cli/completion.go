@@ -12,7 +12,7 @@ import (
 
 func completionCommand() command {
 	return command{
-		name: "completion", args: "SHELL", min: 1, max: 1, run: completionAction, summary: "print completion for bash, zsh or fish",
+		name: "completion", group: groupProgram, args: "SHELL", min: 1, max: 1, run: completionAction, summary: "print completion for bash, zsh or fish",
 		about: "The script knows every command and flag of this version; files are completed where a value or argument is one.",
 		examples: []example{
 			{"bash", "source <(p2pshare completion bash)"},

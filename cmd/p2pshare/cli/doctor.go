@@ -17,7 +17,7 @@ type doctorOptions struct {
 
 func doctorCommand() command {
 	return command{
-		name: "doctor", args: "[REF...]", max: -1, run: doctorAction,
+		name: "doctor", group: groupShares, args: "[REF...]", max: -1, run: doctorAction,
 		summary: "say why nothing moves, and what helps",
 		about: "Looks at the port, the local network, the DHT, the clock, disks, limits and the shares that REFs name, or all " +
 			"that do not move, and says in plain sentences what is wrong and which command helps, the gravest first. " +
@@ -33,7 +33,7 @@ func doctorCommand() command {
 }
 
 func doctorAction(ctx context.Context, s *session, c *cli.Context) error {
-	network, err := readNetwork(c)
+	network, err := s.readNetwork(c)
 	if err != nil {
 		return err
 	}
@@ -41,12 +41,12 @@ func doctorAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err := each("--tracker", network.Trackers, catalog.CheckTracker); err != nil {
 		return err
 	}
-	return runDoctor(ctx, s, doctorOptions{network: network, request: node.DoctorRequest{Refs: c.Args().Slice()}})
+	return runDoctor(ctx, s, doctorOptions{network: network, request: node.DoctorRequest{Refs: s.refs(c.Args().Slice())}})
 }
 
 func runDoctor(ctx context.Context, s *session, o doctorOptions) error {
 	var d node.Diagnosis
-	err := s.with(ctx, o.network, func(b Backend) error {
+	err := s.withSettings(ctx, Settings{Network: o.network}, func(b Backend) error {
 		found, err := b.Doctor(ctx, o.request, s.out.event)
 		if err != nil {
 			return err

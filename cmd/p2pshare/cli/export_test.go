@@ -4,7 +4,6 @@ var (
 	ParseSize = parseSize
 	ParseRate = parseRate
 	Printable = printable
-	Closest   = closest
 )
 
 // CommandNames is the table's, for tests that look at every command.

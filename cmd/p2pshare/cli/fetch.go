@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,18 +18,21 @@ import (
 
 type fetchOptions struct {
 	request node.FetchRequest
-	network node.Network
+	way     way
 }
 
 func fetchCommand() command {
 	return command{
-		name: "fetch", args: "REF", min: 1, max: 1, run: fetchAction,
+		name: "fetch", group: groupTransfers, args: "REF", min: 1, max: 1, run: fetchAction,
 		summary: "get content, verified to the last byte",
 		about: "REF is a magnet link (quote it: the shell takes & for itself), an infohash of 40 or 64 hex digits, a .torrent " +
 			"file, or the http(s) address of one. The content becomes DIR/NAME and its path is printed.\n\n" +
 			"Nothing appears under its name before every byte of it is verified, and nothing that is there already is " +
 			"overwritten. After an interruption or a crash the same command goes on from what was proven, which is kept " +
 			"in DIR/.p2pshare.\n\n" +
+			"Where a daemon runs, it does the work, and the command shows it until the content is there. Ctrl-C leaves the " +
+			"daemon at it and says how to end it; --no-wait ends as soon as the daemon has it, and prints the ID that status " +
+			"and remove know it by. With --seed the daemon goes on sharing it.\n\n" +
 			"Web seeds and trackers that REF names are not asked when they are at a loopback or private address, as a " +
 			"stranger could use them to reach into this network. --allow-private permits it; hosts named by --webseed and " +
 			"--tracker are always asked.",
@@ -46,22 +50,24 @@ func fetchCommand() command {
 			&cli.DurationFlag{Name: "timeout", Category: groupOutput, Usage: "give up after `TIME` (30s, 10m, 2h)", DefaultText: "never"},
 			&cli.StringSliceFlag{Name: "webseed", Category: groupNetwork, Usage: "get bytes from `URL` too; may be repeated"},
 			&cli.BoolFlag{Name: "allow-private", Category: groupNetwork, Usage: "hosts that REF names may have private addresses"},
-		}, networkFlags("announce to the tracker `URL` too; may be repeated")...),
+		}, slices.Concat(policyFlags("it"), wayFlags("with --seed, show how seeding goes until Ctrl-C"),
+			networkFlags("announce to the tracker `URL` too; may be repeated"))...),
 	}
 }
 
 func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
-	network, err := readNetwork(c)
+	w, err := s.readWay(c)
 	if err != nil {
 		return err
 	}
-	network.Trackers = c.StringSlice("tracker")
-	if err := each("--tracker", network.Trackers, catalog.CheckTracker); err != nil {
+	w.network.Trackers = c.StringSlice("tracker")
+	if err := each("--tracker", w.network.Trackers, catalog.CheckTracker); err != nil {
 		return err
 	}
-	o := fetchOptions{network: network, request: node.FetchRequest{
+	o := fetchOptions{way: w, request: node.FetchRequest{
 		Only: c.StringSlice("only"), Seed: c.Bool("seed"), Timeout: c.Duration("timeout"),
 		WebSeeds: c.StringSlice("webseed"), AllowPrivate: c.Bool("allow-private"), Dir: s.env.Dir,
+		Policy: w.policy,
 	}}
 	r := &o.request
 	if dir := c.String("output"); dir != "" {
@@ -70,6 +76,10 @@ func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
 	switch {
 	case r.Seed && c.Bool("no-seed"):
 		return fault.Hint(usagef("--seed and --no-seed contradict each other"), "leave one of them out")
+	case w.wait && !r.Seed:
+		return fault.Hint(usagef("--wait is for --seed: a fetch is waited for as it is"), "leave it out, or add --seed")
+	case w.policy != (node.Policy{}) && !r.Seed:
+		return fault.Hint(usagef("without --seed nothing is seeded that could stop"), "leave --stop-ratio, --stop-time and --stop-copies out, or add --seed")
 	case r.Timeout < 0:
 		return usagef("--timeout %v is negative", r.Timeout)
 	}
@@ -111,18 +121,33 @@ func (s *session) reference(arg string) (catalog.Ref, string, error) {
 
 func runFetch(ctx context.Context, s *session, o fetchOptions) error {
 	var got *node.Fetched
-	err := s.with(ctx, o.network, func(b Backend) error {
-		return b.Fetch(ctx, o.request, func(e node.Event) {
-			s.out.event(e)
-			if e.Fetched != nil && got == nil {
-				got = e.Fetched
+	r, handed := o.request, false
+	e, err := s.errand(ctx, o.way, func(ctx context.Context, b Backend, e *errand) error {
+		if e.daemon {
+			r.Peers, r.Announce, r.Limits = o.way.peers, o.way.announce, o.way.limits
+		}
+		return b.Fetch(ctx, r, func(ev node.Event) {
+			e.event(ev)
+			switch {
+			case ev.Kept != nil && o.way.noWait && !handed:
+				handed = true
+				s.out.answer(ev.Kept.ID)
+				e.leave()
+			case ev.Fetched != nil && got == nil && !handed:
+				got = ev.Fetched
 				s.out.say("%s", fetchedLine(got))
 				s.out.path(got.Path)
+				if e.daemon && r.Seed && !o.way.wait {
+					e.leave()
+				}
 			}
 		})
 	})
-	hint := fmt.Sprintf("what was fetched and proven stays in %s; the same command goes on from there", filepath.Join(o.request.Dir, ".p2pshare"))
-	return s.seedEnd(ctx, err, got != nil && o.request.Seed, hint)
+	hint := fmt.Sprintf("what was fetched and proven stays in %s; the same command goes on from there", filepath.Join(r.Dir, ".p2pshare"))
+	if got != nil && !r.Seed && err == nil {
+		return nil // there is nothing more to end
+	}
+	return e.end(ctx, err, handed || got != nil && r.Seed, hint)
 }
 
 func fetchedLine(f *node.Fetched) string {

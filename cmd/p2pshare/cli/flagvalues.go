@@ -30,7 +30,7 @@ func isFlagError(err error, name, value, cause *string) bool {
 }
 
 // readNetwork reads the network flags. The trackers are left to the command.
-func readNetwork(c *cli.Context) (node.Network, error) {
+func (s *session) readNetwork(c *cli.Context) (node.Network, error) {
 	n := node.Network{
 		ListenHost: c.String("listen"), Port: c.Int("port"), NoDHT: c.Bool("no-dht"), DHTNodes: c.StringSlice("dht-node"),
 		NoLAN: c.Bool("no-lan"), Peers: c.StringSlice("peer"), UTP: c.Bool("utp"), NoUPnP: c.Bool("no-upnp"),
@@ -39,7 +39,7 @@ func readNetwork(c *cli.Context) (node.Network, error) {
 		return n, usagef("--port %d is not between 0 and 65535", n.Port)
 	}
 	if n.NoDHT && len(n.DHTNodes) > 0 {
-		return n, fault.Hint(usagef("--no-dht and --dht-node contradict each other"), "leave one of them out")
+		return n, fault.Hint(usagef("--no-dht%s and --dht-node%s contradict each other", s.givenBy("no-dht"), s.givenBy("dht-node")), "leave one of them out, or write --no-dht=false")
 	}
 	for flag, list := range map[string][]string{"--peer": n.Peers, "--dht-node": n.DHTNodes} {
 		if err := each(flag, list, catalog.CheckAddr); err != nil {
@@ -73,4 +73,12 @@ func each(flag string, list []string, check func(string) error) error {
 		}
 	}
 	return nil
+}
+
+// givenBy says where a flag comes from that is not on the line.
+func (s *session) givenBy(flag string) string {
+	if from, ok := s.words.from[flag]; ok {
+		return " (from " + from.String() + ")"
+	}
+	return ""
 }

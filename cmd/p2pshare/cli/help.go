@@ -14,7 +14,7 @@ const overviewText = "Publishes files and folders as ordinary BitTorrent, and fe
 
 func helpCommand() command {
 	return command{
-		name: "help", args: "[COMMAND]", max: 1, run: helpAction, summary: "show help on a command",
+		name: "help", group: groupProgram, args: "[COMMAND]", max: 1, run: helpAction, summary: "show help on a command",
 		about:    "Without a command, shows the overview. p2pshare COMMAND --help does the same.",
 		examples: []example{{"all about fetch", "p2pshare help fetch"}},
 		exits:    []int{exitDone, exitUsage},
@@ -46,13 +46,16 @@ func overviewHelp(table []command) string {
 
   p2pshare publish ./release                 share a folder; prints its magnet link
   p2pshare fetch 'magnet:?xt=...'            get it, from peers and web seeds
-  p2pshare verify release.torrent            check what is on disk
-  p2pshare lint release.torrent              say which clients it will trouble
-
-Commands:
+  p2pshare daemon --detach                   go on in the background: publish and fetch hand over to it
+  p2pshare status                            show what is shared and fetched, and what keeps it from moving
 `, tagline)
-	for _, c := range table {
-		fmt.Fprintf(&b, "  %-12s%s\n", c.name, c.summary)
+	for _, group := range []string{groupTransfers, groupShares, groupChecks, groupProgram} {
+		fmt.Fprintf(&b, "\n%s:\n", group)
+		for _, c := range table {
+			if c.group == group {
+				fmt.Fprintf(&b, "  %-12s%s\n", c.name, c.summary)
+			}
+		}
 	}
 	b.WriteString("\nHelp on one: p2pshare help COMMAND. Flags may stand before or after arguments.\n")
 	return b.String()

@@ -14,7 +14,7 @@ import (
 
 func lintCommand() command {
 	return command{
-		name: "lint", args: "FILE|MAGNET", min: 1, max: 1, run: lintAction,
+		name: "lint", group: groupChecks, args: "FILE|MAGNET", min: 1, max: 1, run: lintAction,
 		summary: "say which clients a torrent or magnet will trouble",
 		about: "Prints what it finds, the gravest first: what it is, whom it troubles, what to do. Looks at the words alone and " +
 			"asks no tracker or peer. Ends with 0 if there is nothing, or only warnings and notes, and with 1 if there is " +

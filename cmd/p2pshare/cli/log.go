@@ -18,7 +18,7 @@ type logOptions struct {
 
 func logCommand() command {
 	return command{
-		name: "log", max: 0, run: logAction,
+		name: "log", group: groupProgram, max: 0, run: logAction,
 		summary: "show what the daemon wrote",
 		about: "Prints the last lines of the daemon's log, which is log/daemon.log in the home, and with --follow those that " +
 			"come, until Ctrl-C, which is a normal end (exit code 0). It reads the file itself, whether a daemon runs " +

@@ -13,16 +13,17 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
-	"github.com/p2pshare/p2pshare/internal/node"
 )
 
 // session is one run of one command.
 type session struct {
-	env   Env
-	table []command
-	out   *output
-	log   *slog.Logger
-	home  func() (string, error)
+	env        Env
+	table      []command
+	words      words
+	configured string // the configuration file that was read; empty: none
+	out        *output
+	log        *slog.Logger
+	home       func() (string, error)
 }
 
 // Main runs the command that env.Args names and returns the exit code. The first signal ends the
@@ -97,6 +98,10 @@ func (s *session) run(ctx context.Context, w words) error {
 		}
 	})
 	app.Writer, app.ErrWriter = s.env.Stdout, s.out
+	if err := s.configure(&w); err != nil {
+		return err
+	}
+	s.words = w
 	err := app.RunContext(ctx, w.line())
 	return s.explainFlag(err, w)
 }
@@ -108,22 +113,27 @@ func (s *session) explainFlag(err error, w words) error {
 	if err == nil || !isFlagError(err, &flagName, &value, &cause) {
 		return err
 	}
-	if v := w.fromEnv[flagName]; v != "" {
-		return usagef("%s=%q is malformed: %s", v, value, cause)
+	if from, ok := w.from[flagName]; ok {
+		return usagef("%s: %q is malformed: %s", from, value, cause)
 	}
 	return seeHelp(usagef("--%s %q is malformed: %s", flagName, value, cause), w.command)
 }
 
-// with opens the backend, calls do, and closes it whatever came.
-func (s *session) with(ctx context.Context, network node.Network, do func(Backend) error) (err error) {
-	home, err := s.home()
-	if err != nil {
+// with opens a backend without network settings, calls do, and closes it whatever came.
+func (s *session) with(ctx context.Context, do func(Backend) error) error {
+	return s.withSettings(ctx, Settings{}, do)
+}
+
+// withSettings is with, of settings that the home, the log and the version are added to.
+func (s *session) withSettings(ctx context.Context, set Settings, do func(Backend) error) (err error) {
+	if set.Home, err = s.home(); err != nil {
 		return err
 	}
 	if s.env.Open == nil {
 		return errors.New("this build has no node")
 	}
-	b, err := s.env.Open(ctx, Settings{Home: home, Network: network, Log: s.log, Version: buildVersion(s.env.Version)})
+	set.Log, set.Version = s.log, buildVersion(s.env.Version)
+	b, err := s.env.Open(ctx, set)
 	if err != nil {
 		return err
 	}

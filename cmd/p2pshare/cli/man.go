@@ -10,7 +10,7 @@ import (
 
 func manCommand() command {
 	return command{
-		name: "man", run: manAction, summary: "print the manual page",
+		name: "man", group: groupProgram, run: manAction, summary: "print the manual page",
 		about:    "Prints a page for section 1, in roff, made from the same table as the help.",
 		examples: []example{{"read it", "p2pshare man | man -l -"}, {"install it", "p2pshare man > ~/.local/share/man/man1/p2pshare.1"}},
 		exits:    []int{exitDone, exitFailed, exitUsage},

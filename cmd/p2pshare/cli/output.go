@@ -77,6 +77,13 @@ func (o *output) stdout(b []byte) {
 	}
 }
 
+// lost is the first failure to write the answer.
+func (o *output) lost() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.failed
+}
+
 // object writes v's fields as one line with version and type in front.
 func (o *output) object(kind string, v any) {
 	body, err := encode(v)
@@ -126,13 +133,11 @@ func (o *output) event(e node.Event) {
 
 func (o *output) eventJSON(e node.Event) {
 	switch {
+	case e.Kept != nil:
+		o.object("kept", e.Kept)
 	case e.Progress != nil:
 		if !o.quiet && o.due(&o.progress) {
-			o.object("progress", struct {
-				*node.Progress
-				ETA     any     `json:"eta,omitempty"` // hides the nanoseconds
-				Seconds float64 `json:"eta_seconds,omitempty"`
-			}{Progress: e.Progress, Seconds: e.Progress.ETA.Seconds()})
+			o.object("progress", progressOf(e.Progress))
 		}
 	case e.Seeding != nil:
 		last, again := o.seeding[e.Seeding.Magnet]

@@ -68,6 +68,8 @@ type sent struct {
 	at    time.Time
 	bytes int64
 	peers int
+
+	copies int
 }
 
 func (m *plainMeter) progress(p node.Progress) {
@@ -100,20 +102,31 @@ func (m *plainMeter) seeding(s node.Seeding) {
 	switch {
 	case !again:
 		m.print(fmt.Sprintf("seeding %s on port %d\n", printable(s.Name), s.Port))
-	case now.Sub(t.at) >= plainSeeding && (t.bytes != s.Uploaded || t.peers != s.Peers):
-		m.print(fmt.Sprintf("seeding %s: %s\n", printable(s.Name), seedingText(s.Peers, s.Up, s.Uploaded)))
+	case now.Sub(t.at) >= plainSeeding && (t.bytes != s.Uploaded || t.peers != s.Peers || t.copies != s.Copies), again && t.copies < s.Copies:
+		m.print(fmt.Sprintf("seeding %s: %s\n", printable(s.Name), seedingText(s.Peers, s.Copies, s.Up, s.Uploaded)))
 	default:
 		return
 	}
-	m.told[s.Magnet] = sent{at: now, bytes: s.Uploaded, peers: s.Peers}
+	m.told[s.Magnet] = sent{at: now, bytes: s.Uploaded, peers: s.Peers, copies: s.Copies}
 }
 
 func (m *plainMeter) print(line string) { io.WriteString(m.out, line) }
 
 func (m *plainMeter) end() {}
 
-func seedingText(peers int, up float64, sent int64) string {
-	return fmt.Sprintf("%s, %s up, %s sent", plural(peers, "peer"), rateText(up), bytesText(sent))
+func seedingText(peers, copies int, up float64, sent int64) string {
+	text := fmt.Sprintf("%s, %s up, %s sent", plural(peers, "peer"), rateText(up), bytesText(sent))
+	if copies > 0 {
+		text += ", " + copiesText(copies)
+	}
+	return text
+}
+
+func copiesText(n int) string {
+	if n == 1 {
+		return "1 other has all of it"
+	}
+	return fmt.Sprintf("%d others have all of it", n)
 }
 
 // terminalMeter draws one line that is drawn over.
@@ -146,14 +159,14 @@ func (m *terminalMeter) progress(p node.Progress) {
 
 func (m *terminalMeter) seeding(s node.Seeding) {
 	m.shares[s.Magnet] = s
-	what, peers, up, uploaded := printable(s.Name), 0, 0.0, int64(0)
+	what, peers, copies, up, uploaded := printable(s.Name), 0, s.Copies, 0.0, int64(0)
 	for _, x := range m.shares {
 		peers, up, uploaded = peers+x.Peers, up+x.Up, uploaded+x.Uploaded
 	}
 	if len(m.shares) > 1 {
-		what = plural(len(m.shares), "share")
+		what, copies = plural(len(m.shares), "share"), 0 // those of one say nothing of another
 	}
-	m.draw(screenLine{subject: "seeding " + what, done: -1, parts: []part{{seedingText(peers, up, uploaded), 0}}})
+	m.draw(screenLine{subject: "seeding " + what, done: -1, parts: []part{{seedingText(peers, copies, up, uploaded), 0}}})
 }
 
 func (m *terminalMeter) draw(l screenLine) {

@@ -14,16 +14,19 @@ import (
 
 type publishOptions struct {
 	request node.PublishRequest
-	network node.Network
+	way     way
 }
 
 func publishCommand() command {
 	return command{
-		name: "publish", args: "PATH", min: 1, max: 1, run: publishAction,
+		name: "publish", group: groupTransfers, args: "PATH", min: 1, max: 1, run: publishAction,
 		summary: "make a torrent of a file or folder and keep it available",
 		about: "Hashes PATH, prints its magnet link as soon as it can be fetched, and goes on seeding until Ctrl-C, " +
 			"which is a normal end (exit code 0). The files are read where they are and never written to; " +
 			"one that changes ends its share with a message.\n\n" +
+			"Where a daemon runs, it keeps the folder available, and the command ends when the link is there; with --wait " +
+			"it shows how seeding goes, and Ctrl-C leaves the daemon at it. --until-copies waits until so many other machines " +
+			"have all of it, which web seeds do not count among.\n\n" +
 			"The format auto is hybrid (BitTorrent v1 and v2) for a single file and v1 for a folder. Every client " +
 			"can fetch v1; aria2 1.36, Transmission 3.00 and older ones can read no hybrid, and --format v1 serves " +
 			"them too. The same files give the same infohash on every run.\n\n" +
@@ -31,6 +34,7 @@ func publishCommand() command {
 		examples: []example{
 			{"share a folder", "p2pshare publish ./release"},
 			{"write the torrent and checksums, and end", "p2pshare publish ./release -o release.torrent --sums SHA256SUMS --no-seed"},
+			{"until three others have it", "p2pshare publish ./release --until-copies 3"},
 			{"with a tracker and a mirror", "p2pshare publish app.iso --tracker udp://t.example:6969/announce --webseed https://mirror.example/app.iso"},
 		},
 		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitDenied, exitInterrupted},
@@ -45,21 +49,26 @@ func publishCommand() command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "write the torrent to `FILE`"},
 			&cli.StringFlag{Name: "sums", Category: groupOutput, Usage: "write the SHA-256 of every file to `FILE`, as sha256sum does"},
 			&cli.BoolFlag{Name: "no-seed", Category: groupOutput, Usage: "end when the torrent is made"},
-		}, networkFlags("write the tracker `URL` into the torrent and announce to it; each is a tier, several in one value (with spaces between) share one; may be repeated")...),
+			&cli.IntFlag{Name: "until-copies", Category: groupSeeding, Usage: "end when `N` other machines have all of it; implies --wait"},
+		}, slices.Concat(policyFlags("it"), wayFlags("show how seeding goes until Ctrl-C"), networkFlags("write the tracker `URL` into the torrent and announce to it; each is a tier, several in one value (with spaces between) share one; may be repeated"))...),
 	}
 }
 
 func publishAction(ctx context.Context, s *session, c *cli.Context) error {
-	network, err := readNetwork(c)
+	w, err := s.readWay(c)
 	if err != nil {
 		return err
 	}
-	o := publishOptions{network: network, request: node.PublishRequest{
+	o := publishOptions{way: w, request: node.PublishRequest{
 		Path: s.abs(c.Args().First()), Name: c.String("name"), Format: c.String("format"), Private: c.Bool("private"),
 		WebSeeds: c.StringSlice("webseed"), Exclude: c.StringSlice("exclude"), Comment: c.String("comment"),
 		Output: s.abs(c.String("output")), Sums: s.abs(c.String("sums")), NoSeed: c.Bool("no-seed"),
+		UntilCopies: c.Int("until-copies"), Policy: w.policy,
 	}}
 	r := &o.request
+	if err := publishEnds(c, s, r); err != nil {
+		return err
+	}
 	if formats := []string{"auto", "hybrid", "v1", "v2"}; !slices.Contains(formats, r.Format) {
 		return fault.Hint(usagef("--format %q is not known", r.Format), "choose auto, hybrid, v1 or v2")
 	}
@@ -94,26 +103,74 @@ func pieceLength(v string) (int64, error) {
 	return n, nil
 }
 
+// publishEnds refuses ends that contradict each other.
+func publishEnds(c *cli.Context, s *session, r *node.PublishRequest) error {
+	switch {
+	case r.UntilCopies < 0 || r.UntilCopies == 0 && s.onLine("until-copies") || r.UntilCopies > maxCopies:
+		return usagef("--until-copies %d is not a number of machines", r.UntilCopies)
+	case r.NoSeed && r.UntilCopies > 0:
+		return fault.Hint(usagef("--no-seed and --until-copies contradict each other"), "leave one of them out")
+	case r.NoSeed && (c.Bool("wait") || c.Bool("no-wait")):
+		return fault.Hint(usagef("--no-seed ends when the torrent is made, and nothing is left to wait for"), "leave --wait and --no-wait out")
+	case r.UntilCopies > 0 && c.Bool("no-wait"):
+		return fault.Hint(usagef("--until-copies waits, and --no-wait does not"), "leave one of them out; with a daemon, --stop-copies ends seeding without waiting")
+	}
+	return nil
+}
+
 func runPublish(ctx context.Context, s *session, o publishOptions) error {
-	var published *node.Published
-	seeding := false
-	err := s.with(ctx, o.network, func(b Backend) error {
-		return b.Publish(ctx, o.request, func(e node.Event) {
-			s.out.event(e)
+	r, seeding := o.request, false
+	wait := o.way.wait || r.UntilCopies > 0
+	e, err := s.errand(ctx, o.way, func(ctx context.Context, b Backend, e *errand) error {
+		if e.daemon {
+			r.Peers, r.Limits = o.way.peers, o.way.limits
+		}
+		return b.Publish(ctx, r, func(ev node.Event) {
+			e.event(ev)
 			switch {
-			case e.Published != nil:
-				published = e.Published
-				s.out.published(published)
-				if o.request.NoSeed {
-					s.out.answer(published.Magnet)
+			case ev.Published != nil:
+				s.out.published(ev.Published)
+				switch {
+				case r.NoSeed:
+					s.out.answer(ev.Published.Magnet)
+				case e.daemon && !wait && !seeding:
+					seeding = true
+					s.out.answer(ev.Published.Magnet)
+					e.leave()
 				}
-			case e.Seeding != nil && !seeding:
+			case ev.Seeding != nil && !seeding:
 				seeding = true
-				s.out.answer(e.Seeding.Magnet)
+				s.out.answer(ev.Seeding.Magnet)
 			}
 		})
 	})
-	return s.seedEnd(ctx, err, seeding, "nothing is shared; the same command begins anew")
+	if r.UntilCopies > 0 && seeding {
+		return s.copiesEnd(ctx, e, err, r.UntilCopies)
+	}
+	return e.end(ctx, err, seeding, "nothing is shared; the same command begins anew")
+}
+
+// copiesEnd judges the end of a publish that waits for copies: its work is done when they are there, not before.
+func (s *session) copiesEnd(ctx context.Context, e *errand, err error, copies int) error {
+	if err == nil && ctx.Err() == nil {
+		after := "stopped seeding"
+		if e.daemon {
+			after = "the daemon keeps it available"
+		}
+		s.out.say("%s all of it; %s", plural(copies, "other machine")+have(copies), after)
+		return nil
+	}
+	if err == nil {
+		err = context.Canceled
+	}
+	return e.end(ctx, err, false, "not enough machines have all of it yet")
+}
+
+func have(n int) string {
+	if n == 1 {
+		return " has"
+	}
+	return " have"
 }
 
 // seedEnd judges how seeding ended: what the user ends after it began has done its work.

@@ -38,7 +38,7 @@ func daemonFlags() []cli.Flag {
 func sectionOf(command string, f cli.Flag) string {
 	name := f.Names()[0]
 	switch command {
-	case "publish", "fetch", "seed":
+	case "publish", "fetch", "seed", "doctor":
 		if slices.Contains(networkNames, name) {
 			return sectionNetwork
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -17,13 +18,15 @@ type verifyOptions struct {
 
 func verifyCommand() command {
 	return command{
-		name: "verify", args: "TORRENT [PATH]", min: 1, max: 2, run: verifyAction,
-		summary: "check content on disk against a torrent",
-		about: "Hashes the content, which is PATH, or lies beside the .torrent file under the torrent's name. Prints OK, or each " +
+		name: "verify", group: groupChecks, args: "TORRENT|REF [PATH]", min: 1, max: 2, run: verifyAction,
+		summary: "check content on disk, of a torrent or a share",
+		about: "Takes a .torrent file (what ends in .torrent or is a path), or a share of the home by its ID, name, infohash or magnet link. " +
+			"Hashes the content, which is PATH, the share's own, or lies beside the .torrent file under the torrent's name. Prints OK, or each " +
 			"file that has wrong or missing bytes, and then ends with 13. Files that the torrent does not name are " +
 			"mentioned and change nothing. Nothing is written.",
 		examples: []example{
 			{"content beside the torrent", "p2pshare verify release.torrent"},
+			{"a share", "p2pshare verify release"},
 			{"content elsewhere", "p2pshare verify release.torrent /srv/files/release"},
 		},
 		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitUnverified, exitInterrupted},
@@ -31,15 +34,30 @@ func verifyCommand() command {
 }
 
 func verifyAction(ctx context.Context, s *session, c *cli.Context) error {
-	if t := c.Args().First(); strings.HasPrefix(t, "magnet:") {
-		return fault.Hint(usagef("verify needs a .torrent file, and %q is a magnet link", t), "p2pshare fetch checks what is in place already")
+	r := node.VerifyRequest{Data: s.abs(c.Args().Get(1))}
+	if what := c.Args().First(); s.isTorrent(what) {
+		r.Torrent = s.abs(what)
+	} else {
+		r.Ref = what
 	}
-	return runVerify(ctx, s, verifyOptions{node.VerifyRequest{Torrent: s.abs(c.Args().Get(0)), Data: s.abs(c.Args().Get(1))}})
+	return runVerify(ctx, s, verifyOptions{r})
+}
+
+// isTorrent tells a .torrent file from a share: by its name or a separator in it, or because it is there.
+func (s *session) isTorrent(arg string) bool {
+	if strings.HasPrefix(arg, "magnet:") {
+		return false
+	}
+	if strings.HasSuffix(arg, ".torrent") || isPath(arg) {
+		return true
+	}
+	info, err := os.Stat(s.abs(arg))
+	return err == nil && info.Mode().IsRegular()
 }
 
 func runVerify(ctx context.Context, s *session, o verifyOptions) error {
 	var v *node.Verified
-	err := s.with(ctx, node.Network{}, func(b Backend) (err error) {
+	err := s.with(ctx, func(b Backend) (err error) {
 		v, err = b.Verify(ctx, o.request, s.out.event)
 		return err
 	})

@@ -13,7 +13,7 @@ const enginePath = "github.com/anacrolix/torrent"
 
 func versionCommand() command {
 	return command{
-		name: "version", run: versionAction, summary: "show the version of p2pshare, of Go and of the engine",
+		name: "version", group: groupProgram, run: versionAction, summary: "show the version of p2pshare, of Go and of the engine",
 		about:    "Prints what a bug report needs. p2pshare --version does the same.",
 		examples: []example{{"for scripts", "p2pshare version --json"}},
 		exits:    []int{exitDone, exitUsage},
