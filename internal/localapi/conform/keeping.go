@@ -170,7 +170,7 @@ func (s *suite) restart() {
 		s.Fatal(err)
 	}
 	before := s.await(kept.ID, node.StateSeeding)
-	waiting := s.begin(s.publishing(node.PublishRequest{Path: dir}))
+	waiting := s.begin(s.publishing(node.PublishRequest{Path: dir, Policy: node.Policy{Ratio: 9}}))
 	waiting.until("seeding", isSeeding)
 	s.close()
 	if err := waiting.end(); err == nil {

@@ -208,7 +208,17 @@ func (s *suite) endedBefore() {
 	if err := s.b.Publish(ctx, node.PublishRequest{Path: s.release(1000, 1)}, ignore); !errors.Is(err, context.Canceled) {
 		s.Errorf("publish: got %v, want context.Canceled", err)
 	}
-	if l := s.list(); len(l) != 0 {
-		s.Errorf("it left %+v", l)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for late := after(); ; {
+		l := s.list()
+		if len(l) == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			s.Fatalf("it left %+v", l)
+		}
 	}
 }
