@@ -202,8 +202,12 @@ func (k *keeper) allLimits() Limits {
 	return Limits{Up: k.n.opts.Network.MaxUp, Down: k.n.opts.Network.MaxDown}
 }
 
-// lookShare is the part of the time that looking at files may take: one in so many.
-const lookShare = 200
+const (
+	// lookShare is the part of the time that looking at files may take: one in so many.
+	lookShare = 400
+	// lookPause is the least time between two looks: an idle machine may sleep.
+	lookPause = 100 * time.Millisecond
+)
 
 func (k *keeper) watch(s *share) {
 	k.mu.Lock()
@@ -218,9 +222,9 @@ func (k *keeper) unwatch(s *share) {
 }
 
 // look goes round the files of all shares for changes that no read has met, every share each sourceEvery if there are
-// few, and else as often as a two-hundredth of the time allows. A read finds a change at once anyway.
+// few, and else as often as a small part of the time allows. A read finds a change at once anyway.
 func (k *keeper) look() {
-	timer := time.NewTimer(sourceEvery)
+	timer := time.NewTimer(lookPause)
 	defer timer.Stop()
 	var todo []*share
 	for {
@@ -231,23 +235,41 @@ func (k *keeper) look() {
 		}
 		k.mu.Lock()
 		n := len(k.watched)
-		if len(todo) == 0 {
-			for s := range k.watched {
-				todo = append(todo, s)
-			}
-		}
-		var s *share
-		for s == nil && len(todo) > 0 {
-			if last := todo[len(todo)-1]; k.watched[last] {
-				s = last
-			}
-			todo = todo[:len(todo)-1]
-		}
 		k.mu.Unlock()
 		begun := time.Now()
-		if s != nil {
+		for range 1 + n*int(lookPause)/int(sourceEvery) {
+			s := k.nextToLook(&todo)
+			if s == nil {
+				break
+			}
 			_ = s.source.Check(k.ctx) // a change goes to the share by itself
+			if lookShare*time.Since(begun) > lookPause {
+				break
+			}
 		}
-		timer.Reset(max(sourceEvery/time.Duration(max(n, 1)), lookShare*time.Since(begun)))
+		pause := lookPause
+		if n*int(lookPause) < int(sourceEvery) {
+			pause = sourceEvery / time.Duration(max(n, 1)) // one at a time
+		}
+		timer.Reset(max(pause, lookShare*time.Since(begun)))
 	}
+}
+
+// nextToLook takes a share that is still watched from todo, which begins anew when it is empty.
+func (k *keeper) nextToLook(todo *[]*share) *share {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(*todo) == 0 {
+		for s := range k.watched {
+			*todo = append(*todo, s)
+		}
+	}
+	for len(*todo) > 0 {
+		s := (*todo)[len(*todo)-1]
+		*todo = (*todo)[:len(*todo)-1]
+		if k.watched[s] {
+			return s
+		}
+	}
+	return nil
 }
