@@ -18,6 +18,9 @@ import (
 
 // fetch is Fetch in a daemon: it goes on when the caller goes, and after a crash.
 func (k *keeper) fetch(ctx context.Context, r FetchRequest, ref catalog.Ref, on func(Event)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	it, there, err := k.newFetch(r, ref)
 	if err != nil {
 		return err

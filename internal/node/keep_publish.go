@@ -15,6 +15,9 @@ import (
 
 // publish is Publish in a daemon: the share stays when the caller goes.
 func (k *keeper) publish(ctx context.Context, r PublishRequest, on func(Event)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	name := r.Name
 	if name == "" {
 		name = filepath.Base(r.Path)
@@ -141,6 +144,9 @@ func (k *keeper) forgetUnsaved(it *item, ctx context.Context) {
 
 // seedAll is Seed in a daemon.
 func (k *keeper) seedAll(ctx context.Context, r SeedRequest, on func(Event)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	files, err := findTorrents(r.Torrents)
 	if err != nil {
 		return err

@@ -18,15 +18,15 @@ var days = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 // now gives the rates that hold at t; 0: none.
 func (l Limits) now(t time.Time) (up, down int64) {
 	for _, w := range l.Windows {
-		if w.holds(t) {
+		if w.Holds(t) {
 			return w.Up, w.Down
 		}
 	}
 	return l.Up, l.Down
 }
 
-// holds says whether t is in the window. A window that was judged cannot fail to parse.
-func (w Window) holds(t time.Time) bool {
+// Holds says whether t is in the window. A window that was judged cannot fail to parse.
+func (w Window) Holds(t time.Time) bool {
 	from, err1 := clock(w.From)
 	to, err2 := clock(w.To)
 	on, err3 := weekdays(w.Days)
