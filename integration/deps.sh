@@ -14,6 +14,9 @@ need mktorrent mktorrent
 need nginx nginx-light
 need ip iproute2
 need tc iproute2
+need zsh zsh
+need fish fish
+need script bsdutils
 need gcc gcc
 need curl curl
 need ps procps

@@ -28,11 +28,13 @@ type fake struct {
 	daemon   bool
 
 	statusAsked node.StatusRequest
+	look        func(context.Context) // at every Status
 	status      *node.Status
 	change      node.ChangeRequest
 	remove      node.RemoveRequest
 	shares      []node.Share
 	limit       node.LimitRequest
+	limitsAsked []node.LimitRequest
 	limited     *node.Limited
 	doctor      node.DoctorRequest
 	diagnosis   *node.Diagnosis
@@ -76,8 +78,14 @@ func (f *fake) Verify(ctx context.Context, r node.VerifyRequest, on func(node.Ev
 
 func (f *fake) Daemon() bool { return f.daemon }
 
-func (f *fake) Status(_ context.Context, r node.StatusRequest) (*node.Status, error) {
+func (f *fake) Status(ctx context.Context, r node.StatusRequest) (*node.Status, error) {
 	f.statusAsked = r
+	if f.look != nil {
+		f.look(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	return f.status, f.storeErr
 }
 
@@ -92,7 +100,7 @@ func (f *fake) Remove(_ context.Context, r node.RemoveRequest) ([]node.Share, er
 }
 
 func (f *fake) Limit(_ context.Context, r node.LimitRequest) (*node.Limited, error) {
-	f.limit = r
+	f.limit, f.limitsAsked = r, append(f.limitsAsked, r)
 	return f.limited, f.storeErr
 }
 
@@ -146,6 +154,9 @@ type shell struct {
 	clock  *clock
 	env    map[string]string
 	width  int // of the terminal; 0: none
+	height int // of stdout's terminal; 0: none
+	ask    func(question string) (string, error)
+	ticks  chan time.Time // of --watch
 	dir    string
 	sig    chan os.Signal
 	stdout buffer
@@ -164,6 +175,9 @@ func (s *shell) cliEnv(args []string) cli.Env {
 		Args: args, Stdout: &s.stdout, Stderr: &s.stderr, Dir: s.dir, Now: s.clock.now, Signals: s.sig, Version: "1.2.3",
 		Getenv:   func(k string) string { return s.env[k] },
 		Terminal: func() (int, bool) { return s.width, s.width > 0 },
+		Screen:   func() (int, int, bool) { return s.width, s.height, s.height > 0 },
+		Every:    func(time.Duration) (<-chan time.Time, func()) { return s.ticks, func() {} },
+		Ask:      s.asker(),
 		Open: func(_ context.Context, set cli.Settings) (cli.Backend, error) {
 			s.fake.opened++
 			s.fake.settings = set
@@ -173,6 +187,13 @@ func (s *shell) cliEnv(args []string) cli.Env {
 			return s.fake, nil
 		},
 	}
+}
+
+func (s *shell) asker() func(context.Context, string) (string, error) {
+	if s.ask == nil {
+		return nil
+	}
+	return func(_ context.Context, q string) (string, error) { return s.ask(q) }
 }
 
 func (s *shell) run(args ...string) int { return cli.Main(s.cliEnv(args)) }

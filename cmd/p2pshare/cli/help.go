@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -52,7 +53,7 @@ func overviewHelp(table []command) string {
 	for _, group := range []string{groupTransfers, groupShares, groupChecks, groupProgram} {
 		fmt.Fprintf(&b, "\n%s:\n", group)
 		for _, c := range table {
-			if c.group == group {
+			if cmp.Or(c.group, groupProgram) == group {
 				fmt.Fprintf(&b, "  %-12s%s\n", c.name, c.summary)
 			}
 		}

@@ -125,18 +125,6 @@ func TestBashCompletion(t *testing.T) {
 	}
 }
 
-func TestOtherCompletions(t *testing.T) {
-	s := newShell(t)
-	s.want(0, "#compdef p2pshare\n", "", "completion", "zsh")
-	s = newShell(t)
-	s.want(0, "complete -c p2pshare", "", "completion", "fish")
-	for _, want := range []string{"publish", "piece-length", "allow-private"} {
-		if !strings.Contains(s.stdout.String(), want) {
-			t.Errorf("fish completion lacks %q", want)
-		}
-	}
-}
-
 func TestLint(t *testing.T) {
 	s := newShell(t)
 	s.want(0, "OK: nothing", "", "lint", magnet+"&tr=http://t/")

@@ -30,7 +30,7 @@ type session struct {
 // command cleanly; at the second, Main returns at once, and the caller is to exit.
 func Main(env Env) int {
 	table := commands()
-	w, err := arrange(table, env.Args, env.Getenv)
+	w, err := arrange(append(table, completeCommand()), env.Args, env.Getenv)
 	out := newOutput(env, slices.Contains(w.flags, "--json"), slices.Contains(w.flags, "--quiet") || slices.Contains(w.flags, "-q"))
 	if err != nil {
 		return out.fail(err)
@@ -84,7 +84,7 @@ func (s *session) guarded(w words) int {
 
 // run parses the flags of the ordered line and carries the command out.
 func (s *session) run(ctx context.Context, w words) error {
-	app := newApp(s.table, func(c command) cli.ActionFunc {
+	app := newApp(append(s.table, completeCommand()), func(c command) cli.ActionFunc {
 		return func(cc *cli.Context) error {
 			n := cc.Args().Len()
 			switch {
