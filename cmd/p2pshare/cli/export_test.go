@@ -4,6 +4,7 @@ var (
 	ParseSize = parseSize
 	ParseRate = parseRate
 	Printable = printable
+	ParseTime = parseTime
 )
 
 // CommandNames is the table's, for tests that look at every command.

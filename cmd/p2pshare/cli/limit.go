@@ -250,7 +250,7 @@ func policyLine(p node.Policy) string {
 		ends = append(ends, "after "+p.Time.String())
 	}
 	if p.Copies > 0 {
-		ends = append(ends, "when "+plural(p.Copies, "other machine")+have(p.Copies)+" all of it")
+		ends = append(ends, "when "+plural(p.Copies, "other machine")+has(p.Copies)+" all of it")
 	}
 	if len(ends) == 0 {
 		return "     seeding does not end by a rule of its own"

@@ -157,7 +157,7 @@ func (s *session) copiesEnd(ctx context.Context, e *errand, err error, copies in
 		if e.daemon {
 			after = "the daemon keeps it available"
 		}
-		s.out.say("%s all of it; %s", plural(copies, "other machine")+have(copies), after)
+		s.out.say("%s all of it; %s", plural(copies, "other machine")+has(copies), after)
 		return nil
 	}
 	if err == nil {
@@ -166,7 +166,7 @@ func (s *session) copiesEnd(ctx context.Context, e *errand, err error, copies in
 	return e.end(ctx, err, false, "not enough machines have all of it yet")
 }
 
-func have(n int) string {
+func has(n int) string {
 	if n == 1 {
 		return " has"
 	}

@@ -162,7 +162,7 @@ func fetchHealth(x node.Share) string {
 		return "nobody who has all of it is connected"
 	}
 	if whole := whole(x.Seeds, x.WebSeeds); whole != "" {
-		return "it comes from " + whole + " that have all of it"
+		return whole + has(x.Seeds+x.WebSeeds) + " all of it"
 	}
 	return ""
 }
@@ -170,7 +170,7 @@ func fetchHealth(x node.Share) string {
 func seedHealth(x node.Share) string {
 	switch {
 	case x.Copies > 0:
-		return whole(x.Copies, x.WebSeeds) + " have all of it too"
+		return whole(x.Copies, x.WebSeeds) + has(x.Copies+x.WebSeeds) + " all of it too"
 	case x.WebSeeds > 0:
 		return "no other machine is known to have all of it, but " + plural(x.WebSeeds, "web seed") + " may"
 	}

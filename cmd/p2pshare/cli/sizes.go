@@ -70,7 +70,7 @@ func parseTime(s string) (time.Duration, error) {
 		}
 		days, v = time.Duration(f*24*float64(time.Hour)), rest
 	}
-	if v == "" {
+	if v == "" && days > 0 {
 		return days, nil
 	}
 	d, err := time.ParseDuration(v)
