@@ -53,14 +53,9 @@ func (e *Engine) noteHaves(pc *torrent.PeerConn, m *pp.Message) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	h := e.holders[pc]
+	h := e.holderOf(pc)
 	if h == nil {
-		t, at := e.byTorrent[pc.Torrent()], machineOf(pc.RemoteAddr.String())
-		if t == nil || t.pieces == 0 || !at.IsValid() {
-			return
-		}
-		h = &holder{t: t, at: at, have: make([]uint64, (t.pieces+63)/64)}
-		e.holders[pc] = h
+		return
 	}
 	switch m.Type {
 	case pp.HaveAll:
@@ -74,6 +69,41 @@ func (e *Engine) noteHaves(pc *torrent.PeerConn, m *pp.Message) {
 	case pp.Have:
 		h.set(int(m.Index))
 	}
+	h.judge()
+}
+
+// holderOf is what is known of a peer; nil if its torrent is none of ours, or its info is not known. e.mu is held.
+func (e *Engine) holderOf(pc *torrent.PeerConn) *holder {
+	h := e.holders[pc]
+	if h == nil {
+		t, at := e.byTorrent[pc.Torrent()], machineOf(pc.RemoteAddr.String())
+		if t == nil || t.pieces == 0 || !at.IsValid() {
+			return nil
+		}
+		h = &holder{t: t, at: at, have: make([]uint64, (t.pieces+63)/64)}
+		e.holders[pc] = h
+	}
+	return h
+}
+
+// noteEarly catches up with peers that were connected before the torrent was registered. The client's lock is not held.
+func (e *Engine) noteEarly(t *Torrent) {
+	for _, pc := range t.t.PeerConns() {
+		has := pc.PeerPieces()
+		e.mu.Lock()
+		if h := e.holderOf(pc); h != nil {
+			has.Iterate(func(i uint32) bool {
+				h.set(int(i))
+				return true
+			})
+			h.judge()
+		}
+		e.mu.Unlock()
+	}
+}
+
+// judge notes that everything is there.
+func (h *holder) judge() {
 	if h.count == h.t.pieces && !h.all {
 		h.all, h.have = true, nil
 		h.t.copies.arrived(h.at)

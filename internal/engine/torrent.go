@@ -144,6 +144,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	}
 	t.SetLimits(s.MaxUp, s.MaxDown)
 	t.register()
+	e.noteEarly(t)
 	if s.Info != nil {
 		t.learnPrivate()
 		if s.WebSeedsWork() {
