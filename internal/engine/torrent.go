@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -366,78 +365,4 @@ func (t *Torrent) announceCounts() (up, down, left int64) {
 		left = max(t.spec.Total-down, 1)
 	}
 	return up, down, left
-}
-
-// offerPeers hands the book's addresses to the client as they become due.
-func (t *Torrent) offerPeers(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		case <-t.book.wake:
-		}
-		peers, next := t.book.due(t.connectedTo())
-		if len(peers) > 0 {
-			t.t.AddPeers(peers)
-		}
-		timer.Reset(max(time.Until(next), 100*time.Millisecond))
-		if next.IsZero() {
-			timer.Stop() // nothing known: the book will wake us
-		}
-	}
-}
-
-// connectedTo tells whether an address, as a peer is dialled at, is connected already, in either
-// direction.
-func (t *Torrent) connectedTo() func(addr string) bool {
-	conns := t.t.PeerConns()
-	addrs := make([]string, 0, 2*len(conns))
-	t.e.mu.Lock()
-	for _, c := range conns {
-		addrs = append(addrs, c.RemoteAddr.String())
-		if a := t.e.dialable[c]; a != "" {
-			addrs = append(addrs, a)
-		}
-	}
-	t.e.mu.Unlock()
-	slices.Sort(addrs)
-	return func(a string) bool {
-		_, ok := slices.BinarySearch(addrs, a)
-		return ok
-	}
-}
-
-// announceOpenly keeps the DHT and the LAN told of a torrent that is not private. A magnet's torrent
-// may turn out to be private, and is then told no more.
-func (t *Torrent) announceOpenly(ctx context.Context) {
-	steps := []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 15 * time.Minute}
-	if t.Private() {
-		return
-	}
-	if t.e.lan != nil {
-		t.e.lan.add(t)
-		defer t.e.lan.remove(t)
-	}
-	for i := 0; t.e.dht != nil && !t.Private(); i++ {
-		for _, short := range t.shorts() {
-			t.e.dht.announce(ctx, short, t.e.Port(), func(addr string) {
-				t.book.add(addr, torrent.PeerSourceDhtGetPeers)
-			})
-		}
-		wait := steps[min(i, len(steps)-1)]
-		if t.hungry() {
-			wait = min(wait, time.Minute)
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
-	<-ctx.Done()
 }
