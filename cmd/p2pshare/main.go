@@ -4,6 +4,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/p2pshare/p2pshare/cmd/p2pshare/cli"
-	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/localapi"
 )
 
 // version is set by the build: -ldflags "-X main.version=1.2.3".
@@ -34,15 +35,22 @@ func main() {
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dir: dir,
 		Terminal: terminal, Now: time.Now, Signals: signals, Version: version, Open: open,
 		StdLog: func(w io.Writer) { log.SetFlags(0); log.SetOutput(w) },
-		Screen: screen, Ask: asker(),
+		Screen: screen, Ask: asker(), Daemons: daemons{},
 	}))
 }
 
+// open gives the daemon of the home if one answers, else a node in this process.
 func open(ctx context.Context, s cli.Settings) (cli.Backend, error) {
-	n, err := node.Open(ctx, node.Options{
-		Home: s.Home, Network: s.Network, Log: s.Log, Version: s.Version,
-		Daemon: s.Daemon, Fetches: s.Fetches, Floor: s.Floor, Policy: s.Policy,
-	})
+	if !s.Alone {
+		c, err := localapi.Dial(ctx, s.Home, s.Version)
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, localapi.ErrNoDaemon) {
+			return nil, err
+		}
+	}
+	n, err := openNode(ctx, s)
 	if err != nil {
 		return nil, err
 	}

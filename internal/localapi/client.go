@@ -87,22 +87,6 @@ func (c *Client) Limit(ctx context.Context, r node.LimitRequest) (*node.Limited,
 	return ask[*node.Limited](ctx, c, pathLimit, r)
 }
 
-// End has the daemon end, and returns when it has let go of the home.
-func (c *Client) End(ctx context.Context) error {
-	if _, err := ask[struct{}](ctx, c, pathEnd, struct{}{}); err != nil {
-		return err
-	}
-	for {
-		pid, held, err := c.home.Holder(LockName)
-		if err != nil || !held || pid != c.about.PID {
-			return err
-		}
-		if !rest(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("waiting for the daemon (process %d) to end: %w", pid, ctx.Err())
-		}
-	}
-}
-
 // ask carries out a plain request.
 func ask[A any](ctx context.Context, c *Client, path string, r any) (A, error) {
 	var v A
@@ -261,7 +245,7 @@ func (c *Client) refused(path string, resp *http.Response, p *problem) error {
 	case codePath, codeField:
 		theirs := resp.Header.Get(headerProgram)
 		return fault.Hint(fmt.Errorf("the daemon is p2pshare %s, this is p2pshare %s, and they do not understand each other at %s: %s", theirs, c.version, path, p.Text),
-			"use the daemon's p2pshare, or end the daemon and start it with this one: p2pshare daemon --stop, p2pshare daemon --detach")
+			restartHint)
 	case codeEnding:
 		return c.ended("")
 	}

@@ -113,15 +113,32 @@ func crowded(err error) bool {
 	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// otherAPI is a daemon that speaks another version of the protocol.
-func (c *Client) otherAPI(theirs, program string) error {
-	who := "the daemon"
-	if pid, held, err := c.home.Holder(LockName); err == nil && held && pid != 0 {
-		who = fmt.Sprintf("the daemon (process %d)", pid)
+// VersionError is a daemon that speaks another version of the protocol.
+type VersionError struct {
+	Program, Want string // versions of p2pshare: the daemon's, and this one
+	API           string // the daemon's
+	PID           int    // 0: not known
+}
+
+func (e *VersionError) Error() string {
+	who, program := "the daemon", e.Program
+	if e.PID != 0 {
+		who = fmt.Sprintf("the daemon (process %d)", e.PID)
 	}
 	if program == "" {
 		program = "of a version it does not tell"
 	}
-	return fault.Hint(fmt.Errorf("%s is p2pshare %s and speaks version %s of the protocol; this is p2pshare %s and speaks version %d",
-		who, program, theirs, c.version, api), "use the daemon's p2pshare, or end the daemon and start it with this one: p2pshare daemon --detach")
+	return fmt.Sprintf("%s is p2pshare %s and speaks version %s of the protocol; this is p2pshare %s and speaks version %d",
+		who, program, e.API, e.Want, api)
+}
+
+// restartHint is the way out when daemon and command are not of one version.
+const restartHint = "use the daemon's p2pshare, or end the daemon and start it with this one: p2pshare daemon --stop, p2pshare daemon --detach"
+
+func (c *Client) otherAPI(theirs, program string) error {
+	e := &VersionError{Program: program, Want: c.version, API: theirs}
+	if pid, held, err := c.home.Holder(LockName); err == nil && held {
+		e.PID = pid
+	}
+	return fault.Hint(e, restartHint)
 }

@@ -26,7 +26,7 @@ type example struct{ does, line string }
 func commands() []command {
 	return []command{
 		publishCommand(), fetchCommand(), seedCommand(),
-		statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
+		daemonCommand(), statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
 		verifyCommand(), lintCommand(),
 		doctorCommand(), logCommand(),
 		configCommand(), completionCommand(), manCommand(), helpCommand(), versionCommand(),

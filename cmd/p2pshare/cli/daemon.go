@@ -40,10 +40,10 @@ type Daemons interface {
 	// Run is a daemon until ctx ends, which is no error, or a client ends it. ready is called once it answers.
 	Run(ctx context.Context, s DaemonSettings, ready func(DaemonInfo)) error
 	// Detach starts this program again with args, in a session of its own, and returns when the daemon of the home
-	// answers. If the program ends instead, what it wrote is returned.
-	Detach(ctx context.Context, home string, args []string) (*DaemonInfo, []byte, error)
+	// answers. If the program ends instead, what it wrote is returned. Of s the home and the version are used.
+	Detach(ctx context.Context, s Settings, args []string) (*DaemonInfo, []byte, error)
 	// End ends the home's daemon, and returns its process number when it has ended.
-	End(ctx context.Context, home string) (pid int, err error)
+	End(ctx context.Context, s Settings) (pid int, err error)
 }
 
 // stopPatience is how long --stop waits: a daemon is to end within five seconds.
@@ -84,7 +84,7 @@ func daemonAction(ctx context.Context, s *session, c *cli.Context) error {
 		if c.Bool("detach") {
 			return fault.Hint(usagef("--stop and --detach contradict each other"), "end the daemon first, then start it")
 		}
-		return stopDaemon(ctx, s, home)
+		return stopDaemon(ctx, s, Settings{Home: home, Version: buildVersion(s.env.Version)})
 	}
 	// Judged here for --detach too, so that a slip is told before anything starts.
 	o, err := s.daemonSettings(c, home)
@@ -92,7 +92,7 @@ func daemonAction(ctx context.Context, s *session, c *cli.Context) error {
 		return err
 	}
 	if c.Bool("detach") {
-		return detachDaemon(ctx, s, home)
+		return detachDaemon(ctx, s, o.Settings)
 	}
 	return runDaemon(ctx, s, o)
 }
@@ -137,8 +137,8 @@ func runDaemon(ctx context.Context, s *session, o DaemonSettings) error {
 	return interrupted(ctx, err, "the daemon had not begun; nothing is lost")
 }
 
-func detachDaemon(ctx context.Context, s *session, home string) error {
-	d, output, err := s.env.Daemons.Detach(ctx, home, detachedArgs(s.env.Args))
+func detachDaemon(ctx context.Context, s *session, o Settings) error {
+	d, output, err := s.env.Daemons.Detach(ctx, o, detachedArgs(s.env.Args))
 	switch {
 	case err != nil:
 		return interrupted(ctx, err, "no daemon was started")
@@ -199,10 +199,10 @@ func kindOfExit(code int) fault.Kind {
 	return fault.Failed
 }
 
-func stopDaemon(ctx context.Context, s *session, home string) error {
+func stopDaemon(ctx context.Context, s *session, o Settings) error {
 	late, stop := context.WithTimeout(ctx, stopPatience)
 	defer stop()
-	pid, err := s.env.Daemons.End(late, home)
+	pid, err := s.env.Daemons.End(late, o)
 	if err != nil {
 		return interrupted(ctx, err, "the daemon was asked to end")
 	}

@@ -23,6 +23,7 @@ type Env struct {
 	Version  string           // of the build; empty: what the Go toolchain recorded
 	Open     func(context.Context, Settings) (Backend, error)
 	StdLog   func(io.Writer) // sends the standard library's logger elsewhere; dependencies write there
+	Daemons  Daemons         // nil: none can be run
 
 	// These may be nil: no terminal, nobody to ask, the system's clock.
 	Screen func() (width, height int, ok bool)                        // stdout's, if it is a terminal
