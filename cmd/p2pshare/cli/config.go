@@ -128,7 +128,12 @@ func (s *session) configure(w *words) error {
 	for _, f := range w.command.flags {
 		wanted = wanted || sectionOf(w.command.name, f) != ""
 	}
-	if !wanted || w.command.name == "config" && (len(w.args) != 1 || w.args[0] != "show") {
+	switch {
+	case !wanted:
+		return nil
+	case w.command.name == "config" && (len(w.args) != 1 || w.args[0] != "show"):
+		return nil
+	case w.given()["stop"]: // a daemon must end though the file it was started with is broken now
 		return nil
 	}
 	path, named, err := s.configPath(*w)

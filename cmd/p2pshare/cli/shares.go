@@ -143,7 +143,7 @@ func health(x node.Share) string {
 	case node.StateWaiting:
 		return "waits, and goes on by itself"
 	case node.StateStopped:
-		return "stopped; p2pshare start " + refTo(x.ID, x.Name) + " goes on"
+		return "p2pshare start " + refTo(x.ID, x.Name) + " takes it up again"
 	case node.StateDone:
 		return "fetched and verified, and not shared"
 	case node.StateFetching:
