@@ -1,0 +1,79 @@
+package groupnet
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Member is how to reach a member of a group.
+type Member struct {
+	Addr       string        // host:port
+	ServerName string        // the group's of the day; signed.Link.ServerName
+	Identity   signed.Secret // who we are in the group, or its lobby key before we are anybody
+	// Accept judges the key of who answers; nil: anybody, for only bytes that verify count.
+	Accept func(peer signed.Key) error
+}
+
+// Dialer makes TCP connections; *net.Dialer does.
+type Dialer interface {
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Dial connects to a member and shakes hands within five seconds. It returns the key of who answered.
+func Dial(ctx context.Context, d Dialer, m Member, protocol string) (net.Conn, signed.Key, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	conf, err := config(m.Identity, protocol)
+	if err != nil {
+		return nil, signed.Key{}, err
+	}
+	conf.ServerName = m.ServerName
+	conf.InsecureSkipVerify = true // there is no authority: the key is judged below
+	var key signed.Key
+	conf.VerifyConnection = func(cs tls.ConnectionState) error {
+		if key, err = keyOf(cs); err != nil {
+			return err
+		}
+		if m.Accept != nil {
+			return m.Accept(key)
+		}
+		return nil
+	}
+	raw, err := d.DialContext(ctx, "tcp", m.Addr)
+	if err != nil {
+		return nil, signed.Key{}, err
+	}
+	c := tls.Client(raw, conf)
+	if err := c.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, signed.Key{}, err
+	}
+	return c, key, nil
+}
+
+// Client sends requests to one member, whatever the host of their URL is. It keeps one connection open between requests;
+// CloseIdleConnections ends it.
+func Client(d Dialer, m Member) *http.Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		c, _, err := Dial(ctx, d, m, Sync)
+		return c, err
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialTLSContext: dial,
+			// A member has no address of its own that a proxy could be asked for.
+			Proxy:        nil,
+			MaxIdleConns: 1, MaxConnsPerHost: 2, IdleConnTimeout: idleTime / 2,
+			MaxResponseHeaderBytes: headerBytes,
+			ResponseHeaderTimeout:  time.Minute, // a long poll answers within half of it
+			DisableCompression:     true,        // a bomb could hide in it
+			TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

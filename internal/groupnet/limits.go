@@ -1,0 +1,20 @@
+package groupnet
+
+import "time"
+
+const (
+	// handshakeTime is what a peer has for its handshake, on either side.
+	handshakeTime = 5 * time.Second
+	// maxHandshakes bounds those under way, each of which costs a signature; the next are closed at once.
+	maxHandshakes = 64
+	// maxConns bounds all connections, in a process that may have 1,024 descriptors.
+	maxConns = 400
+	// maxPerHost bounds the connections from one address: many members may be behind one router.
+	maxPerHost = 64
+	// headerTime and headerBytes bound the head of a request, idleTime the pause between two.
+	headerTime  = 10 * time.Second
+	headerBytes = 8 << 10
+	idleTime    = 2 * time.Minute
+	// certificateTime is how long a certificate says it is valid; nobody looks, for only the key counts.
+	certificateTime = 100 * 365 * 24 * time.Hour
+)

@@ -1,0 +1,271 @@
+package groupnet
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Group is what a Server needs of a group.
+type Group struct {
+	Identity signed.Secret // of this machine's device in the group
+	// Admit judges a peer's key before anything is read of it. Its error is for the log alone: the peer sees a closed
+	// connection.
+	Admit func(peer signed.Key, protocol string) error
+	Sync  http.Handler                      // answers requests; PeerKey says whose
+	Swarm func(c net.Conn, peer signed.Key) // takes a connection for content, and closes it; nil: none
+}
+
+// Server accepts connections for all groups of a machine.
+type Server struct {
+	find func(serverName string) *Group
+	log  *slog.Logger
+	http *http.Server
+	web  *handed
+
+	handshakes chan struct{}
+
+	mu    sync.Mutex
+	conns int
+	hosts map[string]int
+	wg    sync.WaitGroup
+}
+
+// NewServer makes a server. find gives the group of a name in a handshake, nil if there is none; it is called
+// from many goroutines.
+func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
+	s := &Server{
+		find: find, log: log, web: newHanded(),
+		handshakes: make(chan struct{}, maxHandshakes),
+		hosts:      map[string]int{},
+	}
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.answer),
+		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if m, ok := c.(*memberConn); ok {
+				return context.WithValue(ctx, memberKey{}, m)
+			}
+			return ctx
+		},
+		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	s.wg.Go(func() { _ = s.http.Serve(s.web) }) // until Close
+	return s
+}
+
+// Serve accepts from l until ctx ends or l is closed, and closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	defer l.Close()
+	for {
+		c, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			// Out of descriptors, or a connection that was gone already: others may come.
+			s.log.Warn("accepting a member's connection", "error", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(50 * time.Millisecond):
+			}
+			continue
+		}
+		if !s.enter(c) {
+			c.Close()
+			continue
+		}
+		s.wg.Go(func() { s.receive(ctx, c) })
+	}
+}
+
+// Close ends every connection and waits for what was started. Serve is to have returned.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	s.wg.Wait()
+	return err
+}
+
+// enter counts a connection in, or says that there is no place for it.
+func (s *Server) enter(c net.Conn) bool {
+	host := hostOf(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns >= maxConns || s.hosts[host] >= maxPerHost {
+		return false
+	}
+	s.conns++
+	s.hosts[host]++
+	return true
+}
+
+func (s *Server) leave(c net.Conn) {
+	host := hostOf(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns--
+	if s.hosts[host]--; s.hosts[host] <= 0 {
+		delete(s.hosts, host)
+	}
+}
+
+func hostOf(c net.Conn) string {
+	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+	if err != nil {
+		return c.RemoteAddr().String()
+	}
+	return host
+}
+
+// receive shakes hands and hands the connection on.
+func (s *Server) receive(ctx context.Context, raw net.Conn) {
+	counted := &countedConn{Conn: raw, left: func() { s.leave(raw) }}
+	select {
+	case s.handshakes <- struct{}{}:
+	default:
+		counted.Close()
+		return
+	}
+	m, err := s.handshake(ctx, counted)
+	<-s.handshakes
+	if err != nil {
+		s.log.Debug("a connection to a group was refused", "from", hostOf(raw), "error", err)
+		counted.Close()
+		return
+	}
+	if m.ConnectionState().NegotiatedProtocol == Swarm {
+		m.group.Swarm(m, m.key)
+		return
+	}
+	s.web.give(m)
+}
+
+func (s *Server) handshake(ctx context.Context, c net.Conn) (*memberConn, error) {
+	var group *Group
+	t := tls.Server(c, &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			group = s.find(hello.ServerName)
+			if group == nil {
+				return nil, errors.New("no such group here")
+			}
+			protocols := []string{Sync}
+			if group.Swarm != nil {
+				protocols = append(protocols, Swarm)
+			}
+			conf, err := config(group.Identity, protocols...)
+			if err != nil {
+				return nil, err
+			}
+			conf.ClientAuth = tls.RequireAnyClientCert
+			conf.VerifyConnection = func(cs tls.ConnectionState) error {
+				key, err := keyOf(cs)
+				if err != nil {
+					return err
+				}
+				if cs.NegotiatedProtocol == "" {
+					return errors.New("the peer named no protocol")
+				}
+				return group.Admit(key, cs.NegotiatedProtocol)
+			}
+			return conf, nil
+		},
+	})
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	key, err := keyOf(t.ConnectionState())
+	if err != nil {
+		return nil, err
+	}
+	return &memberConn{Conn: t, group: group, key: key}, nil
+}
+
+// answer passes a request to its connection's group.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
+	m, ok := r.Context().Value(memberKey{}).(*memberConn)
+	if !ok {
+		http.Error(w, "no", http.StatusForbidden)
+		return
+	}
+	m.group.Sync.ServeHTTP(w, r)
+}
+
+type memberKey struct{}
+
+// PeerKey is the key that the sender of a request has proven to hold.
+func PeerKey(r *http.Request) (signed.Key, error) {
+	m, ok := r.Context().Value(memberKey{}).(*memberConn)
+	if !ok {
+		return signed.Key{}, fmt.Errorf("a request that came by no member's connection")
+	}
+	return m.key, nil
+}
+
+// memberConn is a connection after its handshake.
+type memberConn struct {
+	*tls.Conn
+	group *Group
+	key   signed.Key
+}
+
+// countedConn frees its place when it is closed.
+type countedConn struct {
+	net.Conn
+	once sync.Once
+	left func()
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(c.left)
+	return c.Conn.Close()
+}
+
+// handed is a listener of connections that were accepted elsewhere.
+type handed struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newHanded() *handed { return &handed{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (h *handed) give(c net.Conn) {
+	select {
+	case h.conns <- c:
+	case <-h.done:
+		c.Close()
+	}
+}
+
+func (h *handed) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *handed) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+func (h *handed) Addr() net.Addr { return &net.TCPAddr{} }
