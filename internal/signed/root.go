@@ -35,7 +35,7 @@ type Root struct {
 	Need    int // how many owners must sign
 	Owners  []Key
 	Admins  []Admin
-	Keep    map[Key]int64 // devices of admins that are cut off, and how many of their records still count
+	Keep    map[Key]int64 // devices of admins: how many of their records still count; -1: all
 	Open    bool          // anyone may publish
 	Stale   int64         // hours without news from an admin after which the group is stale
 	Strict  bool          // a stale group is not served from
@@ -336,7 +336,7 @@ func parseRootText(text []byte) (r Root, err error) {
 	} else {
 		f.Fail("admins", errors.New("missing"))
 	}
-	r.Keep = f.Sizes("keep", MaxKeep, 0, MaxRecords)
+	r.Keep = f.Sizes("keep", MaxKeep, -1, MaxRecords)
 	r.Open = f.Flag("open")
 	r.Stale = f.NeedInt("stale", 1, 24*366)
 	r.Strict = f.Flag("strict")

@@ -1,0 +1,108 @@
+package acl
+
+import (
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// current is an admin's record that says what is so already.
+func (a *Account) current() AccountChange {
+	key := a.Key
+	return AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: a.Seal, Until: a.Until, Teams: a.Teams, Gives: a.Gives}
+}
+
+// Change is the record an admin begins with to change an account: what is so already, to be edited. It pins the
+// account's key.
+func (s *State) Change(name string) (AccountChange, error) {
+	a := s.accounts[name].now()
+	if a == nil || a.Gone {
+		return AccountChange{}, fault.New(fault.NotFound, "there is no account %q", name)
+	}
+	if a.Role == Admin {
+		return AccountChange{}, fault.Hint(fault.New(fault.Usage, "%q is an admin", name), "admins are changed by the owners, with the next root")
+	}
+	return a.current(), nil
+}
+
+// Removal is the record that removes an account. Of its devices what is known now goes on to count, and no more;
+// people whom an invite brought in stay.
+func (s *State) Removal(name string) (AccountChange, error) {
+	c, err := s.Change(name)
+	if err != nil {
+		return AccountChange{}, err
+	}
+	return AccountChange{Name: c.Name, Gone: true, Keep: s.keep(name, false)}, nil
+}
+
+// Reset is the admin's record of a new key for an account: a new password for a person, or for the group where the
+// account is an invite. Devices that it brought in go on.
+func (s *State) Reset(name string, key signed.Key, seal string, slot []byte) (AccountChange, error) {
+	c, err := s.Change(name)
+	c.Key, c.Seal, c.Slot, c.Keep = &key, seal, slot, s.keep(name, true)
+	return c, err
+}
+
+// Rekeyed is the account's own record of a new key: its devices go on.
+func (s *State) Rekeyed(name string, key signed.Key, seal string, slot []byte) (AccountChange, error) {
+	a := s.accounts[name].now()
+	if a == nil || a.Gone {
+		return AccountChange{}, fault.New(fault.NotFound, "there is no account %q", name)
+	}
+	return AccountChange{Name: name, Key: &key, Seal: seal, Slot: slot, Keep: s.keep(name, true)}, nil
+}
+
+// WithoutDevice is the admin's record that cuts off one device: what is known of its log goes on to count.
+func (s *State) WithoutDevice(device signed.Key) (AccountChange, error) {
+	d := s.devices[device]
+	if d == nil || d.Removed() {
+		return AccountChange{}, fault.New(fault.NotFound, "there is no device %v", device)
+	}
+	c, err := s.Change(d.Account)
+	c.Keep = map[signed.Key]int64{device: d.Size}
+	return c, err
+}
+
+// keep is the complete list for an account: its own devices go on, or count as far as they are known.
+func (s *State) keep(name string, goOn bool) map[signed.Key]int64 {
+	out := map[signed.Key]int64{}
+	for _, d := range s.devices {
+		for _, v := range d.vouched {
+			if v.name != name {
+				continue
+			}
+			switch {
+			case d.Counts == 0:
+			case d.Removed():
+				out[d.Key] = d.Counts
+			case goOn || d.Account != name:
+				out[d.Key] = -1
+			default:
+				out[d.Key] = d.Size
+			}
+		}
+	}
+	return out
+}
+
+// RootKeep is what the next root's Keep has to name when it drops an admin: the admin's devices, as far as known.
+func (s *State) RootKeep(admin string) map[signed.Key]int64 {
+	out := map[signed.Key]int64{}
+	for _, d := range s.devices {
+		if d.admin && d.Account == admin {
+			out[d.Key] = lower(d.Counts, d.Size)
+		}
+	}
+	return out
+}
+
+// Pins are the records that an admin signs before a rule or role that names accounts by name: they give each name
+// to the key that has it now, so that nobody can claim it with an earlier time.
+func (s *State) Pins(who []string) []AccountChange {
+	var out []AccountChange
+	for _, name := range who {
+		if a := s.accounts[name].now(); a != nil && !a.Gone && !a.Pinned && a.Role != Admin {
+			out = append(out, a.current())
+		}
+	}
+	return out
+}

@@ -1,0 +1,247 @@
+package acl
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Memo remembers which signatures were found good or bad, so that folding again costs no curve arithmetic. It may
+// be shared by folds of several groups and goroutines; nil is none.
+type Memo struct {
+	mu   sync.Mutex
+	seen map[[32]byte]bool
+}
+
+func (m *Memo) verify(k signed.Key, msg, sig []byte) bool {
+	if m == nil {
+		return k.Verify(helloDomain, msg, sig)
+	}
+	h := sha256.New()
+	h.Write(k[:])
+	h.Write(sig)
+	fmt.Fprintf(h, "%d ", len(sig))
+	h.Write(msg)
+	id := [32]byte(h.Sum(nil))
+	m.mu.Lock()
+	good, known := m.seen[id]
+	m.mu.Unlock()
+	if known {
+		return good
+	}
+	good = k.Verify(helloDomain, msg, sig)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen == nil {
+		m.seen = make(map[[32]byte]bool)
+	}
+	m.seen[id] = good
+	return good
+}
+
+// closure takes rights from devices: those that name's key vouched for before.
+type closure struct {
+	name string
+	keys map[signed.Key]bool // that are closed; nil: it cuts off the devices of keep alone
+	keep map[signed.Key]int64
+	by   order
+}
+
+// limit is how many records of a device the closure leaves; -1: all. vouched is the key that brought the device in.
+func (c *closure) limit(device, vouched signed.Key) int64 {
+	size, named := c.keep[device]
+	switch {
+	case named:
+		return size
+	case c.keys[vouched]:
+		return 0
+	}
+	return -1
+}
+
+// Fold adds up what was signed: roots 1 to the latest, each judged by signed.SignedRoot.Next, and one Part a device.
+// Their order does not matter. The Memo may be nil.
+func Fold(roots []*signed.SignedRoot, parts []*Part, memo *Memo) (*State, error) {
+	roots = slices.SortedFunc(slices.Values(roots), func(a, b *signed.SignedRoot) int { return int(a.Version - b.Version) })
+	for i, r := range roots {
+		if r.Version != int64(i+1) || i > 0 && r.Prev != roots[i-1].Hash {
+			return nil, fmt.Errorf("folding a group: the roots are no chain at version %d", i+1)
+		}
+	}
+	if len(roots) == 0 {
+		return nil, fmt.Errorf("folding a group: it has no root")
+	}
+	parts = slices.SortedFunc(slices.Values(parts), func(a, b *Part) int { return slices.Compare(a.Device[:], b.Device[:]) })
+	for i := range parts {
+		if i > 0 && parts[i].Device == parts[i-1].Device {
+			return nil, fmt.Errorf("folding a group: device %v has two logs", parts[i].Device)
+		}
+	}
+	ops := sorted(parts)
+	// What admins took away holds from the start, against records with earlier times; then what accounts took from
+	// their own devices, so far as the admins let them.
+	w := newWalk(roots, parts, memo, nil, nil)
+	w.run(ops)
+	pins := w.pins
+	w = newWalk(roots, parts, memo, w.byAdmins, pins)
+	w.run(ops)
+	w = newWalk(roots, parts, memo, slices.Concat(w.byAdmins, w.byOwn), pins)
+	w.run(ops)
+	return w.finish(parts), nil
+}
+
+// event is a governance record on its way through the fold; a nil body is the hello of the part.
+type event struct {
+	op
+	part *Part
+}
+
+func sorted(parts []*Part) []event {
+	var out []event
+	for _, p := range parts {
+		if p.hello != nil {
+			out = append(out, event{op{at: order{p.n, p.Device, 0}}, p})
+		}
+		for _, o := range p.ops {
+			out = append(out, event{o, p})
+		}
+	}
+	slices.SortFunc(out, func(a, b event) int { return a.at.compare(b.at) })
+	return out
+}
+
+// walk is one pass over the records in their order.
+type walk struct {
+	*State
+	memo     *Memo
+	pins     map[string]map[signed.Key]bool // names that admins gave, and the keys they gave them
+	given    bool                           // pins were given, and are not to be collected
+	before   map[string][]*closure          // that hold from the start
+	byAdmins []*closure
+	byOwn    []*closure
+	names    map[string]map[signed.Key]int64 // admins of every root, with the last version that has them
+	ids      map[string]*Rule
+}
+
+func newWalk(roots []*signed.SignedRoot, parts []*Part, memo *Memo, before []*closure, pins map[string]map[signed.Key]bool) *walk {
+	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}}
+	if pins == nil {
+		w.pins = map[string]map[signed.Key]bool{}
+	}
+	w.State = &State{roots: roots, root: roots[len(roots)-1], accounts: map[string]*timeline{}, devices: map[signed.Key]*Device{}}
+	for _, c := range before {
+		w.before[c.name] = append(w.before[c.name], c)
+	}
+	for _, r := range roots {
+		for _, a := range r.Admins {
+			if w.names[a.Name] == nil {
+				w.names[a.Name] = map[signed.Key]int64{}
+			}
+			w.names[a.Name][a.Key] = r.Version
+		}
+	}
+	// An admin is an account from the beginning, and cannot be made or unmade by a record.
+	for _, a := range w.root.Admins {
+		t := &timeline{name: a.Name, keys: map[signed.Key]bool{a.Key: true}}
+		t.versions = []version{{order{n: -1}, Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal}}}
+		w.accounts[a.Name] = t
+	}
+	return w
+}
+
+func (w *walk) run(events []event) {
+	for _, e := range events {
+		if err := w.apply(e); err != nil {
+			w.problem(Problem{e.at.device, e.at.index, err.Error()})
+		}
+	}
+}
+
+func (w *walk) problem(p Problem) {
+	if len(w.problems) == maxProblems {
+		w.dropped++
+		return
+	}
+	w.problems = append(w.problems, p)
+}
+
+func (w *walk) apply(e event) error {
+	if e.body == nil {
+		return w.hello(e)
+	}
+	a, _, err := w.author(e.at.device, e.at.index, e.at.n)
+	if err != nil {
+		return err
+	}
+	admin := a.Role == Admin
+	if !admin && (a.Gone || a.expired(e.at)) {
+		return denied("the account %q was removed, or has ended", a.Name)
+	}
+	switch b := e.body.(type) {
+	case AccountChange:
+		if admin && a.Name != b.Name {
+			return w.change(e.at, b)
+		}
+		return w.ownChange(e.at, a, b)
+	case RuleChange:
+		if !admin {
+			return denied("%q is no admin, and sets no rules", a.Name)
+		}
+		return w.rule(e.at, b)
+	case Grant:
+		// Whose audience it is, the shares say; a box that nobody asked for opens nothing.
+		if !admin && a.Role != Publisher && a.Role != Backup && a.Role != Member {
+			return denied("%q of the role %s grants nothing", a.Name, a.Role)
+		}
+		w.grants = append(w.grants, b)
+	case NewLink:
+		if !admin {
+			return denied("%q is no admin, and sets no link", a.Name)
+		}
+		w.link = b
+	}
+	return nil
+}
+
+func (a *Account) expired(o order) bool { return !a.Until.IsZero() && o.n >= a.Until.UnixMilli() }
+
+// limit is how many records of a device that vouched brought in for an account still count.
+func limit(device, vouched signed.Key, lists ...[]*closure) int64 {
+	least := int64(-1)
+	for _, list := range lists {
+		for _, c := range list {
+			if n := c.limit(device, vouched); n >= 0 && (least < 0 || n < least) {
+				least = n
+			}
+		}
+	}
+	return least
+}
+
+func (w *walk) finish(parts []*Part) *State {
+	for _, p := range parts {
+		for _, o := range p.odd {
+			w.problem(o)
+		}
+		if p.Broken != nil {
+			w.problem(Problem{p.Device, p.Size, p.Broken.Error()})
+		}
+		w.last = max(w.last, p.Last)
+		if d := w.devices[p.Device]; d != nil {
+			d.Size, d.Frozen, d.Broken = p.Size, p.Frozen, p.Broken
+		}
+	}
+	slices.SortStableFunc(w.problems, func(a, b Problem) int {
+		if c := slices.Compare(a.Device[:], b.Device[:]); c != 0 {
+			return c
+		}
+		return int(a.Index - b.Index)
+	})
+	// Devices of removed accounts that brought nothing that counts stay known: they are to be refused by name.
+	maps.DeleteFunc(w.accounts, func(_ string, t *timeline) bool { return len(t.versions) == 0 })
+	return w.State
+}

@@ -1,0 +1,344 @@
+package acl
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Account is who a device acts for.
+type Account struct {
+	Name  string
+	Role  Role
+	Key   signed.Key
+	Seal  string
+	Slot  []byte
+	Until time.Time // from then on it may do nothing; zero: for ever
+	Teams []string
+	Gives Role
+	Gone  bool
+	By    string // the invite it was made with, if one was
+	Since int64  // the time of the record that made it
+
+	// Pinned says that an admin has signed name and key. Until then the name is that of whoever's hello carries the
+	// earliest time, which is up to its author: rules should name pinned accounts alone (State.Pins).
+	Pinned bool
+}
+
+// Active says whether the account may do anything at a time.
+func (a *Account) Active(now time.Time) bool {
+	return !a.Gone && (a.Until.IsZero() || now.Before(a.Until))
+}
+
+// Device is a machine that an account has vouched for.
+type Device struct {
+	Key     signed.Key
+	Account string
+	Label   string
+	Since   int64 // the time of its hello
+	Size    int64 // records of its log that were read
+	Counts  int64 // the first so many of them count; -1: all
+	Frozen  bool
+	Broken  error
+
+	vouched []voucher
+	admin   bool // of an admin of the root, or of one that once was
+}
+
+// voucher is an account that brought a device in, with the key that signed; for one who was invited there are two.
+type voucher struct {
+	name string
+	key  signed.Key
+}
+
+// Removed says whether the device is cut off: it is not let in, and signs nothing that counts.
+func (d *Device) Removed() bool { return d.Counts >= 0 }
+
+// State is what the group's signatures add up to. It is not changed after Fold has made it, and may be read from
+// several goroutines.
+type State struct {
+	root     *signed.SignedRoot
+	roots    []*signed.SignedRoot
+	accounts map[string]*timeline
+	devices  map[signed.Key]*Device
+	rules    []ruleset // by order
+	grants   []Grant
+	link     NewLink
+	problems []Problem
+	dropped  int
+	last     int64
+}
+
+// timeline is an account through the records that changed it, by order.
+type timeline struct {
+	name     string
+	versions []version
+	keys     map[signed.Key]bool // it has or had
+	closures []*closure
+}
+
+type version struct {
+	at order
+	Account
+}
+
+type ruleset struct {
+	at    order
+	rules []*Rule
+}
+
+// at is the account as a record found it; nil: not yet there.
+func (t *timeline) at(o order) *Account {
+	if t == nil {
+		return nil
+	}
+	i := sort.Search(len(t.versions), func(i int) bool { return t.versions[i].at.compare(o) >= 0 })
+	if i == 0 {
+		return nil
+	}
+	return &t.versions[i-1].Account
+}
+
+func (t *timeline) now() *Account {
+	if t == nil || len(t.versions) == 0 {
+		return nil
+	}
+	return &t.versions[len(t.versions)-1].Account
+}
+
+// Root is the latest root.
+func (s *State) Root() *signed.SignedRoot { return s.root }
+
+// Last is the latest time of a record that was read: signed.NextTime wants it.
+func (s *State) Last() int64 { return s.last }
+
+// Accounts are all accounts by name, the gone ones too.
+func (s *State) Accounts() []Account {
+	out := make([]Account, 0, len(s.accounts))
+	for _, name := range slices.Sorted(maps.Keys(s.accounts)) {
+		if a := s.accounts[name].now(); a != nil {
+			out = append(out, *a)
+		}
+	}
+	return out
+}
+
+// Account is the account of that name.
+func (s *State) Account(name string) (Account, bool) {
+	a := s.accounts[name].now()
+	if a == nil {
+		return Account{}, false
+	}
+	return *a, true
+}
+
+// Devices are those that an account has vouched for, by account and age.
+func (s *State) Devices() []Device {
+	out := make([]Device, 0, len(s.devices))
+	for _, d := range s.devices {
+		out = append(out, *d)
+	}
+	slices.SortFunc(out, func(a, b Device) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Since, b.Since), slices.Compare(a.Key[:], b.Key[:]))
+	})
+	return out
+}
+
+// Device is the device of that key.
+func (s *State) Device(k signed.Key) (Device, bool) {
+	d := s.devices[k]
+	if d == nil {
+		return Device{}, false
+	}
+	return *d, true
+}
+
+// Rules are the rules of now in the order in which they are asked.
+func (s *State) Rules() []Rule {
+	var out []Rule
+	for _, r := range s.ruled() {
+		out = append(out, *r)
+	}
+	return out
+}
+
+// Grants are the boxes with audiences' identities, by the order of their records.
+func (s *State) Grants() []Grant { return slices.Clone(s.grants) }
+
+// LinkBox is the latest link's box; nil: the first link stands.
+func (s *State) LinkBox() []byte { return s.link.Box }
+
+// Problems are the records that do not count, by device; more says how many there are beyond those.
+func (s *State) Problems() (list []Problem, more int) { return slices.Clone(s.problems), s.dropped }
+
+// Decision is an answer with what decided it.
+type Decision struct {
+	Allowed bool
+	Rule    *Rule  // that matched first; nil: Why says what decided
+	Rank    int    // the place of Rule in the order; for a default, behind all rules
+	Why     string // words for the user
+}
+
+// Test says whether an account may read or publish at a path at a time, and which rule decides.
+func (s *State) Test(account string, may Right, path string, now time.Time) Decision {
+	a := s.accounts[account].now()
+	if a == nil {
+		return Decision{Why: fmt.Sprintf("there is no account %q", account)}
+	}
+	return s.judge(a, s.ruled(), may, path, now, s.root.Open)
+}
+
+// ruled are the rules of now.
+func (s *State) ruled() []*Rule {
+	if len(s.rules) == 0 {
+		return nil
+	}
+	return s.rules[len(s.rules)-1].rules
+}
+
+func (s *State) judge(a *Account, rules []*Rule, may Right, path string, now time.Time, open bool) Decision {
+	no := func(why string) Decision { return Decision{Why: why, Rank: len(rules)} }
+	switch {
+	case a.Gone:
+		return no("the account was removed")
+	case !a.Active(now):
+		return no("the account ended " + a.Until.Format(time.RFC3339))
+	case a.Role == Mirror, a.Role == Invite:
+		return no(fmt.Sprintf("an account of the role %s neither reads nor publishes", a.Role))
+	case a.Role == Backup && may == Read:
+		return Decision{Allowed: true, Rank: len(rules), Why: "a backup reads everything"}
+	}
+	for i, r := range rules {
+		if r.May != may || !r.Until.IsZero() && !now.Before(r.Until) || !r.names(a) || !r.Covers(path) {
+			continue
+		}
+		return Decision{Allowed: !r.Deny, Rule: r, Rank: i, Why: r.String()}
+	}
+	d := Decision{Rank: len(rules)}
+	switch {
+	case may == Read:
+		d.Allowed, d.Why = true, "no rule speaks of it, and members read what is shared with everyone"
+	case a.Role == Publisher, a.Role == Admin:
+		d.Allowed, d.Why = true, "no rule speaks of it, and a "+string(a.Role)+" publishes"
+	case open && a.Role == Member:
+		d.Allowed, d.Why = true, "no rule speaks of it, and in this group anyone publishes"
+	default:
+		d.Why = fmt.Sprintf("no rule speaks of it, and a %s does not publish", a.Role)
+	}
+	return d
+}
+
+// author is the account in whose name a record speaks, as the record found it. It refuses a record that does not
+// count.
+func (s *State) author(device signed.Key, index, n int64) (*Account, order, error) {
+	o := order{n, device, index}
+	d := s.devices[device]
+	if d == nil {
+		return nil, o, denied("nobody vouches for device %v", device)
+	}
+	if d.Counts >= 0 && index >= d.Counts {
+		return nil, o, denied("device %v of %q was removed", device, d.Account)
+	}
+	if d.admin {
+		return &Account{Name: d.Account, Role: Admin}, o, nil
+	}
+	a := s.accounts[d.Account].at(o)
+	if a == nil {
+		return nil, o, denied("the account %q of device %v was not there yet", d.Account, device)
+	}
+	return a, o, nil
+}
+
+func denied(format string, args ...any) error { return fault.New(fault.Denied, format, args...) }
+
+// MayPublish judges record index of a device's log, of the time n, as a share at path: by the accounts and rules
+// as the record found them. rank is the place of the rule that allows it: of two who may, the lower was meant.
+func (s *State) MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error) {
+	a, o, err := s.author(device, index, n)
+	if err != nil {
+		return "", 0, err
+	}
+	i := sort.Search(len(s.rules), func(i int) bool { return s.rules[i].at.compare(o) >= 0 })
+	var rules []*Rule
+	if i > 0 {
+		rules = s.rules[i-1].rules
+	}
+	d := s.judge(a, rules, Publish, path, time.UnixMilli(n), s.openAt(n))
+	if !d.Allowed {
+		return a.Name, 0, denied("%q may not publish at %q: %s", a.Name, path, d.Why)
+	}
+	if d.Rule == nil {
+		d.Rank = maxRules
+	}
+	return a.Name, d.Rank, nil
+}
+
+// openAt says whether anyone could publish at a time.
+func (s *State) openAt(n int64) bool {
+	open := s.roots[0].Open
+	for _, r := range s.roots {
+		if r.Time.UnixMilli() <= n {
+			open = r.Open
+		}
+	}
+	return open
+}
+
+// MayDrop says in whose name a record drops shares: an admin drops anyone's, others their own.
+func (s *State) MayDrop(device signed.Key, index, n int64) (account string, admin bool, err error) {
+	a, _, err := s.author(device, index, n)
+	if err != nil {
+		return "", false, err
+	}
+	if a.Gone || !a.Active(time.UnixMilli(n)) {
+		return a.Name, false, denied("the account %q was removed, or has ended", a.Name)
+	}
+	return a.Name, a.Role == Admin, nil
+}
+
+// MayRead says whether an account may read what is shared at path with those in read: names, @teams, @roles, or *.
+func (s *State) MayRead(account, path string, read []string, now time.Time) Decision {
+	d := s.Test(account, Read, path, now)
+	a := s.accounts[account].now()
+	if !d.Allowed || a.Role == Backup {
+		return d
+	}
+	if !(Rule{Who: read}).names(a) {
+		return Decision{Why: "it is not shared with this account", Rank: d.Rank}
+	}
+	return d
+}
+
+// Admit says whether a device may be spoken to as a member, and for whom it stands.
+func (s *State) Admit(device signed.Key, now time.Time) (Account, error) {
+	d := s.devices[device]
+	if d == nil {
+		return Account{}, denied("nobody vouches for device %v", device)
+	}
+	a := s.accounts[d.Account].now()
+	switch {
+	case d.Removed():
+		return Account{}, denied("device %v of %q was removed", device, d.Account)
+	case a == nil || !a.Active(now):
+		return Account{}, denied("the account %q was removed, or has ended", d.Account)
+	}
+	return *a, nil
+}
+
+// Age says how old the latest word of an admin is: only their silence can hide that somebody was removed. heads are
+// the times of the heads that are known.
+func (s *State) Age(heads map[signed.Key]time.Time, now time.Time) signed.Age {
+	heard := s.root.Time
+	for k, t := range heads {
+		if d := s.devices[k]; d != nil && d.admin && !d.Removed() && t.After(heard) {
+			heard = t
+		}
+	}
+	return signed.AgeOf(now, heard, s.root.Stale)
+}

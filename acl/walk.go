@@ -1,0 +1,272 @@
+package acl
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// hello brings a device in: for an admin, for an account that is there, or for one that it makes.
+func (w *walk) hello(e event) error {
+	h, device := e.part.hello, e.at.device
+	d := &Device{Key: device, Account: h.Account, Label: h.Label, Since: e.at.n, Counts: -1}
+	current := false
+	for key, version := range w.names[h.Account] {
+		now := version == w.root.Version
+		current = current || now
+		if !w.memo.verify(key, e.part.msg, h.Sig) {
+			continue
+		}
+		keep, named := w.root.Keep[device]
+		if named || now {
+			d.admin = true
+			if named {
+				d.Counts = keep
+			}
+			w.devices[device] = d
+			return nil
+		}
+	}
+	if current {
+		return denied("the admin %q has not signed for device %v", h.Account, device)
+	}
+	a := w.accounts[h.Account].now()
+	if h.Key != nil && (a == nil || a.Key != *h.Key) {
+		return w.newcomer(e, d)
+	}
+	switch {
+	case a == nil:
+		return denied("there is no account %q that device %v could belong to", h.Account, device)
+	case a.Gone || a.expired(e.at):
+		return denied("the account %q was removed, or has ended", h.Account)
+	case a.Role == Invite:
+		return denied("the account %q is an invite, and has no devices", h.Account)
+	case !w.memo.verify(a.Key, e.part.msg, h.Sig):
+		return denied("the account %q has not signed for device %v", h.Account, device)
+	}
+	w.admit(d, voucher{a.Name, a.Key})
+	return nil
+}
+
+// admit adds a device that was vouched for. One of which nothing counts stays known, to be refused by name.
+func (w *walk) admit(d *Device, by ...voucher) {
+	d.vouched = by
+	for _, v := range by {
+		d.Counts = lower(d.Counts, limit(d.Key, v.key, w.before[v.name], w.accounts[v.name].closed()))
+	}
+	w.devices[d.Key] = d
+}
+
+func (t *timeline) closed() []*closure {
+	if t == nil {
+		return nil
+	}
+	return t.closures
+}
+
+func lower(a, b int64) int64 {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// newcomer makes an account from a hello, by invite or because the group is open.
+func (w *walk) newcomer(e event, d *Device) error {
+	h := e.part.hello
+	if w.names[h.Account] != nil {
+		return denied("the name %q is an admin's", h.Account)
+	}
+	if keys, pinned := w.pins[h.Account]; pinned && !keys[*h.Key] {
+		return denied("an admin gave the name %q to another key", h.Account)
+	}
+	if w.accounts[h.Account].now() != nil {
+		return denied("the name %q is taken", h.Account)
+	}
+	by := []voucher{{h.Account, *h.Key}}
+	role := Member
+	if h.Invite != "" {
+		inv := w.accounts[h.Invite].now()
+		switch {
+		case inv == nil || inv.Role != Invite:
+			return denied("%q is no invite", h.Invite)
+		case inv.Gone || inv.expired(e.at):
+			return denied("the invite %q was removed, or has ended", h.Invite)
+		case !w.memo.verify(inv.Key, e.part.msg, h.ISig):
+			return denied("the invite %q has not signed for %q", h.Invite, h.Account)
+		}
+		role = cmp.Or(inv.Gives, Member)
+		by = append(by, voucher{inv.Name, inv.Key})
+	} else if !w.openAt(e.at.n) {
+		return denied("%q came without an invite, and the group is not open", h.Account)
+	}
+	if !w.memo.verify(*h.Key, e.part.msg, h.Sig) {
+		return denied("the account %q has not signed for device %v", h.Account, d.Key)
+	}
+	if len(w.accounts) >= maxAccounts {
+		return denied("the group has %d accounts, and more are not kept", maxAccounts)
+	}
+	w.admit(d, by...)
+	if d.Counts == 0 {
+		delete(w.devices, d.Key)
+		return denied("what brought %q in was closed before this was known", h.Account)
+	}
+	w.accounts[h.Account] = &timeline{name: h.Account, keys: map[signed.Key]bool{*h.Key: true}, versions: []version{{e.at, Account{
+		Name: h.Account, Role: role, Key: *h.Key, Seal: h.Seal, By: h.Invite, Since: e.at.n}}}}
+	return nil
+}
+
+// change is an admin's word about another account.
+func (w *walk) change(at order, c AccountChange) error {
+	for _, version := range w.names[c.Name] {
+		if version == w.root.Version {
+			return denied("%q is an admin, whom the root alone changes", c.Name)
+		}
+	}
+	if !w.given {
+		if w.pins[c.Name] == nil {
+			w.pins[c.Name] = map[signed.Key]bool{}
+		}
+		if c.Key != nil {
+			w.pins[c.Name][*c.Key] = true
+		}
+	}
+	t := w.accounts[c.Name]
+	was := t.now()
+	if c.Gone {
+		if was == nil {
+			// What made the account may have been closed since, from the start: it stays removed by its keys.
+			if t = w.removed(c.Name, at); t == nil {
+				return denied("there is no account %q to remove", c.Name)
+			}
+			was = &Account{Name: c.Name}
+		}
+		next := *was
+		next.Gone, next.Pinned = true, true
+		t.versions = append(t.versions, version{at, next})
+		w.close(t, &closure{name: c.Name, keys: maps.Clone(t.keys), keep: c.Keep, by: at}, &w.byAdmins)
+		return nil
+	}
+	if c.Role == "" || c.Key == nil {
+		return errors.New("an admin's record about an account says its role and key")
+	}
+	next := Account{Name: c.Name, Role: c.Role, Key: *c.Key, Seal: c.Seal, Slot: c.Slot, Until: c.Until, Teams: c.Teams, Gives: c.Gives, Since: at.n, Pinned: true}
+	if was == nil {
+		if len(w.accounts) >= maxAccounts {
+			return denied("the group has %d accounts, and more are not kept", maxAccounts)
+		}
+		t = &timeline{name: c.Name, keys: map[signed.Key]bool{*c.Key: true}, versions: []version{{at, next}}}
+		w.accounts[c.Name] = t
+		return nil
+	}
+	if was.Gone && t.keys[*c.Key] {
+		return denied("%q was removed: it comes back with a new key alone", c.Name)
+	}
+	if !was.Gone {
+		next.Since, next.By = was.Since, was.By
+		if next.Slot == nil {
+			next.Slot = was.Slot
+		}
+		// An admin who has not heard of a member's new key must not bring the old one back.
+		if next.Key != was.Key && t.keys[next.Key] {
+			next.Key, next.Seal = was.Key, was.Seal
+		}
+	}
+	t.versions = append(t.versions, version{at, next})
+	if was.Gone {
+		t.keys[next.Key] = true // the removal has closed all keys there were
+		return nil
+	}
+	w.rekey(t, at, was.Key, next.Key, c.Keep, &w.byAdmins)
+	return nil
+}
+
+// removed is an account that an earlier pass has seen removed by the record at o, and that is not there in this one.
+func (w *walk) removed(name string, o order) *timeline {
+	for _, c := range w.before[name] {
+		if c.by == o {
+			t := &timeline{name: name, keys: maps.Clone(c.keys)}
+			w.accounts[name] = t
+			return t
+		}
+	}
+	return nil
+}
+
+// ownChange is an account's word about itself.
+func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
+	if a.Name != c.Name {
+		return denied("%q is no admin, and changes no account but its own", a.Name)
+	}
+	if c.Gone || c.Role != "" || !c.Until.IsZero() || c.Teams != nil || c.Gives != "" {
+		return denied("%q changes nothing of its account but key, seal and slot", a.Name)
+	}
+	t := w.accounts[a.Name]
+	was := t.now()
+	if was == nil || a.Role == Admin && (was.Role != Admin || c.Key != nil || c.Seal != "" || c.Keep != nil) {
+		return denied("an admin's key, seal and devices are changed by the root alone")
+	}
+	next := *was
+	if c.Key != nil {
+		if *c.Key != was.Key && t.keys[*c.Key] {
+			return denied("%q had that key before", a.Name)
+		}
+		next.Key = *c.Key
+	}
+	if c.Seal != "" {
+		next.Seal = c.Seal
+	}
+	if c.Slot != nil {
+		next.Slot = c.Slot
+	}
+	t.versions = append(t.versions, version{at, next})
+	w.rekey(t, at, was.Key, next.Key, c.Keep, &w.byOwn)
+	return nil
+}
+
+// rekey closes the keys an account had when it gets a new one, or else the devices that keep names.
+func (w *walk) rekey(t *timeline, at order, was, now signed.Key, keep map[signed.Key]int64, to *[]*closure) {
+	switch {
+	case now != was:
+		w.close(t, &closure{name: t.name, keys: maps.Clone(t.keys), keep: keep, by: at}, to)
+		t.keys[now] = true
+	case len(keep) > 0:
+		w.close(t, &closure{name: t.name, keep: keep, by: at}, to)
+	}
+}
+
+// close takes effect at once, and goes to those that will hold from the start.
+func (w *walk) close(t *timeline, c *closure, to *[]*closure) {
+	t.closures = append(t.closures, c)
+	*to = append(*to, c)
+	for _, d := range w.devices {
+		for _, v := range d.vouched {
+			if v.name == t.name {
+				d.Counts = lower(d.Counts, c.limit(d.Key, v.key))
+			}
+		}
+	}
+}
+
+func (w *walk) rule(at order, c RuleChange) error {
+	var rules []*Rule
+	for _, r := range w.ruled() {
+		if r.ID != c.Rule.ID {
+			rules = append(rules, r)
+		}
+	}
+	if !c.Gone {
+		if len(rules) >= maxRules {
+			return denied("the group has %d rules, and more are not kept", maxRules)
+		}
+		i, _ := slices.BinarySearchFunc(rules, &c.Rule, func(a, b *Rule) int {
+			return cmp.Or(cmp.Compare(a.Pos, b.Pos), cmp.Compare(a.ID, b.ID))
+		})
+		rules = slices.Insert(rules, i, &c.Rule)
+	}
+	w.rules = append(w.rules, ruleset{at, rules})
+	return nil
+}
