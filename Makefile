@@ -14,12 +14,13 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # The checkers are pinned here and not in go.mod: nothing we ship needs them.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.0
 
 FUZZTIME ?= 10s
 # Of the payload of docs/benchmarks.md, which at 1 is 2.08 GB.
 BENCH_SCALE ?= 0.25
 
-.PHONY: help build install test check deps tools unit integration interop bench demo fuzz clean
+.PHONY: help build install test check deps tools unit integration interop bench demo fuzz package release packaging clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,7 +36,7 @@ install: build ## install the binary and its man page below DESTDIR/PREFIX
 	./$(BIN) man > "$$man"
 	install -m 0644 "$$man" '$(DESTDIR)$(PREFIX)/share/man/man1/$(BIN).1'
 
-test: deps check unit integration ## install what the tests need, then run every check and every test
+test: deps check unit integration packaging ## install what the tests need, then run every check and every test
 	@echo "make test: all checks and tests passed"
 
 deps: ## install the clients and tools that the tests drive (Debian's packages)
@@ -48,6 +49,9 @@ $(TOOLS)/staticcheck-%:
 
 $(TOOLS)/govulncheck-%:
 	@integration/tool.sh '$(TOOLS)' '$(GOVULNCHECK)' '$@'
+
+$(TOOLS)/nfpm-%:
+	@integration/tool.sh '$(TOOLS)' '$(NFPM)' '$@'
 
 check: tools ## gofmt, go vet, staticcheck, govulncheck, the rules of the house
 	@GO='$(GO)' integration/check.sh '$(TOOLS)'
@@ -73,6 +77,15 @@ demo: build ## publish a folder and fetch it by its magnet, on this machine alon
 
 fuzz: ## run every fuzz target for FUZZTIME
 	@GO='$(GO)' integration/fuzz.sh '$(FUZZTIME)'
+
+package: $(TOOLS)/nfpm-$(lastword $(subst @, ,$(NFPM))) ## make dist/*.deb and dist/container
+	@GO='$(GO)' VERSION='$(VERSION)' packaging/package.sh '$(TOOLS)/nfpm' dist
+
+release: ## make dist/*.tar.gz, *.zip and SHA256SUMS for every system, the same bytes wherever it is run
+	@GO='$(GO)' VERSION='$(VERSION)' packaging/release.sh dist
+
+packaging: deps $(TOOLS)/nfpm-$(lastword $(subst @, ,$(NFPM))) ## test both, and the units (needs root, or sudo)
+	@GO='$(GO)' integration/package.sh '$(TOOLS)/nfpm'
 
 clean: ## remove what was built
 	rm -rf $(BIN) dist $(TOOLS)

@@ -20,6 +20,12 @@ need script bsdutils
 need gcc gcc
 need curl curl
 need ps procps
+need systemd-analyze systemd
+need lintian lintian
+need zip zip
+need unzip unzip
+need strings binutils
+[ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 [ -x /usr/bin/time ] || missing+=(time)
 /usr/bin/python3 -c 'import libtorrent' >/dev/null 2>&1 || missing+=(python3-libtorrent)
 # The race detector links against the C library.
