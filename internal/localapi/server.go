@@ -31,7 +31,7 @@ type Server struct {
 	opts    Options
 	streams chan struct{} // a place for each that runs
 	calls   chan struct{}
-	mux     *http.ServeMux
+	routes  map[string]http.HandlerFunc // by method and path; a ServeMux would answer to paths like it too
 }
 
 // errEnding is the cause of what ends because the server does.
@@ -39,10 +39,10 @@ var errEnding = errors.New("the daemon is ending")
 
 // NewServer makes a server; Serve runs it.
 func NewServer(o Options) *Server {
-	s := &Server{opts: o, streams: make(chan struct{}, maxStreams), calls: make(chan struct{}, maxCalls), mux: http.NewServeMux()}
+	s := &Server{opts: o, streams: make(chan struct{}, maxStreams), calls: make(chan struct{}, maxCalls), routes: map[string]http.HandlerFunc{}}
 	b := o.Backend
-	s.mux.HandleFunc("GET "+pathVersion, s.version)
-	s.mux.HandleFunc("POST "+pathEnd, s.end)
+	s.routes["GET "+pathVersion] = s.version
+	s.routes["POST "+pathEnd] = s.end
 	stream(s, pathPublish, noResult(b.Publish))
 	stream(s, pathFetch, noResult(b.Fetch))
 	stream(s, pathSeed, noResult(b.Seed))
@@ -105,11 +105,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, no)
 		return
 	}
-	if _, pattern := s.mux.Handler(r); pattern == "" {
+	do := s.routes[r.Method+" "+r.URL.Path]
+	if do == nil {
 		s.refuse(w, refuse(http.StatusNotFound, codePath, fault.NotFound, "p2pshare %s does not serve %s %q", s.opts.Version, r.Method, r.URL.Path))
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	do(w, r)
 }
 
 func (s *Server) refuse(w http.ResponseWriter, no *refusal) {
@@ -158,7 +159,7 @@ func (s *Server) end(w http.ResponseWriter, r *http.Request) {
 
 // call serves a plain request.
 func call[R, A any](s *Server, path string, do func(context.Context, R) (A, error)) {
-	s.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+	s.routes["POST "+path] = func(w http.ResponseWriter, r *http.Request) {
 		req, no := read[R](r.Body)
 		if no != nil {
 			s.refuse(w, no)
@@ -178,7 +179,7 @@ func call[R, A any](s *Server, path string, do func(context.Context, R) (A, erro
 		}
 		v, err := guarded(s, func() (A, error) { return do(r.Context(), req) })
 		s.reply(w, http.StatusOK, s.ended(r.Context(), v, err))
-	})
+	}
 }
 
 func busy(n int) *refusal {

@@ -15,7 +15,7 @@ var errSlow = errors.New("the caller does not read what happens")
 // stream serves a request that reports events. When the caller goes, shuts down its sending half or stops to
 // read, the request's context ends, and what that means is the node's to decide.
 func stream[R, A any](s *Server, path string, do func(context.Context, R, func(node.Event)) (*A, error)) {
-	s.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+	s.routes["POST "+path] = func(w http.ResponseWriter, r *http.Request) {
 		req, no := read[R](r.Body)
 		if no != nil {
 			s.refuse(w, no)
@@ -57,7 +57,7 @@ func stream[R, A any](s *Server, path string, do func(context.Context, R, func(n
 		if err := out.write(b); err != nil {
 			s.opts.Log.Debug("a caller has gone", "path", path, "error", err)
 		}
-	})
+	}
 }
 
 // result keeps a nil pointer from becoming an any that is not nil.
