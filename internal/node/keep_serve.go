@@ -14,6 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/store"
 )
 
 // serve seeds what an item's record says until ctx ends, its files change, which is a reason to begin anew, or
@@ -64,7 +65,12 @@ func (k *keeper) seed(ctx context.Context, it *item, s *share) error {
 }
 
 func (k *keeper) torrentOf(it *item) (*metafile.Torrent, error) {
-	b, err := k.store.File(it.id, torrentFile)
+	return torrentIn(k.store, it.id, &it.rec)
+}
+
+// torrentIn reads the torrent of a record from its store.
+func torrentIn(st *store.Store[record], id string, rec *record) (*metafile.Torrent, error) {
+	b, err := st.File(id, torrentFile)
 	if err != nil {
 		return nil, err
 	}
@@ -73,14 +79,14 @@ func (k *keeper) torrentOf(it *item) (*metafile.Torrent, error) {
 		// A magnet gives the info alone, which for a v2 torrent is not all of a .torrent.
 		var mi metainfo.MetaInfo
 		if bencode.Unmarshal(b, &mi) != nil {
-			return nil, fmt.Errorf("the torrent of %q: %w", it.rec.Name, err)
+			return nil, fmt.Errorf("the torrent of %q: %w", rec.Name, err)
 		}
 		if m, err = metafile.FromInfo(mi.InfoBytes); err != nil {
-			return nil, fmt.Errorf("the torrent of %q: %w", it.rec.Name, err)
+			return nil, fmt.Errorf("the torrent of %q: %w", rec.Name, err)
 		}
 	}
-	if v1, v2 := hashes(m); v1 != it.rec.Infohash || v2 != it.rec.InfohashV2 {
-		return nil, fmt.Errorf("the torrent of %q is another one than its record says", it.rec.Name)
+	if v1, v2 := hashes(m); v1 != rec.Infohash || v2 != rec.InfohashV2 {
+		return nil, fmt.Errorf("the torrent of %q is another one than its record says", rec.Name)
 	}
 	return m, nil
 }

@@ -1,23 +1,22 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 
 	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/store"
 )
 
-// Verify checks content on disk against a .torrent, piece by piece. Content that differs is an outcome,
-// not an error.
+// Verify checks content on disk against a .torrent or a share's torrent, piece by piece. Content that differs is
+// an outcome, not an error.
 func (n *Node) Verify(ctx context.Context, r VerifyRequest, on func(Event)) (*Verified, error) {
-	m, err := metafile.ReadFile(r.Torrent)
+	m, path, err := n.toVerify(r)
 	if err != nil {
 		return nil, err
-	}
-	path := r.Data
-	if path == "" {
-		path = filepath.Join(filepath.Dir(r.Torrent), m.Name)
 	}
 	at, err := content.At(m, path)
 	if err != nil {
@@ -42,6 +41,41 @@ func (n *Node) Verify(ctx context.Context, r VerifyRequest, on func(Event)) (*Ve
 	}
 	v.Extra = append(v.Extra, extra...)
 	return v, nil
+}
+
+// toVerify finds the torrent, and where its content is.
+func (n *Node) toVerify(r VerifyRequest) (m *metafile.Torrent, path string, err error) {
+	switch {
+	case r.Ref != "" && r.Torrent != "":
+		return nil, "", fault.New(fault.Usage, "both a share and a torrent are to be verified")
+	case r.Ref != "":
+		m, path, err = n.shareToVerify(r.Ref)
+	default:
+		if m, err = metafile.ReadFile(r.Torrent); err == nil {
+			path = filepath.Join(filepath.Dir(r.Torrent), m.Name)
+		}
+	}
+	return m, cmp.Or(r.Data, path), err
+}
+
+// shareToVerify reads a share from the home itself, which does as well while a daemon holds it: records are
+// replaced whole.
+func (n *Node) shareToVerify(ref string) (*metafile.Torrent, string, error) {
+	h, err := readHome(n.home, store.Read[record])
+	if err != nil {
+		return nil, "", err
+	}
+	list := h.named()
+	i, err := pickOne(list, ref)
+	if err != nil {
+		return nil, "", err
+	}
+	rec := list[i].rec
+	if rec.Fetch != nil {
+		return nil, "", fault.Hint(fault.New(fault.NotFound, "%q is not fetched yet", rec.Name), "every piece of it is verified as it comes; p2pshare status %s shows how far it is", list[i].id)
+	}
+	m, err := torrentIn(h.store, list[i].id, rec)
+	return m, rec.Path, err
 }
 
 func check(ctx context.Context, m *metafile.Torrent, at located, on func(Event)) (*content.Report, error) {
