@@ -55,6 +55,9 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 			return err
 		}
 		p.number = l.Addr().(*net.TCPAddr).Port
+		if e.settings.TLS != nil {
+			l = newSorter(l, e.settings.TLS)
+		}
 		p.listeners = append(p.listeners, shapedListener{l, e})
 		// The engine dials each address with every dialer, and one of another family fails at once.
 		p.dialers = append(p.dialers, dialer{"tcp" + family, (&net.Dialer{KeepAlive: -1}).DialContext, e})
@@ -124,5 +127,6 @@ func (l shapedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.e.noteArrival(c.RemoteAddr())
 	return l.e.shape(c), nil
 }

@@ -106,7 +106,11 @@ func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found 
 	var wg sync.WaitGroup
 	for _, srv := range n.servers {
 		wg.Go(func() {
-			a, err := srv.AnnounceTraversal(short, dht.AnnouncePeer(dht.AnnouncePeerOpts{Port: port}))
+			var say []dht.AnnounceOpt
+			if port > 0 {
+				say = append(say, dht.AnnouncePeer(dht.AnnouncePeerOpts{Port: port}))
+			}
+			a, err := srv.AnnounceTraversal(short, say...)
 			if err != nil {
 				n.log.Debug("announcing to the DHT", "err", err)
 				return

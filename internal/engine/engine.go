@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
@@ -34,14 +37,16 @@ type Engine struct {
 	mu       sync.Mutex
 	dialable map[*torrent.PeerConn]string // where the peers that dialled us can be dialled
 	torrents map[*Torrent]struct{}
+	meetings map[*Meeting]struct{}
 
 	byShort   map[torrent.InfoHash]*Torrent
 	byTorrent map[*torrent.Torrent]*Torrent
 	unclaimed map[string][]*shapedConn // connections before their handshake, by remote address
 	holders   map[*torrent.PeerConn]*holder
 
-	own ownAddrs
-	key int32 // tells trackers that two addresses are one peer (BEP 7)
+	own      ownAddrs
+	arrivals atomic.Int64 // see facts.go
+	key      int32        // tells trackers that two addresses are one peer (BEP 7)
 }
 
 // New listens and starts to look for peers. The error names the address that could not be had.
@@ -53,6 +58,7 @@ func New(s Settings) (*Engine, error) {
 		udp:      newUDPPort(s.Log),
 		dialable: map[*torrent.PeerConn]string{},
 		torrents: map[*Torrent]struct{}{},
+		meetings: map[*Meeting]struct{}{},
 
 		byShort:   map[torrent.InfoHash]*Torrent{},
 		byTorrent: map[*torrent.Torrent]*Torrent{},
@@ -130,6 +136,7 @@ func (e *Engine) HasDHT() bool { return e.dht != nil }
 // Close drops every torrent, tells the trackers, saves the DHT's nodes and waits for all that runs.
 func (e *Engine) Close() error {
 	e.mu.Lock()
+	ms := slices.Collect(maps.Keys(e.meetings))
 	ts := make([]*Torrent, 0, len(e.torrents))
 	for t := range e.torrents {
 		ts = append(ts, t)
@@ -139,6 +146,9 @@ func (e *Engine) Close() error {
 	var wg sync.WaitGroup
 	for _, t := range ts {
 		wg.Go(t.Close)
+	}
+	for _, m := range ms {
+		wg.Go(m.Close)
 	}
 	wg.Wait()
 	e.cancel()
@@ -169,10 +179,8 @@ func (e *Engine) noteListenPort(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMes
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.dialable[pc] = addr
-	for t := range e.torrents {
-		if t.t == pc.Torrent() {
-			t.book.add(addr, torrent.PeerSourceIncoming)
-		}
+	if t := e.byTorrent[pc.Torrent()]; t != nil {
+		t.book.add(addr, torrent.PeerSourceIncoming)
 	}
 }
 
@@ -186,12 +194,17 @@ func (e *Engine) forgetConn(pc *torrent.PeerConn) {
 // onLANPeer is told of every infohash announced on the LAN.
 func (e *Engine) onLANPeer(short [20]byte, addr *net.UDPAddr) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	for t := range e.torrents {
-		for _, h := range t.shorts() {
-			if h == short && !t.Private() {
-				t.book.add(addr.String(), torrent.PeerSourceLPD)
-			}
+	if t := e.byShort[short]; t != nil && !t.Private() {
+		t.book.add(addr.String(), torrent.PeerSourceLPD)
+	}
+	var meet []func(string)
+	for m := range e.meetings {
+		if m.place == short {
+			meet = append(meet, m.found)
 		}
+	}
+	e.mu.Unlock()
+	for _, found := range meet {
+		found(addr.String())
 	}
 }

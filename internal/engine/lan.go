@@ -47,7 +47,14 @@ type lanService struct {
 	wake   chan struct{}
 
 	mu    sync.Mutex
-	swarm map[*Torrent]*lanSwarm
+	swarm map[announced]*lanSwarm
+}
+
+// announced is what others on the LAN are told of: a torrent, or a meeting.
+type announced interface {
+	shorts() [][20]byte
+	Private() bool
+	hungry() bool // nobody is there, and somebody is wanted
 }
 
 // lanSwarm is when a torrent was, and will be, announced.
@@ -63,7 +70,7 @@ func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]b
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lanService{
 		port: port, cookie: hex.EncodeToString(r[:]), log: log, onPeer: onPeer,
-		cancel: cancel, wake: make(chan struct{}, 1), swarm: map[*Torrent]*lanSwarm{},
+		cancel: cancel, wake: make(chan struct{}, 1), swarm: map[announced]*lanSwarm{},
 	}
 	for _, open := range []func() (*lanConn, error){openLAN4, openLAN6} {
 		c, err := open()
@@ -79,7 +86,7 @@ func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]b
 	return l
 }
 
-func (l *lanService) add(t *Torrent) {
+func (l *lanService) add(t announced) {
 	l.mu.Lock()
 	l.swarm[t] = &lanSwarm{next: time.Now()}
 	l.mu.Unlock()
@@ -89,7 +96,7 @@ func (l *lanService) add(t *Torrent) {
 	}
 }
 
-func (l *lanService) remove(t *Torrent) {
+func (l *lanService) remove(t announced) {
 	l.mu.Lock()
 	delete(l.swarm, t)
 	l.mu.Unlock()
@@ -237,6 +244,7 @@ type lanConn struct {
 	to     *net.UDPAddr
 	joinOn func(*net.Interface) error
 	sendOn func(*net.Interface) error
+	local  func()       // packets sent from now on stay on this machine
 	joined map[int]bool // by interface index
 }
 
@@ -253,6 +261,7 @@ func openLAN4() (*lanConn, error) {
 		pc: pc, host: to.String(), to: to, joined: map[int]bool{},
 		joinOn: func(i *net.Interface) error { return p.JoinGroup(i, to) },
 		sendOn: p.SetMulticastInterface,
+		local:  func() { _ = p.SetMulticastTTL(0) },
 	}, nil
 }
 
@@ -269,6 +278,7 @@ func openLAN6() (*lanConn, error) {
 		pc: pc, host: to.String(), to: to, joined: map[int]bool{},
 		joinOn: func(i *net.Interface) error { return p.JoinGroup(i, to) },
 		sendOn: p.SetMulticastInterface,
+		local:  func() { _ = p.SetMulticastHopLimit(0) },
 	}, nil
 }
 

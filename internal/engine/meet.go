@@ -50,10 +50,12 @@ func (t *Torrent) connectedTo() func(addr string) bool {
 	}
 }
 
+// dhtSteps are the pauses between announces to the DHT; the last goes on for ever.
+var dhtSteps = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 15 * time.Minute}
+
 // announceOpenly keeps the DHT and the LAN told of a torrent that is not private. A magnet's torrent
 // may turn out to be private, and is then told no more.
 func (t *Torrent) announceOpenly(ctx context.Context) {
-	steps := []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 15 * time.Minute}
 	if t.Private() {
 		return
 	}
@@ -67,7 +69,7 @@ func (t *Torrent) announceOpenly(ctx context.Context) {
 				t.book.add(addr, torrent.PeerSourceDhtGetPeers)
 			})
 		}
-		wait := steps[min(i, len(steps)-1)]
+		wait := dhtSteps[min(i, len(dhtSteps)-1)]
 		if t.hungry() {
 			wait = min(wait, time.Minute)
 		}

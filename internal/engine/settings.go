@@ -36,6 +36,10 @@ type Settings struct {
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	Judge func(host string, ip netip.Addr) error
 
+	// TLS, if not nil, is given the connections to the port that begin with a TLS handshake. It returns at once, and
+	// closes them some time.
+	TLS func(net.Conn)
+
 	Version string // of p2pshare, for the extension handshake and HTTP
 	Log     *slog.Logger
 }

@@ -85,12 +85,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
-		if !s.enter(c) {
-			c.Close()
-			continue
-		}
-		s.wg.Go(func() { s.receive(ctx, c) })
+		s.Take(ctx, c)
 	}
+}
+
+// Take serves a connection that was accepted elsewhere, until it ends or ctx does. It returns at once.
+func (s *Server) Take(ctx context.Context, c net.Conn) {
+	if !s.enter(c) {
+		c.Close()
+		return
+	}
+	s.wg.Go(func() { s.receive(ctx, c) })
 }
 
 // Close ends every connection and waits for what was started. Serve is to have returned.
