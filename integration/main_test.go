@@ -64,6 +64,11 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, "HOME="+filepath.Join(e.WorkDir, "user"), "P2PSHARE_HOME="+filepath.Join(e.WorkDir, "home"))
+			e.Defer(func() { // a script that fails half way leaves no daemon behind
+				for _, home := range []string{"home", "other"} {
+					_ = exec.Command(us.Bin, "daemon", "--stop", "--home", filepath.Join(e.WorkDir, home)).Run()
+				}
+			})
 			return nil
 		},
 	})
