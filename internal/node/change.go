@@ -167,12 +167,26 @@ func (k *keeper) removeOne(it *item, data bool) error {
 			return err
 		}
 	}
+	k.mu.Lock()
+	if it.leaving {
+		k.mu.Unlock()
+		return errRemoved(it)
+	}
+	it.leaving = true
+	k.mu.Unlock()
 	k.halt(it)
-	// The record goes first: a crash in between leaves files, never a share without them.
-	if err := k.store.Remove(it.id); err != nil {
-		return err
+	// What is staged goes before the record: a crash in between leaves a fetch that begins anew, and after it nobody
+	// would know of the files.
+	if job := it.rec.Fetch; job != nil {
+		k.discard(it, job)
 	}
 	k.mu.Lock()
+	// The record goes before the content: a crash in between leaves files, never a share without them.
+	if err := k.store.Remove(it.id); err != nil {
+		it.leaving = false
+		k.mu.Unlock()
+		return err
+	}
 	delete(k.items, it.id)
 	from := it.from
 	k.gone.Peers += from.Peers
@@ -180,9 +194,6 @@ func (k *keeper) removeOne(it *item, data bool) error {
 	k.gone.Reused += from.Reused
 	k.mu.Unlock()
 	k.n.log.Info("removed", "share", it.rec.Name)
-	if job := it.rec.Fetch; job != nil {
-		k.discard(it, job)
-	}
 	if files == nil {
 		return nil
 	}

@@ -25,6 +25,7 @@ type item struct {
 	since               time.Time       // seeding without a break; zero: it is not
 	up, down            rate
 	unsaved             bool // only in memory yet: a publish that is being hashed
+	leaving             bool // being removed: nothing starts or changes it any more
 	from                BytesFrom
 
 	stop    context.CancelFunc // ends the goroutine; nil: none runs
@@ -51,7 +52,7 @@ func (k *keeper) newItem(id string, rec record) *item {
 
 // start runs an item in a goroutine of its own. first, if not nil, is done before what its record says. k.mu is held.
 func (k *keeper) start(it *item, first func(ctx context.Context) error) {
-	if it.stop != nil || k.closed {
+	if it.stop != nil || k.closed || it.leaving {
 		return
 	}
 	ctx, cancel := context.WithCancel(k.ctx)
@@ -183,7 +184,11 @@ func (k *keeper) change(it *item, edit func(r *record)) {
 	if err := k.tryChange(it, edit); err != nil {
 		k.mu.Lock()
 		edit(&it.rec)
+		leaving := it.leaving
 		k.mu.Unlock()
+		if leaving {
+			return
+		}
 		k.n.log.Error("a share's state could not be written", "share", it.rec.Name, "error", err)
 	}
 }
@@ -192,6 +197,9 @@ func (k *keeper) change(it *item, edit func(r *record)) {
 func (k *keeper) tryChange(it *item, edit func(r *record)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if it.leaving {
+		return errRemoved(it)
+	}
 	rec := it.rec
 	edit(&rec)
 	if !it.unsaved {
@@ -260,10 +268,13 @@ func (k *keeper) attend(ctx context.Context, it *item, first func(context.Contex
 	a.tell(Event{Kept: &kept})
 	k.mu.Lock()
 	k.start(it, first)
-	ended, closed := it.ended, k.closed
+	ended, closed, leaving := it.ended, k.closed, it.leaving
 	k.mu.Unlock()
-	if closed {
+	switch {
+	case closed:
 		return errEnding
+	case leaving && ended == nil:
+		return errRemoved(it)
 	}
 	select {
 	case <-ctx.Done():
@@ -281,6 +292,16 @@ func (k *keeper) attend(ctx context.Context, it *item, first func(context.Contex
 		return fmt.Errorf("%q was stopped", it.rec.Name)
 	}
 	return it.outcome
+}
+
+// errRemoved is for who changes a share that goes.
+func errRemoved(it *item) error {
+	return fault.Hint(fault.New(fault.NotFound, "%q is removed", it.rec.Name), "p2pshare list shows what there is")
+}
+
+// errGoing is for who adds what another request is removing.
+func errGoing(it *item) error {
+	return fault.Hint(fault.New(fault.InUse, "%q is being removed", it.rec.Name), "try again in a moment")
 }
 
 var errEnding = fault.Hint(errors.New("the daemon is ending"), "what it keeps goes on when it is started again")

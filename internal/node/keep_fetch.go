@@ -116,6 +116,8 @@ func (k *keeper) sameHashes(rec record) *item {
 func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
 	job, running := old.rec.Fetch, old.stop != nil
 	switch {
+	case old.leaving:
+		return nil, nil, errGoing(old)
 	case old.unsaved || job == nil && running && old.torrent == nil:
 		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is being looked at", old.rec.Name), "p2pshare status %s shows it", old.id)
 	case job != nil && running && job.Dir == rec.Fetch.Dir && slices.Equal(job.Only, rec.Fetch.Only):
@@ -156,7 +158,7 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 	if m, err := k.torrentOf(it); err == nil {
 		f.meta = m // of an earlier run, or of the .torrent that was named
 	}
-	known := f.meta != nil
+	known := f.meta != nil && rec.Magnet != "" // a crash may have left the torrent alone
 	defer f.close()
 	ctxRun, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -94,18 +94,26 @@ func (k *keeper) confirm(it *item, m *metafile.Torrent, torrent []byte, at locat
 		return err
 	}
 	k.mu.Lock()
-	old := k.holding(m, it)
-	if old != nil && old.rec.Fetch != nil && !old.rec.Failed && !old.rec.Rests {
-		k.mu.Unlock()
-		return fault.Hint(fault.New(fault.InUse, "%q is being fetched into %q", m.Name, old.rec.Fetch.Dir),
-			"p2pshare remove %s gives up the fetch", old.id)
-	}
-	k.mu.Unlock()
-	if old != nil {
-		k.halt(old)
-	}
-	k.mu.Lock()
 	defer k.mu.Unlock()
+	old := k.holding(m, it)
+	for ; old != nil; old = k.holding(m, it) {
+		if old.rec.Fetch != nil && !old.rec.Failed && !old.rec.Rests {
+			return fault.Hint(fault.New(fault.InUse, "%q is being fetched into %q", m.Name, old.rec.Fetch.Dir),
+				"p2pshare remove %s gives up the fetch", old.id)
+		}
+		if old.stop == nil {
+			break
+		}
+		k.mu.Unlock()
+		k.halt(old)
+		k.mu.Lock() // anything may be here now
+	}
+	switch {
+	case it.leaving:
+		return errRemoved(it)
+	case old != nil && old.leaving:
+		return errGoing(old)
+	}
 	rec := it.rec
 	rec.describe(m)
 	rec.Path = contentPath(m, at)
@@ -212,7 +220,9 @@ func (k *keeper) newSeed(file string, r SeedRequest) (*item, func(context.Contex
 	rec.describe(m)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if old := k.holding(m, nil); old != nil {
+	if old := k.holding(m, nil); old != nil && old.leaving {
+		return nil, nil, errGoing(old)
+	} else if old != nil {
 		if old.rec.Fetch != nil || old.rec.Path != path {
 			return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is here already, from %q", m.Name, old.rec.Path),
 				"p2pshare remove %s forgets that one", old.id)
