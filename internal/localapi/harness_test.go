@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,7 +122,7 @@ func (f *fake) Limit(_ context.Context, r node.LimitRequest) (*node.Limited, err
 type daemon struct {
 	home  string
 	path  string
-	ended bool // a client asked for the end
+	ended atomic.Bool // a client asked for the end
 	end   func() error
 }
 
@@ -143,7 +144,7 @@ func serveAt(t *testing.T, home string, b localapi.Backend, version string) *dae
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	end := func() { d.ended = true; cancel() }
+	end := func() { d.ended.Store(true); cancel() }
 	server := localapi.NewServer(localapi.Options{Backend: b, Home: home, Version: version, Log: quiet, End: end})
 	go func() {
 		err := server.Serve(ctx, l)

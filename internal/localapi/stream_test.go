@@ -157,7 +157,7 @@ func TestCallerGone(t *testing.T) {
 
 // TestSlowReader tests that a reader who takes nothing holds nothing up, and gets what counts when it reads again.
 func TestSlowReader(t *testing.T) {
-	const rounds = 300_000
+	const rounds = 50_000
 	begun, told := make(chan struct{}), make(chan time.Duration, 1)
 	f := &fake{stream: func(_ context.Context, on func(node.Event)) error {
 		<-begun
@@ -166,7 +166,7 @@ func TestSlowReader(t *testing.T) {
 		for i := range rounds {
 			on(node.Event{Progress: &node.Progress{Phase: "fetching", Name: "n", Done: int64(i)}})
 			on(node.Event{Seeding: &node.Seeding{Infohash: fmt.Sprint(i % 3), Uploaded: int64(i)}})
-			if i%100_000 == 0 {
+			if i%20_000 == 0 {
 				on(node.Event{Message: fmt.Sprint("message ", i), Level: "info"})
 			}
 		}
