@@ -20,3 +20,37 @@ const (
 	// systems.
 	maxNameLen = 255
 )
+
+const (
+	// maxEntryName and maxVersion bound what a share is called: with both, a path of rules stays below 300 bytes.
+	maxEntryName = 200
+	maxVersion   = 64
+
+	// maxSums is how many files a share lists the SHA-256 of. 10,000 take 670 KB of the 1 MiB of a record; a larger
+	// torrent lists none.
+	maxSums = 10_000
+
+	// maxNote is the longest note, in bytes: a paragraph for people, not a document.
+	maxNote = 2000
+
+	// maxRead is how many accounts and teams a share is for, as in rules.
+	maxRead = 500
+
+	// maxURL is the longest web seed, as servers take them.
+	maxURL = 2048
+
+	// maxBox bounds a sealed share, so that its base64 fits into a record.
+	maxBox = 768 << 10
+
+	// maxReceipt bounds a receipt that is read: 100,000 files with paths of usual length take 20 MB.
+	maxReceipt = 64 << 20
+
+	// maxProof is the longest way from a record to the root of a log of 2^20.
+	maxProof = 20
+
+	// maxSize bounds the payload a share speaks of, as it is for torrents.
+	maxSize = 1 << 50
+
+	// maxProblems bounds what is told of records that do not count; the rest is counted.
+	maxProblems = 1000
+)

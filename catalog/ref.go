@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/anacrolix/torrent/metainfo"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 // Kind is the form a reference was written in.
@@ -22,6 +24,7 @@ const (
 	Infohash                 // a bare infohash
 	File                     // a .torrent file on this machine
 	URL                      // the http or https address of a .torrent file
+	Named                    // an entry of a group: GROUP/NAME[@VERSION] or LINK/NAME[@VERSION]
 )
 
 func (k Kind) String() string {
@@ -34,11 +37,14 @@ func (k Kind) String() string {
 		return "file"
 	case URL:
 		return "url"
+	case Named:
+		return "name"
 	}
 	return "unknown"
 }
 
-// Ref is what the user asked for. A Magnet or Infohash has V1, V2 or both; a File has Path; a URL has URL.
+// Ref is what the user asked for. A Magnet or Infohash has V1, V2 or both; a File has Path; a URL has URL; a Named
+// one has Name, and Group or Link.
 type Ref struct {
 	Kind Kind
 	V1   *metainfo.Hash // SHA-1 infohash (BEP 3)
@@ -53,13 +59,20 @@ type Ref struct {
 
 	Path string // of the .torrent file, as given
 	URL  string // of the .torrent file
+
+	Group   string       // the local name of a joined group
+	Link    *signed.Link // of a group that need not be joined
+	Name    string       // of the entry
+	Version string       // a version, latest, stable or a range; empty: latest
 }
 
 const accepted = "give a magnet link, an infohash of 40 or 64 hex digits, a .torrent file, or the http(s) address of one"
 
 // ParseRef reads a reference. A string of the length and letters of an infohash is one even if a file
-// has that name: write ./NAME for the file. Errors are of fault.Usage and name what is wrong.
-func ParseRef(s string) (Ref, error) {
+// has that name: write ./NAME for the file. Named references are taken where the caller says that it can resolve
+// them; a file that is there goes before a name. Errors are of fault.Usage and name what is wrong.
+func ParseRef(s string, also ...Kind) (Ref, error) {
+	named := slices.Contains(also, Named)
 	s = strings.TrimSpace(s)
 	switch {
 	case s == "":
@@ -75,12 +88,44 @@ func ParseRef(s string) (Ref, error) {
 	case "file":
 		return parseFileURL(s)
 	case "p2pshare":
+		if named {
+			return parseInLink(s)
+		}
 		return Ref{}, fault.Hint(fault.New(fault.Usage, "%q is a link of a group, and groups are not in this version", s), accepted)
 	}
 	if r, ok := bareHash(s); ok {
 		return r, nil
 	}
-	return parsePath(s)
+	r, err := parsePath(s)
+	if err != nil && named {
+		if group, rest, found := strings.Cut(s, "/"); found && signed.CheckName(group) == nil && group != "." && group != ".." {
+			return parseNamed(Ref{Group: group}, rest)
+		}
+	}
+	return r, err
+}
+
+// parseInLink reads LINK/NAME[@VERSION]. A link has no slash, but behind it.
+func parseInLink(s string) (Ref, error) {
+	text, rest, found := strings.Cut(s, "/")
+	link, err := signed.ParseLink(text)
+	if err != nil {
+		return Ref{}, err
+	}
+	if !found {
+		return Ref{}, fault.Hint(fault.New(fault.Usage, "the link is of a group, and names nothing in it"),
+			"join the group with `p2pshare group join LINK`, or give LINK/NAME")
+	}
+	return parseNamed(Ref{Link: &link}, rest)
+}
+
+func parseNamed(r Ref, rest string) (Ref, error) {
+	var err error
+	r.Kind = Named
+	if r.Name, r.Version, err = SplitName(rest); err != nil {
+		return Ref{}, err
+	}
+	return r, nil
 }
 
 // scheme is the lower-case URL scheme of s. Single letters are none: C:\x is a path.

@@ -20,6 +20,9 @@ type Hash [32]byte
 func (h Hash) String() string               { return hex.EncodeToString(h[:]) }
 func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
 
+// UnmarshalText reads what MarshalText writes, and nothing else.
+func (h *Hash) UnmarshalText(b []byte) error { return parseHex(h[:], string(b)) }
+
 // ParseHash reads 64 lower-case hex digits.
 func ParseHash(s string) (h Hash, err error) { return h, parseHex(h[:], s) }
 
@@ -32,6 +35,9 @@ type GroupID [20]byte
 func (g GroupID) String() string               { return hex.EncodeToString(g[:]) }
 func (g GroupID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, g[:]), nil }
 
+// UnmarshalText reads what MarshalText writes, and nothing else.
+func (g *GroupID) UnmarshalText(b []byte) error { return parseHex(g[:], string(b)) }
+
 // ParseGroupID reads 40 lower-case hex digits.
 func ParseGroupID(s string) (g GroupID, err error) { return g, parseHex(g[:], s) }
 
@@ -40,6 +46,9 @@ type Key [32]byte
 
 func (k Key) String() string               { return hex.EncodeToString(k[:]) }
 func (k Key) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+// UnmarshalText reads what MarshalText writes, and nothing else.
+func (k *Key) UnmarshalText(b []byte) error { return parseHex(k[:], string(b)) }
 
 // ParseKey reads 64 lower-case hex digits.
 func ParseKey(s string) (k Key, err error) { return k, parseHex(k[:], s) }

@@ -1,0 +1,455 @@
+package catalog_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+var now = time.Unix(1_790_000_000, 0).UTC()
+
+func secret(name string) signed.Secret {
+	seed := sha256.Sum256([]byte(name))
+	s, err := signed.SecretFromSeed(seed[:])
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func key(name string) signed.Key { return secret(name).Public() }
+
+// authority takes the device "alice" for the admin alice, "bob" for bob, and so on. denied paths and ranks are by
+// account.
+type authority struct {
+	denied map[string]string
+	rank   map[string]int
+	names  map[signed.Key]string
+}
+
+func (a authority) who(k signed.Key) (string, error) {
+	if a.names == nil {
+		for _, n := range []string{"alice", "bob", "carol"} {
+			if key(n) == k {
+				return n, nil
+			}
+		}
+	}
+	if n := a.names[k]; n != "" {
+		return n, nil
+	}
+	return "", errors.New("nobody vouches for it")
+}
+
+func (a authority) MayPublish(k signed.Key, _, _ int64, path string) (string, int, error) {
+	who, err := a.who(k)
+	if err == nil && a.denied[who] != "" && strings.HasPrefix(path, a.denied[who]) {
+		err = fmt.Errorf("%s may not publish at %s", who, path)
+	}
+	return who, a.rank[who], err
+}
+
+func (a authority) MayDrop(k signed.Key, _, _ int64) (string, bool, error) {
+	who, err := a.who(k)
+	return who, who == "alice", err
+}
+
+func share(ref string) *catalog.Share {
+	name, version, _ := strings.Cut(ref, "@")
+	sum := sha256.Sum256([]byte(ref))
+	v1 := metainfo.Hash(sum[:20])
+	return &catalog.Share{ID: "s", Name: name, Version: version, Content: "content of it", Time: now, Size: 10, Files: 2, V1: &v1,
+		Info: signed.HashOf([]byte("info " + ref)), Torrent: signed.HashOf([]byte("torrent " + ref)),
+		Sums: []signed.Hash{signed.HashOf([]byte("a")), signed.HashOf([]byte("b"))}}
+}
+
+// logs are the records of devices, each a millisecond after the one before.
+type logs struct {
+	t    testing.TB
+	n    int64
+	recs map[string][][]byte
+}
+
+func newLogs(t testing.TB) *logs {
+	return &logs{t: t, n: now.UnixMilli(), recs: map[string][][]byte{}}
+}
+
+func (l *logs) share(dev, id, ref string, change ...func(*catalog.Share)) {
+	l.t.Helper()
+	s := share(ref)
+	s.ID = id
+	for _, c := range change {
+		c(s)
+	}
+	l.n++
+	raw, err := s.Marshal(l.n)
+	l.add(dev, raw, err)
+}
+
+func (l *logs) drop(dev, id string) {
+	l.t.Helper()
+	l.n++
+	raw, err := catalog.MarshalDrop(id, l.n)
+	l.add(dev, raw, err)
+}
+
+func (l *logs) add(dev string, raw []byte, err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.recs[dev] = append(l.recs[dev], raw)
+}
+
+func (l *logs) parts(open catalog.Opener) (out []*catalog.Part) {
+	l.t.Helper()
+	for dev, recs := range l.recs {
+		p := catalog.NewPart(key(dev))
+		log := signed.ParseLog(key(dev), 0, 0, slices.Values(recs), now.Add(time.Hour))
+		if log.Broken != nil {
+			l.t.Fatal(log.Broken)
+		}
+		if err := p.Add(log.Records, open); err != nil {
+			l.t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (l *logs) index(a authority) *catalog.Index { return catalog.Build(l.parts(nil), a, now) }
+
+func refs(list []*catalog.Entry) string {
+	var out []string
+	for _, e := range list {
+		out = append(out, e.Account+":"+e.Ref())
+	}
+	return strings.Join(out, " ")
+}
+
+func wantProblem(t *testing.T, ix *catalog.Index, words string) {
+	t.Helper()
+	list, _ := ix.Problems()
+	if !slices.ContainsFunc(list, func(p catalog.Problem) bool { return strings.Contains(p.String(), words) }) {
+		t.Errorf("problems: got %v, want one with %q", list, words)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	l := newLogs(t)
+	for i, v := range []string{"1.2.0", "1.10.0", "2.0.0-rc.1", "1.9", "0.3.1", "0.3.7", "0.4.0", "v1.10.1", "2.0.0-rc.2"} {
+		l.share("bob", fmt.Sprint(i), "app@"+v)
+	}
+	for i, v := range []string{"zeta", "alpha", "1.0.0"} {
+		l.share("bob", fmt.Sprint(20+i), "dated@"+v)
+	}
+	l.share("bob", "30", "tools/plain")
+	l.share("bob", "31", "Öl/App@1")
+	ix := l.index(authority{})
+	for _, c := range []struct{ name, version, want string }{
+		{"app", "", "2.0.0-rc.2"},
+		{"app", "latest", "2.0.0-rc.2"},
+		{"app", "stable", "v1.10.1"},
+		{"app", "1.x", "v1.10.1"},
+		{"app", "1.*", "v1.10.1"},
+		{"app", "1.9.x", "1.9"},
+		{"app", "0.x", "0.4.0"},
+		{"app", "^1.2", "v1.10.1"},
+		{"app", "^0.3.1", "0.3.7"},
+		{"app", "~1.2.0", "1.2.0"},
+		{"app", "~1.10", "v1.10.1"},
+		{"app", "x", "v1.10.1"},
+		{"app", "1.9", "1.9"},
+		{"app", "1.10.1", "v1.10.1"},
+		{"app", "2.0.0-rc.1", "2.0.0-rc.1"},
+		{"APP", "1.9", "1.9"},
+		{"app", "2.x", ""},
+		{"app", "^3", ""},
+		{"app", "1.9.9", ""},
+		{"app", "nightly", ""},
+		{"nothing", "", ""},
+		{"dated", "", "1.0.0"}, // not all are semantic: the newest
+		{"dated", "alpha", "alpha"},
+		{"dated", "stable", "1.0.0"},
+		{"tools/plain", "latest", ""},
+		{"o\u0308l/app", "1", "1"},
+	} {
+		e, err := ix.Resolve(c.name, c.version)
+		if c.want == "" && c.name != "tools/plain" {
+			if fault.KindOf(err) != fault.NotFound || fault.HintOf(err) == "" {
+				t.Errorf("%s@%s: got %v, %v, want not found, with a hint", c.name, c.version, e, err)
+			}
+			continue
+		}
+		if err != nil || e.Version != c.want {
+			t.Errorf("%s@%s: got %v, %v, want %q", c.name, c.version, e, err, c.want)
+		}
+	}
+	if _, err := ix.Resolve("app", "7.x"); !strings.Contains(fault.HintOf(err), "app@2.0.0-rc.2") || !strings.Contains(fault.HintOf(err), "4 more") {
+		t.Errorf("hint: got %q", fault.HintOf(err))
+	}
+}
+
+func TestCheckNameAndVersion(t *testing.T) {
+	for _, s := range []string{"app", "films/heat", "Öl", "a.b-c_d/1", "x y"} {
+		if err := catalog.CheckName(s); err != nil {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	for _, s := range []string{"", "/a", "a/", "a//b", "a/../b", ".", "a@1", "a*", "-a", "a/-b", "con", "a\x1bb", "a\u202eb", "a:b",
+		strings.Repeat("x", 201), "1/2/3/4/5/6/7/8/9", "a\\b"} {
+		if err := catalog.CheckName(s); fault.KindOf(err) != fault.Usage {
+			t.Errorf("%q: got %v, want a usage error", s, err)
+		}
+	}
+	for _, s := range []string{"1", "1.2.3", "v1.2.3-rc.1+b", "2026-11-22", "nightly", "x86", "1.x86"} {
+		if err := catalog.CheckVersion(s); err != nil {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	for _, s := range []string{"", "latest", "stable", "1.x", "1.2.x", "x", "^1", "~1.2", "*", ".1", "-1", "a b", "a/b", "é", strings.Repeat("1", 65)} {
+		if err := catalog.CheckVersion(s); fault.KindOf(err) != fault.Usage {
+			t.Errorf("%q: got %v, want a usage error", s, err)
+		}
+	}
+}
+
+func TestWhoseNameItIs(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		a    authority
+		do   func(l *logs)
+		want string // entries
+		also string // of the first
+		prob string
+	}{
+		{"a later share of the same account stands", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("bob", "b", "app@1")
+		}, "bob:app@1", "", ""},
+		{"of two accounts the first", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("carol", "b", "app@1")
+		}, "bob:app@1", "carol:app@1", ""},
+		{"of two accounts the one whose rule comes first", authority{rank: map[string]int{"bob": 1000, "carol": 3}}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("carol", "b", "app@1")
+		}, "carol:app@1", "bob:app@1", ""},
+		{"another case is the same name", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("carol", "b", "App@1")
+		}, "bob:app@1", "carol:App@1", ""},
+		{"one who may not publish there", authority{denied: map[string]string{"bob": "app"}}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("carol", "b", "app@1")
+		}, "carol:app@1", "", "may not publish at app/1"},
+		{"a stranger", authority{}, func(l *logs) { l.share("eve", "a", "app@1") }, "", "", "nobody vouches"},
+		{"the author drops", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("bob", "b", "app@2")
+			l.drop("bob", "a")
+		}, "bob:app@2", "", ""},
+		{"an admin drops", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.drop("alice", "a")
+		}, "", "", ""},
+		{"another drops", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.drop("carol", "a")
+		}, "bob:app@1", "", ""},
+		{"a stranger drops", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.drop("eve", "a")
+		}, "bob:app@1", "", "nobody vouches"},
+		{"shared again after a drop", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.drop("bob", "a")
+			l.share("bob", "a", "app@2")
+		}, "bob:app@2", "", ""},
+		{"the same id again is a change", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("bob", "a", "app@2")
+		}, "bob:app@2", "", ""},
+		{"another's id is another's", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("carol", "a", "tool@1")
+			l.drop("carol", "a")
+		}, "bob:app@1", "", ""},
+		{"an end that has come", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1", func(s *catalog.Share) { s.Until = now })
+			l.share("bob", "b", "app@2", func(s *catalog.Share) { s.Until = now.Add(time.Second) })
+		}, "bob:app@2", "", ""},
+		{"a record that is not understood", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.n++
+			l.add("bob", fmt.Appendf(nil, `{"id":"b","moon":1,"n":%d,"op":"drop"}`, l.n), nil)
+		}, "bob:app@1", "", "not understood"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLogs(t)
+			c.do(l)
+			ix := l.index(c.a)
+			if got := refs(ix.Entries()); got != c.want {
+				t.Errorf("entries: got %q, want %q", got, c.want)
+			}
+			if c.also != "" {
+				if got := refs(ix.Entries()[0].Also); got != c.also {
+					t.Errorf("also: got %q, want %q", got, c.also)
+				}
+			}
+			if c.prob != "" {
+				wantProblem(t, ix, c.prob)
+			}
+			if ix.Len() != len(ix.Entries()) {
+				t.Errorf("Len: got %d, want %d", ix.Len(), len(ix.Entries()))
+			}
+		})
+	}
+	l := newLogs(t)
+	for range 3 {
+		l.share("bob", fmt.Sprint(l.n), "app@1")
+	}
+	if e, err := l.index(authority{}).Resolve("app", ""); err != nil || e.Replaces != 2 || !e.Published().Equal(time.UnixMilli(l.n)) {
+		t.Errorf("got %+v, %v, want it to replace 2", e, err)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	l := newLogs(t)
+	l.share("bob", "a", "films/Heat@1995", func(s *catalog.Share) { s.Note = "Director's CUT" })
+	l.share("bob", "b", "films/ran@1985")
+	l.share("carol", "c", "tools/heater@1.0.0")
+	ix := l.index(authority{})
+	for _, c := range []struct{ words, want string }{
+		{"heat", "bob:films/Heat@1995 carol:tools/heater@1.0.0"},
+		{"HEAT films", "bob:films/Heat@1995"},
+		{"cut", "bob:films/Heat@1995"},
+		{"carol", "carol:tools/heater@1.0.0"},
+		{"1985", "bob:films/ran@1985"},
+		{"content", "bob:films/Heat@1995 bob:films/ran@1985 carol:tools/heater@1.0.0"},
+		{"", "bob:films/Heat@1995 bob:films/ran@1985 carol:tools/heater@1.0.0"},
+		{"heat ran", ""},
+	} {
+		if got := refs(ix.Search(c.words)); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.words, got, c.want)
+		}
+	}
+	if n := ix.Names(); len(n) != 3 || n[0].Name != "films/Heat" || !n[0].Semantic {
+		t.Errorf("names: got %+v", n)
+	}
+}
+
+type opener map[string]string
+
+func (o opener) OpenShare(aud string, epoch int64, box []byte) ([]byte, error) {
+	if s, ok := o[fmt.Sprint(aud, epoch, string(box))]; ok {
+		return []byte(s), nil
+	}
+	return nil, errors.New("no identity")
+}
+
+func TestSealed(t *testing.T) {
+	s := share("hr/pay@1")
+	clear, err := s.Body()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLogs(t)
+	for _, box := range []string{"good", "unreadable", "forged"} {
+		raw, err := (&catalog.Sealed{ID: box, Audience: "all", Epoch: 3, Box: []byte(box)}).Marshal(l.n + 1)
+		l.n++
+		l.add("bob", raw, err)
+	}
+	parts := l.parts(opener{"all3good": string(clear), "all3forged": `{"name":"x"}`})
+	if parts[0].Sealed != 1 {
+		t.Errorf("sealed: got %d, want 1", parts[0].Sealed)
+	}
+	ix := catalog.Build(parts, authority{}, now)
+	if got := refs(ix.Entries()); got != "bob:hr/pay@1" {
+		t.Errorf("got %q", got)
+	}
+	wantProblem(t, ix, "not understood")
+	if parts := l.parts(nil); parts[0].Sealed != 3 {
+		t.Errorf("without keys: got %d, want 3", parts[0].Sealed)
+	}
+	if err := parts[0].Add([]signed.Record{{Index: 7}}, nil); err == nil {
+		t.Error("a part that goes on elsewhere: got nil, want an error")
+	}
+}
+
+func TestParseNamed(t *testing.T) {
+	link := signed.Link{Group: signed.GroupID{1, 2}, Kind: signed.Public, Hints: []string{"10.0.0.1:6881"}}
+	for _, c := range []struct{ in, group, name, version string }{
+		{"acme/app", "acme", "app", ""},
+		{"acme/app@1.4.2", "acme", "app", "1.4.2"},
+		{"acme/app@latest", "acme", "app", "latest"},
+		{"acme/app@^1.x1", "", "", ""},
+		{"acme/tools/app@1.x", "acme", "tools/app", "1.x"},
+		{link.String() + "/app@1.4", "", "app", "1.4"},
+	} {
+		r, err := catalog.ParseRef(c.in, catalog.Named)
+		if c.name == "" {
+			if fault.KindOf(err) != fault.Usage {
+				t.Errorf("%q: got %+v, %v, want a usage error", c.in, r, err)
+			}
+			continue
+		}
+		if err != nil || r.Kind != catalog.Named || r.Group != c.group || r.Name != c.name || r.Version != c.version || (c.group == "") != (r.Link != nil) {
+			t.Errorf("%q: got %+v, %v", c.in, r, err)
+		}
+		if r.Link != nil && r.Link.String() != link.String() {
+			t.Errorf("%q: link %v", c.in, r.Link)
+		}
+		if _, err := catalog.ParseRef(c.in); fault.KindOf(err) != fault.Usage {
+			t.Errorf("%q for who cannot resolve names: got %v", c.in, err)
+		}
+	}
+	for _, c := range []struct{ name, in, want string }{
+		{"link alone", link.String(), "names nothing in it"},
+		{"link with a typo", "p2pshare:" + strings.Repeat("a", 39) + "/app", "mistyped"},
+		{"no name", "acme/", "it is empty"},
+		{"no version", "acme/app@", "asks for no version"},
+		{"a group in capitals", "Acme/app", "no file here"},
+		{"a path", "./app/x", "no file here"},
+	} {
+		if _, err := catalog.ParseRef(c.in, catalog.Named); fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), c.want) || fault.HintOf(err) == "" && c.name != "no name" {
+			t.Errorf("%s: got %v, want a usage error with %q", c.name, err, c.want)
+		}
+	}
+	if catalog.Named.String() != "name" {
+		t.Errorf("got %q", catalog.Named)
+	}
+}
+
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"app@1.4.2", "films/heat@^1.x", "a@latest", "x@~0.0", "é@*"} {
+		f.Add(s)
+	}
+	l := newLogs(f)
+	l.share("bob", "a", "app@1.4.2")
+	ix := l.index(authority{})
+	f.Fuzz(func(t *testing.T, s string) {
+		name, version, err := catalog.SplitName(s)
+		if err != nil {
+			return
+		}
+		if e, err := ix.Resolve(name, version); (err == nil) == (e == nil) {
+			t.Fatalf("%q: %v, %v", s, e, err)
+		}
+		if version != "" && catalog.CheckVersion(version) == nil {
+			if _, err := (&catalog.Share{ID: "x", Name: name, Version: version, Content: "c", Time: now, Files: 1}).Marshal(1); err != nil {
+				t.Fatalf("%q can be asked for, and not shared: %v", s, err)
+			}
+		}
+	})
+}

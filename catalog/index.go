@@ -1,0 +1,284 @@
+package catalog
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/names"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Authority says whose records count. acl.State is one.
+type Authority interface {
+	// MayPublish judges record index of a device's log, of the time n, as a share at path. rank is the place of the
+	// rule that allows it: of two accounts with a share of one name and version, the lower has it.
+	MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error)
+
+	// MayDrop says in whose name a record drops shares; an admin drops anyone's.
+	MayDrop(device signed.Key, index, n int64) (account string, admin bool, err error)
+}
+
+// Index is what a group shares, by name. It is not changed after Build has made it, and may be read from several
+// goroutines.
+type Index struct {
+	names    []*Name
+	byKey    map[string]*Name
+	entries  int
+	problems []Problem
+	more     int
+}
+
+// Name is an entry's name with its versions.
+type Name struct {
+	Name     string   // as its latest version writes it
+	Versions []*Entry // the latest first: by semantic order where all parse, else the newest first
+	Semantic bool     // all parse
+	key      string
+}
+
+// Build judges and orders what the Parts hold, at a time. The order of the Parts does not matter.
+func Build(parts []*Part, auth Authority, now time.Time) *Index {
+	ix := &Index{byKey: map[string]*Name{}}
+	parts = slices.SortedFunc(slices.Values(parts), func(a, b *Part) int { return bytes.Compare(a.Device[:], b.Device[:]) })
+	events := ix.judged(parts, auth)
+	type id struct{ account, id string }
+	live := make(map[id]*Entry, len(events))
+	byID := map[string][]id{}
+	for _, e := range events {
+		switch {
+		case e.entry != nil:
+			k := id{e.account, e.id}
+			if _, again := live[k]; !again {
+				byID[e.id] = append(byID[e.id], k)
+			}
+			live[k] = e.entry
+		case e.admin:
+			for _, k := range byID[e.id] {
+				delete(live, k)
+			}
+			delete(byID, e.id)
+		default:
+			delete(live, id{e.account, e.id})
+		}
+	}
+	entries := make([]*Entry, 0, len(live))
+	for _, e := range events {
+		if e.entry != nil && live[id{e.account, e.id}] == e.entry && (e.entry.Until.IsZero() || now.Before(e.entry.Until)) {
+			entries = append(entries, e.entry)
+		}
+	}
+	ix.group(entries)
+	return ix
+}
+
+// event is a record that counts, with who speaks.
+type event struct {
+	item
+	device  signed.Key
+	account string
+	admin   bool   // of a drop
+	entry   *Entry // of a share
+}
+
+func (ix *Index) judged(parts []*Part, auth Authority) []event {
+	total := 0
+	for _, p := range parts {
+		total += len(p.items)
+	}
+	events := make([]event, 0, total)
+	for _, p := range parts {
+		for _, o := range p.odd {
+			ix.problem(o)
+		}
+		for _, it := range p.items {
+			e := event{item: it, device: p.Device}
+			var err error
+			if it.share == nil {
+				e.account, e.admin, err = auth.MayDrop(p.Device, it.index, it.n)
+			} else {
+				e.entry = &Entry{Share: it.share, Device: p.Device, Index: it.index, N: it.n, ver: it.ver}
+				e.account, e.entry.rank, err = auth.MayPublish(p.Device, it.index, it.n, it.share.Path())
+				e.entry.Account = e.account
+			}
+			if err != nil {
+				ix.problem(Problem{p.Device, it.index, err.Error()})
+				continue
+			}
+			events = append(events, e)
+		}
+	}
+	slices.SortFunc(events, func(a, b event) int {
+		return cmp.Or(cmp.Compare(a.n, b.n), bytes.Compare(a.device[:], b.device[:]), cmp.Compare(a.index, b.index))
+	})
+	return events
+}
+
+func (ix *Index) problem(p Problem) {
+	if len(ix.problems) == maxProblems {
+		ix.more++
+		return
+	}
+	ix.problems = append(ix.problems, p)
+}
+
+// group sorts entries, which come in the order of their records, by name and version.
+func (ix *Index) group(entries []*Entry) {
+	type slot struct{ key, version string }
+	slots := make(map[slot][]*Entry, len(entries))
+	order := make([]slot, 0, len(entries))
+	for _, e := range entries {
+		k := slot{names.Key(e.Name), e.Version}
+		if slots[k] == nil {
+			order = append(order, k)
+		}
+		slots[k] = append(slots[k], e)
+	}
+	for _, k := range order {
+		n := ix.byKey[k.key]
+		if n == nil {
+			n = &Name{key: k.key}
+			ix.byKey[k.key] = n
+			ix.names = append(ix.names, n)
+		}
+		n.Versions = append(n.Versions, decide(slots[k]))
+		ix.entries++
+	}
+	for _, n := range ix.names {
+		n.sort()
+	}
+	slices.SortFunc(ix.names, func(a, b *Name) int { return cmp.Compare(a.key, b.key) })
+}
+
+// decide says which of several shares of one name and version stands: of one account the latest; of several
+// accounts that of the rule which comes first, and where one rule lets both, or none speaks, who was first.
+func decide(same []*Entry) *Entry {
+	if len(same) == 1 {
+		return same[0]
+	}
+	var latest []*Entry
+	for _, e := range same {
+		i := slices.IndexFunc(latest, func(o *Entry) bool { return o.Account == e.Account })
+		if i < 0 {
+			latest = append(latest, e)
+			continue
+		}
+		e.Replaces = latest[i].Replaces + 1
+		latest[i] = e
+	}
+	best := 0
+	for i, e := range latest {
+		if e.rank < latest[best].rank {
+			best = i
+		}
+	}
+	e := latest[best]
+	e.Also = slices.Delete(latest, best, best+1)
+	return e
+}
+
+func (n *Name) sort() {
+	n.Semantic = !slices.ContainsFunc(n.Versions, func(e *Entry) bool { return !e.ver.ok })
+	slices.SortFunc(n.Versions, func(a, b *Entry) int {
+		c := 0
+		if n.Semantic {
+			c = b.ver.compare(a.ver)
+		}
+		return cmp.Or(c, cmp.Compare(b.N, a.N), bytes.Compare(b.Device[:], a.Device[:]), cmp.Compare(b.Index, a.Index))
+	})
+	n.Name = n.Versions[0].Name
+}
+
+// Len is the number of entries: names and versions that stand.
+func (ix *Index) Len() int { return ix.entries }
+
+// Names are the names in order. The caller changes nothing of them.
+func (ix *Index) Names() []*Name { return ix.names }
+
+// Problems are the shares and drops that do not count; more says how many there are beyond those.
+func (ix *Index) Problems() (list []Problem, more int) { return slices.Clone(ix.problems), ix.more }
+
+// Entries are all entries, by name and then the latest first.
+func (ix *Index) Entries() []*Entry {
+	out := make([]*Entry, 0, ix.entries)
+	for _, n := range ix.names {
+		out = append(out, n.Versions...)
+	}
+	return out
+}
+
+// Search returns the entries that hold every word of words, in any case, in name, version, content, note or
+// publisher, by name and then the latest first.
+func (ix *Index) Search(words string) []*Entry {
+	wanted := strings.Fields(strings.ToLower(words))
+	var out []*Entry
+	for _, n := range ix.names {
+		for _, e := range n.Versions {
+			if e.holds(n.key, wanted) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+func (e *Entry) holds(key string, words []string) bool {
+	for _, w := range words {
+		if !strings.Contains(key, w) && !contains(e.Name, w) && !contains(e.Version, w) && !contains(e.Content, w) &&
+			!contains(e.Account, w) && !contains(e.Note, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// contains says whether s holds a lower-case word, without making another string of ASCII.
+func contains(s, word string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
+			return strings.Contains(strings.ToLower(s), word)
+		}
+	}
+	return strings.Contains(s, word)
+}
+
+// Resolve finds the entry that is meant by name and version: a version, latest (or empty), stable, or a range. Case
+// and composition of the name do not matter. Errors are of fault.NotFound, with what there is.
+func (ix *Index) Resolve(name, want string) (*Entry, error) {
+	n := ix.byKey[names.Key(name)]
+	if n == nil {
+		return nil, fault.Hint(fault.New(fault.NotFound, "nothing here is called %q", name), "`p2pshare catalog list GROUP --search WORD` looks for names")
+	}
+	if want == "" || want == Latest {
+		return n.Versions[0], nil
+	}
+	if i := slices.IndexFunc(n.Versions, func(e *Entry) bool { return e.Version == want }); i >= 0 {
+		return n.Versions[i], nil
+	}
+	r, isRange := readRange(want)
+	exact := readVersion(want)
+	for _, e := range n.Versions {
+		switch {
+		case want == Stable && !e.ver.pre, isRange && r.holds(e.ver), !isRange && exact.ok && e.ver.ok && exact.full == e.ver.full:
+			return e, nil
+		}
+	}
+	return nil, fault.Hint(fault.New(fault.NotFound, "%q has no version %q", n.Name, want), "there is %s", n.some())
+}
+
+// some names a few versions.
+func (n *Name) some() string {
+	var list []string
+	for _, e := range n.Versions[:min(5, len(n.Versions))] {
+		list = append(list, e.Ref())
+	}
+	s := strings.Join(list, ", ")
+	if more := len(n.Versions) - len(list); more > 0 {
+		s += fmt.Sprintf(" and %d more", more)
+	}
+	return s
+}

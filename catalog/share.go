@@ -1,0 +1,294 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unicode"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/names"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Share is a torrent under a name in a group: what a publisher signs.
+type Share struct {
+	ID       string // of the record, chosen by the publisher; a later share of the account with it takes its place
+	Name     string
+	Version  string // empty: none
+	Content  string // the torrent's name: what the file or folder will be called
+	Time     time.Time
+	Size     int64          // bytes of the payload
+	Files    int            // without pads
+	V1       *metainfo.Hash // SHA-1 infohash; nil for a torrent of v2 alone
+	Info     signed.Hash    // SHA-256 of the info: the v2 infohash where there is one, and a stronger name for v1
+	Torrent  signed.Hash    // SHA-256 of the .torrent
+	Sums     []signed.Hash  // SHA-256 of each file, in the torrent's order; none where there are more than 10,000
+	Read     []string       // who it is for: accounts, @teams, @roles; none: everyone in the group
+	Until    time.Time      // from then on it is not listed; zero: for ever
+	WebSeeds []string       // of public groups
+	Note     string
+}
+
+// Path is what rules judge: NAME/VERSION.
+func (s *Share) Path() string { return path(s.Name, s.Version) }
+
+// Ref is how the share is asked for: NAME@VERSION.
+func (s *Share) Ref() string {
+	if s.Version == "" {
+		return s.Name
+	}
+	return s.Name + "@" + s.Version
+}
+
+// Sealed is a share of a private group: an age file to an audience, which holds what Share.Content makes.
+type Sealed struct {
+	ID       string
+	Audience string
+	Epoch    int64
+	Box      []byte
+}
+
+// body is what a share says, as it is written in clear or sealed: the keys in order.
+type body struct {
+	Content  string        `json:"content"`
+	Files    int           `json:"files"`
+	Info     signed.Hash   `json:"info"`
+	Name     string        `json:"name"`
+	Note     string        `json:"note,omitempty"`
+	Read     []string      `json:"read,omitempty"`
+	SHA256   []signed.Hash `json:"sha256,omitempty"`
+	Size     int64         `json:"size"`
+	Time     int64         `json:"time"`
+	Torrent  signed.Hash   `json:"torrent"`
+	Until    int64         `json:"until,omitempty"`
+	V1       string        `json:"v1,omitempty"`
+	Version  string        `json:"version,omitempty"`
+	WebSeeds []string      `json:"webseeds,omitempty"`
+}
+
+func (s *Share) body() body {
+	b := body{Content: s.Content, Files: s.Files, Info: s.Info, Name: s.Name, Note: s.Note, Read: s.Read, SHA256: s.Sums,
+		Size: s.Size, Time: s.Time.Unix(), Torrent: s.Torrent, Version: s.Version, WebSeeds: s.WebSeeds}
+	if !s.Until.IsZero() {
+		b.Until = s.Until.Unix()
+	}
+	if s.V1 != nil {
+		b.V1 = s.V1.HexString()
+	}
+	return b
+}
+
+// Body is the canonical form of what the share says, to be sealed for a private group.
+func (s *Share) Body() ([]byte, error) {
+	b, err := signed.Marshal(s.body())
+	if err == nil {
+		_, err = ReadBody(b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making a share: %w", err)
+	}
+	return b, nil
+}
+
+// Marshal makes the bytes of the record of a share in clear, for a public group, at a time (signed.NextTime).
+func (s *Share) Marshal(n int64) ([]byte, error) {
+	if _, err := s.Body(); err != nil {
+		return nil, err
+	}
+	return checked(signed.Marshal(struct {
+		ID   string `json:"id"`
+		N    int64  `json:"n"`
+		Op   string `json:"op"`
+		Open body   `json:"open"`
+	}{s.ID, n, "share", s.body()}))
+}
+
+// Marshal makes the bytes of the record of a sealed share.
+func (s *Sealed) Marshal(n int64) ([]byte, error) {
+	return checked(signed.Marshal(struct {
+		Audience string `json:"aud"`
+		Box      []byte `json:"box"`
+		Epoch    int64  `json:"epoch"`
+		ID       string `json:"id"`
+		N        int64  `json:"n"`
+		Op       string `json:"op"`
+	}{s.Audience, s.Box, s.Epoch, s.ID, n, "share"}))
+}
+
+// MarshalDrop makes the bytes of the record that takes shares of an ID back.
+func MarshalDrop(id string, n int64) ([]byte, error) {
+	return checked(signed.Marshal(struct {
+		ID string `json:"id"`
+		N  int64  `json:"n"`
+		Op string `json:"op"`
+	}{id, n, "drop"}))
+}
+
+// checked reads what was made as others will read it.
+func checked(raw []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	r, err := signed.ParseRecord(raw)
+	if err == nil {
+		_, err = readRecord(r, true)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making a record: %w", err)
+	}
+	return raw, nil
+}
+
+// record is a record of the catalog: one of the three, with its ID.
+type record struct {
+	id     string
+	share  *Share
+	sealed *Sealed
+	drop   bool
+}
+
+// readRecord reads a share or drop. With sums it keeps the lists that an index does not need.
+func readRecord(r signed.Record, sums bool) (out record, err error) {
+	f := r.Fields()
+	out.id = f.NeedText("id", signed.MaxName)
+	f.Fail("id", signed.CheckName(out.id))
+	switch {
+	case r.Op == "drop":
+		out.drop = true
+	case f.Has("open"):
+		raw := f.Raw("open")
+		if raw == nil {
+			break
+		}
+		s, err := readBody(raw, sums)
+		f.Fail("open", err)
+		s.ID = out.id
+		out.share = &s
+	default:
+		s := Sealed{ID: out.id, Audience: f.NeedText("aud", signed.MaxName), Epoch: f.NeedInt("epoch", 1, 1<<40), Box: f.NeedBytes("box", maxBox)}
+		f.Fail("aud", signed.CheckName(s.Audience))
+		out.sealed = &s
+	}
+	return out, f.Done()
+}
+
+// ReadShare reads the record of a share in clear, with all it says.
+func ReadShare(raw []byte) (*Share, error) {
+	r, err := signed.ParseRecord(raw)
+	if err != nil {
+		return nil, err
+	}
+	if r.Op != "share" {
+		return nil, fault.New(fault.Unverified, "the record is no share, but %q", r.Op)
+	}
+	out, err := readRecord(r, true)
+	if err != nil {
+		return nil, fault.New(fault.Unverified, "reading a share: %w", err)
+	}
+	if out.share == nil {
+		return nil, fault.New(fault.Unverified, "the share is sealed")
+	}
+	return out.share, nil
+}
+
+// ReadBody reads what Body has made, from a box that was opened.
+func ReadBody(raw []byte) (*Share, error) {
+	s, err := readBody(raw, true)
+	if err != nil {
+		return nil, fault.New(fault.Unverified, "reading a share: %w", err)
+	}
+	return &s, nil
+}
+
+func readBody(raw []byte, sums bool) (s Share, err error) {
+	f, err := signed.ReadFields(raw)
+	if err != nil {
+		return s, err
+	}
+	s.Name = f.NeedText("name", maxEntryName)
+	f.Fail("name", CheckName(s.Name))
+	if s.Version = f.Text("version", maxVersion); s.Version != "" {
+		f.Fail("version", CheckVersion(s.Version))
+	}
+	s.Content = f.NeedText("content", maxNameLen)
+	f.Fail("content", names.Check(s.Content))
+	s.Time = time.Unix(f.NeedInt("time", 1, 1<<40), 0).UTC()
+	s.Size = f.NeedInt("size", 0, maxSize)
+	s.Files = int(f.NeedInt("files", 1, maxFiles))
+	if f.Has("v1") {
+		s.V1 = new(metainfo.Hash)
+		f.NeedHex("v1", s.V1[:])
+	}
+	s.Info, s.Torrent = f.NeedHash("info"), f.NeedHash("torrent")
+	n := 0
+	f.Each("sha256", maxSums, func(raw []byte) error {
+		n++
+		if raw[0] != '"' {
+			return errors.New("no string")
+		}
+		h, err := signed.ParseHash(string(raw[1 : len(raw)-1]))
+		if sums {
+			s.Sums = append(s.Sums, h)
+		}
+		return err
+	})
+	if n > 0 && n != s.Files {
+		f.Fail("sha256", fmt.Errorf("%d sums for %d files", n, s.Files))
+	}
+	s.Read = f.Texts("read", maxRead, signed.MaxName+1)
+	if f.Has("until") {
+		s.Until = time.Unix(f.NeedInt("until", 1, 1<<40), 0).UTC()
+	}
+	s.WebSeeds = f.Texts("webseeds", maxWebSeeds, maxURL)
+	for _, u := range s.WebSeeds {
+		f.Fail("webseeds", CheckWebSeed(u))
+	}
+	s.Note = f.Text("note", maxNote)
+	f.Fail("note", checkNote(s.Note))
+	return s, f.Done()
+}
+
+// checkNote keeps what is shown from moving the cursor or turning the line around. Newlines may be.
+func checkNote(s string) error {
+	for _, c := range s {
+		if c != '\n' && !unicode.IsPrint(c) {
+			return fmt.Errorf("it has the character %q, which does not print", c)
+		}
+	}
+	return nil
+}
+
+// Facts are what a torrent turned out to be.
+type Facts struct {
+	Name    string
+	Size    int64
+	Files   int            // without pads
+	V1      *metainfo.Hash // nil for a torrent of v2 alone
+	Info    signed.Hash    // SHA-256 of the info
+	Torrent *signed.Hash   // SHA-256 of the .torrent; nil where only the info came, from peers
+}
+
+// CheckTorrent refuses a torrent that is not what the share says, and names what differs. By is who signed it.
+func (s *Share) CheckTorrent(by string, got Facts) error {
+	what := ""
+	switch {
+	case got.Info != s.Info:
+		what = fmt.Sprintf("its info has the SHA-256 %v, not %v", got.Info, s.Info)
+	case (got.V1 == nil) != (s.V1 == nil) || got.V1 != nil && *got.V1 != *s.V1:
+		what = fmt.Sprintf("its infohash is %v, not %v", got.V1, s.V1)
+	case got.Torrent != nil && *got.Torrent != s.Torrent:
+		what = fmt.Sprintf("the .torrent has the SHA-256 %v, not %v", *got.Torrent, s.Torrent)
+	case got.Name != s.Content:
+		what = fmt.Sprintf("it is called %q, not %q", got.Name, s.Content)
+	case got.Size != s.Size:
+		what = fmt.Sprintf("it has %d bytes, not %d", got.Size, s.Size)
+	case got.Files != s.Files:
+		what = fmt.Sprintf("it has %d files, not %d", got.Files, s.Files)
+	default:
+		return nil
+	}
+	return fault.New(fault.Unverified, "the torrent is not what %q signed as %q: %s", by, s.Ref(), what)
+}
