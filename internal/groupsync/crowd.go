@@ -1,0 +1,261 @@
+package groupsync
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Crowd keeps up with members: of all addresses that it hears of, some are neighbours, from whom news is waited for
+// and to whom it is pushed. An address that fails is tried again, ever less often.
+type Crowd struct {
+	o CrowdOptions
+
+	mu    sync.Mutex
+	addrs map[string]*member
+	wake  chan struct{}
+	first chan struct{} // closed when one member was asked for everything and had given it
+	once  sync.Once
+}
+
+// CrowdOptions of a Crowd.
+type CrowdOptions struct {
+	Group signed.GroupID
+	Vault Vault
+	// Client makes a client that reaches a member at an address. It is closed with CloseIdleConnections.
+	Client func(addr string) *http.Client
+	// Tell is told of members that did what they should not, and of roots and logs that came. May be nil.
+	Log *slog.Logger
+}
+
+// member is an address.
+type member struct {
+	addr   string
+	trusty bool // of a hint or the command line: kept when there are too many
+	busy   bool // a neighbour
+	fails  int
+	next   time.Time // not before
+	good   time.Time // of the last answer; zero: none yet
+}
+
+// Neighbour is a member that has answered.
+type Neighbour struct {
+	Addr string
+	Seen time.Time // of the last answer
+	Now  bool      // it is a neighbour at the moment
+}
+
+const (
+	// retryFirst and retryMost are the pauses before an address that failed is tried again.
+	retryFirst = 2 * time.Second
+	retryMost  = 15 * time.Minute
+	// badPause is the pause after a member did what it should not.
+	badPause = 6 * time.Hour
+)
+
+// NewCrowd makes a Crowd that knows nobody.
+func NewCrowd(o CrowdOptions) *Crowd {
+	return &Crowd{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{})}
+}
+
+// Heard adds an address, host:port. trusty says that the user or the link named it.
+func (c *Crowd) Heard(addr string, trusty bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.addrs[addr]
+	if m == nil {
+		if len(c.addrs) >= maxAddrs && !c.forgetOne() {
+			return
+		}
+		m = &member{addr: addr}
+		c.addrs[addr] = m
+	}
+	m.trusty = m.trusty || trusty
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// forgetOne drops the address that is of least use. c.mu is held.
+func (c *Crowd) forgetOne() bool {
+	var worst *member
+	for _, m := range c.addrs {
+		if m.busy || m.trusty {
+			continue
+		}
+		if worst == nil || m.good.Before(worst.good) || m.good.Equal(worst.good) && m.fails > worst.fails {
+			worst = m
+		}
+	}
+	// One that has answered before is of more use than one that nobody has tried.
+	if worst == nil || !worst.good.IsZero() {
+		return false
+	}
+	delete(c.addrs, worst.addr)
+	return true
+}
+
+// Neighbours are the members that have answered, the latest first.
+func (c *Crowd) Neighbours() []Neighbour {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []Neighbour
+	for _, m := range c.addrs {
+		if !m.good.IsZero() {
+			out = append(out, Neighbour{m.addr, m.good, m.busy})
+		}
+	}
+	slices.SortFunc(out, func(a, b Neighbour) int { return b.Seen.Compare(a.Seen) })
+	return out
+}
+
+// UpToDate returns when one member has been asked for everything and has given it, or with ctx's error.
+func (c *Crowd) UpToDate(ctx context.Context) error {
+	select {
+	case <-c.first:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run keeps up with members until ctx ends, and waits for what it started.
+func (c *Crowd) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		case <-timer.C:
+		}
+		for {
+			m, next := c.choose(time.Now())
+			if m == nil {
+				timer.Reset(next)
+				break
+			}
+			wg.Go(func() {
+				c.released(m, c.keepUp(ctx, m))
+				select {
+				case c.wake <- struct{}{}:
+				default:
+				}
+			})
+		}
+	}
+}
+
+// choose takes an address to make a neighbour of, at random among those that are due; nil if there is none, or are
+// neighbours enough, and when to look again.
+func (c *Crowd) choose(now time.Time) (*member, time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var due []*member
+	busy, next := 0, time.Minute
+	for _, m := range c.addrs {
+		switch {
+		case m.busy:
+			busy++
+		case !m.next.After(now):
+			due = append(due, m)
+		default:
+			next = min(next, m.next.Sub(now))
+		}
+	}
+	if busy >= maxNeighbours || len(due) == 0 {
+		return nil, max(next, 10*time.Millisecond)
+	}
+	// Those that never failed go first: an old cache is full of addresses that are gone.
+	slices.SortFunc(due, func(a, b *member) int { return a.fails - b.fails })
+	same := slices.IndexFunc(due, func(m *member) bool { return m.fails > due[0].fails })
+	if same < 0 {
+		same = len(due)
+	}
+	m := due[rand.IntN(same)]
+	m.busy = true
+	return m, 0
+}
+
+// released puts an address back, with a pause that fits how it ended.
+func (c *Crowd) released(m *member, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.busy = false
+	m.fails++
+	pause := min(retryFirst<<min(m.fails-1, 20), retryMost)
+	if _, bad := errors.AsType[*PeerError](err); bad {
+		pause = badPause
+	}
+	m.next = time.Now().Add(pause/2 + rand.N(pause))
+}
+
+// keepUp pulls and pushes until something fails.
+func (c *Crowd) keepUp(ctx context.Context, m *member) error {
+	client := c.o.Client(m.addr)
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	p := NewPeer(client, c.o.Group, c.o.Vault)
+	if err := c.pull(ctx, m, p, 0); err != nil {
+		return err
+	}
+	c.once.Do(func() { close(c.first) })
+	pushed := make(chan error, 1)
+	wg.Go(func() { pushed <- c.push(ctx, NewPeer(client, c.o.Group, c.o.Vault)) })
+	for {
+		if err := c.pull(ctx, m, p, wait); err != nil {
+			return err
+		}
+		select {
+		case err := <-pushed:
+			if errors.Is(err, ErrRefused) {
+				continue // we may read, and not hand in
+			}
+			return err
+		default:
+		}
+	}
+}
+
+func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration) error {
+	_, err := p.Pull(ctx, wait)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.o.Log.Debug("a member of the group", "addr", m.addr, "error", err)
+		}
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.good, m.fails = time.Now(), 0
+	return nil
+}
+
+// push hands over what is new here, now and whenever something is, until it fails.
+func (c *Crowd) push(ctx context.Context, p *Peer) error {
+	for {
+		changed, _ := c.o.Vault.Changed()
+		if err := p.Push(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

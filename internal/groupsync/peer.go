@@ -1,0 +1,317 @@
+package groupsync
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Peer is one member that is asked. It is for one goroutine.
+type Peer struct {
+	client *http.Client
+	group  signed.GroupID
+	vault  Vault
+
+	cursor string // of the peer's news
+	pushed uint64 // of ours
+}
+
+// PeerError is something a peer did that a member in order does not do: it is not asked again soon.
+type PeerError struct{ Err error }
+
+func (e *PeerError) Error() string {
+	return "the member sent what it should not have: " + e.Err.Error()
+}
+func (e *PeerError) Unwrap() error { return e.Err }
+
+// ErrRefused is a peer that does not let us in.
+var ErrRefused = errors.New("the member does not answer us")
+
+// NewPeer makes a Peer whose member client reaches, whatever the host of a URL is.
+func NewPeer(client *http.Client, g signed.GroupID, v Vault) *Peer {
+	return &Peer{client: client, group: g, vault: v}
+}
+
+// Pull takes what is new at the peer since the last Pull. With wait, it waits for news for a while if there are none.
+// It says whether anything came.
+func (p *Peer) Pull(ctx context.Context, wait time.Duration) (news bool, err error) {
+	if news, err = p.pullRoots(ctx); err != nil {
+		return news, err
+	}
+	call, cancel := context.WithTimeout(ctx, wait+answerTime)
+	q := url.Values{"since": {p.cursor}, "wait": {strconv.Itoa(int(wait.Seconds()))}}
+	var in headsAnswer
+	err = p.get(call, "/v1/heads?"+q.Encode(), maxHeadsBody, &in)
+	cancel()
+	if err != nil {
+		return news, err
+	}
+	more, err := p.pullLogs(ctx, in.Heads)
+	if err == nil {
+		p.cursor = in.Cursor
+	}
+	return news || more, err
+}
+
+func (p *Peer) pullRoots(ctx context.Context) (news bool, err error) {
+	for {
+		have := int64(len(p.vault.Roots(1)))
+		var in rootsAnswer
+		call, cancel := context.WithTimeout(ctx, answerTime)
+		err := p.get(call, "/v1/root?from="+strconv.FormatInt(have+1, 10), maxRootsBody, &in)
+		cancel()
+		if err != nil || len(in.Roots) == 0 {
+			return news, err
+		}
+		raw := make([][]byte, 0, len(in.Roots))
+		for _, s := range in.Roots {
+			raw = append(raw, []byte(s))
+		}
+		if err := p.vault.AddRoots(ctx, raw); err != nil {
+			return news, blame(err)
+		}
+		if int64(len(p.vault.Roots(1))) == have {
+			return news, &PeerError{errors.New("roots that are none of the next")}
+		}
+		news = true
+	}
+}
+
+// pullLogs takes the logs of the heads that are news. What is wrong with one device is told after the others were taken.
+func (p *Peer) pullLogs(ctx context.Context, heads []string) (news bool, err error) {
+	if len(heads) > maxHeads {
+		return false, &PeerError{fmt.Errorf("%d heads, more than %d", len(heads), maxHeads)}
+	}
+	for _, raw := range heads {
+		head, herr := signed.OpenHead([]byte(raw), p.group)
+		if herr != nil {
+			return news, &PeerError{herr}
+		}
+		from, wanted, werr := p.vault.Wants(head)
+		if werr != nil || !wanted {
+			continue // a device that is frozen or removed: our affair, not the peer's fault
+		}
+		if perr := p.pullLog(ctx, head, from); perr != nil {
+			err = errors.Join(err, perr)
+			continue
+		}
+		news = true
+	}
+	return news, err
+}
+
+func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64) error {
+	var records [][]byte
+	size := 0
+	for at := from; at < head.Size; {
+		call, cancel := context.WithTimeout(ctx, answerTime)
+		b, err := p.fetch(call, fmt.Sprintf("/v1/log/%v?from=%d", head.Device, at), maxChunk)
+		cancel()
+		if err != nil {
+			return err
+		}
+		lines := slices.Collect(signed.Lines(b))
+		if len(lines) == 0 {
+			return &PeerError{fmt.Errorf("no record %d of device %v, whose head it showed", at, head.Device)}
+		}
+		if size += len(b); size > signed.MaxLog {
+			return &PeerError{fmt.Errorf("a log of more than %d bytes", signed.MaxLog)}
+		}
+		// It may have grown since the head was signed.
+		lines = lines[:min(int64(len(lines)), head.Size-at)]
+		records = append(records, lines...)
+		at += int64(len(lines))
+	}
+	if err := p.vault.AddLog(ctx, head, from, records); err != nil {
+		return blame(err)
+	}
+	return nil
+}
+
+// Push hands the peer what is new here since the last Push.
+func (p *Peer) Push(ctx context.Context) error {
+	_, now := p.vault.Changed()
+	if now == p.pushed {
+		return nil
+	}
+	heads := p.vault.Heads(p.pushed)
+	out := pushRequest{Root: int64(len(p.vault.Roots(1))), Heads: []string{}}
+	byDevice := map[signed.Key]signed.Head{}
+	for _, h := range heads[:min(len(heads), maxPushed)] {
+		out.Heads = append(out.Heads, string(h.Raw))
+		byDevice[h.Device] = h
+	}
+	var in pushAnswer
+	if err := p.post(ctx, "/v1/heads", out, &in); err != nil {
+		return err
+	}
+	if in.Root > 0 {
+		roots := p.vault.Roots(in.Root)
+		body := rootsAnswer{Roots: []string{}}
+		for _, r := range roots[:min(len(roots), maxRoots)] {
+			body.Roots = append(body.Roots, string(r))
+		}
+		if err := p.post(ctx, "/v1/root", body, nil); err != nil {
+			return err
+		}
+	}
+	for _, w := range in.Want[:min(len(in.Want), maxPushed)] {
+		if h, ours := byDevice[w.Device]; ours && w.From >= 0 && w.From <= h.Size {
+			if err := p.pushLog(ctx, h, w.From); err != nil {
+				return err
+			}
+		}
+	}
+	p.pushed = now
+	return nil
+}
+
+func (p *Peer) pushLog(ctx context.Context, h signed.Head, from int64) error {
+	body := slices.Clone(h.Raw)
+	for at := from; at < h.Size; {
+		b, err := p.vault.Records(h.Device, at, maxChunk)
+		if err != nil {
+			return err
+		}
+		n := int64(bytes.Count(b, []byte("\n")))
+		if n == 0 {
+			return fmt.Errorf("record %d of device %v is missing here", at, h.Device)
+		}
+		if n > h.Size-at { // it has grown since
+			n = h.Size - at
+			b = cutLines(b, n)
+		}
+		body = append(body, b...)
+		at += n
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*answerTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, memberURL+fmt.Sprintf("/v1/log/%v?from=%d", h.Device, from), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return p.do(req, 0, nil)
+}
+
+// cutLines gives the first n lines.
+func cutLines(b []byte, n int64) []byte {
+	end := 0
+	for range n {
+		end += bytes.IndexByte(b[end:], '\n') + 1
+	}
+	return b[:end]
+}
+
+// Torrent asks for the .torrent with a hash, and gives it if it has that hash.
+func (p *Peer) Torrent(ctx context.Context, hash signed.Hash, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*answerTime)
+	defer cancel()
+	b, err := p.fetch(ctx, "/v1/torrent/"+hash.String(), limit)
+	if err != nil {
+		return nil, err
+	}
+	if signed.HashOf(b) != hash {
+		return nil, &PeerError{errors.New("a torrent with another hash than was asked for")}
+	}
+	return b, nil
+}
+
+// memberURL stands for the member that the client reaches.
+const memberURL = "https://member"
+
+func (p *Peer) get(ctx context.Context, path string, limit int64, v any) error {
+	b, err := p.fetch(ctx, path, limit)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return &PeerError{err}
+	}
+	return nil
+}
+
+func (p *Peer) post(ctx context.Context, path string, in, out any) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, memberURL+path, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	return p.do(req, maxHeadsBody, out)
+}
+
+func (p *Peer) fetch(ctx context.Context, path string, limit int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, memberURL+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if err := status(resp); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, &PeerError{fmt.Errorf("an answer of more than %d bytes", limit)}
+	}
+	return b, nil
+}
+
+func (p *Peer) do(req *http.Request, limit int64, out any) error {
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := status(resp); err != nil {
+		return err
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, limit)).Decode(out); err != nil {
+		return &PeerError{err}
+	}
+	return nil
+}
+
+func status(resp *http.Response) error {
+	switch {
+	case resp.StatusCode/100 == 2:
+		return nil
+	case resp.StatusCode == http.StatusForbidden:
+		return ErrRefused
+	}
+	return fmt.Errorf("the member answers %d", resp.StatusCode)
+}
+
+// blame makes a peer's fault of what the vault refused, and leaves a full disk ours.
+func blame(err error) error {
+	var why *signed.Refusal
+	if errors.As(err, &why) {
+		return &PeerError{err}
+	}
+	return err
+}

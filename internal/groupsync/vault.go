@@ -1,0 +1,61 @@
+package groupsync
+
+import (
+	"context"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Vault holds what a group signed. Its methods may be called from several goroutines.
+type Vault interface {
+	Shelf
+	Intake
+	// Changed gives a channel that is closed at the next change, and a number that every change raises.
+	Changed() (<-chan struct{}, uint64)
+}
+
+// Shelf is what can be read.
+type Shelf interface {
+	// Roots are the notes of the versions from first on, in order.
+	Roots(first int64) [][]byte
+	// Heads are the heads that are held, each with all of its records. since is a number of Changed; what has
+	// changed after it is wanted, and more does no harm.
+	Heads(since uint64) []signed.Head
+	// Records are those of a device from one on, each ended by a newline, as many whole ones as max bytes hold. It is
+	// empty where there are none.
+	Records(device signed.Key, from int64, max int) ([]byte, error)
+}
+
+// Intake takes what is signed and fits, and refuses the rest with a *signed.Refusal in the error. What is held already is
+// passed over without an error.
+type Intake interface {
+	// AddRoots takes notes in the order of their versions.
+	AddRoots(ctx context.Context, raw [][]byte) error
+	// Wants says whether a head is news, and from which record on its log is wanted.
+	Wants(h signed.Head) (from int64, news bool, err error)
+	// AddLog takes the records of a head from one on, which is the first that is not held.
+	AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error
+}
+
+// The calls and what they carry; SPEC.md.
+type (
+	rootsAnswer struct {
+		Roots []string `json:"roots"`
+	}
+	headsAnswer struct {
+		Cursor string   `json:"cursor"`
+		Heads  []string `json:"heads"`
+	}
+	pushRequest struct {
+		Root  int64    `json:"root"` // the sender's latest version
+		Heads []string `json:"heads"`
+	}
+	pushAnswer struct {
+		Root int64  `json:"root"` // the version from which on roots are wanted; 0: none
+		Want []want `json:"want"`
+	}
+	want struct {
+		Device signed.Key `json:"device"`
+		From   int64      `json:"from"`
+	}
+)
