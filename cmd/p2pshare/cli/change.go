@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -91,7 +90,8 @@ func removeCommand() command {
 	return command{
 		name: "remove", group: groupShares, args: "REF...", max: -1, run: removeAction,
 		summary: "forget shares; their files stay",
-		about: "A share that is removed is no longer sent, received or known. Its files stay where they are, and the command says where. " +
+		about: "A share that is removed is no longer sent, received or known. Its files stay where they are, and the command says where; " +
+			"only what a fetch has not finished goes with it. " +
 			"--data removes its files too, those that the torrent names and no others: it asks first on a terminal, and needs --yes " +
 			"elsewhere. " + refText,
 		examples: []example{
@@ -139,16 +139,13 @@ func removeAction(ctx context.Context, s *session, c *cli.Context) error {
 
 func removedLine(x node.Share, data bool) string {
 	line := "removed " + shareName(x)
-	staged := x.Kind == "fetch" && x.Done.IsZero()
 	switch {
-	case x.Path == "" && !staged:
+	case x.Path == "" || x.Files == 0: // nothing of it has come yet
 		return line
+	case x.Kind == "fetch" && x.Done.IsZero():
+		return line + " and what was fetched of it so far"
 	case data:
 		return line + " and its files: " + x.Path
-	case staged && x.Path != "":
-		return line + "; what was fetched so far stays in " + filepath.Join(filepath.Dir(x.Path), ".p2pshare")
-	case staged:
-		return line
 	}
 	return line + "; its files stay in " + x.Path
 }

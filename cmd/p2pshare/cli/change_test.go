@@ -41,10 +41,10 @@ func TestRemove(t *testing.T) {
 	done := time.Unix(1, 0)
 	s := newShell(t)
 	s.fake.shares = []node.Share{
-		{ID: "a1", Kind: "publish", Name: "rel", Path: "/d/rel"}, {ID: "a2", Kind: "fetch", Name: "half", Path: "/d/half"},
-		{ID: "a3", Kind: "fetch", Name: "whole", Path: "/d/whole\x1b", Done: done}, {ID: "a4", Kind: "fetch", Name: "nothing"}, {ID: "a5"},
+		{ID: "a1", Kind: "publish", Name: "rel", Path: "/d/rel", Files: 1}, {ID: "a2", Kind: "fetch", Name: "half", Path: "/d/half", Files: 1},
+		{ID: "a3", Kind: "fetch", Name: "whole", Path: "/d/whole\x1b", Files: 1, Done: done}, {ID: "a4", Kind: "fetch", Name: "nothing", Path: "/d"}, {ID: "a5"},
 	}
-	s.want(0, "removed rel; its files stay in /d/rel\nremoved half; what was fetched so far stays in "+filepath.Join("/d", ".p2pshare")+
+	s.want(0, "removed rel; its files stay in /d/rel\nremoved half and what was fetched of it so far"+
 		"\nremoved whole; its files stay in /d/whole\\x1b\nremoved nothing\nremoved a5\n", "", "remove", "rel", "half")
 	if got, want := s.fake.remove, (node.RemoveRequest{Refs: []string{"rel", "half"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("request: got %+v, want %+v", got, want)
@@ -91,7 +91,7 @@ func TestRemoveDataAsks(t *testing.T) {
 	if s.fake.opened != 0 {
 		t.Error("a node was opened where nobody can be asked")
 	}
-	s.fake.shares = []node.Share{{ID: "a1", Name: "rel", Path: "/d/rel"}}
+	s.fake.shares = []node.Share{{ID: "a1", Name: "rel", Path: "/d/rel", Files: 2}}
 	s.want(0, "removed rel and its files: /d/rel\n", "", "remove", "rel", "--data", "--yes")
 	if got, want := s.fake.remove, (node.RemoveRequest{Refs: []string{"rel"}, Data: true}); !reflect.DeepEqual(got, want) {
 		t.Errorf("request: got %+v, want %+v", got, want)
