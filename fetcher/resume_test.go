@@ -245,6 +245,43 @@ func TestSecondFetchIsHeldOff(t *testing.T) {
 	}
 }
 
+// A fetch that is killed when all is in its place, and before it has tidied up, leaves a staging folder that nothing
+// is to come to.
+func TestTidy(t *testing.T) {
+	m := tree(t, "v1")
+	for _, c := range []struct {
+		name    string
+		options fetcher.Options
+		held    bool // by another process
+		stays   bool
+	}{
+		{"all is there", fetcher.Options{}, false, false},
+		{"another fetches", fetcher.Options{}, true, true},
+		{"a part is there", fetcher.Options{Only: []string{"c"}}, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			_, s, _ := open(t, m, fetcher.Options{Dir: dir})
+			if !c.held {
+				s.Close()
+			}
+			c.options.Dir = dir
+			p, err := fetcher.NewPlan(m.Torrent, c.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // there may be nothing to do
+				if err := p.Tidy(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := os.Lstat(filepath.Join(dir, ".p2pshare")); (err == nil) != c.stays {
+				t.Errorf("the staging folder: got %v, want it to stay: %v", err, c.stays)
+			}
+		})
+	}
+}
+
 // With little memory and few descriptors blocks are written as they come, and the bytes are the same.
 func TestLittleMemory(t *testing.T) {
 	for _, pieces := range []int64{0, 1, 3} {

@@ -126,6 +126,35 @@ func (s *Stage) Discard() error {
 	return err
 }
 
+// Tidy removes the staging folder that an attempt left which was killed after it had moved the content. One that
+// another process has open stays, and so does one that may hold other files of the torrent.
+func (p *Plan) Tidy() error {
+	if p.WantedBytes() < p.t.Size {
+		return nil
+	}
+	s := &Stage{plan: p, t: p.t, name: stageName(p.t)}
+	defer s.closeFolders()
+	err := func() (err error) {
+		if s.dir, err = os.OpenRoot(p.dir); err != nil {
+			return err
+		}
+		if s.base, err = enter(s.dir, stagingName, privatePerm, false); err != nil {
+			return err
+		}
+		if s.root, err = enter(s.base, s.name, privatePerm, false); err != nil {
+			return err
+		}
+		if err := s.takeLock(); err != nil {
+			return err
+		}
+		return s.removeFolders()
+	}()
+	if errors.Is(err, fs.ErrNotExist) || fault.KindOf(err) == fault.InUse {
+		return nil
+	}
+	return err
+}
+
 func (s *Stage) hasMoved() bool {
 	s.place.RLock()
 	defer s.place.RUnlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -110,6 +111,9 @@ func (f *fetch) bring(ctx context.Context) (*located, error) {
 	}
 	if at != nil {
 		tell(f.on, "%s is there already, and is the content", f.plan.Target())
+		if err := f.plan.Tidy(); err != nil {
+			warn(f.on, "what an earlier attempt left in %s stays: %v", filepath.Join(f.r.Dir, ".p2pshare"), err)
+		}
 		f.fetched(BytesFrom{Reused: f.plan.WantedBytes()})
 		return at, nil
 	}
