@@ -24,7 +24,7 @@ type Port struct {
 	Loopback bool  // it listens on loopback alone, which the user asked for
 	Tries    []Try // connections to it from this machine, one for each of its addresses
 	Public   bool  // one of the addresses is the internet's
-	Mapped   bool  // a router says that it opened the port
+	Router   bool  // a router that opens ports when asked is there, and was asked
 	Came     int   // peers from elsewhere that have connected to it
 }
 
@@ -59,7 +59,7 @@ type Clock struct {
 	Readings []Reading
 	Future   string        // a file of ours that was written in the future; empty: none
 	FutureBy time.Duration // with Future
-	Jump     time.Duration // by how much the clock was set while the node ran
+	Jump     time.Duration // by how much the clock was set back while the node ran; forward is a sleep as well
 }
 
 // Reading is the time that a server of the network gave.

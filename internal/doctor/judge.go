@@ -107,10 +107,10 @@ func (c *chart) port(p Port, l LAN) {
 			fmt.Sprintf("let TCP and UDP port %d in through the firewall of this machine, and keep it with --port %d", p.Number, p.Number))
 	case p.Came > 0:
 		c.fine("port %d is open: others have connected to it", p.Number)
-	case p.Mapped:
-		c.fine("port %d is open: the router has mapped it", p.Number)
+	case p.Router:
+		c.fine("a router that opens ports on request is there, and was asked for port %d", p.Number)
 	case !p.Public && len(open) > 0:
-		c.slow("port-closed", "", fmt.Sprintf("port %d may be closed to the internet: the addresses of this machine are those of a local network, no router has mapped the port, and nobody has connected yet", p.Number),
+		c.slow("port-closed", "", fmt.Sprintf("port %d may be closed to the internet: the addresses of this machine are those of a local network, no router that opens ports on request was found, and nobody has connected yet", p.Number),
 			fmt.Sprintf("forward TCP and UDP port %d of the router to this machine, and keep it with --port %d; on the local network nothing need be done", p.Number, p.Number))
 	case len(open) > 0:
 		c.fine("port %d answers at %s", p.Number, strings.Join(open, ", "))
@@ -169,8 +169,8 @@ func (c *chart) clock(k Clock) {
 	if k.Future != "" && k.FutureBy >= clockOff {
 		c.slow("clock", "", fmt.Sprintf("%q was written %s in the future: the clock was wrong then, or is now", k.Future, span(k.FutureBy)), "set the clock: timedatectl set-ntp true")
 	}
-	if k.Jump.Abs() >= clockJump {
-		c.slow("clock", "", fmt.Sprintf("the clock was set %s by %s while p2pshare ran: times in the log, and hours of limits, changed with it", direction(k.Jump), span(k.Jump.Abs())), "")
+	if k.Jump >= clockJump {
+		c.slow("clock", "", fmt.Sprintf("the clock was set back by %s while p2pshare ran: times in the log, and the hours of limits, changed with it", span(k.Jump)), "")
 	}
 }
 
@@ -179,13 +179,6 @@ func side(d time.Duration) string {
 		return "behind"
 	}
 	return "ahead of"
-}
-
-func direction(d time.Duration) string {
-	if d < 0 {
-		return "back"
-	}
-	return "forward"
 }
 
 func (c *chart) rates(r Rates) {

@@ -65,7 +65,7 @@ func TestFindings(t *testing.T) {
 		{"clock ahead", func(f *doctor.Facts) { f.Clock.Readings[0].Ahead = 10 * time.Minute }, "clock", false, "10 minutes ahead of the time that t.example", "timedatectl"},
 		{"clock of another year", func(f *doctor.Facts) { f.Clock.Readings[0].Ahead = -400 * 24 * time.Hour }, "clock", true, "400 days behind the time", "timedatectl"},
 		{"a file of the future", func(f *doctor.Facts) { f.Clock.Future, f.Clock.FutureBy = "/h/x", 3*time.Hour }, "clock", false, `"/h/x" was written 3 hours in the future`, "timedatectl"},
-		{"clock set back", func(f *doctor.Facts) { f.Clock.Jump = -2 * time.Hour }, "clock", false, "set back by 2 hours", ""},
+		{"clock set back", func(f *doctor.Facts) { f.Clock.Jump = 2 * time.Hour }, "clock", false, "set back by 2 hours", ""},
 		{"limit used up", func(f *doctor.Facts) { f.Rates.Up = 1 << 20 }, "rate-limit", false, "sending takes all of its limit, 1.0 MiB a second", "p2pshare limit --up 0"},
 		{"limit of the hour", func(f *doctor.Facts) {
 			f.Rates.DownLimit, f.Rates.Schedule = 1000, true
@@ -118,7 +118,7 @@ func TestSaysNothing(t *testing.T) {
 		"DHT that has just begun":     func(f *doctor.Facts) { f.DHT = doctor.DHT{For: time.Second} },
 		"LAN that is off":             func(f *doctor.Facts) { f.LAN.Off, f.LAN.Interfaces[0].Heard = true, false },
 		"nothing listens":             func(f *doctor.Facts) { f.Port = doctor.Port{} },
-		"mapped port":                 func(f *doctor.Facts) { f.Port.Came, f.Port.Mapped = 0, true },
+		"router that opens ports":     func(f *doctor.Facts) { f.Port.Came, f.Port.Router = 0, true },
 		"public address":              func(f *doctor.Facts) { f.Port.Came, f.Port.Public = 0, true },
 		"a fetch that has just begun": func(f *doctor.Facts) { f.Shares[1].For, f.Shares[1].Peers, f.Shares[1].Down = time.Second, 0, 0 },
 		"web seeds give":              func(f *doctor.Facts) { f.Shares[1].Peers, f.Shares[1].Seeds = 0, 0 },
@@ -128,6 +128,7 @@ func TestSaysNothing(t *testing.T) {
 		"one wrong clock of three": func(f *doctor.Facts) {
 			f.Clock.Readings = append(f.Clock.Readings, doctor.Reading{From: "wrong", Ahead: time.Hour}, doctor.Reading{From: "right"})
 		},
+		"a machine that slept":   func(f *doctor.Facts) { f.Clock.Jump = -8 * time.Hour },
 		"private with a tracker": func(f *doctor.Facts) { f.Shares[0].Private, f.Shares[0].Trackers = true, 1 },
 		"private with a peer":    func(f *doctor.Facts) { f.Shares[0].Private, f.Shares[0].Peers = true, 1 },
 	} {
