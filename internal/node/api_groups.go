@@ -1,0 +1,226 @@
+package node
+
+import "time"
+
+// GroupRequest asks something of groups: exactly one of its pointers is set. Group names a joined group by its
+// local name, ID or link.
+type GroupRequest struct {
+	Group string `json:"group,omitempty"`
+
+	Create *CreateGroup `json:"create,omitempty"` // Group is the name
+	Join   *JoinGroup   `json:"join,omitempty"`   // Group is the link, or the path of an export
+	Leave  *struct{}    `json:"leave,omitempty"`
+	List   *struct{}    `json:"list,omitempty"` // of all groups
+	Show   *struct{}    `json:"show,omitempty"`
+	Link   *struct{}    `json:"link,omitempty"`
+	Log    *struct{}    `json:"log,omitempty"`
+
+	AddUser      *AddUser      `json:"add_user,omitempty"`
+	RemoveUser   *string       `json:"remove_user,omitempty"`
+	RemoveDevice *string       `json:"remove_device,omitempty"` // its key or the first digits
+	AddRule      *AddRule      `json:"add_rule,omitempty"`
+	RemoveRule   *string       `json:"remove_rule,omitempty"` // its ID
+	TestRule     *TestRule     `json:"test_rule,omitempty"`
+	Owners       *ChangeOwners `json:"owners,omitempty"`
+	Follow       *Follow       `json:"follow,omitempty"`
+}
+
+// CreateGroup makes a group whose owner and first admin is this machine's user.
+type CreateGroup struct {
+	Kind  string `json:"kind"`            // public
+	User  string `json:"user,omitempty"`  // the admin's account; empty: admin
+	Open  bool   `json:"open,omitempty"`  // anyone may publish
+	Stale int    `json:"stale,omitempty"` // hours; 0: 720
+}
+
+// JoinGroup joins a group, to read it or, with the key of an account or device, as that.
+type JoinGroup struct {
+	As        string        `json:"as,omitempty"`    // the local name; empty: the group's own
+	Peers     []string      `json:"peers,omitempty"` // members' addresses, host:port
+	User      string        `json:"user,omitempty"`
+	Key       string        `json:"key,omitempty"`        // file with the account's key, absolute: this machine becomes a device of it
+	DeviceKey string        `json:"device_key,omitempty"` // file with the device's key, absolute; made if it is not there
+	Label     string        `json:"label,omitempty"`      // of the device; empty: the machine's name
+	Timeout   time.Duration `json:"timeout,omitempty"`    // to find a member; 0: none
+}
+
+// AddUser adds an account to a group, and writes its key to a file for who is to have it.
+type AddUser struct {
+	Name  string    `json:"name"`
+	Role  string    `json:"role"`            // publisher or member
+	Teams []string  `json:"teams,omitempty"` // without @
+	Until time.Time `json:"until,omitzero"`
+	Key   string    `json:"key"` // the file to write, absolute; 0600, never over another
+}
+
+// AddRule adds a rule, at the end or before another.
+type AddRule struct {
+	Rule   string `json:"rule"`             // "deny guest read hr/**"
+	Before string `json:"before,omitempty"` // a rule's ID
+}
+
+// TestRule asks which rule decides.
+type TestRule struct {
+	User  string `json:"user"`
+	Right string `json:"right"` // read or publish
+	Path  string `json:"path"`
+}
+
+// ChangeOwners makes the next root. What lacks signatures of other owners is written to Draft for them.
+type ChangeOwners struct {
+	Add    []string `json:"add,omitempty"`    // keys
+	Remove []string `json:"remove,omitempty"` // keys
+	Rotate bool     `json:"rotate,omitempty"` // this machine's owner key for a new one
+	Need   int      `json:"need,omitempty"`   // how many owners sign; 0: as before
+	Draft  string   `json:"draft,omitempty"`  // a file, absolute: read and signed if it is there, else written
+}
+
+// Follow makes this machine a mirror of a group.
+type Follow struct {
+	Keep  int      `json:"keep,omitempty"`  // versions of each name; 0: all
+	Space int64    `json:"space,omitempty"` // bytes; 0: no limit
+	Match []string `json:"match,omitempty"` // globs over names; none: all
+	Dir   string   `json:"dir,omitempty"`   // absolute
+	Stop  bool     `json:"stop,omitempty"`
+}
+
+// GroupAnswer is what came of a GroupRequest.
+type GroupAnswer struct {
+	Groups   []Group          `json:"groups,omitempty"` // the one that was asked of, or all
+	Link     string           `json:"link,omitempty"`
+	Accounts []GroupAccount   `json:"accounts,omitempty"`
+	Devices  []GroupDevice    `json:"devices,omitempty"`
+	Rules    []GroupRule      `json:"rules,omitempty"`
+	Decision *GroupDecision   `json:"decision,omitempty"`
+	Log      []GroupLogRecord `json:"log,omitempty"`
+	Wrote    string           `json:"wrote,omitempty"`   // a file: a key, a draft of a root
+	Missing  int              `json:"missing,omitempty"` // signatures that a draft still lacks
+}
+
+// Group is a group that the home has joined.
+type Group struct {
+	Name     string   `json:"name"`  // local
+	Title    string   `json:"title"` // the group's own
+	ID       string   `json:"id"`
+	Kind     string   `json:"kind"`
+	Version  int64    `json:"version"` // of the root
+	Owners   int      `json:"owners"`
+	Need     int      `json:"need"`
+	Owner    string   `json:"owner,omitempty"`   // the key, if this machine holds one of an owner
+	Account  string   `json:"account,omitempty"` // ours; empty: a reader without one
+	Role     string   `json:"role,omitempty"`
+	Device   string   `json:"device"` // our key
+	Accounts int      `json:"accounts"`
+	Devices  int      `json:"devices"`
+	Entries  int      `json:"entries"`
+	Age      string   `json:"age"`     // fresh, old or stale
+	Members  int      `json:"members"` // that we keep up with now
+	Follow   *Follow  `json:"follow,omitempty"`
+	Warnings []string `json:"warnings"` // forks, broken logs, a stale view, a wrong clock
+}
+
+// GroupAccount is an account of a group.
+type GroupAccount struct {
+	Name  string    `json:"name"`
+	Role  string    `json:"role"`
+	Teams []string  `json:"teams,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+	Gone  bool      `json:"gone,omitempty"`
+}
+
+// GroupDevice is a machine of an account.
+type GroupDevice struct {
+	Key     string    `json:"key"`
+	Account string    `json:"account"`
+	Label   string    `json:"label"`
+	Since   time.Time `json:"since"`
+	Seen    time.Time `json:"seen,omitzero"` // the time of its head
+	Records int64     `json:"records"`
+	Problem string    `json:"problem,omitempty"` // removed, frozen, broken
+}
+
+// GroupRule is a rule in force, in the order in which they are asked.
+type GroupRule struct {
+	ID      string   `json:"id"`
+	Rule    string   `json:"rule"`
+	Matches []string `json:"matches,omitempty"` // accounts that it names now
+}
+
+// GroupDecision is what TestRule found.
+type GroupDecision struct {
+	Allowed bool   `json:"allowed"`
+	Rule    string `json:"rule,omitempty"` // the ID; empty: a default decided
+	Why     string `json:"why"`
+}
+
+// GroupLogRecord is a line of the signed history.
+type GroupLogRecord struct {
+	Time    time.Time `json:"time"`
+	Account string    `json:"account,omitempty"`
+	Device  string    `json:"device,omitempty"`
+	What    string    `json:"what"`           // a sentence
+	Void    string    `json:"void,omitempty"` // why it does not count
+}
+
+// CatalogRequest asks something of a group's catalog: exactly one of its pointers is set.
+type CatalogRequest struct {
+	Group string `json:"group"`
+
+	List   *ListCatalog `json:"list,omitempty"`
+	Show   *string      `json:"show,omitempty"`   // NAME[@VERSION]
+	Verify *struct{}    `json:"verify,omitempty"` // every signature and hash that is held, again
+	Export *string      `json:"export,omitempty"` // the file to write, absolute
+	Import *string      `json:"import,omitempty"` // the file to read, absolute
+	Drop   *string      `json:"drop,omitempty"`   // NAME[@VERSION]
+}
+
+// ListCatalog lists entries.
+type ListCatalog struct {
+	Search string `json:"search,omitempty"` // words
+	All    bool   `json:"all,omitempty"`    // every version, not the latest alone
+}
+
+// CatalogAnswer is what came of a CatalogRequest.
+type CatalogAnswer struct {
+	Group    Group    `json:"group"`
+	Entries  []Entry  `json:"entries"`
+	Problems []string `json:"problems"`          // records that do not count, and why; disagreements
+	Records  int64    `json:"records,omitempty"` // that were verified, exported or taken
+	Devices  int      `json:"devices,omitempty"`
+}
+
+// Entry is a share of a group under its name.
+type Entry struct {
+	Ref        string    `json:"ref"` // GROUP/NAME@VERSION
+	Name       string    `json:"name"`
+	Version    string    `json:"version,omitempty"`
+	Content    string    `json:"content"` // what the file or folder will be called
+	Size       int64     `json:"size"`
+	Files      int       `json:"files"`
+	Time       time.Time `json:"time"`
+	Until      time.Time `json:"until,omitzero"`
+	Note       string    `json:"note,omitempty"`
+	Account    string    `json:"account"`
+	Device     string    `json:"device"`
+	Infohash   string    `json:"infohash,omitempty"`
+	InfoSHA256 string    `json:"info_sha256"`
+	Magnet     string    `json:"magnet"`
+	For        []string  `json:"for,omitempty"`
+	WebSeeds   []string  `json:"webseeds,omitempty"`
+	Others     []string  `json:"others,omitempty"` // who else published this name and version, and does not count
+}
+
+// InGroup is where a publish goes: GROUP/NAME@VERSION, and what is signed beside.
+type InGroup struct {
+	Group string   `json:"group"`
+	As    string   `json:"as"` // NAME[@VERSION]
+	For   []string `json:"for,omitempty"`
+	Note  string   `json:"note,omitempty"`
+}
+
+// FromGroup is what a fetch by name, or one with checks, asks beside.
+type FromGroup struct {
+	Sums        string `json:"sums,omitempty"`         // a SHA256SUMS file, absolute, that the content must agree with
+	MinisignKey string `json:"minisign_key,omitempty"` // the public key of the signature beside Sums (Sums.minisig)
+	Receipt     string `json:"receipt,omitempty"`      // the receipt to write, absolute
+}
