@@ -227,8 +227,8 @@ func (v *victim) change(ctx context.Context, d *client.Daemon, random *rand.Rand
 	switch {
 	case err == nil && what == 0:
 		delete(v.shares, k.name)
-		if left := filepath.Join(filepath.Dir(k.path), ".p2pshare"); k.want != "" && exists(left) {
-			v.t.Errorf("the fetch of %q was removed and has left %s", k.name, left)
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(k.path), ".p2pshare", "*", "*")); k.want != "" && len(left) > 0 {
+			v.t.Errorf("the fetch of %q was removed and has left %q", k.name, left)
 		}
 	case err == nil:
 		k.rests, k.turning = rests, false
