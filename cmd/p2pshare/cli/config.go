@@ -86,10 +86,14 @@ var configExamples = map[string]string{
 	"fetches": `3`, "floor": `"5GiB"`, "metrics": `"127.0.0.1:9095"`, "log-format": `"json"`, "stop-ratio": `2.0`, "stop-time": `"30d"`, "stop-copies": `5`,
 }
 
+func configFlags() []cli.Flag {
+	return append(networkFlags("announce to the tracker `URL` too, and write it into torrents that are published"), daemonFlags()...)
+}
+
 // configKeys are the settings that the configuration file may hold, made from the flags they stand in for.
 func configKeys() []config.Key {
 	var keys []config.Key
-	for _, f := range append(networkFlags("announce to the tracker `URL` too, and write it into torrents that are published"), daemonFlags()...) {
+	for _, f := range configFlags() {
 		d, name := f.(cli.DocGenerationFlag), f.Names()[0]
 		k := config.Key{Section: sectionOf("config", f), Name: name, Value: configExamples[name], Check: func(v string) error { return judge(name, v) }}
 		switch f.(type) {
@@ -186,13 +190,17 @@ func (s *session) showConfig(c *cli.Context) error {
 		}{path, s.configured != "", list})
 		return nil
 	}
-	rows := make([][]string, len(list))
+	rows, unset := make([][]string, len(list)), unsetTexts()
 	for i, x := range list {
 		from := x.From
 		if text := x.origin.String(); text != "" {
 			from = text
 		}
-		rows[i] = []string{x.Key, valueText(x.Value), from}
+		value := valueText(x.Value)
+		if text := unset[x.Key]; x.From == "default" && text != "" {
+			value = "(" + text + ")"
+		}
+		rows[i] = []string{x.Key, value, from}
 	}
 	for _, line := range columns(rows) {
 		s.out.answer(line)
@@ -201,6 +209,18 @@ func (s *session) showConfig(c *cli.Context) error {
 		s.out.say("there is no file %s; p2pshare config init writes one", printable(cmp.Or(path, "(HOME is not set)")))
 	}
 	return nil
+}
+
+// unsetTexts say what it means that a setting has no value, where the help does.
+func unsetTexts() map[string]string {
+	texts := make(map[string]string)
+	for _, f := range configFlags() {
+		text := f.(cli.DocGenerationFlag).GetDefaultText()
+		if text != "" && !strings.HasPrefix(text, `"`) && strings.Trim(text, "0123456789") != "" && text != "false" {
+			texts[sectionOf("config", f)+"."+f.Names()[0]] = text
+		}
+	}
+	return texts
 }
 
 func shown(k config.Key, c *cli.Context) any {

@@ -132,6 +132,9 @@ func TestConfigRefusals(t *testing.T) {
 			t.Errorf("%q with a broken file: got code %d, want 0; stderr %s", args, code, s.stderr.String())
 		}
 	}
+	if code := s.run("daemon", "--stop"); code == 4 || code == 12 {
+		t.Errorf("ending a daemon with a broken file: got code %d; stderr %s", code, s.stderr.String())
+	}
 	for variable, value := range map[string]string{"P2PSHARE_MAX_UP": "fast", "P2PSHARE_PEER": "a:1 nobody", "P2PSHARE_LISTEN": "here", "P2PSHARE_PORT": "70000"} {
 		s := newShell(t)
 		s.env[variable] = value

@@ -4,6 +4,9 @@
 // Entry point: Main. Everything of the process comes in through Env, so the tests run whole commands
 // with a Backend of their own. One file a command: its options, its run function, its help.
 //
+// A flag goes before its environment variable, which goes before the configuration file (settings.go has the table of
+// both). Where a daemon answers, the Backend is that daemon: handover.go has what that means for publish, fetch and seed.
+//
 // Guaranteed: stdout carries the answer alone, stderr the talk; with --json stdout carries objects,
 // one a line, each with a version and a type, and the last one of a failed run has the type error.
 // Every name that comes from a torrent is shown escaped, so it cannot steer a terminal. Every failure

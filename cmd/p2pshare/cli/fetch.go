@@ -41,7 +41,7 @@ func fetchCommand() command {
 			{"into a folder, only the images, for an hour at most", "p2pshare fetch release.torrent -o downloads --only '*.iso' --timeout 1h"},
 			{"and help others get it", "p2pshare fetch https://example.org/release.torrent --seed"},
 		},
-		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitDenied, exitUnverified, exitTimeout, exitInterrupted},
+		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitDenied, exitUnverified, exitTimeout, exitInterrupted},
 		flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "put the content into the folder `DIR`", DefaultText: "the working folder"},
 			&cli.StringSliceFlag{Name: "only", Category: groupOutput, Usage: "get only files whose path below the content's name matches `GLOB`; may be repeated"},

@@ -84,8 +84,8 @@ func commandHelp(c command) string {
 	return b.String()
 }
 
-const jsonHelp = "With --json, stdout holds one object a line, each with \"version\" and \"type\" (progress, published, " +
-	"seeding, fetched, verified, lint, stopped, message, error and others). A failed run ends with an object of " +
+const jsonHelp = "With --json, stdout holds one object a line, each with \"version\" and \"type\" (kept, progress, published, " +
+	"seeding, fetched, verified, status, list, lint, stopped, message, error and others). A failed run ends with an object of " +
 	"type error that holds error, hint and code. Progress comes at most once a second."
 
 func flagLines(command string, flags []cli.Flag, group string) string {

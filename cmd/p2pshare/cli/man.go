@@ -35,8 +35,9 @@ func manPage(table []command) (string, error) {
 		fmt.Fprintf(&exits, "**%d** %s\n\n", w.code, w.words)
 	}
 	app.Description = overviewText + "\n\n" + jsonHelp + "\n\n# EXIT CODES\n\n" + exits.String() +
-		"# ENVIRONMENT\n\nP2PSHARE_HOME stands in for --home. Each network flag has a variable too: P2PSHARE_PORT for --port, " +
-		"P2PSHARE_NO_DHT for --no-dht. In those of flags that may be repeated, spaces separate the values."
+		"# ENVIRONMENT\n\nP2PSHARE_HOME stands in for --home, P2PSHARE_CONFIG for --config. Each network flag and each of the daemon's has a " +
+		"variable too: P2PSHARE_PORT for --port, P2PSHARE_NO_DHT for --no-dht. In those of flags that may be repeated, spaces separate the " +
+		"values.\n\n# FILES\n\n~/.config/p2pshare/config.toml: settings; a flag and a variable go before them. ~/.local/state/p2pshare: the home."
 	app.UsageText = "p2pshare COMMAND [flags] [arguments]"
 	for i, c := range table {
 		app.Commands[i].Flags = c.flags

@@ -37,7 +37,7 @@ func publishCommand() command {
 			{"until three others have it", "p2pshare publish ./release --until-copies 3"},
 			{"with a tracker and a mirror", "p2pshare publish app.iso --tracker udp://t.example:6969/announce --webseed https://mirror.example/app.iso"},
 		},
-		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitDenied, exitInterrupted},
+		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitDenied, exitInterrupted},
 		flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "format", Category: groupTorrent, Value: "auto", Usage: "write `FORMAT`: auto, hybrid, v1 or v2"},
 			&cli.StringFlag{Name: "piece-length", Category: groupTorrent, Usage: "use pieces of `SIZE`, a power of two from 16KiB (default: by the size of the content)"},

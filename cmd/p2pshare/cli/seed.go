@@ -28,7 +28,7 @@ func seedCommand() command {
 			{"the content lies beside the torrent", "p2pshare seed downloads/release.torrent"},
 			{"all torrents of a folder, with the content elsewhere", "p2pshare seed torrents --data /srv/files"},
 		},
-		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitUnverified, exitInterrupted},
+		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitUnverified, exitInterrupted},
 		flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "data", Category: groupTorrent, Usage: "the content is in the folder `DIR`, under each torrent's name", DefaultText: "beside each torrent"},
 		}, slices.Concat(policyFlags("them"), wayFlags("show how seeding goes until Ctrl-C"),

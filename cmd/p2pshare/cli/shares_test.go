@@ -51,8 +51,11 @@ func TestStatus(t *testing.T) {
 	s.want(0, "daemon 1.2.3, process 4242", `warning: the share c1 is passed over: \a`, "status")
 	golden(t, "status", s.stdout.String())
 	s = newShell(t)
-	s.fake.status = &node.Status{Shares: []node.Share{{ID: "a1", Name: "rel", State: node.StateWaiting, Reason: "no daemon runs"}}}
+	s.fake.status = &node.Status{Shares: []node.Share{{ID: "a1", Name: "rel", State: node.StateWaiting, Reason: "no daemon runs", Hint: "p2pshare daemon --detach starts one"}}}
 	s.want(0, "no daemon runs, so nothing is shared; p2pshare daemon --detach starts it\n\nrel (a1): waiting\n    no daemon runs\n", "", "status", "rel")
+	if got := s.stdout.String(); strings.Count(got, "--detach") != 1 {
+		t.Errorf("got %q, want what helps once", got)
+	}
 	if got, want := s.fake.statusAsked.Refs, []string{"rel"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("asked for: got %q, want %q", got, want)
 	}

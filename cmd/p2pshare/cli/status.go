@@ -77,6 +77,9 @@ func (s *session) showStatus(st *node.Status) {
 func (s *session) statusLines(st *node.Status) []string {
 	lines := header(st, s.env.Now())
 	for _, x := range st.Shares {
+		if !st.Daemon && strings.HasPrefix(x.Hint, "p2pshare daemon") {
+			x.Hint = "" // the header has it, for all
+		}
 		lines = append(append(lines, ""), block(x)...)
 	}
 	return lines

@@ -29,7 +29,7 @@ func verifyCommand() command {
 			{"a share", "p2pshare verify release"},
 			{"content elsewhere", "p2pshare verify release.torrent /srv/files/release"},
 		},
-		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitUnverified, exitInterrupted},
+		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitUnverified, exitInterrupted},
 	}
 }
 
