@@ -37,13 +37,13 @@ no-lan = true
 no-dht = true
 utp = true
 peer = ["file:1", "file:2"]
-tracker = ["http://file/"]
+tracker = ["http://file/ http://tier/"]
 [daemon]
 stop-ratio = 1.5
 `)
 	s.env["P2PSHARE_MAX_UP"], s.env["P2PSHARE_PORT"], s.env["P2PSHARE_NO_LAN"] = "2M", "7002", "no"
 	s.want(0, "", "", "fetch", v1hex, "--port", "7003", "--no-dht=false", "--peer", "line:1")
-	want := node.Network{Port: 7003, MaxUp: 2_000_000, MaxDown: 10_000_000, UTP: true, Peers: []string{"line:1"}, Trackers: []string{"http://file/"}}
+	want := node.Network{Port: 7003, MaxUp: 2_000_000, MaxDown: 10_000_000, UTP: true, Peers: []string{"line:1"}, Trackers: []string{"http://file/", "http://tier/"}}
 	got := s.fake.settings.Network
 	got.DHTNodes = nil
 	if !reflect.DeepEqual(got, want) {
@@ -53,7 +53,7 @@ stop-ratio = 1.5
 		t.Errorf("policy: got %+v, want that of the daemon's section left to the daemon", s.fake.fetch.Policy)
 	}
 	s.want(0, "", "", "publish", "x")
-	if got, want := s.fake.publish.Trackers, [][]string{{"http://file/"}}; !reflect.DeepEqual(got, want) {
+	if got, want := s.fake.publish.Trackers, [][]string{{"http://file/", "http://tier/"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("trackers of a publish: got %q, want %q", got, want)
 	}
 	s.fake.daemon = true

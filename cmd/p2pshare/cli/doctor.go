@@ -6,7 +6,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -37,8 +36,7 @@ func doctorAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	network.Trackers = c.StringSlice("tracker")
-	if err := each("--tracker", network.Trackers, catalog.CheckTracker); err != nil {
+	if network.Trackers, err = readTrackers(c); err != nil {
 		return err
 	}
 	return runDoctor(ctx, s, doctorOptions{network: network, request: node.DoctorRequest{Refs: s.refs(c.Args().Slice())}})

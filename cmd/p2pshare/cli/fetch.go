@@ -60,8 +60,7 @@ func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	w.network.Trackers = c.StringSlice("tracker")
-	if err := each("--tracker", w.network.Trackers, catalog.CheckTracker); err != nil {
+	if w.network.Trackers, err = readTrackers(c); err != nil {
 		return err
 	}
 	o := fetchOptions{way: w, request: node.FetchRequest{

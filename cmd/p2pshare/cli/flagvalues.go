@@ -54,6 +54,15 @@ func (s *session) readNetwork(c *cli.Context) (node.Network, error) {
 	return n, err
 }
 
+// readTrackers reads --tracker where every URL is asked by itself; only a torrent that is made has tiers.
+func readTrackers(c *cli.Context) ([]string, error) {
+	var urls []string
+	for _, tier := range c.StringSlice("tracker") {
+		urls = append(urls, strings.Fields(tier)...)
+	}
+	return urls, each("--tracker", urls, catalog.CheckTracker)
+}
+
 func rateFlag(c *cli.Context, name string) (int64, error) {
 	if c.String(name) == "" {
 		return 0, nil

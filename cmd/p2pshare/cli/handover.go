@@ -56,8 +56,8 @@ func (s *session) readWay(c *cli.Context) (w way, err error) {
 		case "peer":
 			w.peers = w.network.Peers
 		case "tracker":
-			for _, v := range c.StringSlice("tracker") {
-				w.announce = append(w.announce, strings.Fields(v)...)
+			if w.announce, err = readTrackers(c); err != nil {
+				return w, err
 			}
 		case "max-up":
 			w.limits.Up = w.network.MaxUp

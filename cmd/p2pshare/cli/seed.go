@@ -6,7 +6,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -41,8 +40,7 @@ func seedAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	w.network.Trackers = c.StringSlice("tracker")
-	if err := each("--tracker", w.network.Trackers, catalog.CheckTracker); err != nil {
+	if w.network.Trackers, err = readTrackers(c); err != nil {
 		return err
 	}
 	return runSeed(ctx, s, seedOptions{way: w, request: node.SeedRequest{
