@@ -58,7 +58,7 @@ func openKeeper(n *Node) (*keeper, error) {
 		k.fetches = semaphore.NewWeighted(int64(n.opts.Fetches))
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	if err := k.load(); err != nil {
+	if err := errors.Join(state.Sweep(n.home.Dir(), "limits.json", "counters.json"), k.load()); err != nil {
 		k.cancel()
 		return nil, errors.Join(err, lock.Unlock())
 	}

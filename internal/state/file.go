@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
@@ -50,6 +52,34 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 		return err
 	}
 	return SyncDir(dir)
+}
+
+// Sweep removes from dir what a WriteFile of the named files, or of any if none is named, has left that was killed. The
+// caller is the only one who writes them.
+func Sweep(dir string, names ...string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("looking for what a crash left: %w", err)
+	}
+	for _, e := range list {
+		base, ok := strings.CutSuffix(e.Name(), ".tmp")
+		base, digits, ok2 := cutLast(strings.TrimPrefix(base, "."))
+		if !ok || !ok2 || e.Name()[0] != '.' || strings.Trim(digits, "0123456789") != "" || len(names) > 0 && !slices.Contains(names, base) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing what a crash left: %w", err)
+		}
+	}
+	return nil
+}
+
+func cutLast(s string) (before, after string, found bool) {
+	i := strings.LastIndexByte(s, '.')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
 }
 
 // VersionError is a file of a version this program does not know.

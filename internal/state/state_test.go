@@ -242,6 +242,26 @@ func TestWriteFileReplacesASymlink(t *testing.T) {
 	}
 }
 
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []string{".a.json.123.tmp", ".b.json.9.tmp", ".a.json.x1.tmp", "a.json.1.tmp", ".tmp", "a.json", ".a.json.1"} {
+		if err := os.WriteFile(filepath.Join(dir, n), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := state.Sweep(dir, "a.json"); err != nil {
+		t.Fatal(err)
+	}
+	onlyFile(t, dir, ".a.json.1", ".a.json.x1.tmp", ".b.json.9.tmp", ".tmp", "a.json", "a.json.1.tmp")
+	if err := state.Sweep(dir); err != nil {
+		t.Fatal(err)
+	}
+	onlyFile(t, dir, ".a.json.1", ".a.json.x1.tmp", ".tmp", "a.json", "a.json.1.tmp")
+	if err := state.Sweep(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no folder: got %v, want fs.ErrNotExist", err)
+	}
+}
+
 func onlyFile(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -171,6 +171,8 @@ func (s *Store[R]) tidy() error {
 			if err := os.RemoveAll(s.path(e.Name())); err != nil {
 				return fmt.Errorf("removing what a crash left: %w", err)
 			}
+		} else if e.IsDir() {
+			_ = state.Sweep(s.path(e.Name())) // a folder that cannot be read is Bad, and keeps nothing from the others
 		}
 	}
 	return nil
