@@ -21,6 +21,7 @@ need gcc gcc
 need curl curl
 need ps procps
 need systemd-analyze systemd
+need nft nftables
 need lintian lintian
 need zip zip
 need unzip unzip

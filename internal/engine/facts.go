@@ -138,15 +138,17 @@ func (p *lanProbe) send(up []net.Interface) {
 		if i.Flags&net.FlagMulticast == 0 || p.heard[i.Name] {
 			continue
 		}
-		for _, c := range p.conns {
+		var failed error // in every family that there is
+		for n, c := range p.conns {
 			err := c.sendOn(&i)
 			if err == nil {
 				_, err = c.pc.WriteTo([]byte(p.cookie+i.Name), c.to)
 			}
-			if err != nil {
-				p.failed[i.Name] = err
+			if n == 0 || err == nil {
+				failed = err
 			}
 		}
+		p.failed[i.Name] = failed
 	}
 }
 

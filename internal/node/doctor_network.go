@@ -67,14 +67,20 @@ func ownAddresses(only string) (out []netip.Addr) {
 	if ip, err := netip.ParseAddr(only); err == nil && !ip.IsUnspecified() {
 		return []netip.Addr{ip}
 	}
-	addrs, _ := net.InterfaceAddrs() // none is a finding
-	for _, a := range addrs {
-		n, ok := a.(*net.IPNet)
-		if !ok {
-			continue
+	all, _ := net.Interfaces() // none is a finding
+	for _, i := range all {
+		if i.Flags&net.FlagUp == 0 {
+			continue // its addresses are not this machine's now
 		}
-		if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap().IsGlobalUnicast() && len(out) < maxOwn {
-			out = append(out, ip.Unmap())
+		addrs, _ := i.Addrs()
+		for _, a := range addrs {
+			n, ok := a.(*net.IPNet)
+			if !ok {
+				continue
+			}
+			if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap().IsGlobalUnicast() && len(out) < maxOwn {
+				out = append(out, ip.Unmap())
+			}
 		}
 	}
 	return out
