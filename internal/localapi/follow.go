@@ -108,8 +108,7 @@ func (c *Client) ended(kept string) error {
 
 // gone explains a connection that broke: whether the daemon still lives, and whether the request does.
 func (c *Client) gone(ctx context.Context, kept string, cause error) error {
-	pid, held, err := c.home.Holder(LockName)
-	alive := err == nil && held && (c.about.PID == 0 || pid == c.about.PID)
+	pid, alive := c.lives(ctx)
 	switch {
 	case alive && kept != "":
 		return fault.Hint(fmt.Errorf("the daemon (process %d) closed the connection: %w; it goes on with %q", pid, cause, kept),
@@ -125,4 +124,20 @@ func (c *Client) gone(ctx context.Context, kept string, cause error) error {
 	}
 	return fault.Hint(errors.New("the daemon ended without notice before it had taken the request over; nothing of it is kept"),
 		"start it (p2pshare daemon --detach) and give the command again; p2pshare log says why it ended")
+}
+
+// lives says whether the daemon still holds the home. The system closes the files of a process that was killed one
+// after the other, so that the lock may be held a moment longer than the connection.
+func (c *Client) lives(ctx context.Context) (pid int, alive bool) {
+	short, stop := context.WithTimeout(ctx, deathWait)
+	defer stop()
+	for {
+		pid, held, err := c.home.Holder(LockName)
+		if err != nil || !held || c.about.PID != 0 && pid != c.about.PID {
+			return pid, false
+		}
+		if !rest(short, 10*time.Millisecond) {
+			return pid, true
+		}
+	}
 }

@@ -51,6 +51,9 @@ const (
 	// startWait is how long the client waits for a daemon that holds the home and does not answer yet.
 	startWait = 5 * time.Second
 
+	// deathWait is how long a daemon that closed a connection may hold its lock and still be a dead one.
+	deathWait = 500 * time.Millisecond
+
 	// endWait is how long the server waits at its end for requests to say so. The daemon has five seconds for all.
 	endWait = 1500 * time.Millisecond
 
