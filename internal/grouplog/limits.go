@@ -1,0 +1,13 @@
+package grouplog
+
+const (
+	// maxDevices bounds the logs of a group: each costs every member two files. Two thousand devices of a thousand
+	// people stay far below.
+	maxDevices = 10_000
+
+	// markEvery is the distance of the records whose place in the file is remembered.
+	markEvery = 64
+
+	// maxRootForks bounds the roots that are kept as evidence against owners; one convicts.
+	maxRootForks = 16
+)
