@@ -382,9 +382,10 @@ func (v *victim) last() {
 			v.t.Error(err)
 		}
 	}
-	left, err := filepath.Glob(filepath.Join(v.home(), "shares", ".*"))
-	if err != nil || len(left) > 0 {
-		v.t.Errorf("left in the home: %v, %v", left, err)
+	for _, pattern := range []string{"shares/.*", "shares/*/.*", ".*"} {
+		if left, err := filepath.Glob(filepath.Join(v.home(), pattern)); err != nil || len(left) > 0 {
+			v.t.Errorf("left in the home: %v, %v", left, err)
+		}
 	}
 	if len(s.Shares) < 5 || v.made < 50 {
 		v.t.Errorf("%d shares at the end, of %d that were asked for: the test has done nothing", len(s.Shares), v.made)
