@@ -142,13 +142,15 @@ func removedLine(x node.Share, data bool) string {
 	switch {
 	case x.Path == "" || x.Files == 0: // nothing of it has come yet
 		return line
-	case x.Kind == "fetch" && x.Done.IsZero():
+	case unfinished(x):
 		return line + " and what was fetched of it so far"
 	case data:
 		return line + " and its files: " + x.Path
 	}
 	return line + "; its files stay in " + x.Path
 }
+
+func unfinished(x node.Share) bool { return x.Kind == "fetch" && x.Done.IsZero() }
 
 // confirmed asks whether files may be removed, and gives back a request for exactly the shares that were shown: a
 // name could mean another one by then.
@@ -166,7 +168,11 @@ func (s *session) confirmed(ctx context.Context, b Backend, r node.RemoveRequest
 	for _, x := range st.Shares {
 		asked.Refs = append(asked.Refs, x.ID)
 		files, size = files+x.Files, size+x.Size
-		fmt.Fprintf(&q, "  %s\n", printable(cmp.Or(x.Path, x.Name, x.ID)))
+		what := cmp.Or(x.Path, x.Name, x.ID)
+		if unfinished(x) { // its path is only where it would be
+			what = shareName(x) + " (what was fetched of it so far)"
+		}
+		fmt.Fprintf(&q, "  %s\n", printable(what))
 	}
 	q.WriteString(fmt.Sprintf("Remove %s from the disk for good (%s)? [y/N] ", plural(len(st.Shares), "share")+" and "+theirFiles(len(st.Shares)), counted(files, size)))
 	answer, err := s.env.Ask(ctx, q.String())

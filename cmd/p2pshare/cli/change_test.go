@@ -52,7 +52,7 @@ func TestRemove(t *testing.T) {
 }
 
 func TestRemoveDataAsks(t *testing.T) {
-	shown := &node.Status{Shares: []node.Share{{ID: "a1", Name: "rel", Path: "/d/rel\x1b", Files: 2, Size: 1000}, {ID: "a2", Name: "b", Files: 1, Size: 500}}}
+	shown := &node.Status{Shares: []node.Share{{ID: "a1", Name: "rel", Path: "/d/rel\x1b", Files: 2, Size: 1000}, {ID: "a2", Kind: "fetch", Name: "b", Path: "/d", Files: 1, Size: 500}}}
 	for _, c := range []struct {
 		name, answer string
 		err          error
@@ -74,7 +74,7 @@ func TestRemoveDataAsks(t *testing.T) {
 			if code := s.run("remove", "--all", "--data"); code != c.code {
 				t.Errorf("exit code: got %d, want %d; stderr %s", code, c.code, s.stderr.String())
 			}
-			if want := `  /d/rel\x1b` + "\n  b\nRemove 2 shares and their files from the disk for good (3 files, 1.5 kB)? [y/N] "; asked != want {
+			if want := `  /d/rel\x1b` + "\n  b (what was fetched of it so far)\nRemove 2 shares and their files from the disk for good (3 files, 1.5 kB)? [y/N] "; asked != want {
 				t.Errorf("asked: got %q, want %q", asked, want)
 			}
 			want := node.RemoveRequest{}
