@@ -240,7 +240,7 @@ func TestUntilCopies(t *testing.T) {
 	}
 	s := newShell(t)
 	s.fake.do = ended(nil, publishedEvent, copies(0), copies(2))
-	s.want(0, magnet+"\n", "2 other machines have all of it; stopped seeding", "publish", "x", "--until-copies", "2")
+	s.want(0, magnet+"\n", "2 other machines have all of it, and 1 web seed may; stopped seeding", "publish", "x", "--until-copies", "2")
 	if got := s.fake.publish.UntilCopies; got != 2 {
 		t.Errorf("request: got %d copies, want 2", got)
 	}
@@ -249,7 +249,7 @@ func TestUntilCopies(t *testing.T) {
 	}
 	s = newShell(t)
 	s.fake.daemon, s.fake.do = true, ended(nil, keptEvent, publishedEvent, copies(1))
-	s.want(0, magnet+"\n", "1 other machine has all of it; the daemon keeps it available", "publish", "x", "--until-copies", "1")
+	s.want(0, magnet+"\n", "1 other machine has all of it, and 1 web seed may; the daemon keeps it available", "publish", "x", "--until-copies", "1")
 	for _, daemon := range []bool{false, true} {
 		s = newShell(t)
 		s.fake.daemon, s.fake.do = daemon, broken(s, keptEvent, publishedEvent, copies(1))

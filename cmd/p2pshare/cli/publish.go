@@ -119,7 +119,7 @@ func publishEnds(c *cli.Context, s *session, r *node.PublishRequest) error {
 }
 
 func runPublish(ctx context.Context, s *session, o publishOptions) error {
-	r, seeding := o.request, false
+	r, seeding, webSeeds := o.request, false, 0
 	wait := o.way.wait || r.UntilCopies > 0
 	e, err := s.errand(ctx, o.way, func(ctx context.Context, b Backend, e *errand) error {
 		if e.daemon {
@@ -127,6 +127,9 @@ func runPublish(ctx context.Context, s *session, o publishOptions) error {
 		}
 		return b.Publish(ctx, r, func(ev node.Event) {
 			e.event(ev)
+			if ev.Seeding != nil {
+				webSeeds = ev.Seeding.WebSeeds
+			}
 			switch {
 			case ev.Published != nil:
 				s.out.published(ev.Published)
@@ -145,19 +148,23 @@ func runPublish(ctx context.Context, s *session, o publishOptions) error {
 		})
 	})
 	if r.UntilCopies > 0 && seeding {
-		return s.copiesEnd(ctx, e, err, r.UntilCopies)
+		return s.copiesEnd(ctx, e, err, r.UntilCopies, webSeeds)
 	}
 	return e.end(ctx, err, seeding, "nothing is shared; the same command begins anew")
 }
 
 // copiesEnd judges the end of a publish that waits for copies: its work is done when they are there, not before.
-func (s *session) copiesEnd(ctx context.Context, e *errand, err error, copies int) error {
+func (s *session) copiesEnd(ctx context.Context, e *errand, err error, copies, webSeeds int) error {
 	if err == nil && ctx.Err() == nil {
 		after := "stopped seeding"
 		if e.daemon {
 			after = "the daemon keeps it available"
 		}
-		s.out.say("%s all of it; %s", plural(copies, "other machine")+has(copies), after)
+		also := ""
+		if webSeeds > 0 { // nobody has looked at what is there
+			also = ", and " + plural(webSeeds, "web seed") + " may"
+		}
+		s.out.say("%s all of it%s; %s", plural(copies, "other machine")+has(copies), also, after)
 		return nil
 	}
 	if err == nil {
