@@ -24,6 +24,9 @@ const (
 
 var given = []Role{Publisher, Member, Backup, Mirror, Invite}
 
+// ops are the operations that this package reads.
+var ops = []string{"hello", "acct", "rule", "grant", "link"}
+
 // helloDomain is what the signatures of a hello are made in.
 const helloDomain = "hello"
 
@@ -292,6 +295,9 @@ func checkLabel(s string) error {
 
 // body reads a governance record; nil without an error is one of other operations.
 func body(r signed.Record) (any, error) {
+	if !slices.Contains(ops, r.Op) {
+		return nil, nil
+	}
 	f := r.Fields()
 	var v any
 	switch r.Op {
@@ -305,8 +311,6 @@ func body(r signed.Record) (any, error) {
 		v = readGrant(f)
 	case "link":
 		v = NewLink{Box: f.NeedBytes("box", maxBox)}
-	default:
-		return nil, nil
 	}
 	return v, f.Done()
 }

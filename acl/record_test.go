@@ -87,10 +87,11 @@ func FuzzPart(f *testing.F) {
 		f.Add(append(bytes.Join(lines, []byte("\n")), '\n'))
 	}
 	rest := w.parts()
+	memo := new(acl.Memo)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p := acl.NewPart(w.gid(), key("fuzz"))
 		p.Add(signed.ParseLog(key("fuzz"), 0, 0, signed.Lines(b), start.Add(time.Hour)))
-		s, err := acl.Fold(w.roots, append(slices.Clone(rest), p), nil)
+		s, err := acl.Fold(w.roots, append(slices.Clone(rest), p), memo)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/anacrolix/torrent/metainfo"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
@@ -71,19 +72,23 @@ func load(t testing.TB, dir string) (*acl.State, *catalog.Index) {
 	t.Helper()
 	s := open(t, dir)
 	at := now.Add(time.Hour)
-	var gov []*acl.Part
-	var shares []*catalog.Part
-	for _, h := range s.Heads() {
-		log, err := s.Log(h.Device, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, c := acl.NewPart(s.Group(), h.Device), catalog.NewPart(h.Device)
-		a.Add(log)
-		if err := c.Add(log.Records, nil); err != nil {
-			t.Fatal(err)
-		}
-		gov, shares = append(gov, a), append(shares, c)
+	heads := s.Heads()
+	gov, shares := make([]*acl.Part, len(heads)), make([]*catalog.Part, len(heads))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, h := range heads {
+		g.Go(func() error {
+			log, err := s.Log(h.Device, at)
+			if err != nil {
+				return err
+			}
+			gov[i], shares[i] = acl.NewPart(s.Group(), h.Device), catalog.NewPart(h.Device)
+			gov[i].Add(log)
+			return shares[i].Add(log.Records, nil)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	roots, err := s.Roots()
 	if err != nil {

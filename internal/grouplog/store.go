@@ -429,11 +429,12 @@ func (s *Store) Last(k signed.Key) int64 {
 // Log reads and verifies all records of a device.
 func (s *Store) Log(k signed.Key, now time.Time) (signed.Log, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	l := s.logs[k]
+	s.mu.Unlock()
 	if l == nil || l.head.Size == 0 {
 		return signed.Log{Device: k}, nil
 	}
+	// What an append adds meanwhile stands behind what l speaks of.
 	b, err := readFile(s.path(k, ".rec"), signed.MaxLog+signed.MaxRecord)
 	if err != nil {
 		return signed.Log{}, fmt.Errorf("reading a log: %w", err)

@@ -11,11 +11,16 @@ import (
 // alone, no null, no U+2028 or U+2029, and keys of printable ASCII without escapes. Such an object has one
 // encoding, so hashing its bytes hashes its meaning, and no two readers disagree about a key that stands twice.
 func Canonical(b []byte) error {
+	return scanObject(b, nil)
+}
+
+// scanObject checks that b is one canonical object, and shows visit its fields on the way.
+func scanObject(b []byte, visit func(key, raw []byte) error) error {
 	s := scanner{b: b}
 	if len(b) == 0 || b[0] != '{' {
 		return s.bad("no object")
 	}
-	if err := s.value(0); err != nil {
+	if err := s.object(0, visit); err != nil {
 		return err
 	}
 	if s.i != len(b) {
@@ -80,7 +85,7 @@ func (s *scanner) value(depth int) error {
 }
 
 // object reads an object; visit, if there is one, gets each key and the raw bytes of its value.
-func (s *scanner) object(depth int, visit func(key string, raw []byte) error) error {
+func (s *scanner) object(depth int, visit func(key, raw []byte) error) error {
 	s.i++
 	if s.peek() == '}' {
 		s.i++
@@ -105,7 +110,7 @@ func (s *scanner) object(depth int, visit func(key string, raw []byte) error) er
 			return err
 		}
 		if visit != nil {
-			if err := visit(string(key), s.b[start:s.i]); err != nil {
+			if err := visit(key, s.b[start:s.i]); err != nil {
 				return err
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // read after it is zero; Done tells. Optional fields (the methods without Need) must not be there with their zero
 // value: absence is its one encoding.
 type Fields struct {
-	names []string
+	names [][]byte
 	raw   [][]byte
 	used  int
 	err   error
@@ -19,19 +19,12 @@ type Fields struct {
 
 // ReadFields takes an object apart and checks that it is canonical to the last byte.
 func ReadFields(b []byte) (*Fields, error) {
-	s := scanner{b: b}
-	if len(b) == 0 || b[0] != '{' {
-		return nil, s.bad("no object")
-	}
-	f := &Fields{names: make([]string, 0, 16), raw: make([][]byte, 0, 16)}
-	err := s.object(0, func(key string, raw []byte) error {
+	f := &Fields{names: make([][]byte, 0, 16), raw: make([][]byte, 0, 16)}
+	err := scanObject(b, func(key, raw []byte) error {
 		f.names = append(f.names, key)
 		f.raw = append(f.raw, raw)
 		return nil
 	})
-	if err == nil && s.i != len(b) {
-		err = s.bad("something after the object")
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +56,7 @@ func (f *Fields) take(name string) []byte {
 		return nil
 	}
 	for i, n := range f.names {
-		if n == name && f.raw[i] != nil {
+		if string(n) == name && f.raw[i] != nil {
 			raw := f.raw[i]
 			f.raw[i] = nil
 			f.used++
@@ -86,7 +79,7 @@ func (f *Fields) need(name string) []byte {
 // Has says whether a field is there and has not been read.
 func (f *Fields) Has(name string) bool {
 	for i, n := range f.names {
-		if n == name && f.raw[i] != nil {
+		if string(n) == name && f.raw[i] != nil {
 			return true
 		}
 	}
@@ -325,7 +318,7 @@ func (f *Fields) Sizes(name string, most int, lo, hi int64) map[Key]int64 {
 	}
 	out := make(map[Key]int64, len(inner.names))
 	for i, k := range inner.names {
-		key, err := ParseKey(k)
+		key, err := ParseKey(string(k))
 		if err != nil {
 			f.Fail(name, err)
 			return nil

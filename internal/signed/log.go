@@ -40,7 +40,14 @@ func ParseRecord(raw []byte) (Record, error) {
 	if len(raw) > MaxRecord {
 		return Record{}, refuse("record", TooLarge, "%d bytes, more than %d", len(raw), MaxRecord)
 	}
-	f, err := ReadFields(raw)
+	// The two fields that every record has are picked out in the pass that checks the form of all.
+	f := Fields{names: make([][]byte, 0, 2), raw: make([][]byte, 0, 2)}
+	err := scanObject(raw, func(key, value []byte) error {
+		if string(key) == "n" || string(key) == "op" {
+			f.names, f.raw = append(f.names, key), append(f.raw, value)
+		}
+		return nil
+	})
 	if err != nil {
 		return Record{}, refuse("record", NotCanonical, "%v", err)
 	}
