@@ -1,0 +1,296 @@
+package group
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/grouplog"
+	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+// Group is a group that this home has joined. Its methods may be called from several goroutines.
+type Group struct {
+	dir    string
+	link   signed.Link
+	device signed.Secret
+	log    *grouplog.Store
+	now    func() time.Time
+	memo   acl.Memo
+
+	mu      sync.Mutex
+	conf    Settings
+	devices map[signed.Key]*parts
+	state   *acl.State     // nil: to be folded again
+	index   *catalog.Index // nil: to be built again
+	seq     uint64
+	changed chan struct{}
+
+	writing  sync.Mutex        // one Append at a time
+	compared grouplog.Compared // for the next Append
+	ready    bool              // compared holds
+}
+
+// Settings is what a home keeps of a group beside what was signed.
+type Settings struct {
+	Name   string   `json:"name"` // local
+	Link   string   `json:"link"` // in full
+	Peers  []string `json:"peers,omitempty"`
+	Met    bool     `json:"met,omitempty"` // another member has ever answered
+	Follow *Follow  `json:"follow,omitempty"`
+}
+
+// Follow is how much of a group this machine mirrors.
+type Follow struct {
+	Keep  int      `json:"keep,omitempty"`
+	Space int64    `json:"space,omitempty"`
+	Match []string `json:"match,omitempty"`
+	Dir   string   `json:"dir"`
+}
+
+// parts are what the fold and the catalog have read of a device's log.
+type parts struct {
+	acl   *acl.Part
+	cat   *catalog.Part
+	bytes int64
+	at    uint64 // the number of its last change
+}
+
+const settingsVersion = 1
+
+const (
+	settingsFile = "group.json"
+	deviceFile   = "device.key"
+	ownerFile    = "owner.key"
+)
+
+// Open opens a group's folder.
+func Open(dir string, now func() time.Time) (*Group, error) {
+	g := &Group{dir: dir, now: now, devices: map[signed.Key]*parts{}, changed: make(chan struct{})}
+	if err := state.ReadVersioned(filepath.Join(dir, settingsFile), settingsVersion, &g.conf); err != nil {
+		return nil, err
+	}
+	var err error
+	if g.link, err = signed.ParseLink(g.conf.Link); err != nil {
+		return nil, fmt.Errorf("the group in %q: %w", dir, err)
+	}
+	key, err := ReadKey(filepath.Join(dir, deviceFile), KeyDevice)
+	if err != nil {
+		return nil, err
+	}
+	g.device = key.Secret
+	if g.log, err = grouplog.Open(dir, g.link.Group); err != nil {
+		return nil, err
+	}
+	return g, g.readAll()
+}
+
+// List opens every group below a folder. Those that cannot be opened are told in bad, by their folder.
+func List(dir string, now func() time.Time) (all []*Group, bad map[string]error, err error) {
+	list, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	bad = map[string]error{}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), ".") || !e.IsDir() {
+			continue
+		}
+		g, err := Open(filepath.Join(dir, e.Name()), now)
+		if err != nil {
+			bad[e.Name()] = err
+			continue
+		}
+		all = append(all, g)
+	}
+	slices.SortFunc(all, func(a, b *Group) int { return strings.Compare(a.Name(), b.Name()) })
+	return all, bad, nil
+}
+
+// readAll reads every log that is kept.
+func (g *Group) readAll() error {
+	for _, h := range g.log.Heads() {
+		l, err := g.log.Log(h.Device, g.now())
+		if err != nil {
+			return err
+		}
+		if err := g.take(l); err != nil {
+			return err
+		}
+	}
+	g.mark()
+	return nil
+}
+
+// take adds the records of a log that follow those that were read. g.mu is held, or nobody else knows g yet.
+func (g *Group) take(l signed.Log) error {
+	p := g.devices[l.Device]
+	if p == nil {
+		p = &parts{acl: acl.NewPart(g.link.Group, l.Device), cat: catalog.NewPart(l.Device)}
+		g.devices[l.Device] = p
+	}
+	before := p.acl.Size
+	p.acl.Add(l)
+	for _, r := range l.Records {
+		p.bytes += int64(len(r.Raw)) + 1
+	}
+	read := min(p.acl.Size-before, int64(len(l.Records)))
+	if read > 0 {
+		if err := p.cat.Add(l.Records[:read], nil); err != nil {
+			return err
+		}
+	}
+	g.seq++
+	p.at = g.seq
+	g.state, g.index = nil, nil
+	return nil
+}
+
+// mark sets who is frozen. g.mu is held, or nobody else knows g yet.
+func (g *Group) mark() {
+	for _, f := range g.log.Forks() {
+		if p := g.devices[f.Small.Device]; p != nil {
+			p.acl.Frozen = true
+		}
+	}
+	g.state, g.index = nil, nil
+}
+
+// ID is the group's name for good.
+func (g *Group) ID() signed.GroupID { return g.link.Group }
+
+// Dir is the group's folder.
+func (g *Group) Dir() string { return g.dir }
+
+// Link is what others join by.
+func (g *Group) Link() signed.Link { return g.link }
+
+// Device is the secret of this machine's device.
+func (g *Group) Device() signed.Secret { return g.device }
+
+// Name is what the group is called here.
+func (g *Group) Name() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conf.Name
+}
+
+// Settings are the home's.
+func (g *Group) Settings() Settings {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conf
+}
+
+// Change changes the settings, on disk first.
+func (g *Group) Change(edit func(*Settings)) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	next := g.conf
+	edit(&next)
+	if len(next.Peers) > maxPeers {
+		next.Peers = next.Peers[:maxPeers]
+	}
+	if err := state.WriteVersioned(filepath.Join(g.dir, settingsFile), settingsVersion, next); err != nil {
+		return err
+	}
+	g.conf = next
+	return nil
+}
+
+// Ready says whether the group's first root is here: before, nothing is known of it.
+func (g *Group) Ready() bool {
+	roots, err := g.log.Roots()
+	return err == nil && len(roots) > 0
+}
+
+// errNotReady is a group of which no member was reached yet.
+func (g *Group) errNotReady() error {
+	return fault.Hint(fault.New(fault.NotFound, "nothing of the group %q is here yet: no member was found", g.Name()),
+		"see that a member is online, or name one with --peer HOST:PORT")
+}
+
+// State is what the group's signatures add up to now.
+func (g *Group) State() (*acl.State, error) {
+	if !g.Ready() {
+		return nil, g.errNotReady()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.folded()
+}
+
+// folded folds if something has changed. g.mu is held.
+func (g *Group) folded() (*acl.State, error) {
+	if g.state != nil {
+		return g.state, nil
+	}
+	roots, err := g.log.Roots()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*acl.Part, 0, len(g.devices))
+	for _, p := range g.devices {
+		all = append(all, p.acl)
+	}
+	g.state, err = acl.Fold(roots, all, &g.memo)
+	return g.state, err
+}
+
+// Index is what the group shares now.
+func (g *Group) Index() (*catalog.Index, error) {
+	if !g.Ready() {
+		return nil, g.errNotReady()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.index != nil {
+		return g.index, nil
+	}
+	s, err := g.folded()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*catalog.Part, 0, len(g.devices))
+	for _, p := range g.devices {
+		all = append(all, p.cat)
+	}
+	g.index = catalog.Build(all, s, g.now())
+	return g.index, nil
+}
+
+// Share reads all that an entry's record says.
+func (g *Group) Share(e *catalog.Entry) (*catalog.Share, []byte, error) {
+	raw, err := g.log.Lines(e.Device, e.Index, signed.MaxRecord+1)
+	if err != nil {
+		return nil, nil, err
+	}
+	line, _, _ := strings.Cut(string(raw), "\n")
+	s, err := catalog.ReadShare([]byte(line))
+	return s, []byte(line), err
+}
+
+// Problems are files that were set aside.
+func (g *Group) Problems() []grouplog.Problem { return g.log.Problems() }
+
+// Forks are the devices that signed two histories.
+func (g *Group) Forks() []signed.Fork { return g.log.Forks() }
+
+// Heads are the times and sizes of all logs.
+func (g *Group) AllHeads() []signed.Head { return g.log.Heads() }
+
+// Log reads and verifies a device's log again.
+func (g *Group) Log(k signed.Key) (signed.Log, error) { return g.log.Log(k, g.now()) }

@@ -1,0 +1,205 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+var _ groupsync.Vault = (*Group)(nil)
+
+// Changed gives a channel that is closed at the next change, and the number of changes so far.
+func (g *Group) Changed() (<-chan struct{}, uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed, g.seq
+}
+
+// tell wakes who waits for a change. g.mu is held.
+func (g *Group) tell() {
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// Roots are the notes of the versions from first on.
+func (g *Group) Roots(first int64) [][]byte {
+	roots, err := g.log.Roots()
+	if err != nil {
+		return nil
+	}
+	var out [][]byte
+	for _, r := range roots {
+		if r.Version >= first {
+			out = append(out, r.Raw)
+		}
+	}
+	return out
+}
+
+// Heads are those of devices that the group vouches for, whose logs have changed after since: what nobody vouches for
+// is not passed on.
+func (g *Group) Heads(since uint64) []signed.Head {
+	all := g.log.Heads()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(all) == 0 {
+		return nil
+	}
+	s, err := g.folded()
+	if err != nil {
+		return nil
+	}
+	var out []signed.Head
+	for _, h := range all {
+		p := g.devices[h.Device]
+		if p == nil || p.at <= since {
+			continue
+		}
+		if _, vouched := s.Device(h.Device); vouched {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Records are those of a device from one on, whole ones.
+func (g *Group) Records(device signed.Key, from int64, max int) ([]byte, error) {
+	return g.log.Lines(device, from, max)
+}
+
+// AddRoots takes the next versions of the root.
+func (g *Group) AddRoots(_ context.Context, raw [][]byte) error {
+	for _, r := range raw {
+		_, err := g.log.AddRoot(r)
+		if errors.Is(err, signed.Old) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		g.seq++
+		g.state, g.index = nil, nil
+		g.tell()
+		g.mu.Unlock()
+	}
+	return nil
+}
+
+// Wants says whether a head is news. The error is of a device that is frozen.
+func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
+	if err := h.Judge(g.now()); err != nil {
+		return 0, false, err
+	}
+	for _, f := range g.log.Forks() {
+		if f.Small.Device == h.Device {
+			return 0, false, fmt.Errorf("device %v has signed two histories", h.Device)
+		}
+	}
+	known, whole := g.log.Head(h.Device)
+	switch {
+	case known.Size == 0:
+		return 0, true, nil
+	case !whole:
+		return 0, h.Compare(known) != signed.Earlier, nil
+	}
+	switch h.Compare(known) {
+	case signed.Later:
+		return known.Size, true, nil
+	case signed.Conflict:
+		return 0, true, nil // AddLog makes evidence of it
+	}
+	return 0, false, nil
+}
+
+// AddLog takes the records of a head from one on. Of a fork it keeps the evidence and freezes the device, which is no
+// fault of who brought it.
+func (g *Group) AddLog(_ context.Context, h signed.Head, from int64, records [][]byte) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.room(h.Device, records); err != nil {
+		return err
+	}
+	known, whole := g.log.Head(h.Device)
+	held := known.Size
+	if !whole {
+		held = 0
+	}
+	// Another member may have brought some of them meanwhile.
+	if skip := held - from; skip > 0 && h.Size > known.Size {
+		if skip > int64(len(records)) {
+			return nil
+		}
+		records, from = records[skip:], held
+	}
+	if from > held {
+		return &signed.Refusal{What: "log", Reason: signed.Gap, Detail: fmt.Sprintf("records from %d on, where %d are held", from, held)}
+	}
+	l, err := g.log.Extend(h, records, g.now())
+	switch {
+	case errors.Is(err, signed.Forked):
+		g.mark()
+		g.seq++
+		g.tell()
+		return nil
+	case errors.Is(err, signed.Old):
+		return nil
+	case err != nil:
+		return err
+	}
+	if h.Device == g.device.Public() {
+		g.ready = false // what members have is more than was compared
+	}
+	if !whole {
+		delete(g.devices, h.Device)
+	}
+	if err := g.take(l); err != nil {
+		return err
+	}
+	g.tell()
+	return nil
+}
+
+// room refuses the log of a device that nobody vouches for once too many of those are held. g.mu is held.
+func (g *Group) room(device signed.Key, records [][]byte) error {
+	if g.state != nil {
+		if _, vouched := g.state.Device(device); vouched {
+			return nil
+		}
+	}
+	over := func() bool {
+		n, size := 0, int64(0)
+		for k, p := range g.devices {
+			if k == device {
+				continue
+			}
+			if g.state != nil {
+				if _, vouched := g.state.Device(k); vouched {
+					continue
+				}
+			}
+			n++
+			size += p.bytes
+		}
+		for _, r := range records {
+			size += int64(len(r))
+		}
+		return n >= maxUnvouched || size > maxUnvouchedBytes
+	}
+	if !over() {
+		return nil
+	}
+	// What has come since may vouch for them.
+	if _, err := g.folded(); err != nil {
+		return err
+	}
+	if _, vouched := g.state.Device(device); vouched || !over() {
+		return nil
+	}
+	return &signed.Refusal{What: "log", Reason: signed.Unsigned, Detail: fmt.Sprintf("nobody vouches for device %v, and there are too many such", device)}
+}
