@@ -78,6 +78,10 @@ func TestNoDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	noDaemon(t, home)
+	// A daemon was killed while it made its socket.
+	if err := os.MkdirAll(filepath.Join(home, ".s-123"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	d := serveAt(t, home, &fake{}, "v")
 	d.dial(t, "v")
 	if err := d.end(); err != nil {

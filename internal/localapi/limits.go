@@ -32,8 +32,9 @@ const (
 )
 
 const (
-	// headerTime is for a request to arrive, which comes from this machine and at once.
-	headerTime = 10 * time.Second
+	// headerTime is for a request to arrive, which comes from this machine and at once. Less than answerWait, so that
+	// whoever says nothing on every connection there may be keeps nobody from being answered.
+	headerTime = 5 * time.Second
 
 	// writeTime is how long a reader may take nothing before it is cut off. A stopped job (Ctrl-Z) that is taken up
 	// again sooner misses nothing.

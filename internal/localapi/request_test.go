@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -148,6 +149,27 @@ func TestVersion(t *testing.T) {
 	}
 	if a != d.dial(t, "x").About() {
 		t.Errorf("the client knows %+v, want %+v", d.dial(t, "x").About(), a)
+	}
+}
+
+// TestNoIdleConnections tests that no connection outlives its request, and that those without one do not keep
+// others from being answered.
+func TestNoIdleConnections(t *testing.T) {
+	d := serve(t, &fake{}, "v")
+	request := "GET /v1/version HTTP/1.1\r\nHost: p2pshare\r\nConnection: keep-alive\r\n\r\n"
+	c := open(t, d, request+request)
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(c)
+	if n := strings.Count(string(all), "HTTP/1.1 200"); n != 1 {
+		t.Errorf("two requests on one connection: got %d answers, %v, want one and the end", n, err)
+	}
+	for range 500 {
+		open(t, d, "")
+	}
+	if _, err := d.dial(t, "v").Status(t.Context(), node.StatusRequest{}); err != nil {
+		t.Errorf("behind 500 connections that say nothing: %v", err)
 	}
 }
 
