@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"maps"
 	"time"
 
@@ -97,15 +96,7 @@ func (it *item) enough(now time.Time, s engine.Stats) string {
 		p = it.k.n.opts.Policy
 	}
 	c := it.counted(now, s)
-	switch {
-	case p.Ratio > 0 && it.rec.Size > 0 && float64(c.Up) >= p.Ratio*float64(it.rec.Size):
-		return fmt.Sprintf("sent %.2f times its size, and %.2f is enough", float64(c.Up)/float64(it.rec.Size), p.Ratio)
-	case p.Time > 0 && c.Seconds >= p.Time.Seconds():
-		return fmt.Sprintf("seeded for %v, and that is enough", p.Time)
-	case p.Copies > 0 && s.Copies >= p.Copies:
-		return fmt.Sprintf("%s hold every piece, and that is enough", count(s.Copies, "other machine"))
-	}
-	return ""
+	return p.enough(it.rec.Size, c.Up, time.Duration(c.Seconds*float64(time.Second)), s.Copies)
 }
 
 // counted are an item's counters at this moment. The keeper's mu is held.

@@ -360,7 +360,7 @@ func (f *fetch) part() bool { return f.plan.WantedBytes() < f.meta.Size }
 
 // serve puts the files in place under the torrent that brought them, and no connection is lost.
 func (f *fetch) serve(ctx context.Context, at *located) error {
-	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits}, f.on)
+	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy}, f.on)
 	if err != nil {
 		return err
 	}

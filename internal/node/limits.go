@@ -121,6 +121,19 @@ func checkLimits(l Limits) error {
 	return nil
 }
 
+// enough says why content of a size has been seeded enough, "" if it has not.
+func (p Policy) enough(size, up int64, seeding time.Duration, copies int) string {
+	switch {
+	case p.Ratio > 0 && size > 0 && float64(up) >= p.Ratio*float64(size):
+		return fmt.Sprintf("sent %.2f times its size, and %.2f is enough", float64(up)/float64(size), p.Ratio)
+	case p.Time > 0 && seeding >= p.Time:
+		return fmt.Sprintf("seeded for %v, and that is enough", p.Time)
+	case p.Copies > 0 && copies >= p.Copies:
+		return fmt.Sprintf("%s hold every piece, and that is enough", count(copies, "other machine"))
+	}
+	return ""
+}
+
 func checkPolicy(p Policy) error {
 	switch {
 	case p.Ratio < 0 || p.Ratio != p.Ratio || p.Ratio > 1e9:

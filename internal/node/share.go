@@ -30,6 +30,7 @@ type share struct {
 	meta   *metafile.Torrent
 	path   string // of the content, for the user
 	source *seeder.Source
+	policy Policy // of a share that no keeper looks after
 
 	changed chan error // a read or a look met a file that changed
 	once    sync.Once
@@ -39,6 +40,7 @@ type share struct {
 type shareOptions struct {
 	peers, announce []string
 	limits          Limits
+	policy          Policy // ends run; a keeper has its own way, and gives none
 }
 
 // share starts to serve verified content. old is a torrent that runs already (after a fetch), nil to add
@@ -48,7 +50,7 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 	if err != nil {
 		return nil, err
 	}
-	s := &share{n: n, e: e, t: old, meta: m, path: contentPath(m, at), changed: make(chan error, 1)}
+	s := &share{n: n, e: e, t: old, meta: m, path: contentPath(m, at), policy: o.policy, changed: make(chan error, 1)}
 	s.source = n.files.NewSource(m, at, func(err error) {
 		select {
 		case s.changed <- err:
@@ -68,12 +70,13 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 	return s, nil
 }
 
-// run serves until ctx ends, which is no error, or a file changes, which is.
+// run serves until ctx ends or the policy has enough, which are no errors, or a file changes, which is.
 func (s *share) run(ctx context.Context, on func(Event)) error {
 	look, report := time.NewTicker(sourceEvery), time.NewTicker(seedingEvery)
 	defer look.Stop()
 	defer report.Stop()
 	var up rate
+	begun := time.Now()
 	on(Event{Seeding: s.seeding(&up)})
 	for {
 		select {
@@ -86,7 +89,13 @@ func (s *share) run(ctx context.Context, on func(Event)) error {
 				return s.stop(err, on)
 			}
 		case <-report.C:
-			on(Event{Seeding: s.seeding(&up)})
+			now := s.seeding(&up)
+			on(Event{Seeding: now})
+			if why := s.policy.enough(s.meta.Size, now.Uploaded, time.Since(begun), now.Copies); why != "" {
+				s.t.Close()
+				on(Event{Stopped: &Stopped{Name: s.meta.Name, Reason: why}})
+				return nil
+			}
 		}
 	}
 }
