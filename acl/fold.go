@@ -4,8 +4,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -41,6 +44,56 @@ func (m *Memo) verify(k signed.Key, msg, sig []byte) bool {
 	}
 	m.seen[id] = good
 	return good
+}
+
+// warm checks on all cores what the walks will ask. A name with many keys is left to them: which key it has, they know.
+func (m *Memo) warm(roots []*signed.SignedRoot, parts []*Part) {
+	const few = 4
+	keys := map[string][]signed.Key{}
+	add := func(name string, k signed.Key) {
+		if list := keys[name]; len(list) <= few && !slices.Contains(list, k) {
+			keys[name] = append(list, k)
+		}
+	}
+	for _, r := range roots {
+		for _, a := range r.Admins {
+			add(a.Name, a.Key)
+		}
+	}
+	for _, p := range parts {
+		if p.hello != nil && p.hello.Key != nil {
+			add(p.hello.Account, *p.hello.Key)
+		}
+		for _, o := range p.ops {
+			if c, ok := o.body.(AccountChange); ok && c.Key != nil {
+				add(c.Name, *c.Key)
+			}
+		}
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for list := range slices.Chunk(parts, 64) {
+		g.Go(func() error {
+			for _, p := range list {
+				if p.hello == nil {
+					continue
+				}
+				h := p.hello
+				if k := keys[h.Account]; len(k) <= few {
+					for _, k := range k {
+						m.verify(k, p.msg, h.Sig)
+					}
+				}
+				if k := keys[h.Invite]; h.Invite != "" && len(k) <= few {
+					for _, k := range k {
+						m.verify(k, p.msg, h.ISig)
+					}
+				}
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // its functions return no error
 }
 
 // closure takes rights from devices: those that name's key vouched for before.
@@ -81,6 +134,10 @@ func Fold(roots []*signed.SignedRoot, parts []*Part, memo *Memo) (*State, error)
 			return nil, fmt.Errorf("folding a group: device %v has two logs", parts[i].Device)
 		}
 	}
+	if memo == nil {
+		memo = new(Memo) // each walk asks again
+	}
+	memo.warm(roots, parts)
 	ops := sorted(parts)
 	// What admins took away holds from the start, against records with earlier times; then what accounts took from
 	// their own devices, so far as the admins let them.

@@ -114,7 +114,7 @@ func checkGlob(g string) error {
 	}
 	for _, part := range strings.Split(g, "/") {
 		if part == "" || part == "." || part == ".." {
-			return fmt.Errorf("the path %q has an empty component, or . or ..", g)
+			return fmt.Errorf("the path %q has an empty component, or one of dots", g)
 		}
 		if strings.Contains(part, "**") && part != "**" {
 			return fmt.Errorf("in the path %q ** is not a component by itself", g)
