@@ -23,6 +23,9 @@ type Crowd struct {
 	wake  chan struct{}
 	first chan struct{} // closed when one member was asked for everything and had given it
 	once  sync.Once
+
+	pushed uint64        // the latest number of the vault that a member has all of
+	passed chan struct{} // closed and made anew when it rises
 }
 
 // CrowdOptions of a Crowd.
@@ -31,8 +34,7 @@ type CrowdOptions struct {
 	Vault Vault
 	// Client makes a client that reaches a member at an address. It is closed with CloseIdleConnections.
 	Client func(addr string) *http.Client
-	// Tell is told of members that did what they should not, and of roots and logs that came. May be nil.
-	Log *slog.Logger
+	Log    *slog.Logger
 }
 
 // member is an address.
@@ -62,7 +64,7 @@ const (
 
 // NewCrowd makes a Crowd that knows nobody.
 func NewCrowd(o CrowdOptions) *Crowd {
-	return &Crowd{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{})}
+	return &Crowd{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{}), passed: make(chan struct{})}
 }
 
 // Heard adds an address, host:port. trusty says that the user or the link named it.
@@ -124,6 +126,24 @@ func (c *Crowd) UpToDate(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// PassedOn returns when a member has everything that is here now, or with ctx's error.
+func (c *Crowd) PassedOn(ctx context.Context) error {
+	_, now := c.o.Vault.Changed()
+	for {
+		c.mu.Lock()
+		done, passed := c.pushed >= now, c.passed
+		c.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-passed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -248,10 +268,17 @@ func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration
 // push hands over what is new here, now and whenever something is, until it fails.
 func (c *Crowd) push(ctx context.Context, p *Peer) error {
 	for {
-		changed, _ := c.o.Vault.Changed()
+		changed, now := c.o.Vault.Changed()
 		if err := p.Push(ctx); err != nil {
 			return err
 		}
+		c.mu.Lock()
+		if now > c.pushed {
+			c.pushed = now
+			close(c.passed)
+			c.passed = make(chan struct{})
+		}
+		c.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():

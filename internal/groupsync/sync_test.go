@@ -294,6 +294,11 @@ func TestCrowd(t *testing.T) {
 	leaf := newDevice(t, group)
 	begun := time.Now()
 	leaf.into(shelves[n-1], 7) // nobody asks a leaf: it has to push
+	passing, done := context.WithTimeout(t.Context(), 10*time.Second)
+	if err := crowds[n-1].PassedOn(passing); err != nil {
+		t.Errorf("the leaf does not hear that it was passed on: %v", err)
+	}
+	done()
 	for i := range n {
 		for end := time.Now().Add(10 * time.Second); shelves[i].count(leaf.key()) != 7; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
