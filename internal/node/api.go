@@ -39,6 +39,7 @@ type PublishRequest struct {
 	Announce    []string   `json:"announce,omitempty"`     // trackers that are told, and not written into the torrent
 	Limits      Limits     `json:"limits"`
 	Policy      Policy     `json:"policy"`
+	In          *InGroup   `json:"in,omitempty"` // sign it into a group's catalog
 }
 
 // Published is a torrent that was made.
@@ -53,6 +54,7 @@ type Published struct {
 	Magnet      string    `json:"magnet"`
 	TorrentFile string    `json:"torrent_file,omitempty"`
 	SumsFile    string    `json:"sums_file,omitempty"`
+	Entry       string    `json:"entry,omitempty"` // GROUP/NAME@VERSION, if it was signed into a group
 	Skipped     []Skipped `json:"skipped"`
 }
 
@@ -76,6 +78,7 @@ type FetchRequest struct {
 	Announce     []string `json:"announce,omitempty"`      // trackers besides those of Ref
 	Limits       Limits   `json:"limits"`
 	Policy       Policy   `json:"policy"` // with Seed
+	FromGroup
 }
 
 // Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.
@@ -86,6 +89,7 @@ type Fetched struct {
 	Files      int       `json:"files"`
 	Infohash   string    `json:"infohash,omitempty"`
 	InfohashV2 string    `json:"infohash_v2,omitempty"`
+	Entry      string    `json:"entry,omitempty"` // GROUP/NAME@VERSION, if it was fetched by name
 	BytesFrom  BytesFrom `json:"bytes_from"`
 	Seconds    float64   `json:"seconds"`
 	Verified   bool      `json:"verified"`

@@ -5,7 +5,8 @@ import "time"
 // GroupRequest asks something of groups: exactly one of its pointers is set. Group names a joined group by its
 // local name, ID or link.
 type GroupRequest struct {
-	Group string `json:"group,omitempty"`
+	Group   string `json:"group,omitempty"`
+	Offline bool   `json:"offline,omitempty"` // look for no members, and sign without having asked them
 
 	Create *CreateGroup `json:"create,omitempty"` // Group is the name
 	Join   *JoinGroup   `json:"join,omitempty"`   // Group is the link, or the path of an export
@@ -164,7 +165,8 @@ type GroupLogRecord struct {
 
 // CatalogRequest asks something of a group's catalog: exactly one of its pointers is set.
 type CatalogRequest struct {
-	Group string `json:"group"`
+	Group   string `json:"group"`
+	Offline bool   `json:"offline,omitempty"` // look for no members, and sign without having asked them
 
 	List   *ListCatalog `json:"list,omitempty"`
 	Show   *string      `json:"show,omitempty"`   // NAME[@VERSION]
@@ -212,10 +214,11 @@ type Entry struct {
 
 // InGroup is where a publish goes: GROUP/NAME@VERSION, and what is signed beside.
 type InGroup struct {
-	Group string   `json:"group"`
-	As    string   `json:"as"` // NAME[@VERSION]
-	For   []string `json:"for,omitempty"`
-	Note  string   `json:"note,omitempty"`
+	Group   string   `json:"group"`
+	As      string   `json:"as"` // NAME[@VERSION]
+	For     []string `json:"for,omitempty"`
+	Note    string   `json:"note,omitempty"`
+	Offline bool     `json:"offline,omitempty"` // sign without having asked members
 }
 
 // FromGroup is what a fetch by name, or one with checks, asks beside.
