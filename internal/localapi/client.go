@@ -174,6 +174,9 @@ func (c *Client) send(ctx context.Context, method, path string, r any) (*exchang
 			return nil, ctx.Err()
 		}
 		if !again || time.Now().After(late) {
+			if errors.Is(err, errDeaf) && c.about.PID != 0 {
+				err = c.gone(ctx, "", err) // it was there at Dial
+			}
 			return x, err
 		}
 		if !rest(ctx, pause) {
@@ -217,7 +220,9 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte) (x *
 	sent := req.Write(conn)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
 	if err != nil {
-		return nil, false, c.gone(ctx, "", errors.Join(sent, err))
+		// What could not be sent whole was not carried out: the daemon had closed by then, as it does with who connects
+		// and says nothing for seconds, which on a machine this busy can be said of anybody.
+		return nil, sent != nil, c.gone(ctx, "", errors.Join(sent, err))
 	}
 	x = &exchange{conn: conn, response: resp}
 	if theirs := resp.Header.Get(headerAPI); theirs != strconv.Itoa(api) {

@@ -655,6 +655,21 @@ func TestManyStreams(t *testing.T) {
 	}
 }
 
+// TestDaemonGoneBetween tests a client whose daemon has ended since it was found.
+func TestDaemonGoneBetween(t *testing.T) {
+	d := serve(t, &fake{}, "v")
+	c := d.dial(t, "v")
+	if err := d.end(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Status(t.Context(), node.StatusRequest{})
+	for name, err := range map[string]error{"status": err, "publish": c.Publish(t.Context(), node.PublishRequest{}, ignore)} {
+		if err == nil || !strings.Contains(err.Error(), "nothing of it is kept") || !strings.Contains(fault.HintOf(err), "p2pshare daemon --detach") {
+			t.Errorf("%s: got %v (%s), want that the daemon has ended, and how to start it", name, err, fault.HintOf(err))
+		}
+	}
+}
+
 func TestEnd(t *testing.T) {
 	d := serve(t, &fake{}, "v")
 	pid, err := localapi.End(t.Context(), d.home, "v")
