@@ -3,7 +3,8 @@
 //
 //	NewPart     of a device, Part.Add a verified log (signed.Log) to it: its hello and its governance records
 //	Fold        roots and Parts -> State
-//	State       Accounts, Devices, Rules, Problems; MayPublish, MayDrop (catalog.Authority), MayRead, Test, Admit, Age
+//	State       Accounts, Devices, Rules, Problems; MayPublish, MayDrop (catalog.Authority), MayRead, Test,
+//	            Admit, Welcome (may a stranger's log be taken?), Age
 //	ParseRule   "allow @crew publish films/** until 2027-01-01" -> Rule; Rule.String prints it
 //	Hello, Account, RuleChange, Grant, NewLink   the records; Marshal makes their bytes
 //	State.Change, Pins, Removal, Reset, Rekeyed, WithoutDevice, RootKeep   the records to change people, with their keep

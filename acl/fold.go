@@ -141,12 +141,12 @@ func Fold(roots []*signed.SignedRoot, parts []*Part, memo *Memo) (*State, error)
 	ops := sorted(parts)
 	// What admins took away holds from the start, against records with earlier times; then what accounts took from
 	// their own devices, so far as the admins let them.
-	w := newWalk(roots, parts, memo, nil, nil)
+	w := newWalk(roots, memo, nil, nil)
 	w.run(ops)
 	pins := w.pins
-	w = newWalk(roots, parts, memo, w.byAdmins, pins)
+	w = newWalk(roots, memo, w.byAdmins, pins)
 	w.run(ops)
-	w = newWalk(roots, parts, memo, slices.Concat(w.byAdmins, w.byOwn), pins)
+	w = newWalk(roots, memo, slices.Concat(w.byAdmins, w.byOwn), pins)
 	w.run(ops)
 	return w.finish(parts), nil
 }
@@ -174,7 +174,7 @@ func sorted(parts []*Part) []event {
 // walk is one pass over the records in their order.
 type walk struct {
 	*State
-	memo     *Memo
+	memo     *Memo                          // as the two below, hides the State's, which is filled in at the end
 	pins     map[string]map[signed.Key]bool // names that admins gave, and the keys they gave them
 	given    bool                           // pins were given, and are not to be collected
 	before   map[string][]*closure          // that hold from the start
@@ -184,7 +184,7 @@ type walk struct {
 	ids      map[string]*Rule
 }
 
-func newWalk(roots []*signed.SignedRoot, parts []*Part, memo *Memo, before []*closure, pins map[string]map[signed.Key]bool) *walk {
+func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map[string]map[signed.Key]bool) *walk {
 	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}}
 	if pins == nil {
 		w.pins = map[string]map[signed.Key]bool{}
@@ -292,6 +292,7 @@ func (w *walk) finish(parts []*Part) *State {
 			d.Size, d.Frozen, d.Broken = p.Size, p.Frozen, p.Broken
 		}
 	}
+	w.State.pins, w.State.before, w.State.memo = w.pins, w.before, w.memo
 	slices.SortStableFunc(w.problems, func(a, b Problem) int {
 		if c := slices.Compare(a.Device[:], b.Device[:]); c != 0 {
 			return c

@@ -424,3 +424,44 @@ func TestReplayedHello(t *testing.T) {
 	w.logs["carol1"][0] = raw
 	wantProblem(t, w.fold(), "carol1", "has not signed")
 }
+
+// TestWelcome is who may bring a log that nobody knows yet.
+func TestWelcome(t *testing.T) {
+	w := newWorld(t)
+	w.account(10, "carol", acl.Publisher)
+	w.device("carol1", 20, "carol")
+	w.sign("alice1", 11, acl.AccountChange{Name: "join", Role: acl.Invite, Key: keyOf("join"), Until: timeAt(60_000)})
+	w.sign("alice1", 12, acl.AccountChange{Name: "gone", Role: acl.Member, Key: keyOf("gone")})
+	gone, err := w.fold().Removal("gone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sign("alice1", 30, gone)
+	s := w.fold()
+	before := print(s)
+	for _, c := range []struct {
+		name string
+		do   func(v *world)
+		at   int64
+		want string
+	}{
+		{"an account's new device", func(v *world) { v.device("new", 40, "carol") }, 100, ""},
+		{"an admin's new device", func(v *world) { v.device("new", 40, "alice") }, 100, ""},
+		{"somebody with the invite", func(v *world) { v.join("new", 40, "zoe", "join") }, 100, ""},
+		{"with an invite that has ended since", func(v *world) { v.join("new", 40, "zoe", "join") }, 60_001, "has ended"},
+		{"with the wrong password", func(v *world) { v.join("new", 40, "zoe", "guess") }, 100, "has not signed"},
+		{"a removed account, backdated", func(v *world) { v.device("new", 15, "gone") }, 100, "was removed"},
+		{"a stranger", func(v *world) { v.hello("new", 40, acl.Hello{Account: "zoe", Key: keyOf("zoe")}, "zoe", "") }, 100, "not open"},
+		{"no hello", func(v *world) { v.share("new", 40) }, 100, "does not begin with a hello"},
+	} {
+		v := &world{t: t, roots: w.roots, logs: map[string][][]byte{}}
+		c.do(v)
+		err := s.Welcome(v.parts()[0], timeAt(c.at))
+		if c.want == "" && err != nil || c.want != "" && (fault.KindOf(err) != fault.Denied || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+	if print(s) != before {
+		t.Error("asking has changed the state")
+	}
+}

@@ -73,6 +73,9 @@ type State struct {
 	problems []Problem
 	dropped  int
 	last     int64
+	pins     map[string]map[signed.Key]bool
+	before   map[string][]*closure // that held from the start of the last walk
+	memo     *Memo
 }
 
 // timeline is an account through the records that changed it, by order.
@@ -313,6 +316,24 @@ func (s *State) MayRead(account, path string, read []string, now time.Time) Deci
 		return Decision{Why: "it is not shared with this account", Rank: d.Rank}
 	}
 	return d
+}
+
+// Welcome says whether a device that is not known yet would be one, by the hello that its Part begins with: what a
+// log is taken by from strangers, of whom anyone can make any number. now counts, whatever time the hello carries.
+func (s *State) Welcome(p *Part, now time.Time) error {
+	if p.hello == nil {
+		return denied("device %v: %w", p.Device, ErrNoHello)
+	}
+	w := newWalk(s.roots, s.memo, nil, s.pins)
+	w.before, w.accounts = s.before, maps.Clone(s.accounts)
+	e := event{op{at: order{max(p.n, now.UnixMilli()), p.Device, 0}}, p}
+	if err := w.hello(e); err != nil {
+		return err
+	}
+	if d := w.devices[p.Device]; d.Removed() {
+		return denied("device %v of %q was removed", p.Device, d.Account)
+	}
+	return nil
 }
 
 // Admit says whether a device may be spoken to as a member, and for whom it stands.

@@ -169,6 +169,11 @@ func TestExtendRefuses(t *testing.T) {
 			}
 			return h
 		}, nil, signed.WrongGroup},
+		{"a head that was changed after it was opened", func(t *testing.T) signed.Head {
+			h := head(t, "dev", recs(0, 7, "r"), now)
+			h.Size = 6
+			return h
+		}, recs(5, 6, "r"), signed.Disagrees},
 		{"a record of two lines", func(t *testing.T) signed.Head {
 			return head(t, "dev", append(recs(0, 5, "r"), []byte("a\nb")), now)
 		}, [][]byte{[]byte("a\nb")}, signed.Malformed},
@@ -275,10 +280,13 @@ func TestForks(t *testing.T) {
 				t.Fatal(err)
 			}
 			other, _ := newStore(t)
+			_, err = other.AddFork(raw)
+			wantReason(t, err, signed.Gap)
+			extend(t, other, "dev", 0, 2)
 			if _, err := other.AddFork(raw); err != nil {
 				t.Fatal(err)
 			}
-			_, err = other.Extend(head(t, "dev", recs(0, 3, "r"), now), recs(0, 3, "r"), now)
+			_, err = other.Extend(head(t, "dev", recs(0, 3, "r"), now), recs(2, 3, "r"), now)
 			wantReason(t, err, signed.Forked)
 			if _, err := other.AddFork(bytes.Replace(raw, []byte("a"), []byte("b"), 1)); err == nil {
 				t.Error("forged evidence is taken")
@@ -433,10 +441,10 @@ func TestRestoredDiskDoesNotFork(t *testing.T) {
 	theirs, _ := s.Head(key("dev"))
 
 	r := open(t, old)
-	if _, err := r.Compare(key("dev"), 0, nil); err == nil || fault.HintOf(err) == "" {
+	if _, err := r.Compare(key("dev"), 0, nil, now.Add(time.Second)); err == nil || fault.HintOf(err) == "" {
 		t.Errorf("nobody asked: got %v", err)
 	}
-	_, err := r.Compare(key("dev"), 3, []signed.Head{theirs})
+	_, err := r.Compare(key("dev"), 3, []signed.Head{theirs}, now.Add(time.Second))
 	var behind *grouplog.BehindError
 	if !errors.As(err, &behind) || behind.Head.Size != 6 || behind.Held != 3 {
 		t.Fatalf("got %v, want that it is behind", err)
@@ -448,7 +456,7 @@ func TestRestoredDiskDoesNotFork(t *testing.T) {
 	if _, err := r.Extend(behind.Head, slices.Collect(signed.Lines(lines)), now); err != nil {
 		t.Fatal(err)
 	}
-	c, err := r.Compare(key("dev"), 3, []signed.Head{theirs})
+	c, err := r.Compare(key("dev"), 3, []signed.Head{theirs}, now.Add(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,9 +474,9 @@ func TestRestoredDiskDoesNotFork(t *testing.T) {
 	if _, err := alone.Extend(head(t, "dev", append(recs(0, 3, "r"), recs(3, 7, "z")...), now), recs(3, 7, "z"), now); err != nil {
 		t.Fatal(err)
 	}
-	_, err = alone.Compare(key("dev"), 1, []signed.Head{mine})
+	_, err = alone.Compare(key("dev"), 1, []signed.Head{mine}, now.Add(time.Second))
 	wantReason(t, err, signed.Forked)
-	if _, err = alone.Compare(key("dev"), 1, []signed.Head{head(t, "eve", recs(0, 1, "r"), now)}); err == nil {
+	if _, err = alone.Compare(key("dev"), 1, []signed.Head{head(t, "eve", recs(0, 1, "r"), now)}, now.Add(time.Second)); err == nil {
 		t.Error("another device's head is taken for the own")
 	}
 }

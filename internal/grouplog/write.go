@@ -18,14 +18,12 @@ import (
 // signed later. It returns the new records as they are read. Refused, with nothing changed, are: what is older
 // (signed.Old), of a future (signed.Future), does not fit together (signed.Disagrees: the peer's fault until Dispute
 // says otherwise), contradicts a head that is known (signed.Forked: the evidence is kept, and the device frozen), or
-// is of a frozen device.
+// is of a frozen device. Anyone can make a device and sign a log: the caller extends logs of devices alone that
+// somebody vouches for (acl.State.Welcome, for a new one).
 func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signed.Log, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if head.Group != s.group {
-		return signed.Log{}, refused("head", signed.WrongGroup, "it belongs to the group %v, not %v", head.Group, s.group)
-	}
-	if err := head.Judge(now); err != nil {
+	if err := s.judge(head, now); err != nil {
 		return signed.Log{}, err
 	}
 	if err := s.frozen(head.Device); err != nil {
@@ -58,6 +56,18 @@ func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signe
 		return signed.Log{}, refused("log", signed.TooLarge, "the log of device %v would have %d bytes, more than %d", head.Device, size, signed.MaxLog)
 	}
 	return s.write(l, head, tree, records, now)
+}
+
+// judge checks a head once more: what is kept must not hang on a caller having opened it.
+func (s *Store) judge(head signed.Head, now time.Time) error {
+	again, err := signed.OpenHead(head.Raw, s.group)
+	if err != nil {
+		return err
+	}
+	if again.Device != head.Device || again.Size != head.Size || again.Root != head.Root || !again.Time.Equal(head.Time) {
+		return refused("head", signed.Disagrees, "the head of device %v is not what was signed", head.Device)
+	}
+	return head.Judge(now)
 }
 
 // grow verifies records as those that lead from l to head, and through the head that a damaged log remembers.
@@ -157,10 +167,7 @@ func (s *Store) writeRecords(k signed.Key, at int64, records [][]byte) (err erro
 func (s *Store) Dispute(head signed.Head, records [][]byte, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if head.Group != s.group {
-		return refused("head", signed.WrongGroup, "it belongs to the group %v, not %v", head.Group, s.group)
-	}
-	if err := head.Judge(now); err != nil {
+	if err := s.judge(head, now); err != nil {
 		return err
 	}
 	l := s.logs[head.Device]
@@ -225,7 +232,8 @@ func (s *Store) keepFork(f signed.Fork) error {
 	return nil
 }
 
-// AddFork takes evidence from a peer and freezes the device.
+// AddFork takes evidence from a peer and freezes the device. It refuses evidence against devices without a log here
+// (signed.Gap), which anyone can make any amount of.
 func (s *Store) AddFork(raw []byte) (signed.Fork, error) {
 	f, err := signed.OpenFork(raw, s.group)
 	if err != nil {
@@ -233,8 +241,8 @@ func (s *Store) AddFork(raw []byte) (signed.Fork, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.forks) >= maxDevices {
-		return signed.Fork{}, refused("fork", signed.TooLarge, "there is evidence against %d devices, and more is not kept", maxDevices)
+	if s.logs[f.Small.Device] == nil {
+		return signed.Fork{}, refused("fork", signed.Gap, "there is no log of device %v here", f.Small.Device)
 	}
 	return f, s.keepFork(f)
 }

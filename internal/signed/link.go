@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -28,7 +29,7 @@ type Link struct {
 }
 
 // LogValue keeps the secret of a link out of logs.
-func (l Link) LogValue() string { return linkScheme + l.Group.String() }
+func (l Link) LogValue() slog.Value { return slog.StringValue(linkScheme + l.Group.String()) }
 
 // ParseLink reads a link. Upper case is taken as lower, as QR codes and telephones give it; parameters that are
 // not known are passed over.

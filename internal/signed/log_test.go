@@ -359,3 +359,28 @@ func BenchmarkVerifyAndParse(b *testing.B) {
 		}
 	}
 }
+
+func FuzzFork(f *testing.F) {
+	_, gid := chain(f)
+	a, b := records(8), records(8)
+	b[3] = replace(b[3], "xxx", "xyx")
+	var hashes []signed.Hash
+	for _, r := range b {
+		hashes = append(hashes, signed.RecordHash(r))
+	}
+	fork, err := signed.NewFork(headOf(f, "dev", gid, a[:5], now), headOf(f, "dev", gid, b, now), hashes)
+	if err != nil {
+		f.Fatal(err)
+	}
+	raw, err := fork.Marshal()
+	f.Add(must(f, raw, err))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		got, err := signed.OpenFork(in, gid)
+		if err != nil {
+			return
+		}
+		if again, err := got.Marshal(); err != nil || !bytes.Equal(again, in) {
+			t.Fatalf("%q is evidence, and encodes to %q, %v", in, again, err)
+		}
+	})
+}
