@@ -79,6 +79,34 @@ func (l *Lab) Hub() *Host { return l.hosts[0] }
 // Down takes host i off the network; its programs go on.
 func (l *Lab) Down(i int) error { return ip("-n", l.hosts[i].NS, "link", "set", "eth0", "down") }
 
+// Up brings host i back, with the routes that went with its interface.
+func (l *Lab) Up(i int) error {
+	h := l.hosts[i]
+	for _, c := range []string{
+		"link set eth0 up",
+		"route replace default via " + l.hosts[0].IP,
+		"route replace 224.0.0.0/4 dev eth0",
+	} {
+		if err := ip(append([]string{"-n", h.NS}, strings.Fields(c)...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Move gives host i another address, as another network would. The old one is gone.
+func (l *Lab) Move(i int, addr string) error {
+	h := l.hosts[i]
+	if err := ip("-n", h.NS, "addr", "del", h.IP+"/24", "dev", "eth0"); err != nil {
+		return err
+	}
+	h.IP = addr
+	if err := ip("-n", h.NS, "addr", "add", addr+"/24", "dev", "eth0"); err != nil {
+		return err
+	}
+	return l.Up(i)
+}
+
 // Close ends every process that is left in the lab and removes its namespaces.
 func (l *Lab) Close() {
 	for _, h := range l.hosts {
