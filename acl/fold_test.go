@@ -393,6 +393,23 @@ func TestBrokenLogsStayAlone(t *testing.T) {
 	if _, _, err := s.MayPublish(key("carol1"), good, at(30), "x"); err != nil {
 		t.Errorf("what stands before the break: %v", err)
 	}
+	parts := w.parts()
+	for _, p := range parts {
+		p.Frozen = p.Device == key("carol1")
+	}
+	frozen, err := acl.Fold(w.roots, parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := frozen.Device(key("carol1")); !d.Frozen {
+		t.Error("a frozen device is not shown as one")
+	}
+	if _, ok := frozen.Device(key("nobody")); ok {
+		t.Error("there is a device of nobody")
+	}
+	if frozen.Root().Version != 1 {
+		t.Errorf("root: got version %d", frozen.Root().Version)
+	}
 	p := acl.NewPart(w.gid(), key("carol1"))
 	p.Add(signed.Log{Records: []signed.Record{{Index: 3}}})
 	if p.Broken == nil {
@@ -463,5 +480,18 @@ func TestWelcome(t *testing.T) {
 	}
 	if print(s) != before {
 		t.Error("asking has changed the state")
+	}
+}
+
+// TestProblemsAreBounded: a member cannot fill everybody's memory with complaints.
+func TestProblemsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.account(10, "carol", acl.Publisher)
+	w.device("carol1", 20, "carol")
+	for i := range 1500 {
+		w.sign("carol1", 30+int64(i), acl.NewLink{Box: []byte("x")})
+	}
+	if list, more := w.fold().Problems(); len(list) != 1000 || more != 500 {
+		t.Errorf("got %d and %d more, want 1000 and 500", len(list), more)
 	}
 }

@@ -159,3 +159,33 @@ func TestWhatAWriteLeftBehind(t *testing.T) {
 		t.Errorf("damaged evidence: got %v, forks %v", p, s.Forks())
 	}
 }
+
+// TestMixedFiles puts the files of one device in the place of another's.
+func TestMixedFiles(t *testing.T) {
+	s, dir := newStore(t)
+	extend(t, s, "dev", 0, 3)
+	extend(t, s, "other", 0, 2)
+	logs := filepath.Join(dir, "logs")
+	for _, ext := range []string{".rec", ".head"} {
+		b, err := os.ReadFile(filepath.Join(logs, key("other").String()+ext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(logs, key("dev").String()+ext), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = open(t, dir)
+	p := s.Problems()
+	if len(p) != 1 || !errors.Is(p[0].Err, signed.WrongDevice) || p[0].String() == "" {
+		t.Fatalf("problems: got %v, want the other device's head", p)
+	}
+	wantSize(t, s, "dev", 0, true)
+	wantSize(t, s, "other", 2, true)
+	if kept, err := os.ReadDir(filepath.Join(dir, "damaged")); err != nil || len(kept) != 2 {
+		t.Errorf("set aside: got %v, %v, want both files", kept, err)
+	}
+	if _, err := grouplog.Open(filepath.Join(logs, key("other").String()+".rec"), firstRoot(t).ID()); err == nil {
+		t.Error("a file in place of the folder: got nil, want an error")
+	}
+}
