@@ -31,7 +31,7 @@ func (e *BehindError) Error() string {
 // Compare holds the own log against the heads that peers have of it: one for each peer that has one. asked is how
 // many peers answered, those without one included, and must not be 0. Errors: a *BehindError; signed.Forked, when a
 // peer shows another history, with the device frozen from then on; signed.Gap where the own records are damaged.
-func (s *Store) Compare(k signed.Key, asked int, heads []signed.Head, now time.Time) (Compared, error) {
+func (s *Store) Compare(k signed.Key, asked int, heads []signed.Head) (Compared, error) {
 	if asked < 1 || asked < len(heads) {
 		return Compared{}, fault.Hint(fault.New(fault.Failed, "no member was asked for this device's log"),
 			"try again when a member is online; an admin at work offline says so")
@@ -43,7 +43,7 @@ func (s *Store) Compare(k signed.Key, asked int, heads []signed.Head, now time.T
 		return Compared{}, err
 	}
 	for _, h := range heads {
-		if err := s.judge(h, now); err != nil {
+		if err := s.opened(h); err != nil {
 			return Compared{}, err
 		}
 		if h.Device != k {

@@ -441,10 +441,10 @@ func TestRestoredDiskDoesNotFork(t *testing.T) {
 	theirs, _ := s.Head(key("dev"))
 
 	r := open(t, old)
-	if _, err := r.Compare(key("dev"), 0, nil, now.Add(time.Second)); err == nil || fault.HintOf(err) == "" {
+	if _, err := r.Compare(key("dev"), 0, nil); err == nil || fault.HintOf(err) == "" {
 		t.Errorf("nobody asked: got %v", err)
 	}
-	_, err := r.Compare(key("dev"), 3, []signed.Head{theirs}, now.Add(time.Second))
+	_, err := r.Compare(key("dev"), 3, []signed.Head{theirs})
 	var behind *grouplog.BehindError
 	if !errors.As(err, &behind) || behind.Head.Size != 6 || behind.Held != 3 {
 		t.Fatalf("got %v, want that it is behind", err)
@@ -456,7 +456,7 @@ func TestRestoredDiskDoesNotFork(t *testing.T) {
 	if _, err := r.Extend(behind.Head, slices.Collect(signed.Lines(lines)), now); err != nil {
 		t.Fatal(err)
 	}
-	c, err := r.Compare(key("dev"), 3, []signed.Head{theirs}, now.Add(time.Second))
+	c, err := r.Compare(key("dev"), 3, []signed.Head{theirs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -474,9 +474,9 @@ func TestRestoredDiskDoesNotFork(t *testing.T) {
 	if _, err := alone.Extend(head(t, "dev", append(recs(0, 3, "r"), recs(3, 7, "z")...), now), recs(3, 7, "z"), now); err != nil {
 		t.Fatal(err)
 	}
-	_, err = alone.Compare(key("dev"), 1, []signed.Head{mine}, now.Add(time.Second))
+	_, err = alone.Compare(key("dev"), 1, []signed.Head{mine})
 	wantReason(t, err, signed.Forked)
-	if _, err = alone.Compare(key("dev"), 1, []signed.Head{head(t, "eve", recs(0, 1, "r"), now)}, now.Add(time.Second)); err == nil {
+	if _, err = alone.Compare(key("dev"), 1, []signed.Head{head(t, "eve", recs(0, 1, "r"), now)}); err == nil {
 		t.Error("another device's head is taken for the own")
 	}
 }

@@ -58,8 +58,16 @@ func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signe
 	return s.write(l, head, tree, records, now)
 }
 
-// judge checks a head once more: what is kept must not hang on a caller having opened it.
+// judge checks a head once more, and its time.
 func (s *Store) judge(head signed.Head, now time.Time) error {
+	if err := s.opened(head); err != nil {
+		return err
+	}
+	return head.Judge(now)
+}
+
+// opened checks a head once more: what is kept must not hang on a caller having opened it.
+func (s *Store) opened(head signed.Head) error {
 	again, err := signed.OpenHead(head.Raw, s.group)
 	if err != nil {
 		return err
@@ -67,7 +75,7 @@ func (s *Store) judge(head signed.Head, now time.Time) error {
 	if again.Device != head.Device || again.Size != head.Size || again.Root != head.Root || !again.Time.Equal(head.Time) {
 		return refused("head", signed.Disagrees, "the head of device %v is not what was signed", head.Device)
 	}
-	return head.Judge(now)
+	return nil
 }
 
 // grow verifies records as those that lead from l to head, and through the head that a damaged log remembers.
