@@ -24,6 +24,7 @@ import (
 // dhtNode is our place in the DHT (BEP 5, BEP 32): one server a family.
 type dhtNode struct {
 	servers []*dht.Server
+	turns   *dhtTurns
 	file    string
 	log     *slog.Logger
 }
@@ -41,7 +42,7 @@ type savedNode struct {
 const dhtFileVersion = 1
 
 func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode, error) {
-	n := &dhtNode{file: s.DHTFile, log: s.Log}
+	n := &dhtNode{turns: newDHTTurns(time.Now()), file: s.DHTFile, log: s.Log}
 	quiet := alog.NewLogger("dht")
 	quiet.SetHandlers(alog.DiscardHandler)
 	for _, c := range conns {

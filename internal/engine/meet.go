@@ -53,6 +53,23 @@ func (t *Torrent) connectedTo() func(addr string) bool {
 // dhtSteps are the pauses between announces to the DHT; the last goes on for ever.
 var dhtSteps = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 15 * time.Minute}
 
+// complete says whether all of the torrent is here.
+func (t *Torrent) complete() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// count is how many torrents there are.
+func (e *Engine) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.torrents)
+}
+
 // announceOpenly keeps the DHT and the LAN told of a torrent that is not private. A magnet's torrent
 // may turn out to be private, and is then told no more.
 func (t *Torrent) announceOpenly(ctx context.Context) {
@@ -64,16 +81,18 @@ func (t *Torrent) announceOpenly(ctx context.Context) {
 		defer t.e.lan.remove(t)
 	}
 	for i := 0; t.e.dht != nil && !t.Private(); i++ {
+		turns := t.e.dht.turns
+		leave, err := turns.take(ctx, turns.urgentNow(t.complete(), i, time.Now()), t.e.count())
+		if err != nil {
+			return
+		}
 		for _, short := range t.shorts() {
 			t.e.dht.announce(ctx, short, t.e.Port(), func(addr string) {
 				t.book.add(addr, torrent.PeerSourceDhtGetPeers)
 			})
 		}
-		wait := dhtSteps[min(i, len(dhtSteps)-1)]
-		if t.hungry() {
-			wait = min(wait, time.Minute)
-		}
-		timer := time.NewTimer(wait)
+		leave()
+		timer := time.NewTimer(turns.next(i, t.hungry(), time.Now()))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

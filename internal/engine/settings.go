@@ -75,7 +75,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.DownloadRateLimiter = nil
 	// A fetch on a LAN finds its peers at once and should not wait for a token to dial them.
 	c.DialRateLimiter = rate.NewLimiter(50, 50)
-	// A hundred fetchers that meet at one origin are all served; each costs some 100 KB.
+	// A hundred fetchers that meet at one origin are all served; each costs some 300 KB.
 	c.EstablishedConnsPerTorrent = 128
 	// What is under way is hashed and written while it is still in the processor's cache: 5 % less processor
 	// time than 128 MiB, and a third of the memory. The piece that reaches the limit is still asked for, so
