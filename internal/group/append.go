@@ -39,6 +39,13 @@ func (g *Group) NobodyToAsk() error {
 	return nil
 }
 
+// MaySign says whether members were asked, or there is nobody to ask.
+func (g *Group) MaySign() bool {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	return g.ready
+}
+
 // ErrNotAsked is an Append before Asked.
 var ErrNotAsked = fault.Hint(errors.New("no member has been asked yet what it has of this machine's log"),
 	"try again when a member is online; if this home was not restored from a backup, --offline signs without")
@@ -322,4 +329,10 @@ func (g *Group) Leave() error {
 		return fmt.Errorf("leaving the group: %w", err)
 	}
 	return os.RemoveAll(gone)
+}
+
+// HasLog says whether this machine's device has ever signed anything.
+func (g *Group) HasLog() bool {
+	h, _ := g.log.Head(g.device.Public())
+	return h.Size > 0
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -199,6 +201,12 @@ func (g *Group) room(device signed.Key, records [][]byte) error {
 		return err
 	}
 	if _, vouched := g.state.Device(device); vouched || !over() {
+		return nil
+	}
+	// It may be a device of somebody whom the group knows.
+	p := acl.NewPart(g.link.Group, device)
+	p.Add(signed.ParseLog(device, 0, 0, slices.Values(records[:min(len(records), 1)]), g.now()))
+	if g.state.Welcome(p, g.now()) == nil {
 		return nil
 	}
 	return &signed.Refusal{What: "log", Reason: signed.Unsigned, Detail: fmt.Sprintf("nobody vouches for device %v, and there are too many such", device)}

@@ -30,8 +30,9 @@ type Options struct {
 	Rights func(r *http.Request) Rights
 	// Torrent gives the .torrent with a hash, to a peer that may Read; nil for one that is not held. May be nil.
 	Torrent func(hash signed.Hash) []byte
-	// Member is told of peers that handed in or asked for something, by their remote address. May be nil.
-	Member func(r *http.Request)
+	// Told is called after a peer has told all heads that it has, and none of them is news of the device self. May be nil.
+	Told func()
+	Self signed.Key
 }
 
 // Handler answers members.
@@ -64,9 +65,6 @@ func (h *Handler) may(right func(Rights) bool, call http.HandlerFunc) http.Handl
 		if !right(h.o.Rights(r)) {
 			http.Error(w, "not for you", http.StatusForbidden)
 			return
-		}
-		if h.o.Member != nil {
-			h.o.Member(r)
 		}
 		deadline(w, answerTime)
 		call(w, r)
@@ -203,6 +201,7 @@ func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
 	if have := int64(len(h.o.Vault.Roots(1))); in.Root > have {
 		out.Root = have + 1
 	}
+	behind := false
 	for _, raw := range in.Heads[:min(len(in.Heads), maxPushed)] {
 		head, err := signed.OpenHead([]byte(raw), h.o.Group)
 		if err != nil {
@@ -214,6 +213,10 @@ func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
 			continue // what is wrong with one device is no reason to miss the others
 		}
 		out.Want = append(out.Want, want{head.Device, from})
+		behind = behind || head.Device == h.o.Self
+	}
+	if h.o.Told != nil && in.All && len(in.Heads) <= maxPushed && !behind {
+		h.o.Told()
 	}
 	answer(w, out)
 }

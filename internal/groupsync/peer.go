@@ -145,7 +145,7 @@ func (p *Peer) Push(ctx context.Context) error {
 		return nil
 	}
 	heads := p.vault.Heads(p.pushed)
-	out := pushRequest{Root: int64(len(p.vault.Roots(1))), Heads: []string{}}
+	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: p.pushed == 0, Heads: []string{}}
 	byDevice := map[signed.Key]signed.Head{}
 	for _, h := range heads[:min(len(heads), maxPushed)] {
 		out.Heads = append(out.Heads, string(h.Raw))

@@ -129,6 +129,34 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// Who is told everything that a peer has knows whether its own log is the latest.
+func TestTold(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		have, peers int
+		want        bool
+	}{{"as much", 1, 1, true}, {"nothing of it", 1, 0, true}, {"more", 1, 2, false}} {
+		from, to := newShelf(group), newShelf(group)
+		self := newDevice(t, group)
+		other := newDevice(t, group)
+		other.into(from, 1)
+		if c.peers > 0 {
+			h, at, recs := self.write(1)
+			must(t, from.AddLog(t.Context(), h, at, recs))
+			must(t, to.AddLog(t.Context(), h, at, recs))
+		}
+		if c.peers > 1 {
+			self.into(from, 1)
+		}
+		told := 0
+		h := groupsync.NewHandler(groupsync.Options{Group: group, Vault: to, Rights: all, Self: self.key(), Told: func() { told++ }})
+		must(t, groupsync.NewPeer(client(addrOf(serve(t, h))), group, from).Push(t.Context()))
+		if told > 0 != c.want {
+			t.Errorf("a peer with %s: told %d times, want %v", c.name, told, c.want)
+		}
+	}
+}
+
 func TestRights(t *testing.T) {
 	from := newShelf(group)
 	must(t, from.AddRoots(t.Context(), [][]byte{[]byte("root 1")}))

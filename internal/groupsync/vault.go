@@ -47,7 +47,8 @@ type (
 		Heads  []string `json:"heads"`
 	}
 	pushRequest struct {
-		Root  int64    `json:"root"` // the sender's latest version
+		Root  int64    `json:"root"`          // the sender's latest version
+		All   bool     `json:"all,omitempty"` // Heads are all that the sender has
 		Heads []string `json:"heads"`
 	}
 	pushAnswer struct {
