@@ -34,12 +34,12 @@ type PublishRequest struct {
 	Output      string     `json:"output,omitempty"` // the .torrent to write, absolute; empty: none
 	Sums        string     `json:"sums,omitempty"`   // the SHA256SUMS to write, absolute; empty: none
 	NoSeed      bool       `json:"no_seed,omitempty"`
+	In          *InGroup   `json:"in,omitempty"`           // publish it into a group too
 	UntilCopies int        `json:"until_copies,omitempty"` // end, without error, when so many other machines hold every piece
 	Peers       []string   `json:"peers,omitempty"`        // host:port, tried for this torrent
 	Announce    []string   `json:"announce,omitempty"`     // trackers that are told, and not written into the torrent
 	Limits      Limits     `json:"limits"`
 	Policy      Policy     `json:"policy"`
-	In          *InGroup   `json:"in,omitempty"` // sign it into a group's catalog
 }
 
 // Published is a torrent that was made.
@@ -79,6 +79,23 @@ type FetchRequest struct {
 	Limits       Limits   `json:"limits"`
 	Policy       Policy   `json:"policy"` // with Seed
 	FromGroup
+
+	// Entry is what a group signed of the content, which the torrent has to agree with. A node fills it in when Ref is a
+	// name.
+	Entry  *SignedEntry `json:"entry,omitempty"`
+	Mirror string       `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
+}
+
+// SignedEntry is an entry of a group, as far as it says what a torrent has to be.
+type SignedEntry struct {
+	Ref      string `json:"ref"` // GROUP/NAME@VERSION
+	Account  string `json:"account"`
+	Content  string `json:"content"`
+	Size     int64  `json:"size"`
+	Files    int    `json:"files"`
+	Infohash string `json:"infohash,omitempty"`
+	Info     string `json:"info_sha256"`
+	Torrent  string `json:"torrent_sha256"`
 }
 
 // Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.

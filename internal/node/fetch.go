@@ -23,18 +23,29 @@ var errTimeout = errors.New("time is up")
 // Fetch brings the content of r.Ref into r.Dir and emits Event.Fetched when all of it is verified and in
 // place. With r.Seed it goes on seeding until ctx ends, which is then no error.
 func (n *Node) Fetch(ctx context.Context, r FetchRequest, on func(Event)) error {
-	ref, err := catalog.ParseRef(r.Ref)
+	ref, err := catalog.ParseRef(r.Ref, catalog.Named)
 	if err != nil {
+		return err
+	}
+	if err := checkFetch(r, ref); err != nil {
 		return err
 	}
 	if err := checkKeeping(r.Limits, r.Policy, r.Peers, r.Announce); err != nil {
 		return err
 	}
+	on, end := n.hear(on)
+	defer end()
+	if ref.Kind == catalog.Named {
+		if r, err = n.named(ctx, r, ref, on); err != nil {
+			return err
+		}
+		if ref, err = catalog.ParseRef(r.Ref); err != nil {
+			return err
+		}
+	}
 	if n.keeper != nil {
 		return n.keeper.fetch(ctx, r, ref, on)
 	}
-	on, end := n.hear(on)
-	defer end()
 	f := &fetch{n: n, r: r, ref: ref, on: on, begun: time.Now()}
 	defer f.close()
 	at, err := f.inTime(ctx)
@@ -44,6 +55,24 @@ func (n *Node) Fetch(ctx context.Context, r FetchRequest, on func(Event)) error 
 	return f.seed(ctx, at)
 }
 
+// checkFetch refuses what cannot be checked at the end before anything is fetched.
+func checkFetch(r FetchRequest, ref catalog.Ref) error {
+	if r.Receipt != "" && ref.Kind != catalog.Named && r.Entry == nil {
+		return fault.Hint(fault.New(fault.Usage, "--receipt is for what a group has signed"), "fetch it by its name, GROUP/NAME")
+	}
+	if len(r.Only) > 0 && (r.Receipt != "" || r.Sums != "") {
+		return fault.New(fault.Usage, "--only and --sums or --receipt contradict each other: those are about the whole")
+	}
+	if r.MinisignKey != "" && r.Sums == "" {
+		return fault.Hint(fault.New(fault.Usage, "--minisign-key without --sums"), "--sums FILE names the list that was signed; FILE.minisig is its signature")
+	}
+	if r.Sums != "" {
+		_, err := readSums(r.Sums, r.MinisignKey)
+		return err
+	}
+	return nil
+}
+
 // inTime is bring within the time that the request gives.
 func (f *fetch) inTime(ctx context.Context) (*located, error) {
 	if f.r.Timeout > 0 {
@@ -51,10 +80,14 @@ func (f *fetch) inTime(ctx context.Context) (*located, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, f.r.Timeout, errTimeout)
 		defer cancel()
 	}
-	at, err := f.bring(ctx)
+	at, from, err := f.bring(ctx)
+	if err == nil {
+		err = f.prove(ctx, at)
+	}
 	if err != nil {
 		return nil, f.explain(ctx, err)
 	}
+	f.fetched(from)
 	return at, nil
 }
 
@@ -88,34 +121,37 @@ type keeping struct {
 }
 
 // bring goes from the reference to files in place.
-func (f *fetch) bring(ctx context.Context) (*located, error) {
+func (f *fetch) bring(ctx context.Context) (at *located, from BytesFrom, err error) {
 	f.allow()
 	if err := f.learn(ctx); err != nil {
-		return nil, err
+		return nil, from, err
+	}
+	if f.r.Entry != nil {
+		if err := f.r.Entry.agree(f.meta); err != nil {
+			return nil, from, err
+		}
 	}
 	if f.keep.learned != nil {
 		if err := f.keep.learned(f.meta); err != nil {
-			return nil, err
+			return nil, from, err
 		}
 	}
-	var err error
 	f.plan, err = fetcher.NewPlan(f.meta, fetcher.Options{Dir: f.r.Dir, Only: f.r.Only, Select: f.ref.Select})
 	if err != nil {
-		return nil, err
+		return nil, from, err
 	}
 	// A target that is there already is checked, used if it is the content, and never written over.
 	h := &hashing{on: f.on, phase: "checking", name: f.meta.Name}
-	at, err := f.plan.Existing(ctx, h.progress)
+	at, err = f.plan.Existing(ctx, h.progress)
 	if err != nil {
-		return nil, err
+		return nil, from, err
 	}
 	if at != nil {
 		tell(f.on, "%s is there already, and is the content", f.plan.Target())
 		if err := f.plan.Tidy(); err != nil {
 			warn(f.on, "what an earlier attempt left in %s stays: %v", filepath.Join(f.r.Dir, ".p2pshare"), err)
 		}
-		f.fetched(BytesFrom{Reused: f.plan.WantedBytes()})
-		return at, nil
+		return at, BytesFrom{Reused: f.plan.WantedBytes()}, nil
 	}
 	return f.transfer(ctx)
 }
@@ -143,6 +179,9 @@ func (f *fetch) allow() {
 
 // learn gets the info, from the .torrent or from peers, and judges it.
 func (f *fetch) learn(ctx context.Context) error {
+	if f.meta == nil && f.r.Entry != nil {
+		f.meta = f.n.signedTorrent(f.r.Entry)
+	}
 	if f.meta != nil {
 		return nil
 	}
@@ -196,45 +235,42 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 }
 
 // transfer fetches what is missing into staging and moves it into place.
-func (f *fetch) transfer(ctx context.Context) (*located, error) {
+func (f *fetch) transfer(ctx context.Context) (at *located, from BytesFrom, err error) {
 	if f.keep.turn != nil {
 		end, err := f.keep.turn(ctx)
 		if err != nil {
-			return nil, err
+			return nil, from, err
 		}
 		defer end()
 	}
-	var err error
 	if f.stage, err = fetcher.Open(ctx, f.plan, f.n.log); err != nil {
-		return nil, err
+		return nil, from, err
 	}
 	h := &hashing{on: f.on, phase: "checking", name: f.meta.Name}
 	reused, err := f.stage.Resume(ctx, h.progress)
 	if err != nil {
-		return nil, err
+		return nil, from, err
 	}
 	total := f.plan.WantedBytes()
-	var from BytesFrom
 	if f.keep.room != nil {
 		if err := f.keep.room(f.r.Dir, total-reused); err != nil {
-			return nil, err
+			return nil, from, err
 		}
 	}
 	if reused < total || total == 0 {
 		if err := f.download(ctx, reused, total); err != nil {
-			return nil, err
+			return nil, from, err
 		}
 		s := f.t.Stats()
 		from = BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds}
 	}
 	from.Reused = min(reused, total)
 	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.meta.Name, Done: total, Total: total, From: from}})
-	at, err := f.stage.Finish(ctx)
+	at, err = f.stage.Finish(ctx)
 	if err != nil {
-		return nil, err
+		return nil, from, err
 	}
-	f.fetched(from)
-	return at, nil
+	return at, from, nil
 }
 
 func (f *fetch) download(ctx context.Context, reused, total int64) error {
@@ -335,11 +371,15 @@ func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int
 
 func (f *fetch) fetched(from BytesFrom) {
 	f.reused = from.Reused
+	entry := ""
+	if f.r.Entry != nil {
+		entry = f.r.Entry.Ref
+	}
 	v1, v2 := hashes(f.meta)
 	f.on(Event{Fetched: &Fetched{
 		Path: f.plan.Target(), Name: f.meta.Name, Size: f.plan.WantedBytes(), Files: f.plan.Files(),
 		Infohash: v1, InfohashV2: v2, BytesFrom: from,
-		Seconds: time.Since(f.begun).Seconds(), Verified: true,
+		Seconds: time.Since(f.begun).Seconds(), Verified: true, Entry: entry,
 	}})
 }
 

@@ -50,6 +50,9 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 		Kind: "fetch", Name: ref.DisplayName, Fetch: &r, Added: time.Now(),
 		Peers: r.Peers, Announce: r.Announce, Allow: hostsOf(r, ref), Limits: r.Limits, Policy: r.Policy,
 	}
+	if r.Entry != nil {
+		rec.Entry, rec.Info, rec.Mirror = r.Entry.Ref, r.Entry.Info, r.Mirror
+	}
 	if ref.V1 != nil {
 		rec.Infohash = ref.V1.HexString()
 	}

@@ -57,14 +57,15 @@ func (k *keeper) make(ctx context.Context, it *item, r PublishRequest) (err erro
 			k.forgetUnsaved(it, ctx)
 		}
 	}()
-	built, err := k.n.build(ctx, r, it.emit)
+	built, pub, err := k.n.makeTorrent(ctx, r, it.emit)
 	if err != nil {
 		return err
 	}
-	pub, err := k.n.writeOut(r, built)
-	if err != nil {
-		return err
+	k.mu.Lock()
+	if it.rec.Entry = pub.Entry; r.In != nil {
+		it.rec.Info = infoHash(built.Torrent).String()
 	}
+	k.mu.Unlock()
 	if err := k.confirm(it, built.Torrent, built.Bytes, built.Located); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -49,11 +50,14 @@ type Node struct {
 	engine    *engine.Engine // nil until a request needs the network
 	keeper    *keeper        // of a daemon; nil else
 	audiences map[*audience]bool
+
+	groupsMu sync.Mutex
+	groups   atomic.Pointer[groups] // nil until a request is about groups; a daemon's from the start
 }
 
 // Open opens the home and judges the settings. Without Daemon, nothing listens before a request needs it; with it, the
 // home is taken, or fault.InUse says who has it, and what it keeps is taken up.
-func Open(_ context.Context, o Options) (*Node, error) {
+func Open(ctx context.Context, o Options) (*Node, error) {
 	if err := checkNetwork(o.Network); err != nil {
 		return nil, err
 	}
@@ -79,6 +83,9 @@ func Open(_ context.Context, o Options) (*Node, error) {
 		return nil, errors.Join(err, k.close())
 	}
 	n.keeper = k
+	if err := n.startGroups(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
 	k.resume()
 	return n, nil
 }
@@ -88,6 +95,9 @@ func (n *Node) Close() error {
 	var err error
 	if n.keeper != nil {
 		err = n.keeper.close()
+	}
+	if s := n.groups.Load(); s != nil {
+		err = errors.Join(err, s.close())
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -131,7 +141,7 @@ func (n *Node) network() (*engine.Engine, error) {
 		NoLAN: o.NoLAN, NoUPnP: o.NoUPnP || loopback(o.ListenHost), UTP: o.UTP,
 		MaxUp: o.MaxUp, MaxDown: o.MaxDown,
 		HTTP: padless{redirects{n.guard.Client(), n.refused}}, Dial: n.dial, Judge: n.judge,
-		Version: n.opts.Version, Log: n.log,
+		TLS: n.takeTLS, Version: n.opts.Version, Log: n.log,
 	})
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

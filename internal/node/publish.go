@@ -30,11 +30,7 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 	}
 	on, end := n.hear(on)
 	defer end()
-	built, err := n.build(ctx, r, on)
-	if err != nil {
-		return err
-	}
-	pub, err := n.writeOut(r, built)
+	built, pub, err := n.makeTorrent(ctx, r, on)
 	if err != nil {
 		return err
 	}
@@ -53,6 +49,31 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 		return s.runUntil(ctx, r.UntilCopies, on)
 	}
 	return s.run(ctx, on)
+}
+
+// makeTorrent builds, writes what was asked for, and signs it into the group that was named.
+func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)) (*seeder.Built, *Published, error) {
+	var in *member
+	if r.In != nil {
+		var err error
+		if in, err = n.mayPublish(ctx, r, on); err != nil {
+			return nil, nil, err
+		}
+	}
+	built, err := n.build(ctx, r, on)
+	if err != nil {
+		return nil, nil, err
+	}
+	pub, err := n.writeOut(r, built)
+	if err != nil {
+		return nil, nil, err
+	}
+	if in != nil {
+		if pub.Entry, err = n.intoGroup(ctx, in, r, built, on); err != nil {
+			return nil, nil, err
+		}
+	}
+	return built, pub, nil
 }
 
 func (n *Node) checkPublish(r PublishRequest) error {
@@ -93,7 +114,7 @@ func (n *Node) build(ctx context.Context, r PublishRequest, on func(Event)) (*se
 	return seeder.Build(ctx, seeder.Options{
 		Path: r.Path, Name: r.Name, Format: seeder.Format(r.Format), PieceLength: r.PieceLength,
 		Private: r.Private, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
-		Comment: r.Comment, Sums: r.Sums != "", Progress: h.progress,
+		Comment: r.Comment, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
 	})
 }
 

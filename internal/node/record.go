@@ -46,6 +46,10 @@ type record struct {
 	Fetch  *FetchRequest `json:"fetch,omitempty"` // until it is done
 	Finish bool          `json:"finish,omitzero"` // a fetch that is done, and not to be seeded
 
+	Entry  string `json:"entry,omitempty"`  // GROUP/NAME@VERSION, of what a group signed
+	Info   string `json:"info,omitempty"`   // SHA-256 of the info, with Entry
+	Mirror string `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
+
 	Peers    []string  `json:"peers,omitempty"`
 	Announce []string  `json:"announce,omitempty"`
 	Allow    []string  `json:"allow,omitempty"` // URLs whose hosts the user named: they may be private addresses

@@ -1,0 +1,250 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/group"
+)
+
+// Catalog carries out what is asked of a group's catalog.
+func (n *Node) Catalog(ctx context.Context, r CatalogRequest, on func(Event)) (*CatalogAnswer, error) {
+	on, end := n.hear(on)
+	defer end()
+	s, err := n.openGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.get(r.Group)
+	if err != nil {
+		return nil, err
+	}
+	a := &CatalogAnswer{Entries: []Entry{}, Problems: []string{}}
+	switch {
+	case r.List != nil:
+		err = m.listEntries(*r.List, a)
+	case r.Show != nil:
+		err = m.showEntry(*r.Show, a)
+	case r.Verify != nil:
+		err = m.verifyAll(a)
+	case r.Export != nil:
+		if err = notOver(*r.Export); err == nil {
+			a.Devices, a.Records, err = m.WriteArchive(*r.Export)
+		}
+	case r.Import != nil:
+		var arc *group.Archive
+		if arc, err = group.ReadArchive(*r.Import); err == nil {
+			a.Records, err = arc.Into(ctx, m.Group)
+		}
+	case r.Drop != nil:
+		err = m.drop(ctx, *r.Drop, r.Offline, a, on)
+	default:
+		err = fault.New(fault.Usage, "nothing is asked of the catalog")
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.Group = m.info()
+	return a, nil
+}
+
+// notOver keeps an export from replacing anything but another export.
+func notOver(path string) error {
+	return replaceable(path, "export of a group", func([]byte) bool {
+		_, err := group.ReadArchive(path)
+		return err == nil
+	})
+}
+
+func (m *member) listEntries(l ListCatalog, a *CatalogAnswer) error {
+	ix, err := m.Index()
+	if err != nil {
+		return err
+	}
+	if l.Search != "" {
+		seen := map[string]bool{}
+		for _, e := range ix.Search(l.Search) {
+			if l.All || !seen[e.Name] {
+				a.Entries = append(a.Entries, m.entry(e, nil))
+			}
+			seen[e.Name] = true
+		}
+	} else {
+		for _, name := range ix.Names() {
+			for i, e := range name.Versions {
+				if i == 0 || l.All {
+					a.Entries = append(a.Entries, m.entry(e, nil))
+				}
+			}
+		}
+	}
+	problems, more := ix.Problems()
+	for _, p := range problems {
+		a.Problems = append(a.Problems, p.String())
+	}
+	if more > 0 {
+		a.Problems = append(a.Problems, fmt.Sprintf("and %d more", more))
+	}
+	return nil
+}
+
+func (m *member) showEntry(ref string, a *CatalogAnswer) error {
+	e, err := m.resolve(ref)
+	if err != nil {
+		return err
+	}
+	full, _, err := m.Share(e)
+	if err != nil {
+		return err
+	}
+	a.Entries = append(a.Entries, m.entry(e, full))
+	return nil
+}
+
+// resolve finds the entry of NAME[@VERSION].
+func (m *member) resolve(ref string) (*catalog.Entry, error) {
+	name, version, err := catalog.SplitName(ref)
+	if err != nil {
+		return nil, err
+	}
+	ix, err := m.Index()
+	if err != nil {
+		return nil, err
+	}
+	return ix.Resolve(name, version)
+}
+
+// entry is an entry as others see it; full has what an index leaves out, or is nil.
+func (m *member) entry(e *catalog.Entry, full *catalog.Share) Entry {
+	out := Entry{
+		Ref: m.Name() + "/" + e.Ref(), Name: e.Name, Version: e.Version, Content: e.Content, Size: e.Size, Files: e.Files,
+		Time: e.Published(), Until: e.Until, Note: e.Note, Account: e.Account, Device: e.Device.String(),
+		InfoSHA256: e.Info.String(), For: e.Read,
+	}
+	if e.V1 != nil {
+		out.Infohash = e.V1.HexString()
+	}
+	if full != nil {
+		out.WebSeeds = full.WebSeeds
+	}
+	out.Magnet = magnetOf(e, out.WebSeeds)
+	for _, o := range e.Also {
+		out.Others = append(out.Others, o.Account)
+	}
+	return out
+}
+
+// magnetOf is what any BitTorrent client fetches the entry by.
+func magnetOf(e *catalog.Entry, webSeeds []string) string {
+	v2 := metainfo.MagnetV2{DisplayName: e.Content}
+	if e.V1 != nil {
+		v2.InfoHash.Set(*e.V1)
+	} else {
+		v2.V2InfoHash.Set([sha256.Size]byte(e.Info))
+	}
+	if len(webSeeds) > 0 {
+		v2.Params = map[string][]string{"ws": webSeeds}
+	}
+	return v2.String()
+}
+
+// verifyAll reads and judges everything that is held again.
+func (m *member) verifyAll(a *CatalogAnswer) error {
+	for _, h := range m.AllHeads() {
+		l, err := m.Log(h.Device)
+		if err != nil {
+			a.Problems = append(a.Problems, err.Error())
+			continue
+		}
+		if l.Broken != nil {
+			a.Problems = append(a.Problems, l.Broken.Error())
+		}
+		a.Devices++
+		a.Records += int64(len(l.Records))
+	}
+	for _, p := range m.Group.Problems() {
+		a.Problems = append(a.Problems, p.String())
+	}
+	s, err := m.State()
+	if err != nil {
+		return err
+	}
+	problems, _ := s.Problems()
+	for _, p := range problems {
+		a.Problems = append(a.Problems, p.String())
+	}
+	ix, err := m.Index()
+	if err != nil {
+		return err
+	}
+	shares, _ := ix.Problems()
+	for _, p := range shares {
+		a.Problems = append(a.Problems, p.String())
+	}
+	a.Problems = append(a.Problems, m.warnings(s)...)
+	return nil
+}
+
+func (m *member) drop(ctx context.Context, ref string, offline bool, a *CatalogAnswer, on func(Event)) error {
+	if err := m.maySign(ctx, offline, on); err != nil {
+		return err
+	}
+	e, err := m.resolve(ref)
+	if err != nil {
+		return err
+	}
+	me, err := m.Account()
+	if err != nil {
+		return fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and drops nothing", m.Name()), "who published it can, or an admin")
+	}
+	if me.Name != e.Account && me.Role != "admin" {
+		return fault.Hint(fault.New(fault.Denied, "%q was published by %q", e.Ref(), e.Account), "%q can drop it, or an admin", e.Account)
+	}
+	a.Entries = append(a.Entries, m.entry(e, nil))
+	if err := m.Append(func(n int64) ([]byte, error) { return catalog.MarshalDrop(e.ID, n) }); err != nil {
+		return err
+	}
+	m.passOn(ctx, on)
+	return nil
+}
+
+// signedEntry is what a fetch by name holds the torrent against.
+func signedEntry(groupName string, e *catalog.Entry) *SignedEntry {
+	s := &SignedEntry{Ref: groupName + "/" + e.Ref(), Account: e.Account, Content: e.Content, Size: e.Size, Files: e.Files, Info: e.Info.String(), Torrent: e.Torrent.String()}
+	if e.V1 != nil {
+		s.Infohash = e.V1.HexString()
+	}
+	return s
+}
+
+// errNoTorrent is an entry of which no member has the .torrent: its info then comes from the swarm.
+var errNoTorrent = errors.New("no member has the torrent")
+
+// torrentOf gives the .torrent of an entry, from here or from a member.
+func (m *member) torrentOf(ctx context.Context, e *catalog.Entry) ([]byte, error) {
+	if b := m.torrentFile(e.Torrent); b != nil {
+		return b, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, memberWait)
+	defer cancel()
+	for _, nb := range m.crowd.Neighbours() {
+		b, err := m.askTorrent(ctx, nb.Addr, e)
+		if err == nil {
+			return b, m.keepTorrent(b)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errNoTorrent
+}
+
+// entryTime is when an entry was published, for the log.
+func entryTime(e *catalog.Entry) string { return e.Published().Format(time.RFC3339) }

@@ -1,0 +1,127 @@
+package node
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// maxHistory bounds the lines that are shown of a group's history: the latest.
+const maxHistory = 10_000
+
+// told is what the sentences of the history need of any record; what is in it was judged when it was folded.
+type told struct {
+	Acct  string   `json:"acct"`
+	Label string   `json:"label"`
+	Name  string   `json:"name"`
+	Role  string   `json:"role"`
+	Gone  bool     `json:"gone"`
+	ID    string   `json:"id"`
+	Deny  bool     `json:"deny"`
+	Who   []string `json:"who"`
+	May   string   `json:"may"`
+	Glob  string   `json:"glob"`
+	Open  *struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	} `json:"open"`
+}
+
+// history tells the group's records in the order of their times, those that do not count with the reason.
+func (m *member) history() ([]GroupLogRecord, error) {
+	s, err := m.State()
+	if err != nil {
+		return nil, err
+	}
+	ix, err := m.Index()
+	if err != nil {
+		return nil, err
+	}
+	type place struct {
+		device signed.Key
+		index  int64
+	}
+	void := map[place]string{}
+	problems, _ := s.Problems()
+	for _, p := range problems {
+		void[place{p.Device, p.Index}] = p.Reason
+	}
+	shares, _ := ix.Problems()
+	for _, p := range shares {
+		void[place{p.Device, p.Index}] = p.Reason
+	}
+	var out []GroupLogRecord
+	for v, raw := range m.Roots(1) {
+		r, err := signed.ParseRoot(raw)
+		if err != nil {
+			return nil, err
+		}
+		var admins []string
+		for _, a := range r.Admins {
+			admins = append(admins, a.Name)
+		}
+		out = append(out, GroupLogRecord{Time: r.Time, What: fmt.Sprintf("the owners signed version %d of the group: %d of %d owners sign, admins %s",
+			v+1, r.Need, len(r.Owners), strings.Join(admins, ", "))})
+	}
+	for _, h := range m.AllHeads() {
+		l, err := m.Group.Log(h.Device)
+		if err != nil {
+			return nil, err
+		}
+		account := ""
+		if d, ok := s.Device(h.Device); ok {
+			account = d.Account
+		}
+		for _, r := range l.Records {
+			out = append(out, GroupLogRecord{
+				Time: time.UnixMilli(r.N).UTC(), Account: account, Device: h.Device.String(),
+				What: sentence(r), Void: void[place{h.Device, r.Index}],
+			})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b GroupLogRecord) int { return a.Time.Compare(b.Time) })
+	return out[max(0, len(out)-maxHistory):], nil
+}
+
+func sentence(r signed.Record) string {
+	var t told
+	if err := json.Unmarshal(r.Raw, &t); err != nil {
+		return "a record of another kind (" + r.Op + ")"
+	}
+	switch r.Op {
+	case "hello":
+		return fmt.Sprintf("a device %q joined as %s", t.Label, t.Acct)
+	case "acct":
+		if t.Gone {
+			return "removed the account " + t.Name
+		}
+		if t.Role != "" {
+			return fmt.Sprintf("set the account %s, %s", t.Name, t.Role)
+		}
+		return "changed the account " + t.Name
+	case "rule":
+		if t.Gone {
+			return "took the rule " + t.ID + " away"
+		}
+		verb := "allow"
+		if t.Deny {
+			verb = "deny"
+		}
+		return fmt.Sprintf("set the rule %s: %s %s %s %s", t.ID, verb, strings.Join(t.Who, ","), t.May, t.Glob)
+	case "share":
+		if t.Open == nil {
+			return "shared something sealed"
+		}
+		if t.Open.Version == "" {
+			return "published " + t.Open.Name
+		}
+		return "published " + t.Open.Name + "@" + t.Open.Version
+	case "drop":
+		return "took back the entry with the ID " + t.ID
+	}
+	return "a record of another kind (" + r.Op + ")"
+}

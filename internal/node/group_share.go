@@ -1,0 +1,257 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/seeder"
+)
+
+// mayPublish refuses a publish into a group that the group would not count, before anything is hashed.
+func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event)) (*member, error) {
+	s, err := n.openGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.get(r.In.Group)
+	if err != nil {
+		return nil, err
+	}
+	name, version, err := catalog.SplitName(r.In.As)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case version == catalog.Latest || version == catalog.Stable:
+		return nil, fault.Hint(fault.New(fault.Usage, "--as %q: %q is not a version", r.In.As, version), "give a version such as 1.4.2")
+	case r.Private:
+		return nil, fault.Hint(fault.New(fault.Usage, "--private and --group contradict each other"), "content of a public group is open to everyone")
+	}
+	if err := m.maySign(ctx, r.In.Offline, on); err != nil {
+		return nil, err
+	}
+	me, err := m.Account()
+	if err != nil {
+		return nil, fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and cannot publish there", m.Name()),
+			"an admin adds an account with p2pshare group user add; join with its key")
+	}
+	st, err := m.State()
+	if err != nil {
+		return nil, err
+	}
+	path := name
+	if version != "" {
+		path += "/" + version
+	}
+	if d := st.Test(me.Name, acl.Publish, path, time.Now()); !d.Allowed {
+		return nil, fault.Hint(fault.New(fault.Denied, "%q may not publish %q in %q: %s", me.Name, r.In.As, m.Name(), d.Why), "an admin can change that: p2pshare group rule add")
+	}
+	return m, nil
+}
+
+// intoGroup signs a torrent into a group under its name, and gives how it is asked for.
+func (n *Node) intoGroup(ctx context.Context, m *member, r PublishRequest, b *seeder.Built, on func(Event)) (string, error) {
+	name, version, err := catalog.SplitName(r.In.As)
+	if err != nil {
+		return "", err
+	}
+	t := b.Torrent
+	s := catalog.Share{
+		ID: shareID(name, version), Name: name, Version: version, Content: t.Name, Time: time.Unix(time.Now().Unix(), 0).UTC(),
+		Size: t.Size, Files: len(t.Files), V1: t.V1, Info: infoHash(t), Torrent: signed.HashOf(b.Bytes),
+		Read: r.In.For, WebSeeds: r.WebSeeds, Note: r.In.Note,
+	}
+	if len(b.Sums) <= maxSignedSums {
+		for _, sum := range b.Sums {
+			s.Sums = append(s.Sums, signed.Hash(sum.SHA256))
+		}
+	}
+	if err := m.keepTorrent(b.Bytes); err != nil {
+		return "", err
+	}
+	if err := m.Append(s.Marshal); err != nil {
+		return "", err
+	}
+	m.passOn(ctx, on)
+	return m.Name() + "/" + s.Ref(), nil
+}
+
+// maxSignedSums is how many files' sums a share lists.
+const maxSignedSums = 10_000
+
+// shareID is the same for every publish of a name and version, so that the later takes the place of the earlier.
+func shareID(name, version string) string {
+	h := sha256.Sum256([]byte(name + "\x00" + version))
+	return fmt.Sprintf("%x", h[:12])
+}
+
+func infoHash(t *metafile.Torrent) signed.Hash {
+	if t.V2 != nil {
+		return signed.Hash(*t.V2)
+	}
+	return signed.HashOf(t.Meta.InfoBytes)
+}
+
+// named turns a fetch by name into one by infohash, with what the torrent has to agree with.
+func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on func(Event)) (FetchRequest, error) {
+	s, err := n.openGroups(ctx)
+	if err != nil {
+		return r, err
+	}
+	m, done, err := s.forFetch(ref)
+	if err != nil {
+		return r, err
+	}
+	defer done()
+	found, err := m.refresh(ctx, r.Peers, memberWait)
+	if err != nil {
+		return r, err
+	}
+	if !found && m.Ready() {
+		warn(on, "no member of %s was found within %v: this is what is known here", m.Name(), memberWait)
+	}
+	ix, err := m.Index()
+	if err != nil {
+		return r, err
+	}
+	e, err := ix.Resolve(ref.Name, ref.Version)
+	if err != nil {
+		return r, err
+	}
+	st, err := m.State()
+	if err != nil {
+		return r, err
+	}
+	for _, w := range m.warnings(st) {
+		warn(on, "%s: %s", m.Name(), w)
+	}
+	full, _, err := m.Share(e)
+	if err != nil {
+		return r, err
+	}
+	if _, err := m.torrentOf(ctx, e); err != nil && !errors.Is(err, errNoTorrent) {
+		return r, err
+	}
+	tell(on, "%s/%s, signed by %s on %s", m.Name(), e.Ref(), e.Account, e.Published().Format(time.DateOnly))
+	r.Ref = magnetOf(e, full.WebSeeds)
+	r.Entry = signedEntry(m.Name(), e)
+	// Members listen for both on one port.
+	for _, nb := range m.crowd.Neighbours() {
+		r.Peers = append(r.Peers, nb.Addr)
+	}
+	return r, nil
+}
+
+// forFetch finds the group of a reference. One that is named by its link and not joined is joined for the moment.
+func (s *groups) forFetch(ref catalog.Ref) (m *member, done func(), err error) {
+	if ref.Link == nil {
+		m, err = s.get(ref.Group)
+		return m, func() {}, err
+	}
+	if m, err := s.get(ref.Link.String()); err == nil {
+		return m, func() {}, nil
+	}
+	if ref.Link.Kind != signed.Public {
+		return nil, nil, fault.New(fault.Usage, "the link is of a private group, which this version cannot join")
+	}
+	dir, err := os.MkdirTemp(s.n.home.Dir(), ".visit-")
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := group.Join(dir, *ref.Link, group.Joined{Hints: ref.Link.Hints}, time.Now)
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	m = s.add(g)
+	return m, func() {
+		if err := errors.Join(s.leave(m), os.RemoveAll(dir)); err != nil {
+			s.n.log.Warn("leaving a group that was only visited", "error", err)
+		}
+	}, nil
+}
+
+// askTorrent asks one member for the .torrent of an entry.
+func (m *member) askTorrent(ctx context.Context, addr string, e *catalog.Entry) ([]byte, error) {
+	c := m.client(addr)
+	defer c.CloseIdleConnections()
+	return groupsync.NewPeer(c, m.ID(), m).Torrent(ctx, e.Torrent, maxTorrentBytes)
+}
+
+// maxTorrentBytes is metafile's limit of a .torrent.
+const maxTorrentBytes = 64 << 20
+
+// signedTorrent is the .torrent of a signed entry, if a group of this home has it.
+func (n *Node) signedTorrent(e *SignedEntry) *metafile.Torrent {
+	s := n.groups.Load()
+	h, err := signed.ParseHash(e.Torrent)
+	if s == nil || err != nil {
+		return nil
+	}
+	for _, m := range s.list() {
+		if b := m.torrentFile(h); b != nil {
+			if t, err := metafile.Decode(b); err == nil {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// agree refuses a torrent that is not what was signed.
+func (e *SignedEntry) agree(t *metafile.Torrent) error {
+	name, version, _ := strings.Cut(e.Ref, "@")
+	s := catalog.Share{Name: name, Version: version, Content: e.Content, Size: e.Size, Files: e.Files}
+	var err error
+	if s.Info, err = signed.ParseHash(e.Info); err != nil {
+		return fault.New(fault.Usage, "the entry's hash is malformed: %w", err)
+	}
+	if e.Infohash != "" {
+		s.V1 = new(metainfo.Hash)
+		if err := s.V1.FromHexString(e.Infohash); err != nil {
+			return fault.New(fault.Usage, "the entry's infohash is malformed: %w", err)
+		}
+	}
+	return s.CheckTorrent(e.Account, catalog.Facts{Name: t.Name, Size: t.Size, Files: len(t.Files), V1: t.V1, Info: infoHash(t)})
+}
+
+// setFollow settles what a daemon mirrors of a group.
+func (m *member) setFollow(f Follow) (*GroupAnswer, error) {
+	if f.Keep < 0 || f.Space < 0 {
+		return nil, fault.New(fault.Usage, "--keep and --space are not negative")
+	}
+	for _, g := range f.Match {
+		if !validGlob(g) {
+			return nil, fault.New(fault.Usage, "--match %q is no pattern", g)
+		}
+	}
+	var next *group.Follow
+	if !f.Stop {
+		if f.Dir == "" {
+			return nil, fault.Hint(fault.New(fault.Usage, "a mirror needs a folder"), "-o DIR names it")
+		}
+		next = &group.Follow{Keep: f.Keep, Space: f.Space, Match: slices.Clone(f.Match), Dir: f.Dir}
+	}
+	if err := m.Change(func(c *group.Settings) { c.Follow = next }); err != nil {
+		return nil, err
+	}
+	select {
+	case m.follow <- struct{}{}:
+	default:
+	}
+	return &GroupAnswer{Groups: []Group{m.info()}}, nil
+}

@@ -1,0 +1,442 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/groupnet"
+	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+const (
+	// groupsLock is held by who has the groups open.
+	groupsLock = "groups"
+	// groupsWait is how long a command waits for another to let go of them.
+	groupsWait = 10 * time.Second
+	// memberWait is how long a command waits for a member to be found: on a LAN it takes less than a second.
+	memberWait = 5 * time.Second
+	// passWait is how long a command waits until a member has what it signed.
+	passWait = 5 * time.Second
+	// heartbeat is how often an own head is signed anew, so that others see that it is fresh.
+	heartbeat = 24 * time.Hour
+	// keepEvery is how often days, heartbeats and peers are looked after.
+	keepEvery = 10 * time.Minute
+)
+
+// groups are the groups of a home, and their connections.
+type groups struct {
+	n      *Node
+	lock   *state.Lock
+	server *groupnet.Server
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu  sync.Mutex
+	all map[signed.GroupID]*member
+	bad map[string]error // folders that could not be opened
+}
+
+// member is this machine in one group.
+type member struct {
+	*group.Group
+	s     *groups
+	crowd *groupsync.Crowd
+	sync  *groupsync.Handler
+
+	cancel context.CancelFunc // of what runs for it; nil: it is not online
+	since  time.Time          // when it went online
+	wg     sync.WaitGroup
+	follow chan struct{} // says that what to mirror may have changed
+}
+
+// openGroups opens the groups of the home, once. It waits a little for another process that has them.
+func (n *Node) openGroups(ctx context.Context) (*groups, error) {
+	n.groupsMu.Lock()
+	defer n.groupsMu.Unlock()
+	if s := n.groups.Load(); s != nil {
+		return s, nil
+	}
+	lock, err := n.lockGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &groups{n: n, lock: lock, all: map[signed.GroupID]*member{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.server = groupnet.NewServer(s.find, n.log)
+	list, bad, err := group.List(n.home.Path("groups"), time.Now)
+	if err != nil {
+		s.cancel()
+		return nil, errors.Join(err, s.server.Close(), lock.Unlock())
+	}
+	s.bad = bad
+	for dir, err := range bad {
+		n.log.Error("a group cannot be opened", "folder", dir, "error", err)
+	}
+	for _, g := range list {
+		s.add(g)
+	}
+	n.groups.Store(s)
+	return s, nil
+}
+
+func (n *Node) lockGroups(ctx context.Context) (*state.Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, groupsWait)
+	defer cancel()
+	for {
+		lock, err := n.home.TryLock(groupsLock)
+		if fault.KindOf(err) != fault.InUse {
+			return lock, err
+		}
+		timer := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, err
+		}
+	}
+}
+
+// startGroups has a daemon keep up with every group of its home.
+func (n *Node) startGroups(ctx context.Context) error {
+	s, err := n.openGroups(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.list() {
+		if err := m.online(nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ends what runs for the groups.
+func (s *groups) close() error {
+	s.mu.Lock()
+	all := make([]*member, 0, len(s.all))
+	for _, m := range s.all {
+		all = append(all, m)
+	}
+	s.mu.Unlock()
+	s.cancel()
+	for _, m := range all {
+		m.offline()
+	}
+	s.wg.Wait()
+	return errors.Join(s.server.Close(), s.lock.Unlock())
+}
+
+func (s *groups) add(g *group.Group) *member {
+	m := &member{Group: g, s: s, follow: make(chan struct{}, 1)}
+	m.sync = groupsync.NewHandler(groupsync.Options{
+		Group: g.ID(), Vault: g,
+		// A public group is read by anyone, and takes what its signatures vouch for from anyone.
+		Rights:  func(*http.Request) groupsync.Rights { return groupsync.Rights{Root: true, Read: true, Push: true} },
+		Torrent: func(h signed.Hash) []byte { return m.torrentFile(h) },
+		// Members whom nobody can dial come to us: what they have of our log they say then.
+		Self: g.Device().Public(),
+		Told: func() {
+			if err := m.met(); err != nil {
+				s.n.log.Warn("this machine cannot sign in a group", "group", m.Name(), "error", err)
+			}
+		},
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[g.ID()] = m
+	return m
+}
+
+// get finds a group by its local name, ID or link.
+func (s *groups) get(name string) (*member, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.all {
+		if m.Name() == name || m.ID().String() == name {
+			return m, nil
+		}
+	}
+	if link, err := signed.ParseLink(name); err == nil {
+		if m := s.all[link.Group]; m != nil {
+			return m, nil
+		}
+	}
+	return nil, fault.Hint(fault.New(fault.NotFound, "this home is in no group called %q", name), "p2pshare group list shows those it is in; group join LINK joins one")
+}
+
+// list gives all groups by name.
+func (s *groups) list() []*member {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*member, 0, len(s.all))
+	for _, m := range s.all {
+		out = append(out, m)
+	}
+	slices.SortFunc(out, func(a, b *member) int { return strings.Compare(a.Name(), b.Name()) })
+	return out
+}
+
+// freeName refuses a local name that another group has.
+func (s *groups) freeName(name string) error {
+	if err := signed.CheckName(name); err != nil {
+		return fault.Hint(fault.New(fault.Usage, "%q cannot be a group's name here: %w", name, err), "use a to z, digits, dot, dash and underscore, up to 32")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.all {
+		if m.Name() == name {
+			return fault.Hint(fault.New(fault.Usage, "another group is called %q here", name), "give this one a local name with --as NAME")
+		}
+	}
+	return nil
+}
+
+// find gives the server the group of a name of yesterday, today or tomorrow.
+func (s *groups) find(serverName string) *groupnet.Group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	day := signed.DayOf(time.Now())
+	for _, m := range s.all {
+		for d := day - 1; d <= day+1; d++ {
+			if m.Link().ServerName(d) == serverName {
+				return &groupnet.Group{Identity: m.Device(), Admit: func(signed.Key, string) error { return nil }, Sync: m.sync}
+			}
+		}
+	}
+	return nil
+}
+
+// takeTLS is given the connections to the engine's port.
+func (n *Node) takeTLS(c net.Conn) {
+	s := n.groups.Load()
+	if s == nil {
+		c.Close()
+		return
+	}
+	s.server.Take(s.ctx, c)
+}
+
+// online starts to keep up with the members, if that is not so already.
+func (m *member) online(peers []string) error {
+	e, err := m.s.n.network()
+	if err != nil {
+		return err
+	}
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
+	if m.cancel == nil {
+		ctx, cancel := context.WithCancel(m.s.ctx)
+		m.cancel, m.since = cancel, time.Now()
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log})
+		m.wg.Go(func() { m.crowd.Run(ctx) })
+		m.wg.Go(func() { m.keep(ctx, e) })
+		if m.s.n.keeper != nil {
+			m.wg.Go(func() { m.mirror(ctx) })
+		}
+	}
+	for _, a := range slices.Concat(peers, m.Link().Hints, m.s.n.opts.Network.Peers) {
+		m.crowd.Heard(a, true)
+	}
+	for _, a := range m.Settings().Peers {
+		m.crowd.Heard(a, false)
+	}
+	return nil
+}
+
+// offline ends what runs for a group, and waits for it.
+func (m *member) offline() {
+	m.s.mu.Lock()
+	cancel := m.cancel
+	m.s.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	m.wg.Wait()
+}
+
+// client reaches a member at an address, as this machine's device.
+func (m *member) client(addr string) *http.Client {
+	return groupnet.Client(&net.Dialer{KeepAlive: -1}, groupnet.Member{
+		Addr: addr, ServerName: m.Link().ServerName(signed.DayOf(time.Now())), Identity: m.Device(),
+		Accept: func(k signed.Key) error {
+			if k == m.Device().Public() {
+				return &groupsync.PeerError{Err: errors.New("it is this machine")}
+			}
+			return nil
+		},
+	})
+}
+
+// keep is at the meeting of the day, looks at those of its neighbours, and does what is to be done now and then.
+func (m *member) keep(ctx context.Context, e *engine.Engine) {
+	day := int64(-1)
+	var meetings []*engine.Meeting
+	leave := func() {
+		for _, mt := range meetings {
+			mt.Close()
+		}
+		meetings = nil
+	}
+	defer leave()
+	defer m.savePeers()
+	m.wg.Go(func() { m.firstWords(ctx) })
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		if today := signed.DayOf(time.Now()); today != day {
+			leave()
+			day = today
+			for d := day - 1; d <= day+1; d++ {
+				meetings = append(meetings, e.Meet(engine.MeetingOptions{
+					Place: m.Link().Rendezvous(d), Silent: d != day,
+					Found: func(addr string) { m.crowd.Heard(addr, false) },
+				}))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		m.savePeers()
+		if err := m.Refresh(heartbeat); err != nil && !errors.Is(err, group.ErrNotAsked) {
+			m.s.n.log.Warn("signing the head of a group anew", "group", m.Name(), "error", err)
+		}
+	}
+}
+
+// firstWords notes what the first member's answer means: from then on this machine may sign.
+func (m *member) firstWords(ctx context.Context) {
+	if m.crowd.UpToDate(ctx) != nil {
+		return
+	}
+	if err := m.met(); err != nil {
+		m.s.n.log.Warn("this machine cannot sign in a group", "group", m.Name(), "error", err)
+	}
+	if err := m.Refresh(heartbeat); err != nil {
+		m.s.n.log.Debug("signing the head of a group anew", "group", m.Name(), "error", err)
+	}
+}
+
+// met notes that a member has given everything it has.
+func (m *member) met() error {
+	s, err := m.State()
+	if err != nil {
+		return err
+	}
+	// A group that was joined by its link alone is called what its owners call it, if nobody else is.
+	title := strings.ToLower(s.Root().Name)
+	named := m.Name() != m.ID().String() || m.s.freeName(title) != nil
+	if !m.Settings().Met || !named {
+		err = m.Change(func(c *group.Settings) {
+			if c.Met = true; !named {
+				c.Name = title
+			}
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return m.Asked(1)
+}
+
+func (m *member) savePeers() {
+	var addrs []string
+	for _, p := range m.crowd.Neighbours() {
+		addrs = append(addrs, p.Addr)
+	}
+	if len(addrs) == 0 {
+		return
+	}
+	if err := m.Change(func(c *group.Settings) { c.Peers = addrs }); err != nil && !errors.Is(err, os.ErrNotExist) {
+		m.s.n.log.Warn("keeping the addresses of members", "group", m.Name(), "error", err)
+	}
+}
+
+// refresh brings a group up to date with its members, for a while; what is here already is used if none is found. It
+// says whether one was.
+func (m *member) refresh(ctx context.Context, peers []string, wait time.Duration) (bool, error) {
+	if err := m.online(peers); err != nil {
+		return false, err
+	}
+	m.s.mu.Lock()
+	until := m.since.Add(wait)
+	m.s.mu.Unlock()
+	if len(peers) > 0 {
+		until = time.Now().Add(wait)
+	}
+	// Who has been online for longer than that has looked in vain.
+	limited, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	err := m.crowd.UpToDate(limited)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return err == nil, nil
+}
+
+// maySign makes sure that this machine may sign: members were asked, or nobody was ever met, or the user says so.
+func (m *member) maySign(ctx context.Context, offline bool, on func(Event)) error {
+	found, err := m.refresh(ctx, nil, memberWait)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return m.met()
+	case m.MaySign():
+		return nil
+	case offline || !m.Settings().Met:
+		return m.NobodyToAsk()
+	}
+	warn(on, "no member of %s was found within %v", m.Name(), memberWait)
+	return group.ErrNotAsked
+}
+
+// passOn waits until a member has what was signed here, and says if none is there to have it.
+func (m *member) passOn(ctx context.Context, on func(Event)) {
+	if m.s.n.keeper != nil {
+		return // it goes out by itself
+	}
+	limited, cancel := context.WithTimeout(ctx, passWait)
+	defer cancel()
+	if m.crowd.PassedOn(limited) == nil {
+		return
+	}
+	tell(on, "no member of %s is online; it goes out when this machine and another are (p2pshare daemon keeps this one there)", m.Name())
+}
+
+// torrentFile gives a .torrent that was published or fetched here.
+func (m *member) torrentFile(h signed.Hash) []byte {
+	b, err := os.ReadFile(m.torrentPath(h))
+	if err != nil || signed.HashOf(b) != h {
+		return nil
+	}
+	return b
+}
+
+func (m *member) torrentPath(h signed.Hash) string {
+	return fmt.Sprintf("%s/torrents/%v.torrent", m.Dir(), h)
+}
+
+func (m *member) keepTorrent(b []byte) error {
+	if err := os.MkdirAll(m.Dir()+"/torrents", 0o700); err != nil {
+		return err
+	}
+	return state.WriteFile(m.torrentPath(signed.HashOf(b)), b, 0o600)
+}
