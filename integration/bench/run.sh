@@ -36,3 +36,12 @@ echo; echo "## twelve fetchers on shaped links (swarm.py)"
 
 echo; echo "## time to the first bytes on a LAN (first_byte.py)"
 "$python" "$here/first_byte.py" --p2pshare "$bin" --runs 20
+
+echo; echo "## what a daemon adds to a transfer (daemon_transfer.py)"
+"$python" "$here/daemon_transfer.py" "$work/release" --p2pshare "$bin" --runs 5
+
+echo; echo "## a thousand shares that nobody fetches (daemon_idle.py)"
+"$python" "$here/daemon_idle.py" --p2pshare "$bin"
+
+echo; echo "## a share of 100,000 small files (many_files.py)"
+"$python" "$here/many_files.py" --p2pshare "$bin"
