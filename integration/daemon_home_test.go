@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -225,7 +224,7 @@ func TestManyRequests(t *testing.T) {
 	var (
 		all      sync.WaitGroup
 		answered atomic.Int64
-		busy     atomic.Int64
+		again    atomic.Int64
 		gate     = make(chan struct{})
 		most     atomic.Int64
 	)
@@ -244,8 +243,10 @@ func TestManyRequests(t *testing.T) {
 				case err == nil:
 					answered.Add(1)
 					return
-				case errors.As(err, &no) && strings.Contains(no.Text, "busy"), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EMFILE):
-					busy.Add(1)
+				case errors.As(err, &no) && strings.Contains(no.Text, "busy"), client.Gone(err) && d.Running():
+					// Told to come again, no room in the queue of the socket, or so starved in this process that its
+					// connection was given up: it asks again, as the commands do.
+					again.Add(1)
 					pause(ctx)
 				default:
 					t.Errorf("request %d: %v", i, err)
@@ -260,7 +261,7 @@ func TestManyRequests(t *testing.T) {
 		<-time.After(20 * time.Millisecond)
 	}
 	all.Wait()
-	t.Logf("%d answered, %d told to come again, at most %d descriptors", answered.Load(), busy.Load(), most.Load())
+	t.Logf("%d answered, %d asked again, at most %d descriptors", answered.Load(), again.Load(), most.Load())
 	if n := answered.Load(); n != requests {
 		t.Errorf("%d of %d requests were answered", n, requests)
 	}
