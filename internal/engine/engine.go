@@ -14,6 +14,7 @@ import (
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
+	"github.com/anacrolix/torrent/types/infohash"
 )
 
 // ErrClosed is returned by calls on an engine or torrent that has been closed.
@@ -39,7 +40,7 @@ type Engine struct {
 	torrents map[*Torrent]struct{}
 	meetings map[*Meeting]struct{}
 
-	byShort   map[torrent.InfoHash]*Torrent
+	byShort   map[infohash.T]*Torrent
 	byTorrent map[*torrent.Torrent]*Torrent
 	unclaimed map[string][]*shapedConn // connections before their handshake, by remote address
 	holders   map[*torrent.PeerConn]*holder
@@ -60,7 +61,7 @@ func New(s Settings) (*Engine, error) {
 		torrents: map[*Torrent]struct{}{},
 		meetings: map[*Meeting]struct{}{},
 
-		byShort:   map[torrent.InfoHash]*Torrent{},
+		byShort:   map[infohash.T]*Torrent{},
 		byTorrent: map[*torrent.Torrent]*Torrent{},
 		unclaimed: map[string][]*shapedConn{},
 		holders:   map[*torrent.PeerConn]*holder{},

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/anacrolix/torrent"
+	"github.com/anacrolix/torrent/types/infohash"
 )
 
 const (
@@ -50,7 +51,7 @@ func (e *Engine) shape(nc net.Conn) net.Conn {
 
 // claim tells the connection of a handshake which torrent it is about. Two to one address that shake hands at the
 // same moment may be taken for each other, which only mixes up whose limit counts.
-func (e *Engine) claim(pc *torrent.PeerConn, hash torrent.InfoHash) {
+func (e *Engine) claim(pc *torrent.PeerConn, hash infohash.T) {
 	key := pc.RemoteAddr.String()
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
@@ -305,9 +304,3 @@ func errGoing(it *item) error {
 }
 
 var errEnding = fault.Hint(errors.New("the daemon is ending"), "what it keeps goes on when it is started again")
-
-// isGone says whether err is about a file that is not there.
-func isGone(err error) bool {
-	var changed *content.ChangedError
-	return errors.As(err, &changed) && changed.Gone
-}

@@ -1,0 +1,113 @@
+package node
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+// changeOwners signs the next root. If others have to sign it too, it goes into the draft for them.
+func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
+	s, err := m.State()
+	if err != nil {
+		return err
+	}
+	owner, ok := m.Owner()
+	if !ok {
+		return fault.Hint(fault.New(fault.Denied, "this home holds no owner key of %q", m.Name()), "use the machine on which the group was made")
+	}
+	var raw []byte
+	next := owner
+	if r.Draft != "" {
+		raw, err = os.ReadFile(r.Draft)
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	if raw != nil {
+		raw, err = signed.AddSignature(raw, owner)
+	} else {
+		if r.Rotate {
+			if next, err = group.NewSecret(); err != nil {
+				return err
+			}
+		}
+		raw, err = m.nextRoot(r, owner, next)
+	}
+	if err != nil {
+		return err
+	}
+	missing := s.Root().Need - signatures(raw, s.Root().Owners)
+	if missing > 0 {
+		if r.Draft == "" {
+			return fault.Hint(fault.New(fault.Denied, "%d more owners have to sign", missing), "--draft FILE writes what they are to sign")
+		}
+		a.Wrote, a.Missing = r.Draft, missing
+		return state.WriteFile(r.Draft, raw, 0o600)
+	}
+	if r.Rotate && next.Public() != owner.Public() {
+		// The new key is there before the root that needs it.
+		if err := m.SetOwner(next); err != nil {
+			return err
+		}
+	}
+	if err := m.AddRoot(raw); err != nil {
+		return errors.Join(err, m.SetOwner(owner))
+	}
+	return nil
+}
+
+func (m *member) nextRoot(r ChangeOwners, owner, next signed.Secret) ([]byte, error) {
+	raw, _, err := m.NextRoot(func(root *signed.Root) error {
+		root.Owners = slices.Clone(root.Owners)
+		if r.Rotate {
+			i := slices.Index(root.Owners, owner.Public())
+			if i < 0 {
+				return fault.New(fault.Denied, "the owner key that is held here is none of the group's any more")
+			}
+			root.Owners[i] = next.Public()
+		}
+		for _, text := range r.Add {
+			k, err := signed.ParseKey(text)
+			if err != nil {
+				return fault.New(fault.Usage, "%q is no key: %w", text, err)
+			}
+			root.Owners = append(root.Owners, k)
+		}
+		for _, text := range r.Remove {
+			i := slices.IndexFunc(root.Owners, func(k signed.Key) bool { return k.String() == text })
+			if i < 0 {
+				return fault.New(fault.NotFound, "%q is no owner", text)
+			}
+			root.Owners = slices.Delete(root.Owners, i, i+1)
+		}
+		if r.Need > 0 {
+			root.Need = r.Need
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.Rotate {
+		return signed.AddSignature(raw, next)
+	}
+	return raw, nil
+}
+
+// signatures counts the owners of now who have signed a note: a line of each names the key. Whether they are good, the next
+// root is judged by.
+func signatures(raw []byte, owners []signed.Key) (n int) {
+	for _, k := range owners {
+		if strings.Contains(string(raw), "— p2pshare/v1/owner/"+k.String()+" ") {
+			n++
+		}
+	}
+	return n
+}

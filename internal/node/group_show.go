@@ -1,0 +1,140 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// info says how the group stands, as far as it is known.
+func (m *member) info() Group {
+	c := m.Settings()
+	out := Group{
+		Name: c.Name, Title: c.Name, ID: m.ID().String(), Kind: string(m.Link().Kind), Device: m.Device().Public().String(), Warnings: []string{},
+	}
+	if o, ok := m.Owner(); ok {
+		out.Owner = o.Public().String()
+	}
+	if f := c.Follow; f != nil {
+		out.Follow = &Follow{Keep: f.Keep, Space: f.Space, Match: f.Match, Dir: f.Dir}
+	}
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd != nil {
+		for _, nb := range crowd.Neighbours() {
+			if nb.Now {
+				out.Members++
+			}
+		}
+	}
+	s, err := m.State()
+	if err != nil {
+		out.Warnings = append(out.Warnings, err.Error())
+		return out
+	}
+	root := s.Root()
+	out.Title, out.Version, out.Owners, out.Need = root.Name, root.Version, len(root.Owners), root.Need
+	for _, a := range s.Accounts() {
+		if !a.Gone {
+			out.Accounts++
+		}
+	}
+	out.Devices = len(s.Devices())
+	if a, err := s.Admit(m.Device().Public(), time.Now()); err == nil {
+		out.Account, out.Role = a.Name, string(a.Role)
+	}
+	if ix, err := m.Index(); err == nil {
+		out.Entries = ix.Len()
+	}
+	out.Age = s.Age(m.headTimes(), time.Now()).String()
+	out.Warnings = append(out.Warnings, m.warnings(s)...)
+	return out
+}
+
+func (m *member) headTimes() map[signed.Key]time.Time {
+	out := map[signed.Key]time.Time{}
+	for _, h := range m.AllHeads() {
+		out[h.Device] = h.Time
+	}
+	return out
+}
+
+// warnings are what a reader should know before trusting the catalog.
+func (m *member) warnings(s *acl.State) (out []string) {
+	if age := s.Age(m.headTimes(), time.Now()); age == signed.Stale {
+		out = append(out, fmt.Sprintf("no admin was heard of for more than %d hours: what was removed or replaced since may still be shown", s.Root().Stale))
+	}
+	for _, f := range m.Forks() {
+		who := ""
+		if d, ok := s.Device(f.Small.Device); ok {
+			who = fmt.Sprintf(" of %q", d.Account)
+		}
+		out = append(out, fmt.Sprintf("the device %v%s has signed two histories, and nothing new of it counts", f.Small.Device, who))
+	}
+	for _, d := range s.Devices() {
+		if d.Broken != nil {
+			out = append(out, fmt.Sprintf("the log of a device of %q is broken: %v", d.Account, d.Broken))
+		}
+	}
+	for _, p := range m.Problems() {
+		out = append(out, "set aside: "+p.String())
+	}
+	return out
+}
+
+func (m *member) show() (*GroupAnswer, error) {
+	s, err := m.State()
+	if err != nil {
+		return nil, err
+	}
+	a := &GroupAnswer{Groups: []Group{m.info()}, Accounts: []GroupAccount{}, Devices: []GroupDevice{}, Rules: []GroupRule{}}
+	for _, x := range s.Accounts() {
+		a.Accounts = append(a.Accounts, GroupAccount{Name: x.Name, Role: string(x.Role), Teams: x.Teams, Until: x.Until, Gone: x.Gone})
+	}
+	seen := m.headTimes()
+	for _, d := range s.Devices() {
+		g := GroupDevice{Key: d.Key.String(), Account: d.Account, Label: d.Label, Since: time.UnixMilli(d.Since), Seen: seen[d.Key], Records: d.Size}
+		switch {
+		case d.Removed():
+			g.Problem = "removed"
+		case d.Frozen:
+			g.Problem = "frozen: it has signed two histories"
+		case d.Broken != nil:
+			g.Problem = d.Broken.Error()
+		}
+		a.Devices = append(a.Devices, g)
+	}
+	for _, r := range s.Rules() {
+		g := GroupRule{ID: r.ID, Rule: r.String()}
+		for _, x := range s.Accounts() {
+			if !x.Gone && r.Names(&x) {
+				g.Matches = append(g.Matches, x.Name)
+			}
+		}
+		a.Rules = append(a.Rules, g)
+	}
+	return a, nil
+}
+
+func (m *member) testRule(r TestRule) (*GroupDecision, error) {
+	s, err := m.State()
+	if err != nil {
+		return nil, err
+	}
+	if r.Right != string(acl.Read) && r.Right != string(acl.Publish) {
+		return nil, fault.New(fault.Usage, "%q is neither read nor publish", r.Right)
+	}
+	if _, ok := s.Account(r.User); !ok {
+		return nil, fault.New(fault.NotFound, "%q has no account %q", m.Name(), r.User)
+	}
+	d := s.Test(r.User, acl.Right(r.Right), r.Path, time.Now())
+	out := &GroupDecision{Allowed: d.Allowed, Why: d.Why}
+	if d.Rule != nil {
+		out.Rule = d.Rule.ID
+	}
+	return out, nil
+}
