@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/content"
@@ -261,7 +262,7 @@ func (s *Stage) checkSpace() error {
 	}
 	if need > 0 && uint64(need) > free {
 		return fault.Hint(
-			fault.New(fault.Failed, "%q needs %d bytes more in %q, and %d are free", s.t.Name, need, s.plan.dir, free),
+			fault.New(fault.Failed, "%q needs %d bytes more in %q, and %d are free: %w", s.t.Name, need, s.plan.dir, free, syscall.ENOSPC),
 			"make room, or choose another folder with -o")
 	}
 	return nil

@@ -70,9 +70,10 @@ func (r *record) describe(m *metafile.Torrent) {
 
 // counters are what a share did, over all runs.
 type counters struct {
-	Up, Down int64   // bytes of payload
-	Bad      int64   // pieces
-	Seconds  float64 // of seeding
+	Up      int64   `json:"up"` // bytes of payload
+	Down    int64   `json:"down"`
+	Bad     int64   `json:"bad"`     // pieces
+	Seconds float64 `json:"seconds"` // of seeding
 }
 
 // countersDoc is counters.json.
