@@ -6,10 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
@@ -120,18 +123,48 @@ func List(dir string, now func() time.Time) (all []*Group, bad map[string]error,
 	return all, bad, nil
 }
 
-// readAll reads every log that is kept.
+// readAll reads every log that is kept, on all cores: of a large catalog that is what opening takes.
 func (g *Group) readAll() error {
-	for _, h := range g.log.Heads() {
-		l, err := g.log.Log(h.Device, g.now())
-		if err != nil {
-			return err
-		}
-		if err := g.take(l); err != nil {
-			return err
-		}
+	heads := g.log.Heads()
+	all := make([]*parts, len(heads))
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, h := range heads {
+		work.Go(func() error {
+			l, err := g.log.Log(h.Device, g.now())
+			if err != nil {
+				return err
+			}
+			all[i] = g.newParts(h.Device)
+			return all[i].add(l)
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	for i, h := range heads {
+		g.seq++
+		all[i].at = g.seq
+		g.devices[h.Device] = all[i]
 	}
 	g.mark()
+	return nil
+}
+
+func (g *Group) newParts(device signed.Key) *parts {
+	return &parts{acl: acl.NewPart(g.link.Group, device), cat: catalog.NewPart(device)}
+}
+
+// add reads the records of a log that follow those that were read.
+func (p *parts) add(l signed.Log) error {
+	before := p.acl.Size
+	p.acl.Add(l)
+	for _, r := range l.Records {
+		p.bytes += int64(len(r.Raw)) + 1
+	}
+	if read := min(p.acl.Size-before, int64(len(l.Records))); read > 0 {
+		return p.cat.Add(l.Records[:read], nil)
+	}
 	return nil
 }
 
@@ -139,19 +172,11 @@ func (g *Group) readAll() error {
 func (g *Group) take(l signed.Log) error {
 	p := g.devices[l.Device]
 	if p == nil {
-		p = &parts{acl: acl.NewPart(g.link.Group, l.Device), cat: catalog.NewPart(l.Device)}
+		p = g.newParts(l.Device)
 		g.devices[l.Device] = p
 	}
-	before := p.acl.Size
-	p.acl.Add(l)
-	for _, r := range l.Records {
-		p.bytes += int64(len(r.Raw)) + 1
-	}
-	read := min(p.acl.Size-before, int64(len(l.Records)))
-	if read > 0 {
-		if err := p.cat.Add(l.Records[:read], nil); err != nil {
-			return err
-		}
+	if err := p.add(l); err != nil {
+		return err
 	}
 	g.seq++
 	p.at = g.seq
