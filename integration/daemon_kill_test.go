@@ -197,8 +197,8 @@ func (v *victim) fetch(ctx context.Context, d *client.Daemon, random *rand.Rand)
 		}
 		return e.Fetched != nil || e.Kept != nil && !stays
 	})
-	if no := new(client.Refusal); errors.As(err, &no) && strings.Contains(no.Text, "stopped") {
-		return nil // by another worker, as it was removed or stopped
+	if no := new(client.Refusal); errors.As(err, &no) && (strings.Contains(no.Text, "stopped") || strings.Contains(no.Text, "is removed")) {
+		return nil // by another worker
 	}
 	return err
 }
