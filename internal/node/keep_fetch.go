@@ -156,7 +156,15 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 	rec := it.rec
 	k.mu.Unlock()
 	k.n.guard.Allow(rec.Allow...)
-	f := &fetch{n: k.n, r: r, ref: ref, on: it.emit, begun: time.Now()}
+	var fetched Event // told once the record says so too
+	f := &fetch{n: k.n, r: r, ref: ref, begun: time.Now()}
+	f.on = func(e Event) {
+		if e.Fetched != nil {
+			fetched = e
+			return
+		}
+		it.emit(e)
+	}
 	f.r.Limits = rec.Limits
 	if m, err := k.torrentOf(it); err == nil {
 		f.meta = m // of an earlier run, or of the .torrent that was named
@@ -188,7 +196,7 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 	if err != nil {
 		return k.full(r.Dir, err)
 	}
-	return k.brought(ctx, it, f, at)
+	return k.brought(ctx, it, f, at, fetched)
 }
 
 // learned keeps what the info says.
@@ -297,7 +305,7 @@ func (k *keeper) full(dir string, err error) error {
 const roomToGoOn = 16 << 20
 
 // brought notes that a fetch is done, and goes on as the request says.
-func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located) error {
+func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, fetched Event) error {
 	seed := f.r.Seed && !f.part()
 	if f.r.Seed && !seed {
 		tell(it.emit, "a part of a torrent is not seeded after the fetch")
@@ -317,8 +325,11 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located) e
 	k.n.log.Info("fetched", "share", f.meta.Name, "path", f.plan.Target())
 	if !seed {
 		k.show(it, StateDone, nil)
+		it.emit(fetched)
 		return nil
 	}
+	k.show(it, StateStarting, nil)
+	it.emit(fetched)
 	if err := f.serve(ctx, at); err != nil {
 		return err
 	}
