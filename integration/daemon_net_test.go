@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,9 +30,9 @@ func TestNetworkGoesAndReturns(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		change func(t *testing.T, lab *netlab.Lab)
+		change func(t *testing.T, lab *netlab.Lab, d *client.Daemon)
 	}{
-		{"the interface goes down and up", func(t *testing.T, lab *netlab.Lab) {
+		{"the interface goes down and up", func(t *testing.T, lab *netlab.Lab, _ *client.Daemon) {
 			if err := lab.Down(2); err != nil {
 				t.Fatal(err)
 			}
@@ -40,10 +41,23 @@ func TestNetworkGoesAndReturns(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"another address", func(t *testing.T, lab *netlab.Lab) {
+		{"another address", func(t *testing.T, lab *netlab.Lab, _ *client.Daemon) {
 			if err := lab.Move(2, "10.77.0.99"); err != nil {
 				t.Fatal(err)
 			}
+		}},
+		{"the machine sleeps, and wakes up elsewhere", func(t *testing.T, lab *netlab.Lab, d *client.Daemon) {
+			signal := func(s syscall.Signal) {
+				if err := syscall.Kill(d.Pid(), s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			signal(syscall.SIGSTOP)
+			if err := errors.Join(lab.Down(2), lab.Move(2, "10.77.0.99")); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(3 * time.Second) // how long it sleeps
+			signal(syscall.SIGCONT)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,7 +77,7 @@ func TestNetworkGoesAndReturns(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			c.change(t, lab)
+			c.change(t, lab, d)
 			if err := source.Ask(ctx, "limit", map[string]any{"up": 0}, nil); err != nil {
 				t.Fatal(err)
 			}
