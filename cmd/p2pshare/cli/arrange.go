@@ -16,6 +16,7 @@ import (
 // every flag is moved to the front and the arguments follow behind "--".
 type words struct {
 	command *command // nil: none was named
+	level   string   // the words before those that are missing to name a command
 	flags   []string // --name=value, or --name
 	args    []string
 	from    map[string]origin // where a flag that the line does not set comes from
@@ -42,7 +43,7 @@ func (w words) line() []string {
 	return slices.Concat([]string{"p2pshare", w.command.name}, w.flags, []string{"--"}, w.args)
 }
 
-// arrange orders args. The first argument that is no flag names the command, and flags may stand
+// arrange orders args. The first arguments that are no flags name the command, and flags may stand
 // anywhere, up to a "--". A flag that the command does not know is refused with the closest one.
 // What the line does not set is taken from the environment.
 func arrange(table []command, args []string, getenv func(string) string) (words, error) {
@@ -105,16 +106,18 @@ func arrange(table []command, args []string, getenv func(string) string) (words,
 	return w, w.addEnv(own, getenv)
 }
 
-// take adds arguments, of which the very first names the command.
+// take adds arguments, of which the very first, or the first few, name the command.
 func (w *words) take(table []command, args ...string) error {
 	for _, a := range args {
 		if w.command != nil {
 			w.args = append(w.args, a)
 			continue
 		}
-		if w.command = find(table, a); w.command == nil {
-			return unknownCommand(table, a)
+		name := strings.TrimPrefix(w.level+" "+a, " ")
+		if w.command = find(table, name); w.command == nil && !isLevel(table, name) {
+			return unknownCommand(table, w.level, a)
 		}
+		w.level = name
 	}
 	return nil
 }
@@ -188,6 +191,7 @@ func parseBool(s string) (bool, error) {
 	return false, usagef("%q is neither yes nor no", s)
 }
 
+// find looks a command up by all its words.
 func find(table []command, name string) *command {
 	for i := range table {
 		if table[i].name == name {
@@ -239,14 +243,39 @@ func unknownFlag(c *command, known []cli.Flag, name string) error {
 	return seeHelp(err, c)
 }
 
-func unknownCommand(table []command, name string) error {
-	var candidates []string
+// isLevel says whether words are those that several commands begin with.
+func isLevel(table []command, name string) bool {
+	return slices.ContainsFunc(table, func(c command) bool { return strings.HasPrefix(c.name, name+" ") })
+}
+
+// nextWords are the words that may follow those of a level, in the order of the table.
+func nextWords(table []command, level string) []string {
+	var next []string
 	for _, c := range table {
-		candidates = append(candidates, c.name)
+		rest := c.name
+		if level != "" {
+			below, ok := strings.CutPrefix(c.name, level+" ")
+			if !ok {
+				continue
+			}
+			rest = below
+		}
+		word, _, _ := strings.Cut(rest, " ")
+		if !slices.Contains(next, word) {
+			next = append(next, word)
+		}
 	}
-	err := usagef("there is no command %q", name)
-	if best := spelling.Closest(name, candidates); best != "" {
-		return fault.Hint(err, "did you mean p2pshare %s?", best)
+	return next
+}
+
+func unknownCommand(table []command, level, name string) error {
+	full := strings.TrimPrefix(level+" "+name, " ")
+	err := usagef("there is no command %q", full)
+	if best := spelling.Closest(name, nextWords(table, level)); best != "" {
+		return fault.Hint(err, "did you mean p2pshare %s?", strings.TrimPrefix(level+" "+best, " "))
+	}
+	if level != "" {
+		return fault.Hint(err, "see p2pshare help %s", level)
 	}
 	if strings.HasPrefix(name, "magnet:") || strings.HasSuffix(name, ".torrent") {
 		return fault.Hint(err, "to get it: p2pshare fetch %q", name)

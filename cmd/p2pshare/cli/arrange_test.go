@@ -185,7 +185,6 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"fetch", v1hex, "--max-up", "fast"}, `"fast" is not a rate`},
 		{[]string{"fetch", v1hex, "--max-down", "8Mb"}, "bits or bytes"},
 		{[]string{"fetch", v1hex[:39]}, "39 hex digits"},
-		{[]string{"fetch", "group/name@1"}, "not in this version"},
 		{[]string{"fetch", ""}, "empty"},
 		{[]string{"publish", "a", "--format", "v3"}, "choose auto, hybrid, v1 or v2"},
 		{[]string{"publish", "a", "--piece-length", "1MB"}, "no power of two"},

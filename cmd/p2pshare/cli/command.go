@@ -8,7 +8,7 @@ import (
 
 // command is an entry of the table that parsing, help, man page and completion are made from.
 type command struct {
-	name     string
+	name     string // of one word, or of several with a space between them
 	group    string // of the overview
 	args     string // what stands after the name in the usage line
 	summary  string // half a sentence
@@ -26,6 +26,11 @@ type example struct{ does, line string }
 func commands() []command {
 	return []command{
 		publishCommand(), fetchCommand(), seedCommand(),
+		groupCreateCommand(), groupJoinCommand(), groupLeaveCommand(), groupListCommand(), groupShowCommand(), groupLinkCommand(), groupLogCommand(), groupFollowCommand(),
+		userAddCommand(), userListCommand(), userRemoveCommand(), deviceListCommand(), deviceRemoveCommand(),
+		ruleAddCommand(), ruleListCommand(), ruleRemoveCommand(), ruleTestCommand(),
+		ownerAddCommand(), ownerRemoveCommand(), ownerRotateCommand(), ownerThresholdCommand(), ownerSignCommand(),
+		catalogListCommand(), catalogShowCommand(), catalogVerifyCommand(), catalogExportCommand(), catalogImportCommand(), dropCommand(),
 		daemonCommand(), statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
 		verifyCommand(), lintCommand(),
 		doctorCommand(), logCommand(),
@@ -33,9 +38,26 @@ func commands() []command {
 	}
 }
 
+// level is what the words mean that several commands begin with.
+type level struct{ summary, about string }
+
+func levels() map[string]level {
+	return map[string]level{
+		"group": {"make, join and look after groups",
+			"A group is a signed catalog that people follow: whoever has its link joins it once, and fetches by name from then on. " +
+				"Owners say who publishes; nobody has to be online but one member."},
+		"group user":   {"say who may publish in a group", "An account is a person or a machine that publishes or reads. The admins add and remove them."},
+		"group device": {"look at the machines of a group", "Each machine signs with a key of its own, which its account vouches for."},
+		"group rule":   {"say who may publish and read what", "Rules are asked in their order, and the first that speaks of an account and a path decides. Where none does, publishers may publish and everyone may read."},
+		"group owner":  {"change who owns a group", "Owners sign the root of a group: who owns it and who its admins are. With a threshold of two or more, a change goes from owner to owner as a draft in a file."},
+		"catalog":      {"look at what a group shares", "The catalog of a group is what its publishers have signed, as this machine has it. What is asked of it is looked up with the members first, for a few seconds, unless --offline is given."},
+	}
+}
+
 // The groups of the overview.
 const (
 	groupTransfers = "Share and get"
+	groupGroups    = "Groups and their catalogs"
 	groupShares    = "What the home keeps"
 	groupChecks    = "Look at content and torrents"
 	groupProgram   = "The program"
@@ -45,6 +67,8 @@ const (
 	groupCommon  = "Everywhere"
 	groupNetwork = "Network"
 	groupTorrent = "The torrent"
+	groupEntry   = "The group"
+	groupMember  = "Member and keys"
 	groupOutput  = "What is written"
 	groupSeeding = "When seeding ends"
 	groupDaemon  = "The daemon"

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -26,18 +27,22 @@ func fetchCommand() command {
 		name: "fetch", group: groupTransfers, args: "REF", min: 1, max: 1, run: fetchAction,
 		summary: "get content, verified to the last byte",
 		about: "REF is a magnet link (quote it: the shell takes & for itself), an infohash of 40 or 64 hex digits, a .torrent " +
-			"file, or the http(s) address of one. The content becomes DIR/NAME and its path is printed.\n\n" +
+			"file, the http(s) address of one, or the name of an entry in a group, GROUP/NAME or GROUP/NAME@VERSION, where LINK/NAME needs no " +
+			"group that was joined. " + entryText + " The content becomes DIR/NAME and its path is printed.\n\n" +
 			"Nothing appears under its name before every byte of it is verified, and nothing that is there already is " +
 			"overwritten. After an interruption or a crash the same command goes on from what was proven, which is kept " +
 			"in DIR/.p2pshare.\n\n" +
 			"Where a daemon runs, it does the work, and the command shows it until the content is there. Ctrl-C leaves the " +
 			"daemon at it and says how to end it; --no-wait ends as soon as the daemon has it, and prints the ID that status " +
 			"and remove know it by. With --seed the daemon goes on sharing it.\n\n" +
+			"--receipt writes down who had signed what was fetched, with the proof: p2pshare verify --receipt holds the files against it later. " +
+			"--sums holds what was fetched against a SHA256SUMS from elsewhere, before it is moved into place, and --minisign-key that file against its signature.\n\n" +
 			"Web seeds and trackers that REF names are not asked when they are at a loopback or private address, as a " +
 			"stranger could use them to reach into this network. --allow-private permits it; hosts named by --webseed and " +
 			"--tracker are always asked.",
 		examples: []example{
 			{"get what a magnet names", "p2pshare fetch 'magnet:?xt=urn:btih:...'"},
+			{"the latest version in a group", "p2pshare fetch acme/app@latest --receipt app.receipt"},
 			{"into a folder, only the images, for an hour at most", "p2pshare fetch release.torrent -o downloads --only '*.iso' --timeout 1h"},
 			{"and help others get it", "p2pshare fetch https://example.org/release.torrent --seed"},
 		},
@@ -45,6 +50,9 @@ func fetchCommand() command {
 		flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "put the content into the folder `DIR`", DefaultText: "the working folder"},
 			&cli.StringSliceFlag{Name: "only", Category: groupOutput, Usage: "get only files whose path below the content's name matches `GLOB`; may be repeated"},
+			&cli.StringFlag{Name: "receipt", Category: groupOutput, Usage: "write a receipt of an entry of a group to `FILE`"},
+			&cli.StringFlag{Name: "sums", Category: groupOutput, Usage: "the content must agree with the SHA256SUMS in `FILE`"},
+			&cli.StringFlag{Name: "minisign-key", Category: groupOutput, Usage: "and --sums with its signature beside it (FILE.minisig) by `KEY`, a public key or its file"},
 			&cli.BoolFlag{Name: "seed", Category: groupOutput, Usage: "go on sharing it afterwards, until Ctrl-C"},
 			&cli.BoolFlag{Name: "no-seed", Category: groupOutput, Usage: "end when it is there (the default)"},
 			&cli.DurationFlag{Name: "timeout", Category: groupOutput, Usage: "give up after `TIME` (30s, 10m, 2h)", DefaultText: "never"},
@@ -89,11 +97,31 @@ func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.FromGroup, err = s.readChecks(c, ref); err != nil {
+		return err
+	}
 	for _, i := range ref.Ignored {
 		s.out.event(node.Event{Level: "warn", Message: "a part of the magnet link is passed over: " + i})
 	}
 	r.Ref = text
 	return runFetch(ctx, s, o)
+}
+
+// readChecks reads what a fetch has to prove beside the torrent.
+func (s *session) readChecks(c *cli.Context, ref catalog.Ref) (g node.FromGroup, err error) {
+	g = node.FromGroup{Sums: s.abs(c.String("sums")), Receipt: s.abs(c.String("receipt"))}
+	switch {
+	case g.Receipt != "" && ref.Kind != catalog.Named:
+		return g, fault.Hint(usagef("--receipt is of an entry that was signed in a group, and %q is none", c.Args().First()), "fetch GROUP/NAME, or leave --receipt out")
+	case g.Receipt != "" && len(c.StringSlice("only")) > 0:
+		return g, fault.Hint(usagef("--receipt is of all files, and --only leaves some out"), "leave one of them out")
+	case c.String("minisign-key") != "" && g.Sums == "":
+		return g, fault.Hint(usagef("--minisign-key is for the signature of a SHA256SUMS file, and none is named"), "add --sums FILE, with FILE.minisig beside it")
+	}
+	if v := c.String("minisign-key"); v != "" {
+		g.MinisignKey, err = s.minisignKey(v)
+	}
+	return g, err
 }
 
 // reference reads REF, and gives it back in the form the node gets: a path is absolute, as the node
@@ -104,7 +132,7 @@ func (s *session) reference(arg string) (catalog.Ref, string, error) {
 			return catalog.Ref{Kind: catalog.File, Path: abs}, abs, nil
 		}
 	}
-	ref, err := catalog.ParseRef(arg)
+	ref, err := catalog.ParseRef(arg, catalog.Named)
 	if err != nil {
 		return ref, "", err
 	}
@@ -135,6 +163,9 @@ func runFetch(ctx context.Context, s *session, o fetchOptions) error {
 			case ev.Fetched != nil && got == nil && !handed:
 				got = ev.Fetched
 				s.out.say("%s", fetchedLine(got))
+				if r.Receipt != "" {
+					s.out.say("wrote %s", printable(r.Receipt))
+				}
 				s.out.path(got.Path)
 				if e.daemon && r.Seed && !o.way.wait {
 					e.leave()
@@ -155,5 +186,5 @@ func fetchedLine(f *node.Fetched) string {
 		from = " (" + from + ")"
 	}
 	took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
-	return fmt.Sprintf("fetched and verified %s: %s in %v%s", printable(f.Name), counted(f.Files, f.Size), took, from)
+	return fmt.Sprintf("fetched and verified %s: %s in %v%s", printable(cmp.Or(f.Entry, f.Name)), counted(f.Files, f.Size), took, from)
 }

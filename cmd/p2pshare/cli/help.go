@@ -15,7 +15,7 @@ const overviewText = "Publishes files and folders as ordinary BitTorrent, and fe
 
 func helpCommand() command {
 	return command{
-		name: "help", group: groupProgram, args: "[COMMAND]", max: 1, run: helpAction, summary: "show help on a command",
+		name: "help", group: groupProgram, args: "[COMMAND]", max: -1, run: helpAction, summary: "show help on a command",
 		about:    "Without a command, shows the overview. p2pshare COMMAND --help does the same.",
 		examples: []example{{"all about fetch", "p2pshare help fetch"}},
 		exits:    []int{exitDone, exitUsage},
@@ -23,22 +23,26 @@ func helpCommand() command {
 }
 
 func helpAction(_ context.Context, s *session, c *cli.Context) error {
-	name := c.Args().First()
-	if name == "" {
-		return showHelp(s, nil)
+	level := ""
+	for _, word := range c.Args().Slice() {
+		name := strings.TrimPrefix(level+" "+word, " ")
+		if find(s.table, name) == nil && !isLevel(s.table, name) {
+			return unknownCommand(s.table, level, word)
+		}
+		level = name
 	}
-	cmd := find(s.table, name)
-	if cmd == nil {
-		return unknownCommand(s.table, name)
-	}
-	return showHelp(s, cmd)
+	return showHelp(s, find(s.table, level), level)
 }
 
-func showHelp(s *session, c *command) error {
-	if c == nil {
-		return s.text("help", overviewHelp(s.table))
+// showHelp shows the help of a command, else of the level that its first words name, else the overview.
+func showHelp(s *session, c *command, level string) error {
+	switch {
+	case c != nil:
+		return s.text("help", commandHelp(*c))
+	case level != "":
+		return s.text("help", levelHelp(s.table, level))
 	}
-	return s.text("help", commandHelp(*c))
+	return s.text("help", overviewHelp(s.table))
 }
 
 func overviewHelp(table []command) string {
@@ -50,15 +54,35 @@ func overviewHelp(table []command) string {
   p2pshare daemon --detach                   go on in the background: publish and fetch hand over to it
   p2pshare status                            show what is shared and fetched, and what keeps it from moving
 `, tagline)
-	for _, group := range []string{groupTransfers, groupShares, groupChecks, groupProgram} {
+	for _, group := range []string{groupTransfers, groupGroups, groupShares, groupChecks, groupProgram} {
 		fmt.Fprintf(&b, "\n%s:\n", group)
+		told := ""
 		for _, c := range table {
-			if cmp.Or(c.group, groupProgram) == group {
-				fmt.Fprintf(&b, "  %-12s%s\n", c.name, c.summary)
+			name, summary := c.name, c.summary
+			if word, _, below := strings.Cut(c.name, " "); below {
+				name, summary = word, levels()[word].summary
+			}
+			if cmp.Or(c.group, groupProgram) == group && name != told {
+				told = name
+				fmt.Fprintf(&b, "  %-12s%s\n", name, summary)
 			}
 		}
 	}
 	b.WriteString("\nHelp on one: p2pshare help COMMAND. Flags may stand before or after arguments.\n")
+	return b.String()
+}
+
+// levelHelp lists the commands that begin with the words of a level.
+func levelHelp(table []command, name string) string {
+	var b strings.Builder
+	l := levels()[name]
+	fmt.Fprintf(&b, "p2pshare %s: %s\n\nUsage:\n  p2pshare %s COMMAND [flags]\n\n%s\n\nCommands:\n", name, l.summary, name, wrap(l.about, 96))
+	for _, c := range table {
+		if below, ok := strings.CutPrefix(c.name, name+" "); ok {
+			fmt.Fprintf(&b, "  %-18s%s\n", below, c.summary)
+		}
+	}
+	fmt.Fprintf(&b, "\nHelp on one: p2pshare help %s COMMAND.\n", name)
 	return b.String()
 }
 
@@ -73,7 +97,7 @@ func commandHelp(c command) string {
 		fmt.Fprintf(&b, "  # %s\n  %s\n", e.does, e.line)
 	}
 	flags := c.allFlags()
-	for _, group := range []string{groupTorrent, groupOutput, groupSeeding, groupDaemon, groupNetwork, groupCommon} {
+	for _, group := range []string{groupTorrent, groupEntry, groupMember, groupOutput, groupSeeding, groupDaemon, groupNetwork, groupCommon} {
 		lines := flagLines(c.name, flags, group)
 		if lines != "" {
 			fmt.Fprintf(&b, "\n%s:\n%s", group, lines)

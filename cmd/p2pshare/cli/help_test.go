@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,8 @@ func TestOverview(t *testing.T) {
 		s := newShell(t)
 		s.want(0, "p2pshare publish ./release", "", args...)
 		for _, name := range cli.CommandNames() {
-			if !strings.Contains(s.stdout.String(), "\n  "+name+" ") {
+			name, _, _ = strings.Cut(name, " ")
+			if strings.Count(s.stdout.String(), "\n  "+name+" ") != 1 {
 				t.Errorf("%q: the overview does not name %s", args, name)
 			}
 		}
@@ -28,7 +30,8 @@ func TestOverview(t *testing.T) {
 func TestHelpOfEveryCommand(t *testing.T) {
 	for _, name := range cli.CommandNames() {
 		var texts []string
-		for _, args := range [][]string{{"help", name}, {name, "--help"}, {name, "x", "-h"}, {"-h", name}} {
+		words := strings.Fields(name)
+		for _, args := range [][]string{slices.Concat([]string{"help"}, words), append(words, "--help"), append(slices.Clone(words), "x", "-h"), slices.Concat([]string{"-h"}, words)} {
 			s := newShell(t)
 			s.want(0, "Usage:\n  p2pshare "+name, "", args...)
 			texts = append(texts, s.stdout.String())
@@ -107,6 +110,11 @@ func TestBashCompletion(t *testing.T) {
 		{"p2pshare completion f", "fish"},
 		{"p2pshare help ver", "version verify"},
 		{"p2pshare fetch x", ""},
+		{"p2pshare group us", "user"},
+		{"p2pshare group user re", "remove"},
+		{"p2pshare group user add --ro", "--role"},
+		{"p2pshare catalog li", "list"},
+		{"p2pshare list --off", ""},
 	} {
 		words := strings.Fields(c.line)
 		cmd := exec.Command(bash, "--norc", "-c", `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _p2pshare; echo "${COMPREPLY[*]}"`, "bash", script)

@@ -41,9 +41,9 @@ func Main(env Env) int {
 	}
 	switch {
 	case w.help():
-		return out.fail(showHelp(s, w.command))
+		return out.fail(showHelp(s, w.command, w.level))
 	case w.command == nil:
-		return out.fail(s.text("help", overviewHelp(table)))
+		return out.fail(showHelp(s, nil, w.level))
 	}
 	return s.guarded(w)
 }

@@ -183,6 +183,9 @@ func (o *output) published(p *node.Published) {
 	for _, x := range p.Skipped {
 		o.say("left out: %s: %s", printable(x.Path), printable(x.Reason))
 	}
+	if p.Entry != "" {
+		o.say("signed as %s", printable(p.Entry))
+	}
 	for _, f := range []string{p.TorrentFile, p.SumsFile} {
 		if f != "" {
 			o.say("wrote %s", printable(f))

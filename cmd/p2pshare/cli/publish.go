@@ -30,11 +30,14 @@ func publishCommand() command {
 			"The format auto is hybrid (BitTorrent v1 and v2) for a single file and v1 for a folder. Every client " +
 			"can fetch v1; aria2 1.36, Transmission 3.00 and older ones can read no hybrid, and --format v1 serves " +
 			"them too. The same files give the same infohash on every run.\n\n" +
+			"--group signs it into the catalog of a group, in which others fetch it as GROUP/NAME. The entry is signed when the torrent is made; " +
+			"with --no-seed too, where web seeds or another machine serve the content.\n\n" +
 			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore.",
 		examples: []example{
 			{"share a folder", "p2pshare publish ./release"},
 			{"write the torrent and checksums, and end", "p2pshare publish ./release -o release.torrent --sums SHA256SUMS --no-seed"},
 			{"until three others have it", "p2pshare publish ./release --until-copies 3"},
+			{"as a version in a group", "p2pshare publish ./release --group acme --as app@1.4.2"},
 			{"with a tracker and a mirror", "p2pshare publish app.iso --tracker udp://t.example:6969/announce --webseed https://mirror.example/app.iso"},
 		},
 		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitDenied, exitInterrupted},
@@ -46,6 +49,11 @@ func publishCommand() command {
 			&cli.StringSliceFlag{Name: "webseed", Category: groupTorrent, Usage: "the content is also at `URL`; may be repeated"},
 			&cli.StringSliceFlag{Name: "exclude", Category: groupTorrent, Usage: "leave out what matches `GLOB` (gitignore syntax); may be repeated"},
 			&cli.StringFlag{Name: "comment", Category: groupTorrent, Usage: "write `TEXT` into the torrent"},
+			&cli.StringFlag{Name: "group", Category: groupEntry, Usage: "sign it into the catalog of `GROUP`"},
+			&cli.StringFlag{Name: "as", Category: groupEntry, Usage: "under `NAME[@VERSION]`; needed with --group"},
+			&cli.StringSliceFlag{Name: "for", Category: groupEntry, Usage: "list it for `WHO` alone: accounts, @teams or @roles with commas between; may be repeated", DefaultText: "everyone"},
+			&cli.StringFlag{Name: "note", Category: groupEntry, Usage: "say `TEXT` about it"},
+			&cli.BoolFlag{Name: "offline", Category: groupEntry, Usage: "sign without having met a member; it goes out when one is met"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "write the torrent to `FILE`"},
 			&cli.StringFlag{Name: "sums", Category: groupOutput, Usage: "write the SHA-256 of every file to `FILE`, as sha256sum does"},
 			&cli.BoolFlag{Name: "no-seed", Category: groupOutput, Usage: "end when the torrent is made"},
@@ -89,7 +97,40 @@ func publishAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err := each("--webseed", r.WebSeeds, catalog.CheckWebSeed); err != nil {
 		return err
 	}
+	if r.In, err = inGroup(s, c); err != nil {
+		return err
+	}
 	return runPublish(ctx, s, o)
+}
+
+// inGroup reads where in a group a publish goes; nil: into none.
+func inGroup(s *session, c *cli.Context) (*node.InGroup, error) {
+	in := &node.InGroup{Group: c.String("group"), As: c.String("as"), Note: c.String("note"), Offline: c.Bool("offline")}
+	for _, list := range c.StringSlice("for") {
+		in.For = append(in.For, strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })...)
+	}
+	if in.Group == "" {
+		for _, flag := range []string{"as", "for", "note", "offline"} {
+			if s.onLine(flag) {
+				return nil, fault.Hint(usagef("--%s is about the entry in a group, and no group is named", flag), "add --group GROUP; p2pshare group list shows those you are in")
+			}
+		}
+		return nil, nil
+	}
+	if in.As == "" {
+		return nil, fault.Hint(usagef("--group needs the name of the entry"), "add --as NAME@VERSION, such as --as app@1.4.2")
+	}
+	name, version, err := catalog.SplitName(in.As)
+	if err == nil && version != "" {
+		err = catalog.CheckVersion(version)
+	}
+	if err != nil {
+		return nil, fault.Hint(usagef("--as: %w", err), "%s", fault.HintOf(err))
+	}
+	if err := catalog.CheckName(name); err != nil {
+		return nil, usagef("--as: %w", err)
+	}
+	return in, nil
 }
 
 func pieceLength(v string) (int64, error) {

@@ -37,8 +37,11 @@ func daemonFlags() []cli.Flag {
 // sectionOf is the section of the configuration file that a flag of a command is in; "": none.
 func sectionOf(command string, f cli.Flag) string {
 	name := f.Names()[0]
+	if word, _, below := strings.Cut(command, " "); below && (word == "group" || word == "catalog") {
+		command = "group"
+	}
 	switch command {
-	case "publish", "fetch", "seed", "doctor":
+	case "group", "drop", "publish", "fetch", "seed", "doctor":
 		if slices.Contains(networkNames, name) {
 			return sectionNetwork
 		}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+const ownerText = " With --draft FILE, the change is written there for owners whose signatures it needs as well; each signs it with p2pshare group owner sign."
+
+func draftFlag() cli.Flag {
+	return &cli.StringFlag{Name: "draft", Category: groupOutput, Usage: "write the change to `FILE` for other owners to sign"}
+}
+
+func ownerAddCommand() command {
+	return command{
+		name: "group owner add", group: groupGroups, args: "GROUP KEY", min: 2, max: 2, run: ownerAddAction,
+		summary:  "add an owner",
+		about:    "KEY is an owner's public key, 64 hex digits: this machine's is in p2pshare group show." + ownerText + " " + groupText,
+		examples: []example{{"a second owner", "p2pshare group owner add acme 5d1c...9e"}},
+		exits:    groupExits,
+		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+	}
+}
+
+func ownerAddAction(ctx context.Context, s *session, c *cli.Context) error {
+	key, err := keyArgument(c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	return s.owners(ctx, c, node.ChangeOwners{Add: []string{key}})
+}
+
+func keyArgument(arg string) (string, error) {
+	k, err := signed.ParseKey(strings.ToLower(arg))
+	if err != nil {
+		return "", fault.Hint(usagef("%q is no key: %w", arg, err), "a key has 64 hex digits; p2pshare group show prints the one of a machine's owner")
+	}
+	return k.String(), nil
+}
+
+func ownerRemoveCommand() command {
+	return command{
+		name: "group owner remove", group: groupGroups, args: "GROUP KEY", min: 2, max: 2, run: ownerRemoveAction,
+		summary:  "remove an owner",
+		about:    "What that owner signs from then on does not count." + ownerText + " " + groupText,
+		examples: []example{{"one who left", "p2pshare group owner remove acme 5d1c...9e"}},
+		exits:    groupExits,
+		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+	}
+}
+
+func ownerRemoveAction(ctx context.Context, s *session, c *cli.Context) error {
+	key, err := keyArgument(c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	return s.owners(ctx, c, node.ChangeOwners{Remove: []string{key}})
+}
+
+func ownerRotateCommand() command {
+	return command{
+		name: "group owner rotate", group: groupGroups, args: "GROUP", min: 1, max: 1, run: ownerRotateAction,
+		summary:  "replace this home's owner key with a new one",
+		about:    "For a key that others may have seen. Members hear of it as of any other change, and the link stays." + ownerText + " " + groupText,
+		examples: []example{{"a new key", "p2pshare group owner rotate acme"}},
+		exits:    groupExits,
+		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+	}
+}
+
+func ownerRotateAction(ctx context.Context, s *session, c *cli.Context) error {
+	return s.owners(ctx, c, node.ChangeOwners{Rotate: true})
+}
+
+func ownerThresholdCommand() command {
+	return command{
+		name: "group owner threshold", group: groupGroups, args: "GROUP N", min: 2, max: 2, run: ownerThresholdAction,
+		summary:  "say how many owners have to sign a change",
+		about:    "From then on N owners have to sign every root." + ownerText + " " + groupText,
+		examples: []example{{"two of three", "p2pshare group owner threshold acme 2 --draft root.draft"}},
+		exits:    groupExits,
+		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+	}
+}
+
+func ownerThresholdAction(ctx context.Context, s *session, c *cli.Context) error {
+	n, err := parseCopies(c.Args().Get(1))
+	if err != nil || n < 1 {
+		return fault.Hint(usagef("%q is not a number of owners", c.Args().Get(1)), "write 1, or as many as there are owners at most")
+	}
+	return s.owners(ctx, c, node.ChangeOwners{Need: n})
+}
+
+func ownerSignCommand() command {
+	return command{
+		name: "group owner sign", group: groupGroups, args: "GROUP FILE", min: 2, max: 2, run: ownerSignAction,
+		summary:  "sign another owner's draft",
+		about:    "Shows what the draft changes, adds this home's signature to FILE, and puts the change into force when it has enough. " + groupText,
+		examples: []example{{"sign one", "p2pshare group owner sign acme root.draft"}},
+		exits:    append(slices.Clone(groupExits), exitUnverified),
+		flags:    memberFlags(),
+	}
+}
+
+func ownerSignAction(ctx context.Context, s *session, c *cli.Context) error {
+	return s.owners(ctx, c, node.ChangeOwners{Draft: s.abs(c.Args().Get(1))})
+}
+
+// owners makes a change of the root, or a draft of one.
+func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwners) error {
+	if d := c.String("draft"); d != "" {
+		r.Draft = s.abs(d)
+	}
+	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), Owners: &r})
+	if err != nil {
+		return err
+	}
+	s.groupObject(a)
+	g := the(a)
+	if a.Missing > 0 {
+		s.out.answer(a.Wrote)
+		s.out.say("%s to sign it, each with p2pshare group owner sign %s FILE", plural(a.Missing, "more owner")+has(a.Missing), printable(g.Name))
+		return nil
+	}
+	s.out.answer(g.Name + ": root " + strconv.FormatInt(g.Version, 10) + ", " + plural(g.Owners, "owner") + ", of whom " + strconv.Itoa(g.Need) + " sign")
+	return nil
+}
