@@ -230,6 +230,86 @@ func TestFork(t *testing.T) {
 	}
 }
 
+// push brings everything from one to the other, which is asked for nothing.
+func push(t *testing.T, from, to *group.Group) error {
+	t.Helper()
+	s := httptest.NewServer(groupsync.NewHandler(groupsync.Options{Group: to.ID(), Vault: to, Rights: func(*http.Request) groupsync.Rights {
+		return groupsync.Rights{Push: true}
+	}}))
+	defer s.Close()
+	client := &http.Client{Transport: rewritten{s.Listener.Addr().String()}}
+	defer client.CloseIdleConnections()
+	return groupsync.NewPeer(client, from.ID(), from).Push(t.Context())
+}
+
+// TestForkOfLongerLogs has the twins sign different numbers of records: the evidence is made however the second log comes,
+// and whoever knows one of them is told.
+func TestForkOfLongerLogs(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		dave, twin  int // records that each signs
+		bring       func(*testing.T, *group.Group, *group.Group) error
+		unconvicted bool // alice cannot know yet
+	}{
+		{"the second is longer, pulled", 1, 3, sync, false},
+		{"the second is longer, pushed", 1, 3, push, false},
+		{"as long, pushed", 2, 2, push, false},
+		{"the second is shorter", 3, 1, sync, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			alice := create(t)
+			dave := join(t, alice)
+			key := addUser(t, alice, "dave", acl.Publisher)
+			must(t, sync(t, alice, dave))
+			must(t, dave.BecomeDevice(key, "builder"))
+			copied := filepath.Join(t.TempDir(), "copy")
+			must(t, os.CopyFS(copied, os.DirFS(dave.Dir())))
+			must(t, os.Chmod(filepath.Join(copied, "device.key"), 0o600))
+			twin, err := group.Open(copied, time.Now)
+			must(t, err)
+			must(t, twin.NobodyToAsk())
+			for i := range c.dave {
+				must(t, share(dave, "app", fmt.Sprint("1.", i)))
+			}
+			for i := range c.twin {
+				must(t, share(twin, "app", fmt.Sprint("2.", i)))
+			}
+			must(t, sync(t, dave, alice))
+			bob := join(t, dave) // he knows dave's log alone, and hears from alice alone afterwards
+			if err := c.bring(t, twin, alice); err != nil {
+				t.Errorf("who brings a fork is blamed: %v", err)
+			}
+			if c.unconvicted {
+				if len(alice.Forks()) != 0 {
+					t.Fatal("she convicts by a head alone")
+				}
+				must(t, sync(t, alice, twin)) // who has the shorter log finds out
+				if len(twin.Forks()) != 1 {
+					t.Fatal("the twin does not find out")
+				}
+				must(t, sync(t, twin, alice))
+			}
+			if len(alice.Forks()) != 1 {
+				t.Fatalf("got %d forks, want 1", len(alice.Forks()))
+			}
+			must(t, sync(t, alice, bob))
+			if len(bob.Forks()) != 1 {
+				t.Errorf("bob was not told: %d forks", len(bob.Forks()))
+			}
+			s, err := bob.State()
+			must(t, err)
+			if d, _ := s.Device(dave.Device().Public()); !d.Frozen {
+				t.Error("the author is not frozen")
+			}
+			// The author hears of it too, and signs nothing on top.
+			must(t, push(t, alice, dave))
+			if err := share(dave, "app", "9"); !errors.Is(err, signed.Forked) {
+				t.Errorf("the author signs on: got %v, want Forked", err)
+			}
+		})
+	}
+}
+
 // TestStrangersLogs has machines without an account hand in logs: some are kept for a while, none is passed on.
 func TestStrangersLogs(t *testing.T) {
 	alice := create(t)

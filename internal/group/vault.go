@@ -91,6 +91,42 @@ func (g *Group) AddRoots(_ context.Context, raw [][]byte) error {
 	return nil
 }
 
+// Evidence is what is kept against devices that signed two histories.
+func (g *Group) Evidence() (out [][]byte) {
+	for _, f := range g.log.Forks() {
+		if raw, err := f.Marshal(); err == nil {
+			out = append(out, raw)
+		}
+	}
+	return out
+}
+
+// AddFork takes evidence against a device that has a log here, and freezes it.
+func (g *Group) AddFork(_ context.Context, raw []byte) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := len(g.log.Forks())
+	_, err := g.log.AddFork(raw)
+	switch {
+	case errors.Is(err, signed.Gap):
+		return nil // anyone can make any number of devices
+	case err != nil:
+		return err
+	case len(g.log.Forks()) > before:
+		g.froze()
+	}
+	return nil
+}
+
+// froze takes note of new evidence. g.mu is held.
+func (g *Group) froze() {
+	g.mark()
+	g.seq++
+	g.tell()
+}
+
 // Wants says whether a head is news. The error is of a device that is frozen.
 func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
 	if err := h.Judge(g.now()); err != nil {
@@ -118,8 +154,9 @@ func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
 }
 
 // AddLog takes the records of a head from one on. Of a fork it keeps the evidence and freezes the device, which is no
-// fault of who brought it.
+// fault of who brought it; where the records do not follow on those that are held, it takes all of them to tell.
 func (g *Group) AddLog(_ context.Context, h signed.Head, from int64, records [][]byte) error {
+	all, complete := records, from == 0 && int64(len(records)) == h.Size
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	g.mu.Lock()
@@ -144,10 +181,14 @@ func (g *Group) AddLog(_ context.Context, h signed.Head, from int64, records [][
 	}
 	l, err := g.log.Extend(h, records, g.now())
 	switch {
+	case errors.Is(err, signed.Disagrees) && complete:
+		if derr := g.log.Dispute(h, all, g.now()); !errors.Is(derr, signed.Forked) {
+			return errors.Join(err, derr)
+		}
+		g.froze()
+		return nil
 	case errors.Is(err, signed.Forked):
-		g.mark()
-		g.seq++
-		g.tell()
+		g.froze()
 		return nil
 	case errors.Is(err, signed.Old):
 		return nil

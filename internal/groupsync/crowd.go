@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -35,6 +37,8 @@ type CrowdOptions struct {
 	// Client makes a client that reaches a member at an address. It is closed with CloseIdleConnections.
 	Client func(addr string) *http.Client
 	Log    *slog.Logger
+	// Stay is how long a member is a neighbour while others wait for the place; 0: 20 minutes.
+	Stay time.Duration
 }
 
 // member is an address.
@@ -45,6 +49,9 @@ type member struct {
 	fails  int
 	next   time.Time // not before
 	good   time.Time // of the last answer; zero: none yet
+
+	ahead time.Duration // of its clock before ours
+	dated bool          // ahead is known
 }
 
 // Neighbour is a member that has answered.
@@ -64,6 +71,9 @@ const (
 
 // NewCrowd makes a Crowd that knows nobody.
 func NewCrowd(o CrowdOptions) *Crowd {
+	if o.Stay == 0 {
+		o.Stay = stay
+	}
 	return &Crowd{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{}), passed: make(chan struct{})}
 }
 
@@ -117,6 +127,24 @@ func (c *Crowd) Neighbours() []Neighbour {
 	}
 	slices.SortFunc(out, func(a, b Neighbour) int { return b.Seen.Compare(a.Seen) })
 	return out
+}
+
+// Clocks are how far the clocks of members are before ours, one for each machine: whoever runs many members there has one
+// voice, and of them the one that is nearest to us.
+func (c *Crowd) Clocks() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	hosts := map[string]time.Duration{}
+	for _, m := range c.addrs {
+		host, _, err := net.SplitHostPort(m.addr)
+		if err != nil || !m.dated {
+			continue
+		}
+		if d, there := hosts[host]; !there || m.ahead.Abs() < d.Abs() {
+			hosts[host] = m.ahead
+		}
+	}
+	return slices.Collect(maps.Values(hosts))
 }
 
 // UpToDate returns when one member has been asked for everything and has given it, or with ctx's error.
@@ -213,12 +241,35 @@ func (c *Crowd) released(m *member, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.busy = false
+	if errors.Is(err, errOthers) {
+		m.next = time.Now().Add(c.o.Stay)
+		return
+	}
 	m.fails++
 	pause := min(retryFirst<<min(m.fails-1, 20), retryMost)
 	if _, bad := errors.AsType[*PeerError](err); bad {
 		pause = badPause
 	}
 	m.next = time.Now().Add(pause/2 + rand.N(pause))
+}
+
+// errOthers ends a neighbour's time: others wait for the place.
+var errOthers = errors.New("others wait for the place")
+
+// othersWait says whether the place of m is wanted. One that the user named stays.
+func (c *Crowd) othersWait(m *member) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	busy, waiting := 0, 0
+	for _, o := range c.addrs {
+		switch {
+		case o.busy:
+			busy++
+		case o.fails == 0:
+			waiting++
+		}
+	}
+	return !m.trusty && busy >= maxNeighbours && waiting > 0
 }
 
 // keepUp pulls and pushes until something fails.
@@ -236,9 +287,17 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	c.once.Do(func() { close(c.first) })
 	pushed := make(chan error, 1)
 	wg.Go(func() { pushed <- c.push(ctx, NewPeer(client, c.o.Group, c.o.Vault)) })
+	end := time.Now().Add(c.o.Stay/2 + rand.N(c.o.Stay))
 	for {
-		if err := c.pull(ctx, m, p, wait); err != nil {
+		pause := wait
+		if left := time.Until(end); left > 0 {
+			pause = min(wait, max(left, time.Second))
+		}
+		if err := c.pull(ctx, m, p, pause); err != nil {
 			return err
+		}
+		if time.Now().After(end) && c.othersWait(m) {
+			return errOthers
 		}
 		select {
 		case err := <-pushed:
@@ -262,6 +321,7 @@ func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.good, m.fails = time.Now(), 0
+	m.ahead, m.dated = p.Ahead()
 	return nil
 }
 

@@ -50,8 +50,10 @@ func NewHandler(o Options) *Handler {
 	h.mux.HandleFunc("GET /v1/root", h.may(func(r Rights) bool { return r.Root }, h.root))
 	h.mux.HandleFunc("GET /v1/heads", h.may(func(r Rights) bool { return r.Read }, h.heads))
 	h.mux.HandleFunc("GET /v1/log/{device}", h.may(func(r Rights) bool { return r.Read }, h.log))
+	h.mux.HandleFunc("GET /v1/forks", h.may(func(r Rights) bool { return r.Read }, h.forks))
 	h.mux.HandleFunc("GET /v1/torrent/{hash}", h.may(func(r Rights) bool { return r.Read }, h.torrent))
 	h.mux.HandleFunc("POST /v1/root", h.may(func(r Rights) bool { return r.Push }, h.takeRoots))
+	h.mux.HandleFunc("POST /v1/forks", h.may(func(r Rights) bool { return r.Push }, h.takeForks))
 	h.mux.HandleFunc("POST /v1/heads", h.may(func(r Rights) bool { return r.Push }, h.takeHeads))
 	h.mux.HandleFunc("POST /v1/log/{device}", h.may(func(r Rights) bool { return r.Push }, h.takeLog))
 	return h
@@ -124,7 +126,7 @@ func (h *Handler) heads(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) sendHeads(w http.ResponseWriter, list []signed.Head, now uint64) {
-	out := headsAnswer{Cursor: h.boot + "." + strconv.FormatUint(now, 10), Heads: []string{}}
+	out := headsAnswer{Cursor: h.boot + "." + strconv.FormatUint(now, 10), Heads: []string{}, Forks: len(h.o.Vault.Evidence())}
 	for _, head := range list[:min(len(list), maxHeads)] {
 		out.Heads = append(out.Heads, string(head.Raw))
 	}
@@ -161,6 +163,31 @@ func (h *Handler) log(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	_, _ = w.Write(b) // a caller that has gone needs no answer
+}
+
+func (h *Handler) forks(w http.ResponseWriter, _ *http.Request) { answer(w, forksOf(h.o.Vault)) }
+
+func forksOf(s Shelf) forksAnswer {
+	out := forksAnswer{Forks: []string{}}
+	all := s.Evidence()
+	for _, raw := range all[:min(len(all), maxForks)] {
+		out.Forks = append(out.Forks, string(raw))
+	}
+	return out
+}
+
+func (h *Handler) takeForks(w http.ResponseWriter, r *http.Request) {
+	var in forksAnswer
+	if !body(w, r, maxForksBody, &in) {
+		return
+	}
+	for _, raw := range in.Forks[:min(len(in.Forks), maxForks)] {
+		if err := h.o.Vault.AddFork(r.Context(), []byte(raw)); err != nil {
+			done(w, err)
+			return
+		}
+	}
+	done(w, nil)
 }
 
 func (h *Handler) torrent(w http.ResponseWriter, r *http.Request) {

@@ -28,4 +28,10 @@ const (
 	maxAddrs = 1000
 	// maxPushed bounds the heads of one push: the others are pulled.
 	maxPushed = 1000
+	// maxForks bounds the evidence of one answer: an admin who has not acted on so many reads no more of it.
+	maxForks     = 256
+	maxForksBody = 2 * maxForks * signed.MaxFork
+	// stay is how long a member is a neighbour while others wait for the place: who has filled all places with machines of
+	// his own shows us his view of the group no longer than that.
+	stay = 20 * time.Minute
 )

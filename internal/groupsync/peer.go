@@ -24,6 +24,11 @@ type Peer struct {
 
 	cursor string // of the peer's news
 	pushed uint64 // of ours
+	forks  int    // how many the peer told of
+	told   int    // how many it was told of
+
+	ahead time.Duration // of the peer's clock before ours, as its last answer showed
+	dated bool          // ahead is known
 }
 
 // PeerError is something a peer did that a member in order does not do: it is not asked again soon.
@@ -34,8 +39,14 @@ func (e *PeerError) Error() string {
 }
 func (e *PeerError) Unwrap() error { return e.Err }
 
+// ErrNothing is a peer that has nothing of the group yet, and nothing is here either.
+var ErrNothing = errors.New("the member has nothing of the group itself")
+
 // ErrRefused is a peer that does not let us in.
 var ErrRefused = errors.New("the member does not answer us")
+
+// errNotTaken is a peer that refuses what it was handed.
+var errNotTaken = errors.New("the member refuses what it was handed")
 
 // NewPeer makes a Peer whose member client reaches, whatever the host of a URL is.
 func NewPeer(client *http.Client, g signed.GroupID, v Vault) *Peer {
@@ -57,10 +68,32 @@ func (p *Peer) Pull(ctx context.Context, wait time.Duration) (news bool, err err
 		return news, err
 	}
 	more, err := p.pullLogs(ctx, in.Heads)
+	if err == nil && in.Forks > p.forks {
+		err = p.pullForks(ctx, in.Forks)
+	}
 	if err == nil {
 		p.cursor = in.Cursor
 	}
 	return news || more, err
+}
+
+// Ahead is how far the peer's clock is before ours, by what its last answer said; false: it did not say.
+func (p *Peer) Ahead() (time.Duration, bool) { return p.ahead, p.dated }
+
+func (p *Peer) pullForks(ctx context.Context, now int) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	var in forksAnswer
+	if err := p.get(ctx, "/v1/forks", maxForksBody, &in); err != nil {
+		return err
+	}
+	for _, raw := range in.Forks[:min(len(in.Forks), maxForks)] {
+		if err := p.vault.AddFork(ctx, []byte(raw)); err != nil {
+			return blame(err)
+		}
+	}
+	p.forks = now
+	return nil
 }
 
 func (p *Peer) pullRoots(ctx context.Context) (news bool, err error) {
@@ -70,8 +103,13 @@ func (p *Peer) pullRoots(ctx context.Context) (news bool, err error) {
 		call, cancel := context.WithTimeout(ctx, answerTime)
 		err := p.get(call, "/v1/root?from="+strconv.FormatInt(have+1, 10), maxRootsBody, &in)
 		cancel()
-		if err != nil || len(in.Roots) == 0 {
+		switch {
+		case err != nil:
 			return news, err
+		case len(in.Roots) == 0 && have == 0:
+			return news, ErrNothing
+		case len(in.Roots) == 0:
+			return news, nil
 		}
 		raw := make([][]byte, 0, len(in.Roots))
 		for _, s := range in.Roots {
@@ -92,50 +130,74 @@ func (p *Peer) pullLogs(ctx context.Context, heads []string) (news bool, err err
 	if len(heads) > maxHeads {
 		return false, &PeerError{fmt.Errorf("%d heads, more than %d", len(heads), maxHeads)}
 	}
+	var early []signed.Head
+	take := func(head signed.Head, last bool) {
+		from, wanted, werr := p.vault.Wants(head)
+		if werr != nil || !wanted {
+			return // a device that is frozen or removed: our affair, not the peer's fault
+		}
+		switch perr := p.pullLog(ctx, head, from); {
+		case perr == nil:
+			news = true
+		case !errors.Is(perr, signed.Unsigned):
+			err = errors.Join(err, perr)
+		case !last:
+			// Nobody vouches for the device yet: the log that does may be among those that follow.
+			early = append(early, head)
+		}
+	}
 	for _, raw := range heads {
 		head, herr := signed.OpenHead([]byte(raw), p.group)
 		if herr != nil {
 			return news, &PeerError{herr}
 		}
-		from, wanted, werr := p.vault.Wants(head)
-		if werr != nil || !wanted {
-			continue // a device that is frozen or removed: our affair, not the peer's fault
-		}
-		if perr := p.pullLog(ctx, head, from); perr != nil {
-			err = errors.Join(err, perr)
-			continue
-		}
-		news = true
+		take(head, false)
+	}
+	for _, head := range early {
+		take(head, true)
 	}
 	return news, err
 }
 
 func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64) error {
-	var records [][]byte
+	records, err := p.records(ctx, head, from)
+	if err != nil {
+		return err
+	}
+	err = p.vault.AddLog(ctx, head, from, records)
+	if from > 0 && errors.Is(err, signed.Disagrees) {
+		// The peer lies, or the device has signed two histories: all of this one tells.
+		if records, err = p.records(ctx, head, 0); err != nil {
+			return err
+		}
+		err = p.vault.AddLog(ctx, head, 0, records)
+	}
+	return blame(err)
+}
+
+// records asks for those of a head, from one on.
+func (p *Peer) records(ctx context.Context, head signed.Head, from int64) (records [][]byte, err error) {
 	size := 0
 	for at := from; at < head.Size; {
 		call, cancel := context.WithTimeout(ctx, answerTime)
 		b, err := p.fetch(call, fmt.Sprintf("/v1/log/%v?from=%d", head.Device, at), maxChunk)
 		cancel()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		lines := slices.Collect(signed.Lines(b))
 		if len(lines) == 0 {
-			return &PeerError{fmt.Errorf("no record %d of device %v, whose head it showed", at, head.Device)}
+			return nil, &PeerError{fmt.Errorf("no record %d of device %v, whose head it showed", at, head.Device)}
 		}
 		if size += len(b); size > signed.MaxLog {
-			return &PeerError{fmt.Errorf("a log of more than %d bytes", signed.MaxLog)}
+			return nil, &PeerError{fmt.Errorf("a log of more than %d bytes", signed.MaxLog)}
 		}
 		// It may have grown since the head was signed.
 		lines = lines[:min(int64(len(lines)), head.Size-at)]
 		records = append(records, lines...)
 		at += int64(len(lines))
 	}
-	if err := p.vault.AddLog(ctx, head, from, records); err != nil {
-		return blame(err)
-	}
-	return nil
+	return records, nil
 }
 
 // Push hands the peer what is new here since the last Push.
@@ -145,7 +207,7 @@ func (p *Peer) Push(ctx context.Context) error {
 		return nil
 	}
 	heads := p.vault.Heads(p.pushed)
-	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: p.pushed == 0, Heads: []string{}}
+	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: p.pushed == 0 && len(heads) <= maxPushed, Heads: []string{}}
 	byDevice := map[signed.Key]signed.Head{}
 	for _, h := range heads[:min(len(heads), maxPushed)] {
 		out.Heads = append(out.Heads, string(h.Raw))
@@ -165,14 +227,45 @@ func (p *Peer) Push(ctx context.Context) error {
 			return err
 		}
 	}
+	var early []want
 	for _, w := range in.Want[:min(len(in.Want), maxPushed)] {
-		if h, ours := byDevice[w.Device]; ours && w.From >= 0 && w.From <= h.Size {
-			if err := p.pushLog(ctx, h, w.From); err != nil {
-				return err
-			}
+		h, ours := byDevice[w.Device]
+		if !ours || w.From < 0 || w.From > h.Size {
+			continue
+		}
+		err := p.pushLog(ctx, h, w.From)
+		switch {
+		case errors.Is(err, errNotTaken) && w.From > 0:
+			// It may hold another history of the device: all of this one is the evidence.
+			early = append(early, want{w.Device, 0})
+		case errors.Is(err, errNotTaken):
+			early = append(early, w) // what vouches for the device may come with the next
+		case err != nil:
+			return err
 		}
 	}
+	for _, w := range early {
+		if err := p.pushLog(ctx, byDevice[w.Device], w.From); err != nil && !errors.Is(err, errNotTaken) {
+			return err
+		}
+	}
+	if err := p.pushForks(ctx); err != nil {
+		return err
+	}
 	p.pushed = now
+	return nil
+}
+
+// pushForks hands the peer the evidence that came since.
+func (p *Peer) pushForks(ctx context.Context) error {
+	out := forksOf(p.vault)
+	if len(out.Forks) == p.told {
+		return nil
+	}
+	if err := p.post(ctx, "/v1/forks", out, nil); err != nil {
+		return err
+	}
+	p.told = len(out.Forks)
 	return nil
 }
 
@@ -266,6 +359,9 @@ func (p *Peer) fetch(ctx context.Context, path string, limit int64) ([]byte, err
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		p.ahead, p.dated = time.Until(date), true
+	}
 	if err := status(resp); err != nil {
 		return nil, err
 	}
@@ -303,6 +399,8 @@ func status(resp *http.Response) error {
 		return nil
 	case resp.StatusCode == http.StatusForbidden:
 		return ErrRefused
+	case resp.StatusCode == http.StatusUnprocessableEntity:
+		return errNotTaken
 	}
 	return fmt.Errorf("the member answers %d", resp.StatusCode)
 }

@@ -76,6 +76,7 @@ func TestPull(t *testing.T) {
 // Who waits hears of news when they come.
 func TestLongPoll(t *testing.T) {
 	from, to := newShelf(group), newShelf(group)
+	must(t, from.AddRoots(t.Context(), [][]byte{[]byte("root 1")}))
 	a := newDevice(t, group)
 	a.into(from, 1)
 	p := groupsync.NewPeer(client(addrOf(serve(t, handlerOf(from)))), group, to)
@@ -194,6 +195,7 @@ func TestRights(t *testing.T) {
 func TestLyingPeers(t *testing.T) {
 	good := newShelf(group)
 	must(t, good.AddRoots(t.Context(), [][]byte{[]byte("root 1")}))
+	must(t, good.AddFork(t.Context(), []byte(evidence)))
 	a := newDevice(t, group)
 	a.into(good, 10)
 	other := newDevice(t, signed.GroupID{9})
@@ -224,6 +226,7 @@ func TestLyingPeers(t *testing.T) {
 		{"other records", "/v1/log/", text(strings.Repeat("{\"n\":1,\"op\":\"other\"}\n", 10))},
 		{"half a record", "/v1/log/", text(`{"n":1`)},
 		{"more records than fit", "/v1/log/", text(strings.Repeat("x", 2<<20) + "\n")},
+		{"evidence that is none", "/v1/forks", text(`{"forks":["nonsense"]}`)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			to := newShelf(group)
@@ -238,8 +241,11 @@ func TestLyingPeers(t *testing.T) {
 			if _, blamed := errors.AsType[*groupsync.PeerError](err); !blamed {
 				t.Errorf("got %v, want the member blamed", err)
 			}
-			if to.count(a.key()) != 0 {
+			if c.path != "/v1/forks" && to.count(a.key()) != 0 {
 				t.Errorf("%d records were taken", to.count(a.key()))
+			}
+			if len(to.Evidence()) != 0 {
+				t.Error("evidence was taken")
 			}
 		})
 	}
@@ -274,6 +280,8 @@ func TestBadPushes(t *testing.T) {
 		{"heads that are no JSON", "/v1/heads", "x", 400},
 		{"heads that are none", "/v1/heads", `{"heads":["x"]}`, 422},
 		{"roots that are none", "/v1/root", `{"roots":["x"]}`, 422},
+		{"evidence that is none", "/v1/forks", `{"forks":["x"]}`, 422},
+		{"evidence that is no JSON", "/v1/forks", `x`, 400},
 		{"no such call", "/v1/slots", `{}`, 404},
 		{"well formed", log, string(head.Raw) + lines, 204},
 	} {
@@ -303,6 +311,7 @@ func TestCrowd(t *testing.T) {
 	servers := make([]*httptest.Server, n)
 	for i := range n {
 		shelves[i] = newShelf(group)
+		must(t, shelves[i].AddRoots(t.Context(), [][]byte{[]byte("root 1")}))
 		servers[i] = httptest.NewServer(handlerOf(shelves[i]))
 		defer servers[i].Close()
 		crowds[i] = groupsync.NewCrowd(groupsync.CrowdOptions{Group: group, Vault: shelves[i], Client: client, Log: slog.New(slog.DiscardHandler)})

@@ -24,6 +24,8 @@ type Shelf interface {
 	// Records are those of a device from one on, each ended by a newline, as many whole ones as max bytes hold. It is
 	// empty where there are none.
 	Records(device signed.Key, from int64, max int) ([]byte, error)
+	// Evidence is what was kept against devices that signed two histories, each a fork. It only grows.
+	Evidence() [][]byte
 }
 
 // Intake takes what is signed and fits, and refuses the rest with a *signed.Refusal in the error. What is held already is
@@ -33,8 +35,11 @@ type Intake interface {
 	AddRoots(ctx context.Context, raw [][]byte) error
 	// Wants says whether a head is news, and from which record on its log is wanted.
 	Wants(h signed.Head) (from int64, news bool, err error)
-	// AddLog takes the records of a head from one on, which is the first that is not held.
+	// AddLog takes the records of a head from one on, which is the first that is not held. Where they do not follow on
+	// those that are held the refusal is signed.Disagrees: all of them, from 0 on, then tell whose fault it is.
 	AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error
+	// AddFork takes evidence. Of devices that are not known here it takes none, without an error.
+	AddFork(ctx context.Context, raw []byte) error
 }
 
 // The calls and what they carry; SPEC.md.
@@ -45,6 +50,10 @@ type (
 	headsAnswer struct {
 		Cursor string   `json:"cursor"`
 		Heads  []string `json:"heads"`
+		Forks  int      `json:"forks,omitempty"` // how many there is evidence of
+	}
+	forksAnswer struct {
+		Forks []string `json:"forks"`
 	}
 	pushRequest struct {
 		Root  int64    `json:"root"`          // the sender's latest version

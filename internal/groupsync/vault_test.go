@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type shelf struct {
 	logs    map[signed.Key]*shelved
 	seq     uint64
 	changed chan struct{}
+	forks   [][]byte
 	refused int
 }
 
@@ -96,6 +98,29 @@ func (s *shelf) AddRoots(_ context.Context, raw [][]byte) error {
 			return &signed.Refusal{What: "root", Reason: signed.Malformed, Detail: "no root"}
 		}
 		s.roots = append(s.roots, r)
+		s.touch()
+	}
+	return nil
+}
+
+// evidence is a fork of a shelf.
+const evidence = "fork"
+
+func (s *shelf) Evidence() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.forks)
+}
+
+func (s *shelf) AddFork(_ context.Context, raw []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !bytes.HasPrefix(raw, []byte(evidence)) {
+		s.refused++
+		return &signed.Refusal{What: "fork", Reason: signed.Malformed, Detail: "no fork"}
+	}
+	if !slices.ContainsFunc(s.forks, func(f []byte) bool { return bytes.Equal(f, raw) }) {
+		s.forks = append(s.forks, bytes.Clone(raw))
 		s.touch()
 	}
 	return nil
