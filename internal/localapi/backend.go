@@ -33,3 +33,9 @@ type Service interface {
 	Limit(ctx context.Context, r node.LimitRequest) (*node.Limited, error)
 	Doctor(ctx context.Context, r node.DoctorRequest, on func(node.Event)) (*node.Diagnosis, error)
 }
+
+// Groups are the groups that the home has joined, and what they share.
+type Groups interface {
+	Group(ctx context.Context, r node.GroupRequest, on func(node.Event)) (*node.GroupAnswer, error)
+	Catalog(ctx context.Context, r node.CatalogRequest, on func(node.Event)) (*node.CatalogAnswer, error)
+}

@@ -67,6 +67,16 @@ func (c *Client) Doctor(ctx context.Context, r node.DoctorRequest, on func(node.
 	return follow[node.Diagnosis](ctx, c, pathDoctor, r, &streaming{on: on})
 }
 
+// Group is Backend's.
+func (c *Client) Group(ctx context.Context, r node.GroupRequest, on func(node.Event)) (*node.GroupAnswer, error) {
+	return follow[node.GroupAnswer](ctx, c, pathGroup, r, &streaming{on: on})
+}
+
+// Catalog is Backend's.
+func (c *Client) Catalog(ctx context.Context, r node.CatalogRequest, on func(node.Event)) (*node.CatalogAnswer, error) {
+	return follow[node.CatalogAnswer](ctx, c, pathCatalog, r, &streaming{on: on})
+}
+
 // Status is Backend's.
 func (c *Client) Status(ctx context.Context, r node.StatusRequest) (*node.Status, error) {
 	return ask[*node.Status](ctx, c, pathStatus, r)

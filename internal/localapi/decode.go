@@ -70,11 +70,19 @@ func checkPaths(r any) error {
 	case node.PublishRequest:
 		paths = []string{r.Path, r.Output, r.Sums}
 	case node.FetchRequest:
-		paths = []string{r.Dir}
+		paths = []string{r.Dir, r.Sums, r.Receipt}
 	case node.SeedRequest:
 		paths = append([]string{r.Data}, r.Torrents...)
 	case node.VerifyRequest:
 		paths = []string{r.Torrent, r.Data}
+	case node.GroupRequest:
+		paths = groupPaths(r)
+	case node.CatalogRequest:
+		for _, p := range []*string{r.Export, r.Import} {
+			if p != nil {
+				paths = append(paths, *p)
+			}
+		}
 	}
 	for _, p := range paths {
 		if p != "" && !filepath.IsAbs(p) {
@@ -86,6 +94,29 @@ func checkPaths(r any) error {
 	}
 	return nil
 }
+
+// groupPaths are the paths in a request. What a group is joined by may be one, or a link.
+func groupPaths(r node.GroupRequest) (paths []string) {
+	if j := r.Join; j != nil {
+		paths = append(paths, j.Key, j.DeviceKey)
+		if len(r.Group) < len(linkScheme) || !strings.EqualFold(r.Group[:len(linkScheme)], linkScheme) {
+			paths = append(paths, r.Group)
+		}
+	}
+	if u := r.AddUser; u != nil {
+		paths = append(paths, u.Key)
+	}
+	if o := r.Owners; o != nil {
+		paths = append(paths, o.Draft)
+	}
+	if f := r.Follow; f != nil {
+		paths = append(paths, f.Dir)
+	}
+	return paths
+}
+
+// linkScheme is how the link of a group begins.
+const linkScheme = "p2pshare:"
 
 // checkCaller refuses what is not a client of ours: whatever a browser can be made to send by a page has at least
 // one of these marks, and none of ours has.

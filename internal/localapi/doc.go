@@ -5,10 +5,10 @@
 // and gives a Client, which is a Backend again. What a Backend promises, package conform tests on both.
 //
 // The wire is HTTP/1.1 with JSON bodies, one request a connection. Every path begins with the version of the
-// protocol, /v1. Status, change, remove and limit answer with one object; publish, fetch, seed, verify and doctor
-// answer with a line for each event and a last line that holds the end. An error travels with its kind and hint
-// (package fault). Who shuts down the sending half of the connection detaches: the request's context ends, and
-// the end still comes back.
+// protocol, /v1. Status, change, remove and limit answer with one object; publish, fetch, seed, verify, doctor,
+// group and catalog answer with a line for each event and a last line that holds the end. An error travels with its
+// kind and hint (package fault). Who shuts down the sending half of the connection detaches: the request's context
+// ends, and the end still comes back.
 //
 // Guaranteed: only processes of the daemon's own user are served, and the client speaks to nobody but its own user
 // or root; nothing that a browser could send is carried out; a reader that is slow or gone holds nothing up; what

@@ -57,6 +57,8 @@ func TestErrors(t *testing.T) {
 		"seed":    func() error { return c.Seed(t.Context(), node.SeedRequest{}, ignore) },
 		"verify":  func() error { _, err := c.Verify(t.Context(), node.VerifyRequest{}, ignore); return err },
 		"doctor":  func() error { _, err := c.Doctor(t.Context(), node.DoctorRequest{}, ignore); return err },
+		"group":   func() error { _, err := c.Group(t.Context(), node.GroupRequest{}, ignore); return err },
+		"catalog": func() error { _, err := c.Catalog(t.Context(), node.CatalogRequest{}, ignore); return err },
 		"status":  func() error { _, err := c.Status(t.Context(), node.StatusRequest{}); return err },
 		"change":  func() error { _, err := c.Change(t.Context(), node.ChangeRequest{}); return err },
 		"remove":  func() error { _, err := c.Remove(t.Context(), node.RemoveRequest{}); return err },

@@ -97,6 +97,20 @@ func (f *fake) Doctor(ctx context.Context, r node.DoctorRequest, on func(node.Ev
 	return &node.Diagnosis{Findings: []node.Finding{{Code: "clock", Grave: true, What: "w"}}, Looked: []string{"l"}}, nil
 }
 
+func (f *fake) Group(ctx context.Context, r node.GroupRequest, on func(node.Event)) (*node.GroupAnswer, error) {
+	if err := f.run(ctx, r, on); err != nil {
+		return nil, err
+	}
+	return &node.GroupAnswer{Groups: []node.Group{{Name: "acme", Warnings: []string{"w"}, Follow: &node.Follow{Keep: 2}}}, Link: "p2pshare:x", Missing: 1}, nil
+}
+
+func (f *fake) Catalog(ctx context.Context, r node.CatalogRequest, on func(node.Event)) (*node.CatalogAnswer, error) {
+	if err := f.run(ctx, r, on); err != nil {
+		return nil, err
+	}
+	return &node.CatalogAnswer{Group: node.Group{Name: "acme", Warnings: []string{}}, Entries: []node.Entry{{Ref: "acme/a@1", Note: "<&>"}}, Problems: []string{"p"}, Records: 7}, nil
+}
+
 func (f *fake) Status(ctx context.Context, r node.StatusRequest) (*node.Status, error) {
 	f.note(r)
 	if f.status != nil {

@@ -26,12 +26,23 @@ func TestRequests(t *testing.T) {
 	publish := node.PublishRequest{
 		Path: "/p", Name: "n", Format: "v1", PieceLength: 1 << 20, Private: true, Trackers: [][]string{{"a", "b"}, {"c"}}, WebSeeds: []string{"w"},
 		Exclude: []string{"x"}, Comment: "<&>", Output: "/o", Sums: "/s", NoSeed: true, UntilCopies: 2, Peers: []string{"p:1"}, Announce: []string{"t"}, Limits: limits, Policy: policy,
+		In: &node.InGroup{Group: "acme", As: "app@1", For: []string{"@crew"}, Note: "n", Offline: true},
 	}
 	fetch := node.FetchRequest{
 		Ref: "magnet:?xt=urn:btih:x&dn=y", Dir: "/d", Only: []string{"*"}, Seed: true, Timeout: time.Minute, WebSeeds: []string{"w"},
 		AllowPrivate: true, Peers: []string{"p:1"}, Announce: []string{"t"}, Limits: limits, Policy: policy,
+		FromGroup: node.FromGroup{Sums: "/SUMS", MinisignKey: "RW", Receipt: "/r"},
 	}
 	seed := node.SeedRequest{Torrents: []string{"/a", "/b"}, Data: "/d", Peers: []string{"p:1"}, Announce: []string{"t"}, Limits: limits, Policy: policy}
+	file := "/x"
+	group := node.GroupRequest{
+		Group: "p2pshare:abc", Offline: true, Create: &node.CreateGroup{Kind: "public", User: "u", Open: true, Stale: 5},
+		Join: &node.JoinGroup{As: "a", Peers: []string{"p:1"}, User: "u", Key: "/k", DeviceKey: "/d", Label: "l", Timeout: time.Second}, Show: &struct{}{},
+		AddUser: &node.AddUser{Name: "n", Role: "member", Teams: []string{"t"}, Until: time.Unix(5, 0).UTC(), Key: "/k"}, RemoveUser: &file,
+		AddRule: &node.AddRule{Rule: "r", Before: "b"}, TestRule: &node.TestRule{User: "u", Right: "read", Path: "p"},
+		Owners: &node.ChangeOwners{Add: []string{"k"}, Rotate: true, Need: 2, Draft: "/d"}, Follow: &node.Follow{Keep: 1, Space: 2, Match: []string{"m"}, Dir: "/d"},
+	}
+	catalog := node.CatalogRequest{Group: "acme", Offline: true, List: &node.ListCatalog{Search: "a b", All: true}, Show: &file, Verify: &struct{}{}, Export: &file, Import: &file, Drop: &file}
 	f := &fake{}
 	c := serve(t, f, "v").dial(t, "v")
 	ctx := t.Context()
@@ -47,6 +58,10 @@ func TestRequests(t *testing.T) {
 			&node.Verified{Path: "/t", OK: true, Bad: []node.VerifiedFile{}, Extra: []string{"a"}}},
 		{node.DoctorRequest{Refs: []string{"r"}}, func() (any, error) { return c.Doctor(ctx, node.DoctorRequest{Refs: []string{"r"}}, ignore) },
 			&node.Diagnosis{Findings: []node.Finding{{Code: "clock", Grave: true, What: "w"}}, Looked: []string{"l"}}},
+		{group, func() (any, error) { return c.Group(ctx, group, ignore) },
+			&node.GroupAnswer{Groups: []node.Group{{Name: "acme", Warnings: []string{"w"}, Follow: &node.Follow{Keep: 2}}}, Link: "p2pshare:x", Missing: 1}},
+		{catalog, func() (any, error) { return c.Catalog(ctx, catalog, ignore) },
+			&node.CatalogAnswer{Group: node.Group{Name: "acme", Warnings: []string{}}, Entries: []node.Entry{{Ref: "acme/a@1", Note: "<&>"}}, Problems: []string{"p"}, Records: 7}},
 		{node.StatusRequest{Refs: []string{"r"}}, func() (any, error) { return c.Status(ctx, node.StatusRequest{Refs: []string{"r"}}) },
 			&node.Status{Daemon: true, Version: "v", Shares: []node.Share{{ID: "1", Name: "one & <two>"}}}},
 		{node.ChangeRequest{Refs: []string{"r"}, All: true, Run: true}, func() (any, error) {
@@ -102,6 +117,16 @@ func TestRefusedRequests(t *testing.T) {
 		{"a relative path", post("/v1/publish", `{"path":"release"}`), 400, "usage", `"release" is not absolute`},
 		{"a relative folder", post("/v1/fetch", `{"ref":"x","dir":"."}`), 400, "usage", `"." is not absolute`},
 		{"a relative torrent", post("/v1/seed", `{"torrents":["/a","b"]}`), 400, "usage", `"b" is not absolute`},
+		{"a relative receipt", post("/v1/fetch", `{"ref":"x","dir":"/d","receipt":"r"}`), 400, "usage", `"r" is not absolute`},
+		{"relative sums", post("/v1/fetch", `{"ref":"x","dir":"/d","sums":"s"}`), 400, "usage", `"s" is not absolute`},
+		{"a relative export to join by", post("/v1/group", `{"group":"acme.p2pshare","join":{}}`), 400, "usage", `"acme.p2pshare" is not absolute`},
+		{"a relative key", post("/v1/group", `{"group":"p2pshare:x","join":{"key":"k"}}`), 400, "usage", `"k" is not absolute`},
+		{"a relative device key", post("/v1/group", `{"group":"P2PSHARE:X","join":{"device_key":"k"}}`), 400, "usage", `"k" is not absolute`},
+		{"a relative key of a user", post("/v1/group", `{"group":"g","add_user":{"name":"n","role":"r","key":"k"}}`), 400, "usage", `"k" is not absolute`},
+		{"a relative draft", post("/v1/group", `{"group":"g","owners":{"draft":"k"}}`), 400, "usage", `"k" is not absolute`},
+		{"a relative mirror", post("/v1/group", `{"group":"g","follow":{"dir":"k"}}`), 400, "usage", `"k" is not absolute`},
+		{"a relative export", post("/v1/catalog", `{"group":"g","export":"k"}`), 400, "usage", `"k" is not absolute`},
+		{"a relative import", post("/v1/catalog", `{"group":"g","import":"k"}`), 400, "usage", `"k" is not absolute`},
 		{"a path with a zero byte", post("/v1/verify", `{"torrent":"/a\u0000b"}`), 400, "usage", "zero byte"},
 		{"an unknown path", post("/v1/reboot", "{}"), 404, "not-found", `p2pshare 1.2 does not serve POST "/v1/reboot"`},
 		{"another version's path", post("/v2/status", "{}"), 404, "not-found", `"/v2/status"`},
@@ -175,7 +200,7 @@ func TestNoIdleConnections(t *testing.T) {
 
 // FuzzRequest tests that no body gets by the decoder but as what it says.
 func FuzzRequest(f *testing.F) {
-	paths := []string{"/v1/status", "/v1/change", "/v1/remove", "/v1/limit", "/v1/publish", "/v1/fetch", "/v1/seed", "/v1/verify", "/v1/doctor", "/v1/end"}
+	paths := []string{"/v1/status", "/v1/change", "/v1/remove", "/v1/limit", "/v1/publish", "/v1/fetch", "/v1/seed", "/v1/verify", "/v1/doctor", "/v1/group", "/v1/catalog", "/v1/end"}
 	for i, s := range []string{
 		`{"refs":["a"]}`, `{"refs":["a"],"run":true}`, `{"all":true,"data":true}`, `{"up":1,"windows":[{"from":"08:00","to":"09:00","up":1,"down":2}]}`,
 		`{"path":"/p","trackers":[["a"]],"limits":{"up":1,"down":0},"policy":{}}`, `{"ref":"r","dir":"/d","timeout":5}`, `{"torrents":["/a"]}`, `{"torrent":"/t"}`, `{}`, `{"x":1}`,

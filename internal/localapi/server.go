@@ -48,6 +48,10 @@ func NewServer(o Options) *Server {
 	stream(s, pathSeed, noResult(b.Seed))
 	stream(s, pathVerify, b.Verify)
 	stream(s, pathDoctor, b.Doctor)
+	if g, ok := b.(Groups); ok {
+		stream(s, pathGroup, g.Group)
+		stream(s, pathCatalog, g.Catalog)
+	}
 	call(s, pathStatus, b.Status)
 	call(s, pathChange, b.Change)
 	call(s, pathRemove, b.Remove)

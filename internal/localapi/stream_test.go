@@ -48,6 +48,8 @@ func TestEventsKeepTheirOrder(t *testing.T) {
 		"seed":    func() error { return c.Seed(t.Context(), node.SeedRequest{}, on) },
 		"verify":  func() error { _, err := c.Verify(t.Context(), node.VerifyRequest{}, on); return err },
 		"doctor":  func() error { _, err := c.Doctor(t.Context(), node.DoctorRequest{}, on); return err },
+		"group":   func() error { _, err := c.Group(t.Context(), node.GroupRequest{}, on); return err },
+		"catalog": func() error { _, err := c.Catalog(t.Context(), node.CatalogRequest{}, on); return err },
 	} {
 		got = nil
 		if err := do(); err != nil {

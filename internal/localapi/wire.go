@@ -22,6 +22,8 @@ const (
 	pathSeed    = "/v1/seed"
 	pathVerify  = "/v1/verify"
 	pathDoctor  = "/v1/doctor"
+	pathGroup   = "/v1/group"
+	pathCatalog = "/v1/catalog"
 	pathStatus  = "/v1/status"
 	pathChange  = "/v1/change"
 	pathRemove  = "/v1/remove"
