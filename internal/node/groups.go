@@ -28,6 +28,8 @@ const (
 	groupsWait = 10 * time.Second
 	// memberWait is how long a command waits for a member to be found: on a LAN it takes less than a second.
 	memberWait = 5 * time.Second
+	// aloneWait is how long one waits who has never met a member of the group, and one who has met none now.
+	aloneWait = time.Second
 	// passWait is how long a command waits until a member has what it signed.
 	passWait = 5 * time.Second
 	// heartbeat is how often an own head is signed anew, so that others see that it is fresh.
@@ -46,6 +48,8 @@ type groups struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	entering sync.Mutex // from the choice of a name for a group to its place in all
+
 	mu  sync.Mutex
 	all map[signed.GroupID]*member
 	bad map[string]error // folders that could not be opened
@@ -58,10 +62,14 @@ type member struct {
 	crowd *groupsync.Crowd
 	sync  *groupsync.Handler
 
+	visitors int // who fetches from a group that was not joined; 0: it was
+
 	cancel context.CancelFunc // of what runs for it; nil: it is not online
 	since  time.Time          // when it went online
 	wg     sync.WaitGroup
 	follow chan struct{} // says that what to mirror may have changed
+	told   chan struct{} // closed when a member has told by itself what it has of our log
+	once   sync.Once
 }
 
 // openGroups opens the groups of the home, once. It waits a little for another process that has them.
@@ -79,6 +87,9 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.server = groupnet.NewServer(s.find, n.log)
 	list, bad, err := group.List(n.home.Path("groups"), time.Now)
+	if err == nil {
+		err = n.endVisits()
+	}
 	if err != nil {
 		s.cancel()
 		return nil, errors.Join(err, s.server.Close(), lock.Unlock())
@@ -92,6 +103,20 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 	}
 	n.groups.Store(s)
 	return s, nil
+}
+
+// visitPrefix begins the folder in the home of a group that is read without being joined.
+const visitPrefix = ".visit-"
+
+// endVisits removes what visits left that did not end.
+func (n *Node) endVisits() error {
+	list, err := os.ReadDir(n.home.Dir())
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), visitPrefix) {
+			err = errors.Join(err, os.RemoveAll(n.home.Path(e.Name())))
+		}
+	}
+	return err
 }
 
 func (n *Node) lockGroups(ctx context.Context) (*state.Lock, error) {
@@ -129,12 +154,12 @@ func (n *Node) startGroups(ctx context.Context) error {
 // close ends what runs for the groups.
 func (s *groups) close() error {
 	s.mu.Lock()
+	s.cancel() // from now on nothing is begun for any of them
 	all := make([]*member, 0, len(s.all))
 	for _, m := range s.all {
 		all = append(all, m)
 	}
 	s.mu.Unlock()
-	s.cancel()
 	for _, m := range all {
 		m.offline()
 	}
@@ -143,7 +168,7 @@ func (s *groups) close() error {
 }
 
 func (s *groups) add(g *group.Group) *member {
-	m := &member{Group: g, s: s, follow: make(chan struct{}, 1)}
+	m := &member{Group: g, s: s, follow: make(chan struct{}, 1), told: make(chan struct{})}
 	m.sync = groupsync.NewHandler(groupsync.Options{
 		Group: g.ID(), Vault: g,
 		// A public group is read by anyone, and takes what its signatures vouch for from anyone.
@@ -154,7 +179,9 @@ func (s *groups) add(g *group.Group) *member {
 		Told: func() {
 			if err := m.met(); err != nil {
 				s.n.log.Warn("this machine cannot sign in a group", "group", m.Name(), "error", err)
+				return
 			}
+			m.once.Do(func() { close(m.told) })
 		},
 	})
 	s.mu.Lock()
@@ -177,16 +204,28 @@ func (s *groups) get(name string) (*member, error) {
 			return m, nil
 		}
 	}
-	return nil, fault.Hint(fault.New(fault.NotFound, "this home is in no group called %q", name), "p2pshare group list shows those it is in; group join LINK joins one")
+	for dir, err := range s.bad {
+		if dir == name {
+			return nil, fault.Hint(fmt.Errorf("the group %q cannot be read: %w", dir, err),
+				"restore its folder groups/%s in the home from a backup, or leave the group and join it again", dir)
+		}
+	}
+	err := fault.New(fault.NotFound, "this home is in no group called %q", name)
+	if len(s.bad) > 0 {
+		return nil, fault.Hint(err, "%d groups of this home cannot be read: p2pshare group list shows them", len(s.bad))
+	}
+	return nil, fault.Hint(err, "p2pshare group list shows those it is in; group join LINK joins one")
 }
 
-// list gives all groups by name.
+// list gives all groups that were joined by name.
 func (s *groups) list() []*member {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]*member, 0, len(s.all))
 	for _, m := range s.all {
-		out = append(out, m)
+		if m.visitors == 0 {
+			out = append(out, m)
+		}
 	}
 	slices.SortFunc(out, func(a, b *member) int { return strings.Compare(a.Name(), b.Name()) })
 	return out
@@ -240,6 +279,9 @@ func (m *member) online(peers []string) error {
 	}
 	m.s.mu.Lock()
 	defer m.s.mu.Unlock()
+	if m.s.ctx.Err() != nil {
+		return fault.New(fault.Failed, "the groups are being closed")
+	}
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
@@ -391,21 +433,68 @@ func (m *member) refresh(ctx context.Context, peers []string, wait time.Duration
 	return err == nil, nil
 }
 
-// maySign makes sure that this machine may sign: members were asked, or nobody was ever met, or the user says so.
+// maySign makes sure that this machine may sign: members were asked, or nobody was ever met, or the user says so. Its clock
+// has to be theirs, or what it signs is not believed.
 func (m *member) maySign(ctx context.Context, offline bool, on func(Event)) error {
-	found, err := m.refresh(ctx, nil, memberWait)
-	switch {
-	case err != nil:
+	wait := memberWait
+	if offline || !m.Settings().Met {
+		wait = aloneWait
+	}
+	found, err := m.findOne(ctx, wait)
+	if err != nil {
 		return err
-	case found:
-		return m.met()
+	}
+	if err := m.clockOff(); err != nil && !offline {
+		return fault.Hint(fmt.Errorf("nothing is signed: %w", err), "set this machine's clock; if the others' clocks are wrong, --offline signs all the same")
+	}
+	switch {
 	case m.MaySign():
 		return nil
+	case found:
+		return m.met()
 	case offline || !m.Settings().Met:
 		return m.NobodyToAsk()
 	}
-	warn(on, "no member of %s was found within %v", m.Name(), memberWait)
+	warn(on, "no member of %s was found within %v", m.Name(), wait)
 	return group.ErrNotAsked
+}
+
+// findOne waits until a member was asked, or has told by itself, what it has of this machine's log.
+func (m *member) findOne(ctx context.Context, wait time.Duration) (bool, error) {
+	either, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		select {
+		case <-m.told:
+			cancel()
+		case <-either.Done():
+		}
+	})
+	found, err := m.refresh(either, nil, wait)
+	if err != nil && ctx.Err() == nil && either.Err() != nil {
+		return true, nil
+	}
+	return found, err
+}
+
+// clockOff is why this machine's clock is not believed by the members that are met.
+func (m *member) clockOff() error {
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd == nil {
+		return nil
+	}
+	now := time.Now()
+	var theirs []time.Time
+	for _, ahead := range crowd.Clocks() {
+		theirs = append(theirs, now.Add(ahead))
+	}
+	_, err := signed.Skew(now, theirs)
+	return err
 }
 
 // passOn waits until a member has what was signed here, and says if none is there to have it.
@@ -413,7 +502,11 @@ func (m *member) passOn(ctx context.Context, on func(Event)) {
 	if m.s.n.keeper != nil {
 		return // it goes out by itself
 	}
-	limited, cancel := context.WithTimeout(ctx, passWait)
+	wait := passWait
+	if len(m.crowd.Neighbours()) == 0 {
+		wait = aloneWait
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if m.crowd.PassedOn(limited) == nil {
 		return
