@@ -11,6 +11,7 @@ type Backend interface {
 	Transfers
 	Shares
 	Service
+	Groups
 }
 
 // Transfers run until they are done; on hears what happens, from one goroutine at a time.

@@ -48,10 +48,8 @@ func NewServer(o Options) *Server {
 	stream(s, pathSeed, noResult(b.Seed))
 	stream(s, pathVerify, b.Verify)
 	stream(s, pathDoctor, b.Doctor)
-	if g, ok := b.(Groups); ok {
-		stream(s, pathGroup, g.Group)
-		stream(s, pathCatalog, g.Catalog)
-	}
+	stream(s, pathGroup, b.Group)
+	stream(s, pathCatalog, b.Catalog)
 	call(s, pathStatus, b.Status)
 	call(s, pathChange, b.Change)
 	call(s, pathRemove, b.Remove)

@@ -21,7 +21,7 @@ const entryText = "VERSION is a version, latest, stable (the latest that is no p
 // askCatalog carries a request about a catalog out.
 func (s *session) askCatalog(ctx context.Context, c *cli.Context, r node.CatalogRequest) (a *node.CatalogAnswer, err error) {
 	r.Offline = c.Bool("offline")
-	err = s.withGroups(ctx, c, func(b groupBackend) (err error) {
+	err = s.withGroups(ctx, c, func(b Backend) (err error) {
 		a, err = catalogOf(b.Catalog(ctx, r, s.out.event))
 		return err
 	})
@@ -77,10 +77,10 @@ func catalogListCommand() command {
 			{"every version of what has both words in name or note", "p2pshare catalog list acme --all --search 'linux arm64'"},
 		},
 		exits: groupExits,
-		flags: append([]cli.Flag{
+		flags: []cli.Flag{
 			&cli.StringFlag{Name: "search", Category: groupOutput, Usage: "only entries in which every one of `WORDS` occurs: in name, version, content, note or publisher"},
 			&cli.BoolFlag{Name: "all", Category: groupOutput, Usage: "every version, not the latest alone"},
-		}, memberFlags()...),
+		},
 	}
 }
 
@@ -122,7 +122,6 @@ func catalogShowCommand() command {
 		about:    "Shows what was signed: by whom and when, what the content is called, its hashes, and a magnet link that any BitTorrent client can fetch. " + entryText,
 		examples: []example{{"the latest", "p2pshare catalog show acme/app"}, {"one version", "p2pshare catalog show acme/app@1.4.2"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -186,7 +185,6 @@ func catalogVerifyCommand() command {
 		about:    "Reads all that this machine has of the group from disk, and checks every signature, hash and right anew. Records that do not count are named, and why. " + groupText,
 		examples: []example{{"check it", "p2pshare catalog verify acme"}},
 		exits:    append(slices.Clone(groupExits), exitUnverified),
-		flags:    memberFlags(),
 	}
 }
 
@@ -224,7 +222,6 @@ func catalogExportCommand() command {
 		about:    "FILE holds all that was signed, and no secret: for machines that never meet, and as a backup of the catalog (the keys are in the home alone). p2pshare group join FILE joins by it, p2pshare catalog import brings an older copy up to date. " + groupText,
 		examples: []example{{"carry it over", "p2pshare catalog export acme acme.p2pshare"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -252,7 +249,6 @@ func catalogImportCommand() command {
 		about:    "Takes what is newer in FILE, which p2pshare catalog export wrote on another machine. Everything is verified as if a member had sent it; nothing is ever rolled back. " + groupText,
 		examples: []example{{"take it in", "p2pshare catalog import acme acme.p2pshare"}},
 		exits:    append(slices.Clone(groupExits), exitUnverified),
-		flags:    memberFlags(),
 	}
 }
 

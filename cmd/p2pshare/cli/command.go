@@ -50,7 +50,7 @@ func levels() map[string]level {
 		"group device": {"look at the machines of a group", "Each machine signs with a key of its own, which its account vouches for."},
 		"group rule":   {"say who may publish and read what", "Rules are asked in their order, and the first that speaks of an account and a path decides. Where none does, publishers may publish and everyone may read."},
 		"group owner":  {"change who owns a group", "Owners sign the root of a group: who owns it and who its admins are. With a threshold of two or more, a change goes from owner to owner as a draft in a file."},
-		"catalog":      {"look at what a group shares", "The catalog of a group is what its publishers have signed, as this machine has it. What is asked of it is looked up with the members first, for a few seconds, unless --offline is given."},
+		"catalog":      {"look at what a group shares", "The catalog of a group is what its publishers have signed, as this machine has it: a daemon keeps it up to date with the members, and every fetch by name looks first what is new."},
 	}
 }
 

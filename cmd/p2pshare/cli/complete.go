@@ -67,11 +67,7 @@ func (s *session) completeShares(ctx context.Context, _ string) ([]string, error
 
 func (s *session) completeGroups(ctx context.Context, _ string) (names []string, err error) {
 	err = s.with(ctx, func(b Backend) error {
-		g, ok := b.(groupBackend)
-		if !ok {
-			return nil
-		}
-		a, err := groupOf(g.Group(ctx, node.GroupRequest{List: &struct{}{}, Offline: true}, func(node.Event) {}))
+		a, err := groupOf(b.Group(ctx, node.GroupRequest{List: &struct{}{}, Offline: true}, func(node.Event) {}))
 		if err != nil {
 			return err
 		}
@@ -96,11 +92,7 @@ func (s *session) completeEntries(ctx context.Context, typed string) ([]string, 
 	versions := strings.Contains(rest, "@")
 	var words []string
 	err := s.with(ctx, func(b Backend) error {
-		g, ok := b.(groupBackend)
-		if !ok {
-			return nil
-		}
-		a, err := catalogOf(g.Catalog(ctx, node.CatalogRequest{Group: group, List: &node.ListCatalog{All: versions}, Offline: true}, func(node.Event) {}))
+		a, err := catalogOf(b.Catalog(ctx, node.CatalogRequest{Group: group, List: &node.ListCatalog{All: versions}, Offline: true}, func(node.Event) {}))
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -17,13 +16,13 @@ func dropCommand() command {
 		summary: "take an entry out of a group's catalog",
 		about: "Members no longer list it or fetch it by name once they hear of it. It cannot be unpublished: whoever has the content keeps it, the signed history still names it, and " +
 			"its magnet link works as long as somebody shares it. Here the share stays too, until p2pshare remove. Publishers drop what " +
-			"is theirs, admins anything. Without a version, every version of the name is dropped. It asks first on a terminal, and needs --yes elsewhere.",
+			"is theirs, admins anything. Without a version, the latest is meant. It asks first on a terminal, and needs --yes elsewhere.",
 		examples: []example{
 			{"a release that was broken", "p2pshare drop acme/app@1.4.2"},
-			{"a name with all its versions", "p2pshare drop acme/app"},
+			{"in a script", "p2pshare drop acme/app@1.4.2 --yes"},
 		},
 		exits: groupExits,
-		flags: append([]cli.Flag{yesFlag()}, memberFlags()...),
+		flags: append([]cli.Flag{yesFlag()}, signFlags()...),
 	}
 }
 
@@ -36,19 +35,20 @@ func dropAction(ctx context.Context, s *session, c *cli.Context) error {
 		return err
 	}
 	var a *node.CatalogAnswer
-	err = s.withGroups(ctx, c, func(b groupBackend) (err error) {
-		offline := c.Bool("offline")
+	err = s.withGroups(ctx, c, func(b Backend) (err error) {
 		if !c.Bool("yes") {
-			shown, err := s.toDrop(ctx, b, group, name, offline)
+			shown, err := catalogOf(b.Catalog(ctx, node.CatalogRequest{Group: group, Show: &name}, s.out.event))
 			if err != nil {
 				return err
 			}
-			if err := s.confirm(ctx, c, dropQuestion(shown), "nothing was dropped"); err != nil {
+			if err := s.confirm(ctx, c, dropQuestion(shown.Entries), "nothing was dropped"); err != nil {
 				return err
 			}
-			offline = true // the members were asked a moment ago
+			if len(shown.Entries) == 1 && shown.Entries[0].Version != "" { // what was asked about, whatever is the latest by now
+				name = shown.Entries[0].Name + "@" + shown.Entries[0].Version
+			}
 		}
-		a, err = catalogOf(b.Catalog(ctx, node.CatalogRequest{Group: group, Drop: &name, Offline: offline}, s.out.event))
+		a, err = catalogOf(b.Catalog(ctx, node.CatalogRequest{Group: group, Drop: &name, Offline: c.Bool("offline")}, s.out.event))
 		return err
 	})
 	if err != nil {
@@ -70,40 +70,10 @@ func dropAction(ctx context.Context, s *session, c *cli.Context) error {
 	return nil
 }
 
-// toDrop finds the entries that would go.
-func (s *session) toDrop(ctx context.Context, b groupBackend, group, name string, offline bool) ([]node.Entry, error) {
-	r := node.CatalogRequest{Group: group, Offline: offline}
-	all := !strings.Contains(name, "@")
-	if all {
-		r.List = &node.ListCatalog{All: true}
-	} else {
-		r.Show = &name
-	}
-	a, err := catalogOf(b.Catalog(ctx, r, s.out.event))
-	if err != nil {
-		return nil, err
-	}
-	var found []node.Entry
-	for _, e := range a.Entries {
-		if !all || strings.EqualFold(e.Name, name) {
-			found = append(found, e)
-		}
-	}
-	if len(found) == 0 {
-		return nil, fault.Hint(fault.New(fault.NotFound, "there is no %q in %s", name, group), "p2pshare catalog list %s shows what there is", group)
-	}
-	return found, nil
-}
-
 func dropQuestion(list []node.Entry) string {
-	const most = 10
 	var b strings.Builder
-	for i, e := range list {
-		if i == most {
-			fmt.Fprintf(&b, "  and %d more\n", len(list)-most)
-			break
-		}
+	for _, e := range list {
 		fmt.Fprintf(&b, "  %s  (%s, by %s)\n", printable(e.Ref), counted(e.Files, e.Size), printable(e.Account))
 	}
-	return b.String() + "Take " + map[bool]string{true: "it", false: "them"}[len(list) == 1] + " out of the catalog? [y/N] "
+	return b.String() + "Take it out of the catalog? [y/N] "
 }

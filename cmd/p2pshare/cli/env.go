@@ -51,6 +51,7 @@ type Backend interface {
 	Transfers
 	Shares
 	Service
+	Groups
 	// Daemon says whether a daemon answers, which goes on when this process ends.
 	Daemon() bool
 	Close() error

@@ -113,8 +113,8 @@ func (s *session) readChecks(c *cli.Context, ref catalog.Ref) (g node.FromGroup,
 	switch {
 	case g.Receipt != "" && ref.Kind != catalog.Named:
 		return g, fault.Hint(usagef("--receipt is of an entry that was signed in a group, and %q is none", c.Args().First()), "fetch GROUP/NAME, or leave --receipt out")
-	case g.Receipt != "" && len(c.StringSlice("only")) > 0:
-		return g, fault.Hint(usagef("--receipt is of all files, and --only leaves some out"), "leave one of them out")
+	case g.Receipt+g.Sums != "" && len(c.StringSlice("only")) > 0:
+		return g, fault.Hint(usagef("--receipt and --sums are of all files, and --only leaves some out"), "leave one of them out")
 	case c.String("minisign-key") != "" && g.Sums == "":
 		return g, fault.Hint(usagef("--minisign-key is for the signature of a SHA256SUMS file, and none is named"), "add --sums FILE, with FILE.minisig beside it")
 	}

@@ -20,9 +20,14 @@ import (
 // memberNames are the network's flags that matter to who meets the members of a group.
 var memberNames = []string{"listen", "port", "peer", "no-dht", "dht-node", "no-lan", "no-upnp"}
 
-// memberFlags are those of every command that asks something of a group.
+// signFlags are those of commands that sign something, for which members are asked first.
+func signFlags() []cli.Flag {
+	return append([]cli.Flag{&cli.BoolFlag{Name: "offline", Category: groupNetwork, Usage: "sign though no member can be asked first; it goes out when one is met"}}, memberFlags()...)
+}
+
+// memberFlags are those of commands that meet members.
 func memberFlags() []cli.Flag {
-	flags := []cli.Flag{&cli.BoolFlag{Name: "offline", Category: groupNetwork, Usage: "look for no members; what is signed goes out when one is met"}}
+	var flags []cli.Flag
 	for _, f := range networkFlags("") {
 		if slices.Contains(memberNames, f.Names()[0]) {
 			flags = append(flags, f)
@@ -36,7 +41,8 @@ var groupExits = []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse,
 const groupText = "GROUP is the local name, the ID or the link of a group that was joined."
 
 // withGroups opens a backend with the network's settings, and refuses those that a daemon cannot take from a request.
-func (s *session) withGroups(ctx context.Context, c *cli.Context, do func(groupBackend) error) error {
+// Commands without such flags read what the home has, and meet nobody.
+func (s *session) withGroups(ctx context.Context, c *cli.Context, do func(Backend) error) error {
 	set, err := s.readNetwork(c)
 	if err != nil {
 		return err
@@ -54,24 +60,14 @@ func (s *session) withGroups(ctx context.Context, c *cli.Context, do func(groupB
 					"give it to p2pshare daemon or write it into the configuration file")
 			}
 		}
-		g, ok := b.(groupBackend)
-		if !ok {
-			return errors.New("this node has no groups")
-		}
-		return do(g)
+		return do(b)
 	})
-}
-
-// groupBackend is a backend that has groups.
-type groupBackend interface {
-	Groups
-	Daemon() bool
 }
 
 // askGroup carries a request about groups out.
 func (s *session) askGroup(ctx context.Context, c *cli.Context, r node.GroupRequest) (a *node.GroupAnswer, err error) {
 	r.Offline = c.Bool("offline")
-	err = s.withGroups(ctx, c, func(b groupBackend) (err error) {
+	err = s.withGroups(ctx, c, func(b Backend) (err error) {
 		a, err = groupOf(b.Group(ctx, r, s.out.event))
 		return err
 	})
@@ -107,13 +103,13 @@ func groupCreateCommand() command {
 			{"one that anyone may publish into", "p2pshare group create fair --public --open"},
 		},
 		exits: groupExits,
-		flags: append([]cli.Flag{
+		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "public", Category: groupEntry, Usage: "anyone who has the link may join and read"},
 			&cli.BoolFlag{Name: "private", Category: groupEntry, Usage: "members alone may read (not in this version)"},
 			&cli.StringFlag{Name: "user", Category: groupMember, Value: "admin", Usage: "call the first admin's account `USER`"},
 			&cli.BoolFlag{Name: "open", Category: groupEntry, Usage: "anyone may publish"},
 			&cli.IntFlag{Name: "stale", Category: groupEntry, Value: 720, Usage: "warn when no admin was heard for `HOURS`"},
-		}, memberFlags()...),
+		},
 	}
 }
 
@@ -140,6 +136,9 @@ func groupCreateAction(ctx context.Context, s *session, c *cli.Context) error {
 	g := the(a)
 	s.groupObject(a)
 	s.out.answer(a.Link)
+	if a.Wrote != "" {
+		s.out.say("the owner key is %s: keep a copy elsewhere, or add a second owner", printable(a.Wrote))
+	}
 	s.out.say("made the public group %s (%s); you own it, and administer it as %s", printable(g.Name), printable(g.ID), printable(cmp.Or(g.Account, c.String("user"))))
 	s.out.say("others join it with p2pshare group join LINK; p2pshare publish PATH --group %s --as NAME@VERSION publishes into it", printable(g.Name))
 	return nil
@@ -251,7 +250,7 @@ func groupLeaveCommand() command {
 			"other members keep. It asks first on a terminal, and needs --yes elsewhere. " + groupText,
 		examples: []example{{"leave it", "p2pshare group leave acme"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{yesFlag()}, memberFlags()...),
+		flags:    []cli.Flag{yesFlag()},
 	}
 }
 
@@ -265,9 +264,8 @@ func groupLeaveAction(ctx context.Context, s *session, c *cli.Context) error {
 		return err
 	}
 	var a *node.GroupAnswer
-	err := s.withGroups(ctx, c, func(b groupBackend) error {
-		r := node.GroupRequest{Group: name, Offline: true}
-		r.Show = &struct{}{}
+	err := s.withGroups(ctx, c, func(b Backend) error {
+		r := node.GroupRequest{Group: name, Show: &struct{}{}}
 		shown, err := groupOf(b.Group(ctx, r, s.out.event))
 		if err != nil {
 			return err
@@ -277,7 +275,6 @@ func groupLeaveAction(ctx context.Context, s *session, c *cli.Context) error {
 			return err
 		}
 		r.Show, r.Leave, r.Group = nil, &struct{}{}, cmp.Or(g.ID, name)
-		r.Offline = c.Bool("offline")
 		if a, err = groupOf(b.Group(ctx, r, s.out.event)); err == nil && len(a.Groups) == 0 {
 			a.Groups = []node.Group{g}
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,7 @@ func ownerAddCommand() command {
 		about:    "KEY is an owner's public key, 64 hex digits: this machine's is in p2pshare group show." + ownerText + " " + groupText,
 		examples: []example{{"a second owner", "p2pshare group owner add acme 5d1c...9e"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
 	}
 }
 
@@ -53,7 +54,7 @@ func ownerRemoveCommand() command {
 		about:    "What that owner signs from then on does not count." + ownerText + " " + groupText,
 		examples: []example{{"one who left", "p2pshare group owner remove acme 5d1c...9e"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
 	}
 }
 
@@ -72,7 +73,7 @@ func ownerRotateCommand() command {
 		about:    "For a key that others may have seen. Members hear of it as of any other change, and the link stays." + ownerText + " " + groupText,
 		examples: []example{{"a new key", "p2pshare group owner rotate acme"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
 	}
 }
 
@@ -87,7 +88,7 @@ func ownerThresholdCommand() command {
 		about:    "From then on N owners have to sign every root." + ownerText + " " + groupText,
 		examples: []example{{"two of three", "p2pshare group owner threshold acme 2 --draft root.draft"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, memberFlags()...),
+		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
 	}
 }
 
@@ -103,21 +104,28 @@ func ownerSignCommand() command {
 	return command{
 		name: "group owner sign", group: groupGroups, args: "GROUP FILE", min: 2, max: 2, run: ownerSignAction,
 		summary:  "sign another owner's draft",
-		about:    "Shows what the draft changes, adds this home's signature to FILE, and puts the change into force when it has enough. " + groupText,
+		about:    "Adds this home's signature to FILE, and puts the change into force when it has enough. " + groupText,
 		examples: []example{{"sign one", "p2pshare group owner sign acme root.draft"}},
 		exits:    append(slices.Clone(groupExits), exitUnverified),
-		flags:    memberFlags(),
+		flags:    signFlags(),
 	}
 }
 
 func ownerSignAction(ctx context.Context, s *session, c *cli.Context) error {
-	return s.owners(ctx, c, node.ChangeOwners{Draft: s.abs(c.Args().Get(1))})
+	draft := s.abs(c.Args().Get(1))
+	if _, err := os.Stat(draft); err != nil {
+		return fault.Hint(fault.New(fault.NotFound, "there is no draft %q", draft), "another owner writes it with --draft")
+	}
+	return s.owners(ctx, c, node.ChangeOwners{Draft: draft})
 }
 
 // owners makes a change of the root, or a draft of one.
 func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwners) error {
-	if d := c.String("draft"); d != "" {
-		r.Draft = s.abs(d)
+	if d := s.abs(c.String("draft")); d != "" {
+		if _, err := os.Lstat(d); err == nil {
+			return fault.Hint(usagef("--draft %q is there already", d), "name another file; p2pshare group owner sign signs one that is there")
+		}
+		r.Draft = d
 	}
 	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), Owners: &r})
 	if err != nil {

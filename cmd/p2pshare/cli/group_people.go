@@ -29,7 +29,7 @@ func userAddCommand() command {
 			&cli.StringSliceFlag{Name: "team", Category: groupMember, Usage: "belongs to `TEAM`, which rules can name as @TEAM; may be repeated"},
 			&cli.StringFlag{Name: "until", Category: groupMember, Usage: "may do so until `DATE` (2027-01-01, at its beginning in UTC)", DefaultText: "for ever"},
 			&cli.StringFlag{Name: "key-file", Category: groupOutput, Usage: "write the key to `FILE`, which must not be there yet"},
-		}, memberFlags()...),
+		}, signFlags()...),
 	}
 }
 
@@ -94,7 +94,6 @@ func userListCommand() command {
 		about:    "Prints name, role, teams and the end of each account. With --quiet, the names of those that are not gone. " + groupText,
 		examples: []example{{"all of them", "p2pshare group user list acme"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -145,7 +144,7 @@ func userRemoveCommand() command {
 			"p2pshare drop takes it back. Others hear of it when they meet this machine or one that has heard. " + groupText,
 		examples: []example{{"remove one", "p2pshare group user remove acme bob"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
+		flags:    signFlags(),
 	}
 }
 
@@ -167,7 +166,6 @@ func deviceListCommand() command {
 		about:    "Prints key, account, label, when each machine came and was last heard, how many records it has signed, and what is wrong with it. With --quiet, the keys. " + groupText,
 		examples: []example{{"all of them", "p2pshare group device list acme"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -204,7 +202,7 @@ func deviceRemoveCommand() command {
 		about:    "For a laptop that was lost: what it signs from now on does not count, and the account goes on with its other machines. KEY is the machine's, or its first digits (p2pshare group device list). " + groupText,
 		examples: []example{{"a lost laptop", "p2pshare group device remove acme 3f9a2c41"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
+		flags:    signFlags(),
 	}
 }
 

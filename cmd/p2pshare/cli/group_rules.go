@@ -24,7 +24,7 @@ func ruleAddCommand() command {
 			{"before another", `p2pshare group rule add acme 'deny eve publish **' --before 3f9a2c41`},
 		},
 		exits: groupExits,
-		flags: append([]cli.Flag{&cli.StringFlag{Name: "before", Category: groupEntry, Usage: "ask it before the rule `ID`", DefaultText: "at the end"}}, memberFlags()...),
+		flags: append([]cli.Flag{&cli.StringFlag{Name: "before", Category: groupEntry, Usage: "ask it before the rule `ID`", DefaultText: "at the end"}}, signFlags()...),
 	}
 }
 
@@ -48,7 +48,6 @@ func ruleListCommand() command {
 		about:    "Prints ID, rule, and the accounts that it names now. The first that speaks of an account and a path decides. " + groupText,
 		examples: []example{{"all of them", "p2pshare group rule list acme"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -86,7 +85,7 @@ func ruleRemoveCommand() command {
 		about:    "ID is what p2pshare group rule list shows. " + groupText,
 		examples: []example{{"take one away", "p2pshare group rule remove acme 3f9a2c41"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
+		flags:    signFlags(),
 	}
 }
 
@@ -107,7 +106,6 @@ func ruleTestCommand() command {
 		about:    "Prints what decides, and ends with 12 where the answer is no. PATH is NAME or NAME/VERSION. " + groupText,
 		examples: []example{{"may bob publish there?", "p2pshare group rule test acme bob publish films/alien"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 

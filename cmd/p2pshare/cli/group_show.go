@@ -47,7 +47,6 @@ func groupListCommand() command {
 		about:    "Prints name, kind, entries, how old the last word of an admin is, members that are met now, and the account of this machine. With --quiet, the names alone.",
 		examples: []example{{"all of them", "p2pshare group list"}, {"in a script", "p2pshare group list -q | while read -r group; do p2pshare catalog verify \"$group\"; done"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -114,7 +113,6 @@ func groupShowCommand() command {
 		about:    "Shows the group's ID, owners and accounts, how fresh the catalog is, this machine's account and key, and what is wrong. " + groupText,
 		examples: []example{{"look at one", "p2pshare group show acme"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -183,7 +181,7 @@ func groupLinkCommand() command {
 		about:    "With --qr it is also drawn on the terminal (stderr), for a camera. " + groupText,
 		examples: []example{{"hand it on", "p2pshare group link acme"}, {"to a phone or a laptop beside you", "p2pshare group link acme --qr"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{&cli.BoolFlag{Name: "qr", Category: groupOutput, Usage: "draw it as a QR code too"}}, memberFlags()...),
+		flags:    []cli.Flag{&cli.BoolFlag{Name: "qr", Category: groupOutput, Usage: "draw it as a QR code too"}},
 	}
 }
 
@@ -199,7 +197,7 @@ func groupLinkAction(ctx context.Context, s *session, c *cli.Context) error {
 		s.out.object("link", struct {
 			Group string `json:"group"`
 			Link  string `json:"link"`
-		}{the(a).Name, a.Link})
+		}{cmp.Or(the(a).Name, c.Args().First()), a.Link})
 	}
 	s.out.answer(a.Link)
 	if c.Bool("qr") {
@@ -227,7 +225,6 @@ func groupLogCommand() command {
 		about:    "Prints the signed history of the group, the oldest first: roots, accounts, machines, rules, what was published and taken back. What does not count says why. " + groupText,
 		examples: []example{{"all of it", "p2pshare group log acme"}, {"what did not count", "p2pshare group log acme --json | jq '.log[] | select(.void)'"}},
 		exits:    groupExits,
-		flags:    memberFlags(),
 	}
 }
 
@@ -287,13 +284,13 @@ func groupFollowCommand() command {
 			{"no longer", "p2pshare group follow acme --stop"},
 		},
 		exits: groupExits,
-		flags: append([]cli.Flag{
+		flags: []cli.Flag{
 			&cli.IntFlag{Name: "keep", Category: groupEntry, Usage: "keep the newest `N` versions of each name", DefaultText: "all"},
 			&cli.StringFlag{Name: "space", Category: groupEntry, Usage: "use at most `SIZE`", DefaultText: "no limit"},
 			&cli.StringSliceFlag{Name: "match", Category: groupEntry, Usage: "only names that match `GLOB`; may be repeated"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "put the content into the folder `DIR`"},
 			&cli.BoolFlag{Name: "stop", Category: groupEntry, Usage: "mirror it no longer"},
-		}, memberFlags()...),
+		},
 	}
 }
 
@@ -315,9 +312,9 @@ func groupFollowAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	daemon := false
 	var a *node.GroupAnswer
-	err = s.withGroups(ctx, c, func(b groupBackend) (err error) {
+	err = s.withGroups(ctx, c, func(b Backend) (err error) {
 		daemon = b.Daemon()
-		a, err = groupOf(b.Group(ctx, node.GroupRequest{Group: c.Args().First(), Follow: &f, Offline: c.Bool("offline")}, s.out.event))
+		a, err = groupOf(b.Group(ctx, node.GroupRequest{Group: c.Args().First(), Follow: &f}, s.out.event))
 		return err
 	})
 	if err != nil {

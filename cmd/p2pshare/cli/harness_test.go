@@ -40,6 +40,13 @@ type fake struct {
 	diagnosis   *node.Diagnosis
 	storeErr    error
 
+	group         node.GroupRequest
+	groupsAsked   []node.GroupRequest
+	groupAnswer   *node.GroupAnswer
+	catalog       node.CatalogRequest
+	catalogsAsked []node.CatalogRequest
+	catalogAnswer *node.CatalogAnswer
+
 	opened int
 	closed int
 
@@ -210,4 +217,20 @@ func (s *shell) want(code int, stdout, stderr string, args ...string) {
 	if got := s.stderr.String(); !strings.Contains(got, stderr) {
 		s.t.Errorf("stderr of %q: got %q, want %q in it", args, got, stderr)
 	}
+}
+
+func (f *fake) Group(ctx context.Context, r node.GroupRequest, on func(node.Event)) (*node.GroupAnswer, error) {
+	f.group, f.groupsAsked = r, append(f.groupsAsked, r)
+	if err := f.run(ctx, on); err != nil {
+		return nil, err
+	}
+	return f.groupAnswer, f.storeErr
+}
+
+func (f *fake) Catalog(ctx context.Context, r node.CatalogRequest, on func(node.Event)) (*node.CatalogAnswer, error) {
+	f.catalog, f.catalogsAsked = r, append(f.catalogsAsked, r)
+	if err := f.run(ctx, on); err != nil {
+		return nil, err
+	}
+	return f.catalogAnswer, f.storeErr
 }

@@ -45,7 +45,7 @@ func (s *session) verifyReceipt(ctx context.Context, c *cli.Context) error {
 	if path == "" {
 		path = filepath.Join(filepath.Dir(file), filepath.FromSlash(r.Entry.Content))
 	}
-	found, err := s.sums(ctx, path)
+	found, err := s.sums(ctx, path, r.Share().Size)
 	if err != nil {
 		return interrupted(ctx, err, "nothing was changed")
 	}
@@ -84,11 +84,7 @@ func (s *session) sameGroup(ctx context.Context, want string, got signed.GroupID
 	} else if err != nil {
 		var a *node.GroupAnswer
 		err = s.with(ctx, func(b Backend) (err error) {
-			g, ok := b.(groupBackend)
-			if !ok {
-				return errors.New("this node has no groups")
-			}
-			a, err = groupOf(g.Group(ctx, node.GroupRequest{Group: want, Show: &struct{}{}, Offline: true}, s.out.event))
+			a, err = groupOf(b.Group(ctx, node.GroupRequest{Group: want, Show: &struct{}{}, Offline: true}, s.out.event))
 			return err
 		})
 		if err != nil {
@@ -106,7 +102,7 @@ func (s *session) sameGroup(ctx context.Context, want string, got signed.GroupID
 
 // sums hashes the files of content: one file, or all below a folder. A link counts as what it leads to, as long as
 // that is within the folder.
-func (s *session) sums(ctx context.Context, path string) ([]catalog.ReceiptFile, error) {
+func (s *session) sums(ctx context.Context, path string, total int64) ([]catalog.ReceiptFile, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.Hint(fault.New(fault.NotFound, "there is no %q", path), "name the content behind the receipt: p2pshare verify --receipt FILE PATH")
@@ -114,7 +110,7 @@ func (s *session) sums(ctx context.Context, path string) ([]catalog.ReceiptFile,
 	if err != nil {
 		return nil, err
 	}
-	meter := node.Progress{Phase: "checking", Name: filepath.Base(path)}
+	meter := node.Progress{Phase: "checking", Name: filepath.Base(path), Total: total}
 	tell := func(n int64) {
 		meter.Done += n
 		s.out.event(node.Event{Progress: &meter})
