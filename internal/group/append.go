@@ -211,7 +211,7 @@ func begin(dir string, link signed.Link, name string, now func() time.Time, fill
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	tmp := filepath.Join(dir, ".new-"+link.Group.String())
+	tmp := filepath.Join(dir, newPrefix+link.Group.String())
 	if err := os.RemoveAll(tmp); err != nil {
 		return nil, err
 	}
@@ -272,18 +272,60 @@ func (g *Group) hello(account, label string, by signed.Secret, invite *signed.Se
 	})
 }
 
-// Owner is the owner key that this home holds; false: none.
+// Owner is the owner key that this home holds; false: none. Of several that of an owner of the latest root.
 func (g *Group) Owner() (signed.Secret, bool) {
-	k, err := ReadKey(filepath.Join(g.dir, ownerFile), KeyOwner)
-	if err != nil {
-		return signed.Secret{}, false
-	}
-	return k.Secret, true
+	k, _, ok := g.owner()
+	return k, ok
 }
 
-// SetOwner keeps another owner key in place of the one that is held.
-func (g *Group) SetOwner(s signed.Secret) error {
-	return replaceKey(filepath.Join(g.dir, ownerFile), Key{Kind: KeyOwner, Group: g.ID(), Secret: s})
+// owner is Owner with the file of the key.
+func (g *Group) owner() (signed.Secret, string, bool) {
+	paths := append([]string{filepath.Join(g.dir, ownerFile)}, g.nextOwners()...)
+	var owners []signed.Key
+	if s, err := g.State(); err == nil {
+		owners = s.Root().Owners
+	}
+	for _, path := range paths {
+		if k, err := ReadKey(path, KeyOwner); err == nil && slices.Contains(owners, k.Secret.Public()) {
+			return k.Secret, path, true
+		}
+	}
+	k, err := ReadKey(paths[0], KeyOwner)
+	return k.Secret, paths[0], err == nil
+}
+
+func (g *Group) nextOwners() []string {
+	list, _ := filepath.Glob(filepath.Join(g.dir, nextOwnerFile+"*")) // the pattern is well formed
+	return list
+}
+
+// NextOwner keeps an owner key beside the one that is held, until SettleOwner. The one is lost to the group before the
+// root that names the other is signed by enough, and the other if that never comes: so both are there until then.
+func (g *Group) NextOwner(s signed.Secret) error {
+	return replaceKey(filepath.Join(g.dir, nextOwnerFile+s.Public().String()[:16]), Key{Kind: KeyOwner, Group: g.ID(), Secret: s})
+}
+
+// SettleOwner forgets all owner keys but that of an owner of the latest root, if one is.
+func (g *Group) SettleOwner() error {
+	s, err := g.State()
+	if err != nil {
+		return err
+	}
+	k, path, ok := g.owner()
+	if !ok || !slices.Contains(s.Root().Owners, k.Public()) {
+		return nil
+	}
+	if path != filepath.Join(g.dir, ownerFile) {
+		if err := os.Rename(path, filepath.Join(g.dir, ownerFile)); err != nil {
+			return err
+		}
+	}
+	for _, old := range g.nextOwners() {
+		if err := os.Remove(old); err != nil {
+			return err
+		}
+	}
+	return state.SyncDir(g.dir)
 }
 
 // NextRoot signs the next root with the owner key of this home; enough says whether others have to sign too.
@@ -320,12 +362,15 @@ func (g *Group) AddRoot(raw []byte) error {
 }
 
 // Leave forgets a group: its folder is removed.
-func (g *Group) Leave() error {
-	gone := filepath.Join(filepath.Dir(g.dir), ".gone-"+g.ID().String())
+func (g *Group) Leave() error { return Remove(g.dir) }
+
+// Remove removes the folder of a group, which may be one that cannot be opened.
+func Remove(dir string) error {
+	gone := filepath.Join(filepath.Dir(dir), gonePrefix+filepath.Base(dir))
 	if err := os.RemoveAll(gone); err != nil {
 		return err
 	}
-	if err := os.Rename(g.dir, gone); err != nil {
+	if err := os.Rename(dir, gone); err != nil {
 		return fmt.Errorf("leaving the group: %w", err)
 	}
 	return os.RemoveAll(gone)

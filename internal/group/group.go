@@ -71,10 +71,18 @@ type parts struct {
 
 const settingsVersion = 1
 
+// The folders of groups that are on their way in and out.
+const (
+	newPrefix  = ".new-"
+	gonePrefix = ".gone-"
+)
+
 const (
 	settingsFile = "group.json"
 	deviceFile   = "device.key"
 	ownerFile    = "owner.key"
+	// nextOwnerFile and digits of its key is one that waits for the root that names it.
+	nextOwnerFile = "owner-next-"
 )
 
 // Open opens a group's folder.
@@ -98,7 +106,8 @@ func Open(dir string, now func() time.Time) (*Group, error) {
 	return g, g.readAll()
 }
 
-// List opens every group below a folder. Those that cannot be opened are told in bad, by their folder.
+// List opens every group below a folder, and removes what a crash left half made or half removed. Those that cannot be
+// opened are told in bad, by their folder.
 func List(dir string, now func() time.Time) (all []*Group, bad map[string]error, err error) {
 	list, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,6 +118,12 @@ func List(dir string, now func() time.Time) (all []*Group, bad map[string]error,
 	}
 	bad = map[string]error{}
 	for _, e := range list {
+		if half := strings.HasPrefix(e.Name(), newPrefix) || strings.HasPrefix(e.Name(), gonePrefix); half {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return nil, nil, fmt.Errorf("removing what was left of a group: %w", err)
+			}
+			continue
+		}
 		if strings.HasPrefix(e.Name(), ".") || !e.IsDir() {
 			continue
 		}

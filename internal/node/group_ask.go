@@ -3,8 +3,10 @@ package node
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +33,9 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 		return s.join(ctx, r, on)
 	case r.List != nil:
 		return s.listed()
+	}
+	if r.Leave != nil && s.leaveBad(r.Group) {
+		return &GroupAnswer{Groups: []Group{}}, nil
 	}
 	m, err := s.get(r.Group)
 	if err != nil {
@@ -98,6 +103,8 @@ func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	if c.Stale == 0 {
 		c.Stale = defaultStale
 	}
+	s.entering.Lock()
+	defer s.entering.Unlock()
 	if err := s.freeName(r.Group); err != nil {
 		return nil, err
 	}
@@ -110,7 +117,7 @@ func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := s.add(g)
+	m := s.add(g, false)
 	if s.n.keeper != nil {
 		if err := m.online(nil); err != nil {
 			return nil, err
@@ -141,11 +148,6 @@ func hostLabel(label string) string {
 
 func (s *groups) join(ctx context.Context, r GroupRequest, on func(Event)) (*GroupAnswer, error) {
 	j := *r.Join
-	if j.As != "" {
-		if err := s.freeName(j.As); err != nil {
-			return nil, err
-		}
-	}
 	link, archive, err := s.linkOf(r.Group)
 	if err != nil {
 		return nil, err
@@ -168,15 +170,30 @@ func (s *groups) join(ctx context.Context, r GroupRequest, on func(Event)) (*Gro
 	if err != nil {
 		return nil, err
 	}
-	g, err := group.Join(s.n.home.Path("groups"), link, group.Joined{Name: j.As, Device: device, Hints: link.Hints}, time.Now)
+	m, err := s.enter(link, group.Joined{Name: j.As, Device: device, Hints: link.Hints})
 	if err != nil {
 		return nil, err
 	}
-	m := s.add(g)
 	if err := s.bring(ctx, m, j, archive, account, on); err != nil {
 		return nil, errors.Join(err, s.leave(m)) // as if it had never been asked
 	}
 	return m.show()
+}
+
+// enter makes the folder of a group that is joined.
+func (s *groups) enter(link signed.Link, j group.Joined) (*member, error) {
+	s.entering.Lock()
+	defer s.entering.Unlock()
+	if j.Name != "" {
+		if err := s.freeName(j.Name); err != nil {
+			return nil, err
+		}
+	}
+	g, err := group.Join(s.n.home.Path("groups"), link, j, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return s.add(g, false), nil
 }
 
 // linkOf reads a link, or the archive of a group: its first root says which group it is.
@@ -255,15 +272,37 @@ func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, archive *gro
 func (s *groups) leave(m *member) error {
 	m.offline()
 	s.mu.Lock()
-	delete(s.all, m.ID())
+	if s.all[m.ID()] == m { // not one that was joined while this one was visited
+		delete(s.all, m.ID())
+	}
 	s.mu.Unlock()
 	return m.Group.Leave()
+}
+
+// leaveBad removes the folder of a group that cannot be read, if that is what it is.
+func (s *groups) leaveBad(dir string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bad[dir] == nil {
+		return false
+	}
+	if err := group.Remove(filepath.Join(s.n.home.Path("groups"), dir)); err != nil {
+		s.n.log.Error("leaving a group that cannot be read", "folder", dir, "error", err)
+		return false
+	}
+	delete(s.bad, dir)
+	return true
 }
 
 func (s *groups) listed() (*GroupAnswer, error) {
 	a := &GroupAnswer{Groups: []Group{}}
 	for _, m := range s.list() {
 		a.Groups = append(a.Groups, m.info())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, dir := range slices.Sorted(maps.Keys(s.bad)) {
+		a.Groups = append(a.Groups, Group{Name: dir, ID: dir, Warnings: []string{"it cannot be read: " + s.bad[dir].Error()}})
 	}
 	return a, nil
 }

@@ -49,18 +49,20 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 			return fault.Hint(fault.New(fault.Denied, "%d more owners have to sign", missing), "--draft FILE writes what they are to sign")
 		}
 		a.Wrote, a.Missing = r.Draft, missing
-		return state.WriteFile(r.Draft, raw, 0o600)
+		return errors.Join(m.keepNext(owner, next), state.WriteFile(r.Draft, raw, 0o600))
 	}
-	if r.Rotate && next.Public() != owner.Public() {
-		// The new key is there before the root that needs it.
-		if err := m.SetOwner(next); err != nil {
-			return err
-		}
+	if err := m.keepNext(owner, next); err != nil {
+		return err
 	}
-	if err := m.AddRoot(raw); err != nil {
-		return errors.Join(err, m.SetOwner(owner))
+	return errors.Join(m.AddRoot(raw), m.SettleOwner())
+}
+
+// keepNext keeps a new owner key: it is there before the root that needs it.
+func (m *member) keepNext(owner, next signed.Secret) error {
+	if next.Public() == owner.Public() {
+		return nil
 	}
-	return nil
+	return m.NextOwner(next)
 }
 
 func (m *member) nextRoot(r ChangeOwners, owner, next signed.Secret) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -163,26 +164,39 @@ func (s *groups) forFetch(ref catalog.Ref) (m *member, done func(), err error) {
 		m, err = s.get(ref.Group)
 		return m, func() {}, err
 	}
-	if m, err := s.get(ref.Link.String()); err == nil {
-		return m, func() {}, nil
-	}
 	if ref.Link.Kind != signed.Public {
 		return nil, nil, fault.New(fault.Usage, "the link is of a private group, which this version cannot join")
 	}
-	dir, err := os.MkdirTemp(s.n.home.Dir(), ".visit-")
-	if err != nil {
-		return nil, nil, err
-	}
-	g, err := group.Join(dir, *ref.Link, group.Joined{Hints: ref.Link.Hints}, time.Now)
-	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	m = s.add(g)
-	return m, func() {
-		if err := errors.Join(s.leave(m), os.RemoveAll(dir)); err != nil {
-			s.n.log.Warn("leaving a group that was only visited", "error", err)
+	s.entering.Lock()
+	defer s.entering.Unlock()
+	if m, err = s.get(ref.Link.String()); err != nil {
+		dir, err := os.MkdirTemp(s.n.home.Dir(), visitPrefix)
+		if err != nil {
+			return nil, nil, err
 		}
-	}, nil
+		g, err := group.Join(dir, *ref.Link, group.Joined{Hints: ref.Link.Hints}, time.Now)
+		if err != nil {
+			return nil, nil, errors.Join(err, os.RemoveAll(dir))
+		}
+		m = s.add(g, true)
+	}
+	if !m.visit {
+		return m, func() {}, nil
+	}
+	m.visitors++
+	return m, func() { s.endVisit(m) }, nil
+}
+
+// endVisit forgets a group that was not joined when nobody fetches from it any more.
+func (s *groups) endVisit(m *member) {
+	s.entering.Lock()
+	defer s.entering.Unlock()
+	if m.visitors--; m.visitors > 0 {
+		return
+	}
+	if err := errors.Join(s.leave(m), os.RemoveAll(filepath.Dir(m.Dir()))); err != nil {
+		s.n.log.Warn("leaving a group that was only visited", "error", err)
+	}
 }
 
 // askTorrent asks one member for the .torrent of an entry.

@@ -68,6 +68,9 @@ func (m *member) warnings(s *acl.State) (out []string) {
 	if age := s.Age(m.headTimes(), time.Now()); age == signed.Stale {
 		out = append(out, fmt.Sprintf("no admin was heard of for more than %d hours: what was removed or replaced since may still be shown", s.Root().Stale))
 	}
+	if err := m.clockOff(); err != nil {
+		out = append(out, err.Error())
+	}
 	for _, f := range m.Forks() {
 		who := ""
 		if d, ok := s.Device(f.Small.Device); ok {

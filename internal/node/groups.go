@@ -62,7 +62,8 @@ type member struct {
 	crowd *groupsync.Crowd
 	sync  *groupsync.Handler
 
-	visitors int // who fetches from a group that was not joined; 0: it was
+	visit    bool // it was not joined: somebody fetches from it
+	visitors int  // how many do; guarded by entering
 
 	cancel context.CancelFunc // of what runs for it; nil: it is not online
 	since  time.Time          // when it went online
@@ -99,7 +100,7 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 		n.log.Error("a group cannot be opened", "folder", dir, "error", err)
 	}
 	for _, g := range list {
-		s.add(g)
+		s.add(g, false)
 	}
 	n.groups.Store(s)
 	return s, nil
@@ -167,8 +168,8 @@ func (s *groups) close() error {
 	return errors.Join(s.server.Close(), s.lock.Unlock())
 }
 
-func (s *groups) add(g *group.Group) *member {
-	m := &member{Group: g, s: s, follow: make(chan struct{}, 1), told: make(chan struct{})}
+func (s *groups) add(g *group.Group, visit bool) *member {
+	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), told: make(chan struct{})}
 	m.sync = groupsync.NewHandler(groupsync.Options{
 		Group: g.ID(), Vault: g,
 		// A public group is read by anyone, and takes what its signatures vouch for from anyone.
@@ -223,7 +224,7 @@ func (s *groups) list() []*member {
 	defer s.mu.Unlock()
 	out := make([]*member, 0, len(s.all))
 	for _, m := range s.all {
-		if m.visitors == 0 {
+		if !m.visit {
 			out = append(out, m)
 		}
 	}
