@@ -103,10 +103,16 @@ func TestDriveGoesAndReturns(t *testing.T) {
 	was := disk.device(t)
 	disk.take(t)
 	waits(d)
-	other := newDrive(t, 8) // it takes the number that has become free
-	disk.put(t)
+	for range 5 {
+		newDrive(t, 8) // it takes the number that has become free, as soon as it is
+		disk.put(t)
+		if disk.device(t) != was {
+			break
+		}
+		disk.take(t)
+	}
 	if disk.device(t) == was {
-		t.Errorf("the drive is device %d again, and the other one %d: the test does not test what it should", was, other.device(t))
+		t.Errorf("the drive is device %d again: the test does not test what it should", was)
 	}
 	back(d)
 

@@ -140,11 +140,11 @@ func TestUntilCopiesOfAllClients(t *testing.T) {
 	}
 }
 
-// TestFairShares has eight fetchers on one share and one on another, of a daemon that may send 2 MiB a second: each
+// TestFairShares has eight fetchers on one share and one on another, of a daemon that may send 1 MiB a second: each
 // share gets about half.
 func TestFairShares(t *testing.T) {
 	t.Parallel()
-	d := daemon(t, nil, filepath.Join(t.TempDir(), "home"), append([]string{"--max-up", "2MiB"}, still...)...)
+	d := daemon(t, nil, filepath.Join(t.TempDir(), "home"), append([]string{"--max-up", "1MiB"}, still...)...)
 	const size, piece = 30 << 20, 256 << 10
 	ctx := within(t, time.Minute)
 	address := peerOf(t, d, nil)
@@ -169,8 +169,8 @@ func TestFairShares(t *testing.T) {
 			})
 		}
 	}
-	s, err := d.When(ctx, "16 MiB are sent", func(s *client.Status) bool {
-		return len(s.Shares) == 2 && s.Shares[0].Uploaded+s.Shares[1].Uploaded > 16<<20
+	s, err := d.When(ctx, "8 MiB are sent", func(s *client.Status) bool {
+		return len(s.Shares) == 2 && s.Shares[0].Uploaded+s.Shares[1].Uploaded > 8<<20
 	})
 	if err != nil {
 		t.Fatal(err)

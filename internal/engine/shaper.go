@@ -43,6 +43,14 @@ type bucket struct {
 	at     time.Time
 }
 
+// catchUp is how many bytes a torrent may be behind and still be served them first. A single peer is between two of its
+// blocks for a moment, in which others are served; without it each such moment would cost it a turn.
+const catchUp = 128 << 10
+
+// credit is how many bytes a torrent may be behind the others and still be made up for. Between two turns of a single
+// connection some time goes by, which on a busy machine is longer than a turn.
+const credit = 256 << 10
+
 // burstTime is how much of its rate a bucket may save up.
 const burstTime = 100 * time.Millisecond
 
@@ -96,8 +104,8 @@ func (s *shaper) wait(ctx context.Context, f *flow, n int) error {
 	w := waiter{float64(n), make(chan struct{})}
 	s.mu.Lock()
 	if len(f.waiters) == 0 {
-		// Time without traffic saves up no right to overtake.
-		f.served = max(f.served, s.virtual)
+		// Time without traffic saves up no right to overtake, but what a peer on a busy machine needs to ask again.
+		f.served = max(f.served, s.virtual-catchUp)
 		s.flows[f] = struct{}{}
 	}
 	f.waiters = append(f.waiters, w)
