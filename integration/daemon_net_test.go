@@ -32,7 +32,7 @@ func TestNetworkGoesAndReturns(t *testing.T) {
 		name   string
 		change func(t *testing.T, lab *netlab.Lab, d *client.Daemon)
 	}{
-		{"the interface goes down and up", func(t *testing.T, lab *netlab.Lab, _ *client.Daemon) {
+		{"down and up", func(t *testing.T, lab *netlab.Lab, _ *client.Daemon) {
 			if err := lab.Down(2); err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +46,7 @@ func TestNetworkGoesAndReturns(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"the machine sleeps, and wakes up elsewhere", func(t *testing.T, lab *netlab.Lab, d *client.Daemon) {
+		{"sleep, and another address", func(t *testing.T, lab *netlab.Lab, d *client.Daemon) {
 			signal := func(s syscall.Signal) {
 				if err := syscall.Kill(d.Pid(), s); err != nil {
 					t.Fatal(err)

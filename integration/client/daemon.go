@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -251,10 +252,19 @@ func (a API) send(ctx context.Context, method, verb string, request any) (*http.
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, "unix", filepath.Join(a.Home, "p2pshare.sock"))
+			return d.DialContext(ctx, "unix", a.socket())
 		},
 	}}
 	return c.Do(req)
+}
+
+// socket is where the daemon answers. A path that is too long for a socket has a file that names another.
+func (a API) socket() string {
+	var place struct{ Path string }
+	if b, err := os.ReadFile(filepath.Join(a.Home, "socket")); err == nil && json.Unmarshal(b, &place) == nil {
+		return place.Path
+	}
+	return filepath.Join(a.Home, "p2pshare.sock")
 }
 
 // Peer is the address of a daemon's port on a host, for who is to connect to it.
