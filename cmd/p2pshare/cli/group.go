@@ -265,17 +265,19 @@ func groupLeaveAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	var a *node.GroupAnswer
 	err := s.withGroups(ctx, c, func(b Backend) error {
-		r := node.GroupRequest{Group: name, Show: &struct{}{}}
-		shown, err := groupOf(b.Group(ctx, r, s.out.event))
+		// The list has groups too that are damaged and can only be left.
+		all, err := groupOf(b.Group(ctx, node.GroupRequest{List: &struct{}{}}, s.out.event))
 		if err != nil {
 			return err
 		}
-		g := the(shown)
-		if err := s.confirm(ctx, c, leaveQuestion(g), "the group was not left"); err != nil {
-			return err
+		g, there := named(all.Groups, name)
+		if there {
+			if err := s.confirm(ctx, c, leaveQuestion(g), "the group was not left"); err != nil {
+				return err
+			}
+			name = g.ID
 		}
-		r.Show, r.Leave, r.Group = nil, &struct{}{}, cmp.Or(g.ID, name)
-		if a, err = groupOf(b.Group(ctx, r, s.out.event)); err == nil && len(a.Groups) == 0 {
+		if a, err = groupOf(b.Group(ctx, node.GroupRequest{Group: name, Leave: &struct{}{}}, s.out.event)); err == nil && len(a.Groups) == 0 {
 			a.Groups = []node.Group{g}
 		}
 		return err
@@ -287,6 +289,19 @@ func groupLeaveAction(ctx context.Context, s *session, c *cli.Context) error {
 	s.out.answer("left " + the(a).Name)
 	s.out.say("files that were fetched or published stay, and so do shares, until p2pshare remove")
 	return nil
+}
+
+// named finds a group by its local name, ID or link.
+func named(list []node.Group, name string) (node.Group, bool) {
+	id := name
+	if l, err := signed.ParseLink(name); err == nil {
+		id = l.Group.String()
+	}
+	i := slices.IndexFunc(list, func(g node.Group) bool { return g.Name == name || g.ID == id })
+	if i < 0 {
+		return node.Group{}, false
+	}
+	return list[i], true
 }
 
 func leaveQuestion(g node.Group) string {

@@ -326,10 +326,11 @@ func groupFollowAction(ctx context.Context, s *session, c *cli.Context) error {
 		s.out.answer(g.Name + ": no longer mirrored")
 		s.out.say("what was fetched stays, and so do its shares, until p2pshare remove")
 	default:
+		holds := f
 		if g.Follow != nil {
-			f = *g.Follow
+			holds = *g.Follow
 		}
-		s.out.answer(g.Name + ": mirrors " + followText(f))
+		s.out.answer(g.Name + ": mirrors " + followText(holds))
 		if !daemon {
 			s.out.say("no daemon runs: it begins when one is started (p2pshare daemon --detach)")
 		}
