@@ -43,7 +43,12 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 	if err != nil {
 		return err
 	}
-	missing := s.Root().Need - signatures(raw, s.Root().Owners)
+	drafted, err := signed.ReadDraft(raw)
+	if err != nil {
+		return err
+	}
+	// Enough of the owners of now, and enough of those that it names.
+	missing := max(s.Root().Need-signatures(raw, s.Root().Owners), drafted.Need-signatures(raw, drafted.Owners))
 	if missing > 0 {
 		if r.Draft == "" {
 			return fault.Hint(fault.New(fault.Denied, "%d more owners have to sign", missing), "--draft FILE writes what they are to sign")

@@ -121,6 +121,15 @@ func AddSignature(raw []byte, by Secret) ([]byte, error) {
 	return note.Sign(n, signer)
 }
 
+// ReadDraft reads a root that may lack signatures. It says nothing of those that are there.
+func ReadDraft(raw []byte) (Root, error) {
+	if len(raw) > MaxRoot {
+		return Root{}, refuse("root", TooLarge, "%d bytes, more than %d", len(raw), MaxRoot)
+	}
+	text, _, _ := bytes.Cut(raw, []byte("\n\n"))
+	return parseRootText(append(slices.Clone(bytes.TrimSuffix(text, []byte("\n"))), '\n'))
+}
+
 // ParseRoot reads a root that enough of its own owners have signed. It says nothing of the group it belongs to.
 func ParseRoot(raw []byte) (*SignedRoot, error) {
 	if len(raw) > MaxRoot {
