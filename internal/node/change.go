@@ -160,8 +160,11 @@ func (k *keeper) remove(r RemoveRequest) ([]Share, error) {
 }
 
 func (k *keeper) removeOne(it *item, data bool) error {
+	k.mu.Lock()
+	damaged := it.state == StateDamaged
+	k.mu.Unlock()
 	var files func() error
-	if data && it.state != StateDamaged {
+	if data && !damaged {
 		var err error
 		if files, err = k.contentOf(it); err != nil {
 			return err
@@ -193,7 +196,7 @@ func (k *keeper) removeOne(it *item, data bool) error {
 	k.gone.WebSeeds += from.WebSeeds
 	k.gone.Reused += from.Reused
 	k.mu.Unlock()
-	k.n.log.Info("removed", "share", it.rec.Name)
+	k.n.log.Info("removed", "share", it.name())
 	if files == nil {
 		return nil
 	}
@@ -226,7 +229,10 @@ func (k *keeper) contentOf(it *item) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	if it.rec.Fetch != nil {
+	k.mu.Lock()
+	rec := it.rec
+	k.mu.Unlock()
+	if rec.Fetch != nil {
 		return nil, nil // all it has is in staging
 	}
 	b, err := k.store.File(it.id, stampsFile)
@@ -235,7 +241,7 @@ func (k *keeper) contentOf(it *item) (func() error, error) {
 		at, err = decodeStamps(b)
 	}
 	if err != nil {
-		if at, err = content.At(m, it.rec.Path); err != nil {
+		if at, err = content.At(m, rec.Path); err != nil {
 			return nil, err
 		}
 	}

@@ -49,6 +49,13 @@ func (k *keeper) newItem(id string, rec record) *item {
 	return it
 }
 
+// name is what the share is called. The keeper's mu is not held.
+func (it *item) name() string {
+	it.k.mu.Lock()
+	defer it.k.mu.Unlock()
+	return it.rec.Name
+}
+
 // start runs an item in a goroutine of its own. first, if not nil, is done before what its record says. k.mu is held.
 func (k *keeper) start(it *item, first func(ctx context.Context) error) {
 	if it.stop != nil || k.closed || it.leaving {
@@ -111,11 +118,11 @@ func (k *keeper) life(ctx context.Context, it *item, first func(context.Context)
 			}
 		case errors.As(err, &away):
 			k.show(it, StateWaiting, err)
-			k.n.log.Warn("a share waits", "share", it.rec.Name, "reason", err)
+			k.n.log.Warn("a share waits", "share", it.name(), "reason", err)
 			if err := waitUntil(ctx, away.back); err != nil {
 				return err
 			}
-			k.n.log.Info("a share goes on", "share", it.rec.Name)
+			k.n.log.Info("a share goes on", "share", it.name())
 		default:
 			k.fail(it, err)
 			return err
@@ -173,7 +180,7 @@ func (k *keeper) show(it *item, state string, why error) {
 
 // fail makes a failure last: a daemon that starts again does not try in vain what only the user can mend.
 func (k *keeper) fail(it *item, err error) {
-	k.n.log.Error("a share failed", "share", it.rec.Name, "reason", err)
+	k.n.log.Error("a share failed", "share", it.name(), "reason", err)
 	k.show(it, StateFailed, err)
 	k.change(it, func(r *record) { r.Failed, r.Why, r.Hint = true, err.Error(), fault.HintOf(err) })
 }
@@ -188,7 +195,7 @@ func (k *keeper) change(it *item, edit func(r *record)) {
 		if leaving {
 			return
 		}
-		k.n.log.Error("a share's state could not be written", "share", it.rec.Name, "error", err)
+		k.n.log.Error("a share's state could not be written", "share", it.name(), "error", err)
 	}
 }
 

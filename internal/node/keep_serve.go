@@ -65,7 +65,10 @@ func (k *keeper) seed(ctx context.Context, it *item, s *share) error {
 }
 
 func (k *keeper) torrentOf(it *item) (*metafile.Torrent, error) {
-	return torrentIn(k.store, it.id, &it.rec)
+	k.mu.Lock()
+	id, rec := it.id, it.rec
+	k.mu.Unlock()
+	return torrentIn(k.store, id, &rec)
 }
 
 // torrentIn reads the torrent of a record from its store.
@@ -151,7 +154,7 @@ func (k *keeper) putStamps(it *item, at located) error {
 	}
 	if err := k.store.PutFile(it.id, stampsFile, b); err != nil {
 		// It costs a hashing at the next start, no more.
-		k.n.log.Warn("the stamps of a share could not be written", "share", it.rec.Name, "error", err)
+		k.n.log.Warn("the stamps of a share could not be written", "share", it.name(), "error", err)
 	}
 	return nil
 }
