@@ -47,10 +47,6 @@ type bucket struct {
 // blocks for a moment, in which others are served; without it each such moment would cost it a turn.
 const catchUp = 128 << 10
 
-// credit is how many bytes a torrent may be behind the others and still be made up for. Between two turns of a single
-// connection some time goes by, which on a busy machine is longer than a turn.
-const credit = 256 << 10
-
 // burstTime is how much of its rate a bucket may save up.
 const burstTime = 100 * time.Millisecond
 
