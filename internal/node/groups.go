@@ -438,7 +438,10 @@ func (m *member) refresh(ctx context.Context, peers []string, wait time.Duration
 // has to be theirs, or what it signs is not believed.
 func (m *member) maySign(ctx context.Context, offline bool, on func(Event)) error {
 	wait := memberWait
-	if offline || !m.Settings().Met {
+	switch {
+	case offline:
+		wait = 0 // what is known by now is what there is
+	case !m.Settings().Met:
 		wait = aloneWait
 	}
 	found, err := m.findOne(ctx, wait)
