@@ -1,0 +1,288 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/groupnet"
+	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/internal/state"
+)
+
+// online starts to keep up with the members, if that is not so already.
+func (m *member) online(peers []string) error {
+	e, err := m.s.n.network()
+	if err != nil {
+		return err
+	}
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
+	if m.s.ctx.Err() != nil {
+		return fault.New(fault.Failed, "the groups are being closed")
+	}
+	if m.cancel == nil {
+		ctx, cancel := context.WithCancel(m.s.ctx)
+		m.cancel, m.since = cancel, time.Now()
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log})
+		m.wg.Go(func() { m.crowd.Run(ctx) })
+		m.wg.Go(func() { m.keep(ctx, e) })
+		if m.s.n.keeper != nil {
+			m.wg.Go(func() { m.mirror(ctx) })
+		}
+	}
+	for _, a := range slices.Concat(peers, m.Link().Hints, m.s.n.opts.Network.Peers) {
+		m.crowd.Heard(a, true)
+	}
+	for _, a := range m.Settings().Peers {
+		m.crowd.Heard(a, false)
+	}
+	return nil
+}
+
+// offline ends what runs for a group, and waits for it.
+func (m *member) offline() {
+	m.s.mu.Lock()
+	cancel := m.cancel
+	m.s.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	m.wg.Wait()
+}
+
+// client reaches a member at an address, as this machine's device.
+func (m *member) client(addr string) *http.Client {
+	return groupnet.Client(&net.Dialer{KeepAlive: -1}, groupnet.Member{
+		Addr: addr, ServerName: m.Link().ServerName(signed.DayOf(time.Now())), Identity: m.Device(),
+		Accept: func(k signed.Key) error {
+			if k == m.Device().Public() {
+				return &groupsync.PeerError{Err: errors.New("it is this machine")}
+			}
+			return nil
+		},
+	})
+}
+
+// keep is at the meeting of the day, looks at those of its neighbours, and does what is to be done now and then.
+func (m *member) keep(ctx context.Context, e *engine.Engine) {
+	day := int64(-1)
+	var meetings []*engine.Meeting
+	leave := func() {
+		for _, mt := range meetings {
+			mt.Close()
+		}
+		meetings = nil
+	}
+	defer leave()
+	defer m.savePeers()
+	m.wg.Go(func() { m.firstWords(ctx) })
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		if today := signed.DayOf(time.Now()); today != day {
+			leave()
+			day = today
+			for d := day - 1; d <= day+1; d++ {
+				meetings = append(meetings, e.Meet(engine.MeetingOptions{
+					Place: m.Link().Rendezvous(d), Silent: d != day,
+					Found: func(addr string) { m.crowd.Heard(addr, false) },
+				}))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		m.savePeers()
+		if err := m.Refresh(heartbeat); err != nil && !errors.Is(err, group.ErrNotAsked) {
+			m.s.n.log.Warn("signing the head of a group anew", "group", m.Name(), "error", err)
+		}
+	}
+}
+
+// firstWords notes what the first member's answer means: from then on this machine may sign.
+func (m *member) firstWords(ctx context.Context) {
+	if m.crowd.UpToDate(ctx) != nil {
+		return
+	}
+	if err := m.met(); err != nil {
+		m.s.n.log.Warn("this machine cannot sign in a group", "group", m.Name(), "error", err)
+	}
+	if err := m.Refresh(heartbeat); err != nil {
+		m.s.n.log.Debug("signing the head of a group anew", "group", m.Name(), "error", err)
+	}
+}
+
+// met notes that a member has given everything it has.
+func (m *member) met() error {
+	s, err := m.State()
+	if err != nil {
+		return err
+	}
+	// A group that was joined by its link alone is called what its owners call it, if nobody else is.
+	title := strings.ToLower(s.Root().Name)
+	named := m.Name() != m.ID().String() || m.s.freeName(title) != nil
+	if !m.Settings().Met || !named {
+		err = m.Change(func(c *group.Settings) {
+			if c.Met = true; !named {
+				c.Name = title
+			}
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return m.Asked(1)
+}
+
+func (m *member) savePeers() {
+	var addrs []string
+	for _, p := range m.crowd.Neighbours() {
+		addrs = append(addrs, p.Addr)
+	}
+	if len(addrs) == 0 {
+		return
+	}
+	if err := m.Change(func(c *group.Settings) { c.Peers = addrs }); err != nil && !errors.Is(err, os.ErrNotExist) {
+		m.s.n.log.Warn("keeping the addresses of members", "group", m.Name(), "error", err)
+	}
+}
+
+// refresh brings a group up to date with its members, for a while; what is here already is used if none is found. It
+// says whether one was.
+func (m *member) refresh(ctx context.Context, peers []string, wait time.Duration) (bool, error) {
+	if err := m.online(peers); err != nil {
+		return false, err
+	}
+	m.s.mu.Lock()
+	until := m.since.Add(wait)
+	m.s.mu.Unlock()
+	if len(peers) > 0 {
+		until = time.Now().Add(wait)
+	}
+	// Who has been online for longer than that has looked in vain.
+	limited, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	err := m.crowd.UpToDate(limited)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return err == nil, nil
+}
+
+// maySign makes sure that this machine may sign: members were asked, or nobody was ever met, or the user says so. Its clock
+// has to be theirs, or what it signs is not believed.
+func (m *member) maySign(ctx context.Context, offline bool, on func(Event)) error {
+	wait := memberWait
+	switch {
+	case offline:
+		wait = 0 // what is known by now is what there is
+	case !m.Settings().Met:
+		wait = aloneWait
+	}
+	found, err := m.findOne(ctx, wait)
+	if err != nil {
+		return err
+	}
+	if err := m.clockOff(); err != nil && !offline {
+		return fault.Hint(fmt.Errorf("nothing is signed: %w", err), "set this machine's clock; if the others' clocks are wrong, --offline signs all the same")
+	}
+	switch {
+	case m.MaySign():
+		return nil
+	case found:
+		return m.met()
+	case offline || !m.Settings().Met:
+		return m.NobodyToAsk()
+	}
+	warn(on, "no member of %s was found within %v", m.Name(), wait)
+	return group.ErrNotAsked
+}
+
+// findOne waits until a member was asked, or has told by itself, what it has of this machine's log.
+func (m *member) findOne(ctx context.Context, wait time.Duration) (bool, error) {
+	either, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		select {
+		case <-m.told:
+			cancel()
+		case <-either.Done():
+		}
+	})
+	found, err := m.refresh(either, nil, wait)
+	if err != nil && ctx.Err() == nil && either.Err() != nil {
+		return true, nil
+	}
+	return found, err
+}
+
+// clockOff is why this machine's clock is not believed by the members that are met.
+func (m *member) clockOff() error {
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd == nil {
+		return nil
+	}
+	now := time.Now()
+	var theirs []time.Time
+	for _, ahead := range crowd.Clocks() {
+		theirs = append(theirs, now.Add(ahead))
+	}
+	_, err := signed.Skew(now, theirs)
+	return err
+}
+
+// passOn waits until a member has what was signed here, and says if none is there to have it.
+func (m *member) passOn(ctx context.Context, on func(Event)) {
+	if m.s.n.keeper != nil {
+		return // it goes out by itself
+	}
+	wait := passWait
+	if len(m.crowd.Neighbours()) == 0 {
+		wait = aloneWait
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if m.crowd.PassedOn(limited) == nil {
+		return
+	}
+	tell(on, "no member of %s is online; it goes out when this machine and another are (p2pshare daemon keeps this one there)", m.Name())
+}
+
+// torrentFile gives a .torrent that was published or fetched here.
+func (m *member) torrentFile(h signed.Hash) []byte {
+	b, err := os.ReadFile(m.torrentPath(h))
+	if err != nil || signed.HashOf(b) != h {
+		return nil
+	}
+	return b
+}
+
+func (m *member) torrentPath(h signed.Hash) string {
+	return fmt.Sprintf("%s/torrents/%v.torrent", m.Dir(), h)
+}
+
+func (m *member) keepTorrent(b []byte) error {
+	if err := os.MkdirAll(m.Dir()+"/torrents", 0o700); err != nil {
+		return err
+	}
+	return state.WriteFile(m.torrentPath(signed.HashOf(b)), b, 0o600)
+}
