@@ -233,12 +233,15 @@ func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, archive *gro
 		if _, err := archive.Into(ctx, m.Group); err != nil {
 			return err
 		}
+		if err := m.callByTitle(); err != nil {
+			return err
+		}
 	}
 	if err := m.online(j.Peers); err != nil {
 		return err
 	}
-	tell(on, "looking for a member of the group")
 	if archive == nil || account != nil {
+		tell(on, "looking for a member of the group")
 		limited := ctx
 		if j.Timeout > 0 {
 			var cancel context.CancelFunc
@@ -267,6 +270,19 @@ func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, archive *gro
 	}
 	m.passOn(ctx, on)
 	return nil
+}
+
+// callByTitle gives a group that was joined without a local name the one its owners use, if no other has it here.
+func (m *member) callByTitle() error {
+	st, err := m.State()
+	if err != nil {
+		return err
+	}
+	title := strings.ToLower(st.Root().Name)
+	if m.Name() != m.ID().String() || m.s.freeName(title) != nil {
+		return nil
+	}
+	return m.Change(func(c *group.Settings) { c.Name = title })
 }
 
 func (s *groups) leave(m *member) error {
