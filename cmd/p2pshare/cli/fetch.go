@@ -36,7 +36,8 @@ func fetchCommand() command {
 			"daemon at it and says how to end it; --no-wait ends as soon as the daemon has it, and prints the ID that status " +
 			"and remove know it by. With --seed the daemon goes on sharing it.\n\n" +
 			"--receipt writes down who had signed what was fetched, with the proof: p2pshare verify --receipt holds the files against it later. " +
-			"--sums holds what was fetched against a SHA256SUMS from elsewhere, before it is moved into place, and --minisign-key that file against its signature.\n\n" +
+			"--sums holds what was fetched against a SHA256SUMS from elsewhere, and --minisign-key that file against its signature. Where they do not " +
+			"agree, the command ends with 13; the content stays, for it is what was published.\n\n" +
 			"Web seeds and trackers that REF names are not asked when they are at a loopback or private address, as a " +
 			"stranger could use them to reach into this network. --allow-private permits it; hosts named by --webseed and " +
 			"--tracker are always asked.",
