@@ -40,7 +40,7 @@ func TestRequests(t *testing.T) {
 		Join: &node.JoinGroup{As: "a", Peers: []string{"p:1"}, User: "u", Key: "/k", DeviceKey: "/d", Label: "l", Timeout: time.Second}, Show: &struct{}{},
 		AddUser: &node.AddUser{Name: "n", Role: "member", Teams: []string{"t"}, Until: time.Unix(5, 0).UTC(), Key: "/k"}, RemoveUser: &file,
 		AddRule: &node.AddRule{Rule: "r", Before: "b"}, TestRule: &node.TestRule{User: "u", Right: "read", Path: "p"},
-		Owners: &node.ChangeOwners{Add: []string{"k"}, Rotate: true, Need: 2, Draft: "/d"}, Follow: &node.Follow{Keep: 1, Space: 2, Match: []string{"m"}, Dir: "/d"},
+		Owners: &node.ChangeOwners{Own: true, Add: []string{"k"}, Rotate: true, Need: 2, Draft: "/d"}, Follow: &node.Follow{Keep: 1, Space: 2, Match: []string{"m"}, Dir: "/d"},
 	}
 	catalog := node.CatalogRequest{Group: "acme", Offline: true, List: &node.ListCatalog{Search: "a b", All: true}, Show: &file, Verify: &struct{}{}, Export: &file, Import: &file, Drop: &file}
 	f := &fake{}

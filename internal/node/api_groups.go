@@ -69,6 +69,7 @@ type TestRule struct {
 
 // ChangeOwners makes the next root. What lacks signatures of other owners is written to Draft for them.
 type ChangeOwners struct {
+	Own    bool     `json:"own,omitempty"`    // make this home an owner key, if it holds none, and nothing else: for the owners to add
 	Add    []string `json:"add,omitempty"`    // keys
 	Remove []string `json:"remove,omitempty"` // keys
 	Rotate bool     `json:"rotate,omitempty"` // this machine's owner key for a new one

@@ -60,6 +60,8 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 		return a, err
 	case r.Follow != nil:
 		return m.setFollow(*r.Follow)
+	case r.Owners != nil && r.Owners.Own:
+		return m.ownOwner()
 	}
 	if err := m.maySign(ctx, r.Offline, on); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +13,27 @@ import (
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
+// ownOwner makes an owner key for this home, if it holds none. It counts once the group's owners have added it.
+func (m *member) ownOwner() (*GroupAnswer, error) {
+	wrote := ""
+	if _, ok := m.Owner(); !ok {
+		secret, err := group.NewSecret()
+		if err != nil {
+			return nil, err
+		}
+		wrote = filepath.Join(m.Dir(), "owner.key")
+		if err := group.WriteKey(wrote, group.Key{Kind: group.KeyOwner, Group: m.ID(), Secret: secret}); err != nil {
+			return nil, err
+		}
+	}
+	a, err := m.show()
+	if err != nil {
+		return nil, err
+	}
+	a.Wrote = wrote
+	return a, nil
+}
+
 // changeOwners signs the next root. If others have to sign it too, it goes into the draft for them.
 func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 	s, err := m.State()
@@ -20,7 +42,7 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 	}
 	owner, ok := m.Owner()
 	if !ok {
-		return fault.Hint(fault.New(fault.Denied, "this home holds no owner key of %q", m.Name()), "use the machine on which the group was made")
+		return fault.Hint(fault.New(fault.Denied, "this home holds no owner key of %q", m.Name()), "use a machine of an owner; p2pshare group owner key makes a key that they can add")
 	}
 	var raw []byte
 	next := owner

@@ -29,7 +29,7 @@ func commands() []command {
 		groupCreateCommand(), groupJoinCommand(), groupLeaveCommand(), groupListCommand(), groupShowCommand(), groupLinkCommand(), groupLogCommand(), groupFollowCommand(),
 		userAddCommand(), userListCommand(), userRemoveCommand(), deviceListCommand(), deviceRemoveCommand(),
 		ruleAddCommand(), ruleListCommand(), ruleRemoveCommand(), ruleTestCommand(),
-		ownerAddCommand(), ownerRemoveCommand(), ownerRotateCommand(), ownerThresholdCommand(), ownerSignCommand(),
+		ownerKeyCommand(), ownerAddCommand(), ownerRemoveCommand(), ownerRotateCommand(), ownerThresholdCommand(), ownerSignCommand(),
 		catalogListCommand(), catalogShowCommand(), catalogVerifyCommand(), catalogExportCommand(), catalogImportCommand(), dropCommand(),
 		daemonCommand(), statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
 		verifyCommand(), lintCommand(),

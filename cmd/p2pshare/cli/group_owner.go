@@ -20,11 +20,34 @@ func draftFlag() cli.Flag {
 	return &cli.StringFlag{Name: "draft", Category: groupOutput, Usage: "write the change to `FILE` for other owners to sign"}
 }
 
+func ownerKeyCommand() command {
+	return command{
+		name: "group owner key", group: groupGroups, args: "GROUP", min: 1, max: 1, run: ownerKeyAction,
+		summary:  "print this home's owner key, for the owners to add",
+		about:    "Makes a key if there is none; its secret half stays in the home. It counts once an owner has added it with p2pshare group owner add. " + groupText,
+		examples: []example{{"become an owner: send them this", "p2pshare group owner key acme"}},
+		exits:    groupExits,
+	}
+}
+
+func ownerKeyAction(ctx context.Context, s *session, c *cli.Context) error {
+	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), Owners: &node.ChangeOwners{Own: true}})
+	if err != nil {
+		return err
+	}
+	s.groupObject(a)
+	s.out.answer(the(a).Owner)
+	if a.Wrote != "" {
+		s.out.say("made it: %s; keep a copy elsewhere", printable(a.Wrote))
+	}
+	return nil
+}
+
 func ownerAddCommand() command {
 	return command{
 		name: "group owner add", group: groupGroups, args: "GROUP KEY", min: 2, max: 2, run: ownerAddAction,
 		summary:  "add an owner",
-		about:    "KEY is an owner's public key, 64 hex digits: this machine's is in p2pshare group show." + ownerText + " " + groupText,
+		about:    "KEY is an owner's public key, 64 hex digits, which p2pshare group owner key prints on that owner's machine." + ownerText + " " + groupText,
 		examples: []example{{"a second owner", "p2pshare group owner add acme 5d1c...9e"}},
 		exits:    groupExits,
 		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
@@ -42,7 +65,7 @@ func ownerAddAction(ctx context.Context, s *session, c *cli.Context) error {
 func keyArgument(arg string) (string, error) {
 	k, err := signed.ParseKey(strings.ToLower(arg))
 	if err != nil {
-		return "", fault.Hint(usagef("%q is no key: %w", arg, err), "a key has 64 hex digits; p2pshare group show prints the one of a machine's owner")
+		return "", fault.Hint(usagef("%q is no key: %w", arg, err), "a key has 64 hex digits; p2pshare group owner key prints it on the owner's machine")
 	}
 	return k.String(), nil
 }
@@ -85,7 +108,7 @@ func ownerThresholdCommand() command {
 	return command{
 		name: "group owner threshold", group: groupGroups, args: "GROUP N", min: 2, max: 2, run: ownerThresholdAction,
 		summary:  "say how many owners have to sign a change",
-		about:    "From then on N owners have to sign every root." + ownerText + " " + groupText,
+		about:    "N owners have to sign every root from then on, and the one that says so too." + ownerText + " " + groupText,
 		examples: []example{{"two of three", "p2pshare group owner threshold acme 2 --draft root.draft"}},
 		exits:    groupExits,
 		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),

@@ -101,6 +101,9 @@ func TestGroupRequests(t *testing.T) {
 		}, "r1  deny bob publish films/**  bob\n", ""},
 		{[]string{"group", "rule", "list", "acme"}, func(*shell) node.GroupRequest { return node.GroupRequest{Group: "acme", Show: &struct{}{}} }, "r1  deny bob publish films/**  bob\n", ""},
 		{[]string{"group", "rule", "remove", "acme", "r1"}, func(*shell) node.GroupRequest { id := "r1"; return node.GroupRequest{Group: "acme", RemoveRule: &id} }, "r1  deny", ""},
+		{[]string{"group", "owner", "key", "acme"}, func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Own: true}}
+		}, aKey + "\n", ""},
 		{[]string{"group", "owner", "add", "acme", strings.ToUpper(aKey), "--draft", "d"}, func(s *shell) node.GroupRequest {
 			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Add: []string{aKey}, Draft: home(s, "d")}}
 		}, "acme: root 2, 3 owners, of whom 2 sign\n", ""},

@@ -73,6 +73,14 @@ func (s *suite) groups() {
 	}
 	_, err = s.b.Group(s.Context(), node.GroupRequest{Group: link, Join: &node.JoinGroup{}}, ignore)
 	s.refused("joined twice", err, fault.KindOf(err), true)
+	own := node.GroupRequest{Group: "theirs", Owners: &node.ChangeOwners{Own: true}}
+	made := s.group(reader, own)
+	if again := s.group(reader, own); made.Wrote == "" || made.Groups[0].Owner == "" || again.Wrote != "" || again.Groups[0].Owner != made.Groups[0].Owner {
+		s.Errorf("an owner key: got %+v and %+v, want one that is made once", made, again)
+	}
+	if a := s.group(s.b, node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Add: []string{made.Groups[0].Owner}}}); a.Groups[0].Owners != 2 {
+		s.Errorf("an owner that was added: got %+v, want two", a.Groups[0])
+	}
 	s.group(s.b, node.GroupRequest{Group: "acme", Leave: asked})
 	if l := s.group(s.b, node.GroupRequest{List: asked}).Groups; len(l) != 0 {
 		s.Errorf("after leaving: got %+v, want no group", l)
