@@ -39,6 +39,7 @@ type holder struct {
 	have  []uint64
 	count int
 	all   bool
+	since time.Time // all
 }
 
 // noteHaves follows which pieces a peer says it has. The client's lock is held.
@@ -105,7 +106,7 @@ func (e *Engine) noteEarly(t *Torrent) {
 // judge notes that everything is there.
 func (h *holder) judge() {
 	if h.count == h.t.pieces && !h.all {
-		h.all, h.have = true, nil
+		h.all, h.have, h.since = true, nil, time.Now()
 		h.t.copies.arrived(h.at)
 	}
 }
@@ -117,6 +118,45 @@ func (h *holder) set(i int) {
 	before := h.have[i/64]
 	h.have[i/64] |= 1 << (i % 64)
 	h.count += bits.OnesCount64(h.have[i/64]) - bits.OnesCount64(before)
+}
+
+const (
+	// seedsStay is how long two peers that both have everything stay connected: each hears that the other has.
+	seedsStay = 10 * time.Second
+	// seedsEvery is how often such connections are looked for.
+	seedsEvery = 5 * time.Second
+)
+
+// dropSeeds ends connections that are of no use to either side, until the engine ends.
+func (e *Engine) dropSeeds() {
+	tick := time.NewTicker(seedsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, pc := range e.idleSeeds(now) {
+				pc.Close()
+			}
+		}
+	}
+}
+
+func (e *Engine) idleSeeds(now time.Time) (out []*torrent.PeerConn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for pc, h := range e.holders {
+		if !h.all || now.Sub(h.since) < seedsStay {
+			continue
+		}
+		select {
+		case <-h.t.done:
+			out = append(out, pc)
+		default:
+		}
+	}
+	return out
 }
 
 // noteGone is told of every connection that ends. e.mu is held.

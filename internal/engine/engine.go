@@ -89,6 +89,7 @@ func (e *Engine) start() error {
 		return fmt.Errorf("starting the torrent client: %w", err)
 	}
 	e.client = client
+	e.wg.Go(e.dropSeeds)
 	for _, l := range e.port.listeners {
 		client.AddListener(l)
 	}

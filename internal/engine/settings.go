@@ -83,6 +83,10 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.MaxUnverifiedBytes = 32 << 20
 	c.PieceHashersPerTorrent = max(2, runtime.NumCPU())
 
+	// The client would drop a peer that has everything the moment we have too, with the word that we do unsent: who counts
+	// copies would never hear of it. See dropSeeds.
+	c.DropMutuallyCompletePeers = false
+
 	c.WebTransport = shapedHTTP{s.HTTP, e}
 	c.HTTPUserAgent = "p2pshare/" + s.Version
 	c.ExtendedHandshakeClientVersion = "p2pshare " + s.Version

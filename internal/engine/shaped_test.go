@@ -171,3 +171,34 @@ func TestHoldersAreHeard(t *testing.T) {
 		t.Errorf("got %d pieces, want 2: twice the same is one, and there are only 70", h.count)
 	}
 }
+
+// A fetch that ends at its last byte still tells its seed that it has everything.
+func TestTheLastWordIsHeard(t *testing.T) {
+	seeder := start(t, nil)
+	for i := range 5 {
+		p := newPayload(t, 200_000+i, false)
+		up := p.seed(t, seeder, Spec{})
+		fetcher := start(t, nil)
+		tt := fetching(t, fetcher, p, Spec{Peers: []string{at(seeder)}})
+		if err := tt.Wait(t.Context(), [][2]int{{0, p.pieces}}); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "the seed knows that the fetcher has everything", func() bool {
+			up.copies.mu.Lock()
+			defer up.copies.mu.Unlock()
+			return len(up.copies.seen) == 1
+		})
+	}
+}
+
+// Two that have everything do not stay connected.
+func TestSeedsPart(t *testing.T) {
+	seeder, fetcher := start(t, nil), start(t, nil)
+	p := newPayload(t, 200_000, false)
+	up := p.seed(t, seeder, Spec{})
+	tt := fetching(t, fetcher, p, Spec{Peers: []string{at(seeder)}})
+	if err := tt.Wait(t.Context(), [][2]int{{0, p.pieces}}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "they part", func() bool { return up.Stats().Peers == 0 && tt.Stats().Peers == 0 })
+}
