@@ -57,7 +57,7 @@ func (s *session) catalogObject(a *node.CatalogAnswer) {
 		Group    node.Group   `json:"group"`
 		Entries  []node.Entry `json:"entries"`
 		Problems []string     `json:"problems"`
-	}{listed1(a.Group), append([]node.Entry{}, a.Entries...), append([]string{}, a.Problems...)})
+	}{withLists(a.Group), append([]node.Entry{}, a.Entries...), append([]string{}, a.Problems...)})
 }
 
 func (s *session) problems(a *node.CatalogAnswer) {
@@ -212,7 +212,7 @@ type catalogCounts struct {
 }
 
 func counts(a *node.CatalogAnswer) catalogCounts {
-	return catalogCounts{listed1(a.Group), "", a.Records, a.Devices, append([]string{}, a.Problems...)}
+	return catalogCounts{withLists(a.Group), "", a.Records, a.Devices, append([]string{}, a.Problems...)}
 }
 
 func catalogExportCommand() command {

@@ -24,11 +24,11 @@ func (s *session) groupObject(a *node.GroupAnswer) {
 		Link    string     `json:"link,omitempty"`
 		Wrote   string     `json:"wrote,omitempty"`
 		Missing int        `json:"missing,omitempty"`
-	}{listed1(the(a)), a.Link, a.Wrote, a.Missing})
+	}{withLists(the(a)), a.Link, a.Wrote, a.Missing})
 }
 
-// listed1 has [] rather than null.
-func listed1(g node.Group) node.Group {
+// withLists has [] rather than null where there is nothing.
+func withLists(g node.Group) node.Group {
 	g.Warnings = append([]string{}, g.Warnings...)
 	return g
 }
@@ -58,7 +58,7 @@ func groupListAction(ctx context.Context, s *session, c *cli.Context) error {
 	if s.out.json {
 		groups := []node.Group{}
 		for _, g := range a.Groups {
-			groups = append(groups, listed1(g))
+			groups = append(groups, withLists(g))
 		}
 		s.out.object("groups", struct {
 			Groups []node.Group `json:"groups"`
