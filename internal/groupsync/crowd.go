@@ -37,6 +37,9 @@ type CrowdOptions struct {
 	// Client makes a client that reaches a member at an address. It is closed with CloseIdleConnections.
 	Client func(addr string) *http.Client
 	Log    *slog.Logger
+	// Port is where this machine is reached. Members who are pushed to hear of it: whoever is met because it announced
+	// itself has not heard of us yet. 0: nowhere.
+	Port int
 	// Stay is how long a member is a neighbour while others wait for the place; 0: 20 minutes.
 	Stay time.Duration
 }
@@ -291,7 +294,9 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	}
 	c.once.Do(func() { close(c.first) })
 	pushed := make(chan error, 1)
-	wg.Go(func() { pushed <- c.push(ctx, NewPeer(client, c.o.Group, c.o.Vault)) })
+	to := NewPeer(client, c.o.Group, c.o.Vault)
+	to.port = c.o.Port
+	wg.Go(func() { pushed <- c.push(ctx, to) })
 	end := time.Now().Add(c.o.Stay/2 + rand.N(c.o.Stay))
 	for {
 		pause := wait

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -33,6 +34,8 @@ type Options struct {
 	// Told is called after a peer has told all heads that it has, and none of them is news of the device self. May be nil.
 	Told func()
 	Self signed.Key
+	// Heard is told where a peer who hands something in is reached itself, host:port. May be nil.
+	Heard func(addr string)
 }
 
 // Handler answers members.
@@ -223,6 +226,9 @@ func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
 	var in pushRequest
 	if !body(w, r, maxHeadsBody, &in) {
 		return
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && h.o.Heard != nil && in.Port > 0 && in.Port <= 65535 {
+		h.o.Heard(net.JoinHostPort(host, strconv.Itoa(in.Port)))
 	}
 	out := pushAnswer{Want: []want{}}
 	if have := int64(len(h.o.Vault.Roots(1))); in.Root > have {

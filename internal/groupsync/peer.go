@@ -22,6 +22,7 @@ type Peer struct {
 	group  signed.GroupID
 	vault  Vault
 
+	port   int    // where we are reached; 0: nowhere
 	cursor string // of the peer's news
 	pushed uint64 // of ours
 	forks  int    // how many the peer told of
@@ -207,7 +208,7 @@ func (p *Peer) Push(ctx context.Context) error {
 		return nil
 	}
 	heads := p.vault.Heads(p.pushed)
-	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: p.pushed == 0 && len(heads) <= maxPushed, Heads: []string{}}
+	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: p.pushed == 0 && len(heads) <= maxPushed, Heads: []string{}, Port: p.port}
 	byDevice := map[signed.Key]signed.Head{}
 	for _, h := range heads[:min(len(heads), maxPushed)] {
 		out.Heads = append(out.Heads, string(h.Raw))

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -271,5 +273,25 @@ func TestLiarIsLeft(t *testing.T) {
 	}
 	if nb := c.Neighbours(); len(nb) != 1 || strings.Contains(nb[0].Addr, addrOf(liar)) {
 		t.Errorf("neighbours: %v", nb)
+	}
+}
+
+// TestMetByTheOther: who is found, and has found nobody, hears from whom it is pushed where that one is reached.
+func TestMetByTheOther(t *testing.T) {
+	owner, late := rooted(t), newShelf(group)
+	a := newDevice(t, group)
+	a.into(owner, 3)
+	ownerAt := closing(t, handlerOf(owner))
+	late2 := crowd(t, late, nil)
+	lateAt := closing(t, groupsync.NewHandler(groupsync.Options{Group: group, Vault: late, Rights: all, Heard: func(addr string) { late2.Heard(addr, false) }}))
+	_, port, err := net.SplitHostPort(addrOf(ownerAt))
+	must(t, err)
+	p, err := strconv.Atoi(port)
+	must(t, err)
+	crowd(t, owner, func(o *groupsync.CrowdOptions) { o.Port = p }, addrOf(lateAt))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := late2.UpToDate(ctx); err != nil || late.count(a.key()) != 3 {
+		t.Errorf("got %v and %d records, want it up to date", err, late.count(a.key()))
 	}
 }

@@ -59,6 +59,7 @@ type (
 		Root  int64    `json:"root"`          // the sender's latest version
 		All   bool     `json:"all,omitempty"` // Heads are all that the sender has
 		Heads []string `json:"heads"`
+		Port  int      `json:"port,omitempty"` // where the sender is reached, at the address that it comes from
 	}
 	pushAnswer struct {
 		Root int64  `json:"root"` // the version from which on roots are wanted; 0: none

@@ -35,7 +35,7 @@ func (m *member) online(peers []string) error {
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
-		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log})
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Port: e.Port()})
 		m.wg.Go(func() { m.crowd.Run(ctx) })
 		m.wg.Go(func() { m.keep(ctx, e) })
 		if m.s.n.keeper != nil {
@@ -49,6 +49,15 @@ func (m *member) online(peers []string) error {
 		m.crowd.Heard(a, false)
 	}
 	return nil
+}
+
+// heard takes the address of a member who came by itself.
+func (m *member) heard(addr string) {
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
+	if m.crowd != nil {
+		m.crowd.Heard(addr, false)
+	}
 }
 
 // offline ends what runs for a group, and waits for it.

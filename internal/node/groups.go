@@ -183,6 +183,7 @@ func (s *groups) add(g *group.Group, visit bool) *member {
 			}
 			m.once.Do(func() { close(m.told) })
 		},
+		Heard: func(addr string) { m.heard(addr) },
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
