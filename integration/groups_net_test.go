@@ -105,9 +105,13 @@ func TestGroupOutlivesItsOwner(t *testing.T) {
 	}
 
 	late.daemon(onlyLAN...)
+	begun = time.Now()
 	late.must("group", "join", link)
+	t.Logf("joined without the owner after %v", time.Since(begun))
 	far := t.TempDir()
+	begun = time.Now()
 	late.must("fetch", "acme/app", "-o", far)
+	t.Logf("fetched from a member after %v", time.Since(begun))
 	if err := payload.Same(path, filepath.Join(far, name)); err != nil {
 		t.Error(err)
 	}
