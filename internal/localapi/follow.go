@@ -54,7 +54,7 @@ func follow[A any](ctx context.Context, c *Client, path string, r any, s *stream
 			x.close()
 		}
 	})()
-	e, err := s.read(x.response.Body)
+	e, err := readStream[A](s, x.response.Body)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		if s.done != nil && s.done(s.seen) {
@@ -68,17 +68,30 @@ func follow[A any](ctx context.Context, c *Client, path string, r any, s *stream
 	case e.Problem == nil && e.Ending && ctx.Err() == nil && s.done != nil && s.done(s.seen):
 		return nil, c.ended(s.seen.kept) // what was shared is not any more, and that is no success
 	}
-	var v *A
-	err = unpack(*e, &v)
-	return v, err
+	if e.Problem != nil {
+		return nil, e.Problem.err()
+	}
+	return e.Result, nil
 }
 
-// read tells the events of a stream and returns its end. io.ErrUnexpectedEOF if there is none.
-func (s *streaming) read(body io.Reader) (*end, error) {
+// lineOf is a line whose result is decoded with it: a catalog's has tens of megabytes.
+type lineOf[A any] struct {
+	Event *node.Event `json:"event"`
+	End   *endOf[A]   `json:"end"`
+}
+
+type endOf[A any] struct {
+	Problem *problem `json:"problem"`
+	Result  *A       `json:"result"`
+	Ending  bool     `json:"ending"`
+}
+
+// readStream tells the events of a stream and returns its end. io.ErrUnexpectedEOF if there is none.
+func readStream[A any](s *streaming, body io.Reader) (*endOf[A], error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	for lines.Scan() {
-		var l line
+		var l lineOf[A]
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
 			return nil, fmt.Errorf("the daemon's answer is malformed: %w", err)
 		}
