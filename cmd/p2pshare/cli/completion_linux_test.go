@@ -33,6 +33,12 @@ func TestCompletionInShells(t *testing.T) {
 		{"p2pshare completion zs\t", "<completion><zsh>"},
 		{"p2pshare publ\t--allo\t x", "<publish><--allo><x>"}, // no flag of publish
 		{"p2pshare fetch --allo\t x", "<fetch><--allow-private><x>"},
+		{"p2pshare group lea\t rel\t", "<group><leave><release-1.2>"},
+		{"p2pshare group us\tad\t rel\t", "<group><user><add><release-1.2>"},
+		{"p2pshare catalog sho\t rel\t", "<catalog><show><release-1.2>"},
+		{"p2pshare drop rel\t", "<drop><release-1.2>"},
+		{"p2pshare publish other-file --group rel\t", "<publish><other-file><--group><release-1.2>"},
+		{"p2pshare help cata\t", "<help><catalog>"},
 		{"p2pshare publish oth\t", "<publish><other-file>"}, // a file: what is shared already is not published
 	}
 	for shell, c := range map[string]struct{ run, load string }{
