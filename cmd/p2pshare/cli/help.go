@@ -51,6 +51,7 @@ func overviewHelp(table []command) string {
 
   p2pshare publish ./release                 share a folder; prints its magnet link
   p2pshare fetch 'magnet:?xt=...'            get it, from peers and web seeds
+  p2pshare fetch acme/app@latest             get it by name, from a group that was joined (p2pshare help group)
   p2pshare daemon --detach                   go on in the background: publish and fetch hand over to it
   p2pshare status                            show what is shared and fetched, and what keeps it from moving
 `, tagline)
