@@ -402,3 +402,23 @@ func TestJoinAndLeave(t *testing.T) {
 		t.Errorf("left behind: %v, %v", list, err)
 	}
 }
+
+// TestOlderMember: who shows less than is known takes nothing back, and is not blamed.
+func TestOlderMember(t *testing.T) {
+	alice := create(t)
+	must(t, share(alice, "app", "1"))
+	old := join(t, alice)
+	must(t, share(alice, "app", "2"))
+	bob := join(t, alice)
+	before := names(t, bob)
+	must(t, sync(t, old, bob))
+	must(t, push(t, old, bob))
+	if got := names(t, bob); got != before || !strings.Contains(got, "app@2") {
+		t.Errorf("got %q, want %q", got, before)
+	}
+	// And bob brings the other up to date.
+	must(t, sync(t, bob, old))
+	if got := names(t, old); got != before {
+		t.Errorf("the other has %q, want %q", got, before)
+	}
+}
