@@ -13,7 +13,7 @@ type GroupRequest struct {
 	Leave  *struct{}    `json:"leave,omitempty"`
 	List   *struct{}    `json:"list,omitempty"` // of all groups
 	Show   *struct{}    `json:"show,omitempty"`
-	Link   *struct{}    `json:"link,omitempty"`
+	Link   *LinkGroup   `json:"link,omitempty"`
 	Log    *struct{}    `json:"log,omitempty"`
 
 	AddUser      *AddUser      `json:"add_user,omitempty"`
@@ -24,6 +24,11 @@ type GroupRequest struct {
 	TestRule     *TestRule     `json:"test_rule,omitempty"`
 	Owners       *ChangeOwners `json:"owners,omitempty"`
 	Follow       *Follow       `json:"follow,omitempty"`
+}
+
+// LinkGroup asks for the link that others join by.
+type LinkGroup struct {
+	Hints []string `json:"hints,omitempty"` // host:port of members, at most 8, to go into it
 }
 
 // CreateGroup makes a group whose owner and first admin is this machine's user.

@@ -50,7 +50,7 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 	case r.Show != nil:
 		return m.show()
 	case r.Link != nil:
-		a.Link, err = m.linkWithHints()
+		a.Link, err = m.linkWith(r.Link.Hints)
 		return a, err
 	case r.Log != nil:
 		a.Log, err = m.history()
@@ -129,7 +129,7 @@ func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Link, err = m.linkWithHints()
+	a.Link = m.Link().String()
 	a.Wrote = filepath.Join(g.Dir(), "owner.key")
 	return a, err
 }
@@ -325,5 +325,17 @@ func (s *groups) listed() (*GroupAnswer, error) {
 	return a, nil
 }
 
-// linkWithHints is the link with addresses of this machine, if others can reach them.
-func (m *member) linkWithHints() (string, error) { return m.Link().String(), nil }
+// linkWith is the link with addresses at which members are found without DHT and LAN.
+func (m *member) linkWith(hints []string) (string, error) {
+	l := m.Link()
+	l.Hints = slices.Clone(hints)
+	s := l.String()
+	again, err := signed.ParseLink(s) // as others will read it
+	if err == nil && !slices.Equal(again.Hints, l.Hints) {
+		err = errors.New("not an address")
+	}
+	if err != nil {
+		return "", fault.Hint(fault.New(fault.Usage, "--hint: %w", err), "write each as HOST:PORT, at most eight of them")
+	}
+	return s, nil
+}

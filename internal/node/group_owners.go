@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,7 +74,7 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 	missing := max(s.Root().Need-signatures(raw, s.Root().Owners), drafted.Need-signatures(raw, drafted.Owners))
 	if missing > 0 {
 		if r.Draft == "" {
-			return fault.Hint(fault.New(fault.Denied, "%d more owners have to sign", missing), "--draft FILE writes what they are to sign")
+			return fault.Hint(fault.New(fault.Denied, "%s to sign too", map[bool]string{true: "1 more owner has", false: fmt.Sprintf("%d more owners have", missing)}[missing == 1]), "--draft FILE writes what they are to sign")
 		}
 		a.Wrote, a.Missing = r.Draft, missing
 		return errors.Join(m.keepNext(owner, next), state.WriteFile(r.Draft, raw, 0o600))

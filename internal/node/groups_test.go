@@ -310,6 +310,24 @@ func TestExportAndImport(t *testing.T) {
 	}
 }
 
+// A link with an address is all that is needed where nobody is found otherwise.
+func TestLinkWithAHint(t *testing.T) {
+	owner, _, _ := acme(t)
+	a := askGroup(t, owner, node.GroupRequest{Group: "acme", Link: &node.LinkGroup{Hints: []string{addrOf(t, owner)}}})
+	if !strings.Contains(a.Link, "?p="+addrOf(t, owner)) {
+		t.Fatalf("got %q", a.Link)
+	}
+	far := alone(t, t.TempDir())
+	if j := askGroup(t, far, node.GroupRequest{Group: a.Link, Join: &node.JoinGroup{Timeout: 20 * time.Second}}); j.Groups[0].Name != "acme" {
+		t.Errorf("joined: %+v", j.Groups[0])
+	}
+	for _, bad := range []string{"host", "host:0", "a b:1", ":1", "host:1&p=x:2"} {
+		if _, err := owner.Group(t.Context(), node.GroupRequest{Group: "acme", Link: &node.LinkGroup{Hints: []string{bad}}}, func(node.Event) {}); fault.KindOf(err) != fault.Usage {
+			t.Errorf("%q: got %v, want a usage error", bad, err)
+		}
+	}
+}
+
 func TestLeave(t *testing.T) {
 	_, reader, link := acme(t)
 	askGroup(t, reader, node.GroupRequest{Group: "acme", Leave: &struct{}{}})

@@ -1,0 +1,141 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/groupnet"
+	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// TestTwoGroupsOfOneName: the second keeps its ID until the user names it.
+func TestTwoGroupsOfOneName(t *testing.T) {
+	owner, reader, _ := acme(t)
+	second, _ := daemon(t, t.TempDir(), nil)
+	a := askGroup(t, second, node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public"}})
+	j := askGroup(t, reader, node.GroupRequest{Group: a.Link, Join: &node.JoinGroup{Peers: []string{addrOf(t, second)}, Timeout: 20 * time.Second}})
+	if j.Groups[0].Name != a.Groups[0].ID || j.Groups[0].Title != "acme" {
+		t.Errorf("joined: got the name %q and title %q, want the ID and acme", j.Groups[0].Name, j.Groups[0].Title)
+	}
+	if got := show(t, reader).ID; got != show(t, owner).ID {
+		t.Errorf("acme is now %s", got)
+	}
+	_, err := reader.Group(t.Context(), node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public"}}, func(node.Event) {})
+	if fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
+		t.Errorf("a third of that name: got %v, want a usage error with a hint", err)
+	}
+}
+
+// TestWrongClock: who is told by members that its clock is off shows it, and signs nothing unless told to.
+func TestWrongClock(t *testing.T) {
+	_, reader, link := acme(t)
+	h := joinByHand(t, link, reader)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	handler := groupsync.NewHandler(groupsync.Options{Group: h.ID(), Vault: h, Rights: func(*http.Request) groupsync.Rights {
+		return groupsync.Rights{Root: true, Read: true, Push: true}
+	}})
+	wrong := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat))
+		handler.ServeHTTP(w, r)
+	})
+	server := groupnet.NewServer(func(string) *groupnet.Group {
+		return &groupnet.Group{Identity: h.Device(), Admit: func(signed.Key, string) error { return nil }, Sync: wrong}
+	}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, l) }()
+	defer func() {
+		cancel()
+		if err := errors.Join(<-done, server.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	late := alone(t, t.TempDir())
+	askGroup(t, late, node.GroupRequest{Group: link, Join: &node.JoinGroup{As: "acme", Peers: []string{l.Addr().String()}, Timeout: 20 * time.Second}})
+	waitWarning(t, late, "this clock is 2h0m0s off")
+	add := node.GroupRequest{Group: "acme", AddUser: &node.AddUser{Name: "x", Role: "publisher", Key: filepath.Join(t.TempDir(), "k")}}
+	_, err = late.Group(t.Context(), add, func(node.Event) {})
+	if !errors.Is(err, signed.ClockOff) || !strings.Contains(fault.HintOf(err), "--offline") {
+		t.Errorf("signing: got %v (%s), want the clock, and the way out", err, fault.HintOf(err))
+	}
+	add.Offline = true
+	if _, err := late.Group(t.Context(), add, func(node.Event) {}); errors.Is(err, signed.ClockOff) || fault.KindOf(err) != fault.Denied {
+		t.Errorf("with --offline: got %v, want that a reader may not", err)
+	}
+}
+
+// TestDamagedGroup: a group's folder that cannot be read is shown and can be left, and the others go on.
+func TestDamagedGroup(t *testing.T) {
+	home := t.TempDir()
+	n, end := daemon(t, home, nil)
+	bad := askGroup(t, n, node.GroupRequest{Group: "bad", Create: &node.CreateGroup{Kind: "public"}}).Groups[0].ID
+	askGroup(t, n, node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public"}})
+	end()
+	file := filepath.Join(home, "groups", bad, "group.json")
+	raw, err := os.ReadFile(file)
+	must(t, err)
+	must(t, os.WriteFile(file, raw[:len(raw)/2], 0o600))
+	must(t, os.Mkdir(filepath.Join(home, "groups", ".new-left"), 0o700))
+	must(t, os.Mkdir(filepath.Join(home, ".visit-left"), 0o700))
+	n, _ = daemon(t, home, nil)
+	list := askGroup(t, n, node.GroupRequest{List: &struct{}{}}).Groups
+	if len(list) != 2 || list[0].Name != "acme" || list[1].ID != bad || !strings.Contains(strings.Join(list[1].Warnings, ""), "cannot be read") {
+		t.Fatalf("listed: %+v", list)
+	}
+	for _, left := range []string{filepath.Join(home, "groups", ".new-left"), filepath.Join(home, ".visit-left")} {
+		if _, err := os.Stat(left); !os.IsNotExist(err) {
+			t.Errorf("%s is left", left)
+		}
+	}
+	_, err = n.Group(t.Context(), node.GroupRequest{Group: bad, Show: &struct{}{}}, func(node.Event) {})
+	if err == nil || !strings.Contains(err.Error(), "cannot be read") || fault.HintOf(err) == "" {
+		t.Errorf("shown: got %v, want that it cannot be read, with a hint", err)
+	}
+	if _, err := publishAs(t, n, folder(t, "f", map[string]string{"f": "1"}), "acme", "f@1"); err != nil {
+		t.Errorf("the other group: %v", err)
+	}
+	askGroup(t, n, node.GroupRequest{Group: bad, Leave: &struct{}{}})
+	if list := askGroup(t, n, node.GroupRequest{List: &struct{}{}}).Groups; len(list) != 1 {
+		t.Errorf("after leaving: %+v", list)
+	}
+}
+
+// TestVisitsTogether has several fetches visit a group at once, which is joined meanwhile.
+func TestVisitsTogether(t *testing.T) {
+	owner, _, link := acme(t)
+	if _, err := publishAs(t, owner, folder(t, "app", map[string]string{"f": "1"}), "acme", "app@1"); err != nil {
+		t.Fatal(err)
+	}
+	visitor, _ := daemon(t, t.TempDir(), nil)
+	peers := []string{addrOf(t, owner)}
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			_, err := ask(t, func(ctx context.Context, on func(node.Event)) error {
+				return visitor.Fetch(ctx, node.FetchRequest{Ref: link + "/app", Dir: t.TempDir(), Peers: peers}, on)
+			}, func(e node.Event) bool { return e.Kept != nil })
+			if err != nil && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "is being fetched") {
+				t.Error(err)
+			}
+		})
+	}
+	askGroup(t, visitor, node.GroupRequest{Group: link, Join: &node.JoinGroup{Peers: peers, Timeout: 20 * time.Second}})
+	wg.Wait()
+	waitEntries(t, visitor, "acme/app@1 by alice")
+	if list := askGroup(t, visitor, node.GroupRequest{List: &struct{}{}}).Groups; len(list) != 1 {
+		t.Errorf("groups: %+v, want the one that was joined", list)
+	}
+}
