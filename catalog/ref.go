@@ -66,7 +66,7 @@ type Ref struct {
 	Version string       // a version, latest, stable or a range; empty: latest
 }
 
-const accepted = "give a magnet link, an infohash of 40 or 64 hex digits, a .torrent file, or the http(s) address of one"
+const accepted = "give a magnet link, an infohash of 40 or 64 hex digits, a .torrent file, the http(s) address of one, or GROUP/NAME"
 
 // ParseRef reads a reference. A string of the length and letters of an infohash is one even if a file
 // has that name: write ./NAME for the file. Named references are taken where the caller says that it can resolve

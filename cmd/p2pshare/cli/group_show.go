@@ -177,11 +177,15 @@ func followText(f node.Follow) string {
 func groupLinkCommand() command {
 	return command{
 		name: "group link", group: groupGroups, args: "GROUP", min: 1, max: 1, run: groupLinkAction,
-		summary:  "print the link that others join by",
-		about:    "With --qr it is also drawn on the terminal (stderr), for a camera. " + groupText,
+		summary: "print the link that others join by",
+		about: "With --qr it is also drawn on the terminal (stderr), for a camera. With --hint it says where a member is found: " +
+			"for machines that reach neither the DHT nor the LAN of one. " + groupText,
 		examples: []example{{"hand it on", "p2pshare group link acme"}, {"to a phone or a laptop beside you", "p2pshare group link acme --qr"}},
 		exits:    groupExits,
-		flags:    []cli.Flag{&cli.BoolFlag{Name: "qr", Category: groupOutput, Usage: "draw it as a QR code too"}},
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "qr", Category: groupOutput, Usage: "draw it as a QR code too"},
+			&cli.StringSliceFlag{Name: "hint", Category: groupOutput, Usage: "put the address `HOST:PORT` of a member into it; up to eight times"},
+		},
 	}
 }
 
@@ -189,7 +193,7 @@ func groupLinkAction(ctx context.Context, s *session, c *cli.Context) error {
 	if c.Bool("qr") && (s.out.json || s.out.quiet) {
 		return fault.Hint(usagef("--qr draws for eyes, and --json and --quiet are for scripts"), "leave one of them out")
 	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), Link: &struct{}{}})
+	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), Link: &node.LinkGroup{Hints: c.StringSlice("hint")}})
 	if err != nil {
 		return err
 	}

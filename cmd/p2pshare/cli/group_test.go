@@ -69,8 +69,15 @@ func TestGroupRequests(t *testing.T) {
 		{[]string{"group", "list"}, func(*shell) node.GroupRequest { return node.GroupRequest{List: &struct{}{}} },
 			"acme  public  1  fresh  4  bob (publisher)  " + acmeID + "\n", `warning: acme: a fork of \u202ebob`},
 		{[]string{"group", "list", "-q"}, func(*shell) node.GroupRequest { return node.GroupRequest{List: &struct{}{}} }, "acme\n", ""},
-		{[]string{"group", "link", "acme"}, func(*shell) node.GroupRequest { return node.GroupRequest{Group: "acme", Link: &struct{}{}} }, acmeLink + "\n", ""},
-		{[]string{"group", "link", "acme", "--qr"}, func(*shell) node.GroupRequest { return node.GroupRequest{Group: "acme", Link: &struct{}{}} }, acmeLink + "\n", "█▀"},
+		{[]string{"group", "link", "acme"}, func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "acme", Link: &node.LinkGroup{}}
+		}, acmeLink + "\n", ""},
+		{[]string{"group", "link", "acme", "--hint", "host:1", "--hint", "[::1]:2"}, func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "acme", Link: &node.LinkGroup{Hints: []string{"host:1", "[::1]:2"}}}
+		}, acmeLink + "\n", ""},
+		{[]string{"group", "link", "acme", "--qr"}, func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "acme", Link: &node.LinkGroup{}}
+		}, acmeLink + "\n", "█▀"},
 		{[]string{"group", "log", "acme"}, func(*shell) node.GroupRequest { return node.GroupRequest{Group: "acme", Log: &struct{}{}} },
 			"2023-11-14 22:13:20Z  owners: root 1\n2023-11-14 22:13:21Z  bob (5d5d5d5d5d5d): published app\\n@1 [does not count: he may not]\n", ""},
 		{[]string{"group", "follow", "acme", "--keep", "3", "--space", "200GB", "--match", "app*", "--match", "x,y", "-o", "m"}, func(s *shell) node.GroupRequest {
