@@ -33,9 +33,10 @@ type Server struct {
 
 	handshakes chan struct{}
 
-	mu    sync.Mutex
-	conns int
-	hosts map[string]int
+	mu     sync.Mutex
+	closed bool
+	conns  int
+	hosts  map[string]int
 	wg    sync.WaitGroup
 }
 
@@ -95,11 +96,17 @@ func (s *Server) Take(ctx context.Context, c net.Conn) {
 		c.Close()
 		return
 	}
-	s.wg.Go(func() { s.receive(ctx, c) })
+	go func() {
+		defer s.wg.Done()
+		s.receive(ctx, c)
+	}()
 }
 
 // Close ends every connection and waits for what was started. Serve is to have returned.
 func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true // nothing is counted in from now on
+	s.mu.Unlock()
 	err := s.http.Close()
 	s.wg.Wait()
 	return err
@@ -110,9 +117,10 @@ func (s *Server) enter(c net.Conn) bool {
 	host := hostOf(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns >= maxConns || s.hosts[host] >= maxPerHost {
+	if s.closed || s.conns >= maxConns || s.hosts[host] >= maxPerHost {
 		return false
 	}
+	s.wg.Add(1)
 	s.conns++
 	s.hosts[host]++
 	return true
