@@ -37,7 +37,7 @@ type Server struct {
 	closed bool
 	conns  int
 	hosts  map[string]int
-	wg    sync.WaitGroup
+	wg     sync.WaitGroup
 }
 
 // NewServer makes a server. find gives the group of a name in a handshake, nil if there is none; it is called
