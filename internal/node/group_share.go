@@ -114,7 +114,7 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 	if err != nil {
 		return r, err
 	}
-	m, done, err := s.forFetch(ref)
+	m, done, err := s.forFetch(ref, r.Receipt != "")
 	if err != nil {
 		return r, err
 	}
@@ -159,10 +159,14 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 }
 
 // forFetch finds the group of a reference. One that is named by its link and not joined is joined for the moment.
-func (s *groups) forFetch(ref catalog.Ref) (m *member, done func(), err error) {
+func (s *groups) forFetch(ref catalog.Ref, receipt bool) (m *member, done func(), err error) {
 	if ref.Link == nil {
 		m, err = s.get(ref.Group)
 		return m, func() {}, err
+	}
+	if receipt {
+		return nil, nil, fault.Hint(fault.New(fault.Usage, "--receipt needs the group's log, and a group that is named by its link is only visited"),
+			"p2pshare group join LINK joins it; then fetch GROUP/NAME")
 	}
 	if ref.Link.Kind != signed.Public {
 		return nil, nil, fault.New(fault.Usage, "the link is of a private group, which this version cannot join")

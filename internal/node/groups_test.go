@@ -131,6 +131,12 @@ func TestPublishIntoAGroupAndFetchByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, last.Fetched.Path, dir)
+	_, err = ask(t, func(ctx context.Context, on func(node.Event)) error {
+		return visitor.Fetch(ctx, node.FetchRequest{Ref: link + "/app", Dir: t.TempDir(), FromGroup: node.FromGroup{Receipt: receipt + "2"}}, on)
+	}, nil)
+	if fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
+		t.Errorf("a receipt from a visit: got %v, want a usage error and a hint", err)
+	}
 	if a := askGroup(t, visitor, node.GroupRequest{List: &struct{}{}}); len(a.Groups) != 0 {
 		t.Errorf("a visitor has joined: %+v", a.Groups)
 	}
