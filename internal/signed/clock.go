@@ -25,7 +25,7 @@ func Skew(now time.Time, peers []time.Time) (time.Duration, error) {
 	sorted := slices.SortedFunc(slices.Values(peers), time.Time.Compare)
 	d := now.Sub(sorted[len(sorted)/2])
 	if d > MaxAhead || d < -MaxAhead {
-		return d, refuse("clock", ClockOff, "this clock is %v off that of the other members", d.Abs().Round(time.Second))
+		return d, refuse("clock", ClockOff, "this clock is %v off that of the other members", d.Abs().Round(time.Minute))
 	}
 	return d, nil
 }
