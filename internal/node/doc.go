@@ -2,8 +2,13 @@
 // one file that names its steps. A Node owns the engine and the home folder.
 //
 // Entry points: Open, then Publish, Fetch, Seed and Verify, which report what happens as Events and
-// return when it is over. The requests and events are plain data, fit to travel as JSON.
+// return when it is over; Status, Change, Remove, Limit and Doctor for what the home keeps; Group and
+// Catalog for the groups it is in. The requests, answers and events are plain data, fit to travel as JSON.
+//
+// With Options.Daemon a node takes the home for itself and has a keeper (keep*.go, item.go, care.go): a
+// share goes on when its caller goes, and after a crash. Groups are in group*.go.
 //
 // It guarantees that a request that fails says why and what to do, with a kind of package fault; that
-// ctx ends everything that a request started; and that nothing is printed.
+// without Daemon ctx ends everything that a request started, and with it only what was not kept
+// (Event.Kept); and that nothing is printed.
 package node
