@@ -96,6 +96,8 @@ type SignedEntry struct {
 	Infohash string `json:"infohash,omitempty"`
 	Info     string `json:"info_sha256"`
 	Torrent  string `json:"torrent_sha256"`
+	Group    string `json:"group,omitempty"`  // the ID of a private group: the content moves between its members alone
+	Sealed   bool   `json:"sealed,omitempty"` // the content is encrypted, and opened when it has been fetched
 }
 
 // Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.

@@ -1,6 +1,9 @@
 package node
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // GroupRequest asks something of groups: exactly one of its pointers is set. Group names a joined group by its
 // local name, ID or link.
@@ -16,15 +19,28 @@ type GroupRequest struct {
 	Link   *LinkGroup   `json:"link,omitempty"`
 	Log    *struct{}    `json:"log,omitempty"`
 
-	AddUser      *AddUser      `json:"add_user,omitempty"`
-	RemoveUser   *string       `json:"remove_user,omitempty"`
-	RemoveDevice *string       `json:"remove_device,omitempty"` // its key or the first digits
-	AddRule      *AddRule      `json:"add_rule,omitempty"`
-	RemoveRule   *string       `json:"remove_rule,omitempty"` // its ID
-	TestRule     *TestRule     `json:"test_rule,omitempty"`
-	Owners       *ChangeOwners `json:"owners,omitempty"`
-	Follow       *Follow       `json:"follow,omitempty"`
+	Restore *RestoreGroup `json:"restore,omitempty"` // Group is the folder of a backup
+	Audit   *AuditQuery   `json:"audit,omitempty"`
+
+	Passwd       *ChangePassword `json:"passwd,omitempty"`
+	AddUser      *AddUser        `json:"add_user,omitempty"`
+	AddUsers     *AddUsers       `json:"add_users,omitempty"`
+	ChangeUser   *ChangeUser     `json:"change_user,omitempty"`
+	RemoveUser   *string         `json:"remove_user,omitempty"`
+	RemoveDevice *string         `json:"remove_device,omitempty"` // its key or the first digits
+	AddRule      *AddRule        `json:"add_rule,omitempty"`
+	RemoveRule   *string         `json:"remove_rule,omitempty"` // its ID
+	TestRule     *TestRule       `json:"test_rule,omitempty"`
+	Owners       *ChangeOwners   `json:"owners,omitempty"`
+	Follow       *Follow         `json:"follow,omitempty"`
 }
+
+// Secret is a password. It goes over the home's socket and prints as "redacted".
+type Secret string
+
+func (s Secret) String() string       { return "redacted" }
+func (s Secret) GoString() string     { return "redacted" }
+func (s Secret) LogValue() slog.Value { return slog.StringValue("redacted") }
 
 // LinkGroup asks for the link that others join by.
 type LinkGroup struct {
@@ -33,10 +49,15 @@ type LinkGroup struct {
 
 // CreateGroup makes a group whose owner and first admin is this machine's user.
 type CreateGroup struct {
-	Kind  string `json:"kind"`            // public
+	Kind  string `json:"kind"`            // public or private
 	User  string `json:"user,omitempty"`  // the admin's account; empty: admin
 	Open  bool   `json:"open,omitempty"`  // anyone may publish
 	Stale int    `json:"stale,omitempty"` // hours; 0: 720
+
+	// Of a private group.
+	Strict   bool   `json:"strict,omitempty"`   // who has not heard of an admin for Stale hours neither serves nor lets in
+	Password Secret `json:"password,omitempty"` // to join; empty: one is made
+	NoJoin   bool   `json:"no_join,omitempty"`  // no group password: who is in, an admin adds
 }
 
 // JoinGroup joins a group, to read it or, with the key of an account or device, as that.
@@ -48,15 +69,74 @@ type JoinGroup struct {
 	DeviceKey string        `json:"device_key,omitempty"` // file with the device's key, absolute; made if it is not there
 	Label     string        `json:"label,omitempty"`      // of the device; empty: the machine's name
 	Timeout   time.Duration `json:"timeout,omitempty"`    // to find a member; 0: none
+
+	// Of a private group: with User the password is that account's, else the group's, and an account is made.
+	Password Secret `json:"password,omitempty"`
+	Account  string `json:"account,omitempty"` // the name of the account that is made; empty: the system's user
+}
+
+// RestoreGroup brings a group back from the folder that a backup keeps (Follow.Dir), with an account's password.
+type RestoreGroup struct {
+	As       string `json:"as,omitempty"`
+	User     string `json:"user"`
+	Password Secret `json:"password"`
+	Label    string `json:"label,omitempty"`
+	Follow   bool   `json:"follow,omitempty"` // go on as the backup in that folder
+}
+
+// AuditQuery asks for lines of this machine's audit of a group, the latest last.
+type AuditQuery struct {
+	User  string    `json:"user,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	Lines int       `json:"lines,omitempty"` // 0: 100
+}
+
+// AuditLine is who was let in, refused or served how much, by this machine.
+type AuditLine struct {
+	Time    time.Time `json:"time"`
+	What    string    `json:"what"` // admitted, refused, served, cut, garbage
+	Account string    `json:"account,omitempty"`
+	Device  string    `json:"device,omitempty"`
+	From    string    `json:"from,omitempty"`  // IP address
+	Entry   string    `json:"entry,omitempty"` // GROUP/NAME@VERSION
+	Why     string    `json:"why,omitempty"`
+	Sent    int64     `json:"sent,omitempty"` // bytes
+	Got     int64     `json:"got,omitempty"`
+	Bad     int64     `json:"bad,omitempty"` // pieces that did not verify
+	Seconds float64   `json:"seconds,omitempty"`
+	Times   int64     `json:"times,omitempty"` // how often the same was refused in a row
+}
+
+// ChangePassword gives an account another password, or the group one to join by.
+type ChangePassword struct {
+	User     string `json:"user,omitempty"`     // empty: the own account; others' by an admin
+	Group    bool   `json:"group,omitempty"`    // the password to join by, by an admin
+	Password Secret `json:"password,omitempty"` // empty: one is made
 }
 
 // AddUser adds an account to a group, and writes its key to a file for who is to have it.
 type AddUser struct {
 	Name  string    `json:"name"`
-	Role  string    `json:"role"`            // publisher or member
+	Role  string    `json:"role"`            // publisher or member; in private groups also backup, mirror or invite
 	Teams []string  `json:"teams,omitempty"` // without @
 	Until time.Time `json:"until,omitzero"`
-	Key   string    `json:"key"` // the file to write, absolute; 0600, never over another
+	Key   string    `json:"key"` // the file to write, absolute; 0600, never over another; public groups
+
+	Password Secret `json:"password,omitempty"` // private groups; empty: one is made
+}
+
+// AddUsers adds many accounts to a private group, all or none of them, each with a password that is made.
+type AddUsers struct {
+	Users []AddUser `json:"users"`
+	Out   string    `json:"out"` // the file to write names, links and passwords to, absolute; 0600, never over another
+}
+
+// ChangeUser changes what is not nil. To make or unmake an admin takes the owners.
+type ChangeUser struct {
+	Name  string     `json:"name"`
+	Role  *string    `json:"role,omitempty"`
+	Until *time.Time `json:"until,omitempty"` // zero: for ever
+	Teams *[]string  `json:"teams,omitempty"`
 }
 
 // AddRule adds a rule, at the end or before another.
@@ -80,6 +160,11 @@ type ChangeOwners struct {
 	Rotate bool     `json:"rotate,omitempty"` // this machine's owner key for a new one
 	Need   int      `json:"need,omitempty"`   // how many owners sign; 0: as before
 	Draft  string   `json:"draft,omitempty"`  // a file, absolute: read and signed if it is there, else written
+
+	Passphrase Secret  `json:"passphrase,omitempty"` // of the owner key in this home, if it has one
+	Lock       *Secret `json:"lock,omitempty"`       // give it this one, and nothing else; empty: none
+	Export     string  `json:"export,omitempty"`     // write it to a file, absolute, encrypted with Passphrase, and nothing else
+	Import     string  `json:"import,omitempty"`     // take it from such a file, and nothing else
 }
 
 // Follow makes this machine a mirror of a group.
@@ -102,6 +187,11 @@ type GroupAnswer struct {
 	Log      []GroupLogRecord `json:"log,omitempty"`
 	Wrote    string           `json:"wrote,omitempty"`   // a file: a key, a draft of a root
 	Missing  int              `json:"missing,omitempty"` // signatures that a draft still lacks
+
+	Password Secret      `json:"password,omitempty"` // that was made
+	User     string      `json:"user,omitempty"`     // whose it is; empty: the group's
+	Notes    []string    `json:"notes,omitempty"`    // what the user should know of what was done, sentences without full stops
+	Audit    []AuditLine `json:"audit,omitempty"`
 }
 
 // Group is a group that the home has joined.
@@ -122,6 +212,7 @@ type Group struct {
 	Entries  int      `json:"entries"`
 	Age      string   `json:"age"`     // fresh, old or stale
 	Members  int      `json:"members"` // that we keep up with now
+	Strict   bool     `json:"strict,omitempty"`
 	Follow   *Follow  `json:"follow,omitempty"`
 	Warnings []string `json:"warnings"` // forks, broken logs, a stale view, a wrong clock
 }
@@ -133,6 +224,10 @@ type GroupAccount struct {
 	Teams []string  `json:"teams,omitempty"`
 	Until time.Time `json:"until,omitzero"`
 	Gone  bool      `json:"gone,omitempty"`
+
+	Devices int       `json:"devices"`          // that count
+	Seen    time.Time `json:"seen,omitzero"`    // the latest head of one of them
+	Locked  bool      `json:"locked,omitempty"` // has a password
 }
 
 // GroupDevice is a machine of an account.
@@ -225,6 +320,7 @@ type InGroup struct {
 	For     []string `json:"for,omitempty"`
 	Note    string   `json:"note,omitempty"`
 	Offline bool     `json:"offline,omitempty"` // sign without having asked members
+	Seal    bool     `json:"seal,omitempty"`    // the content goes out encrypted, so that mirrors can hold it; private groups
 }
 
 // FromGroup is what a fetch by name, or one with checks, asks beside.
