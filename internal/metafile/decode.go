@@ -1,6 +1,7 @@
 package metafile
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -173,6 +174,7 @@ func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 		PieceLength: info.PieceLength,
 		Private:     info.Private != nil && *info.Private,
 	}
+	t.OfGroup = t.Private && p.salted
 	if err := names.Check(t.Name); err != nil {
 		return nil, refuseErr("name of the torrent", err)
 	}
@@ -228,6 +230,7 @@ type presence struct {
 	length, files, pieces bool
 	tree                  []byte
 	alone                 bool // nothing stands beside the info
+	salted                bool // as torrents of private groups are
 }
 
 // present looks over the keys of an info, and bounds what the decoder would allocate for.
@@ -264,6 +267,8 @@ func present(info []byte) (presence, error) {
 				return refuse("file tree", "not a dictionary")
 			}
 			p.tree = v
+		case "salt":
+			p.salted = len(v) == len("16:")+16 && bytes.HasPrefix(v, []byte("16:"))
 		}
 		return nil
 	})

@@ -21,6 +21,7 @@ type Torrent struct {
 	Pieces      int    // number of pieces
 	Size        int64  // bytes of payload, without pads
 	Private     bool   // BEP 27
+	OfGroup     bool   // made for a private group: private, with a salt of 16 bytes that keeps its infohash from being guessed
 
 	V1 *metainfo.Hash // SHA-1 of the info; nil for a v2-only torrent
 	V2 *[32]byte      // SHA-256 of the info; nil for a v1-only torrent
