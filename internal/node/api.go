@@ -56,6 +56,8 @@ type Published struct {
 	SumsFile    string    `json:"sums_file,omitempty"`
 	Entry       string    `json:"entry,omitempty"` // GROUP/NAME@VERSION, if it was signed into a group
 	Skipped     []Skipped `json:"skipped"`
+
+	group string // the ID of the private group that it was signed into
 }
 
 // Skipped is something in the folder that was left out, and why.

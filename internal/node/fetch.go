@@ -99,6 +99,7 @@ type fetch struct {
 	on    func(Event)
 	begun time.Time
 
+	w     swarm
 	known []engine.Known // what the look-up of a magnet's info found
 	meta  *metafile.Torrent
 	plan  *fetcher.Plan
@@ -206,10 +207,14 @@ func (f *fetch) learn(ctx context.Context) error {
 
 // learnFromPeers joins the swarm of a magnet to ask for its info (BEP 9).
 func (f *fetch) learnFromPeers(ctx context.Context) error {
+	if f.group() != "" {
+		return fault.Hint(fault.New(fault.NotFound, "no member that is online has the torrent of %q", f.r.Entry.Ref), "try again when one is; its publisher has it")
+	}
 	e, err := f.n.network()
 	if err != nil {
 		return err
 	}
+	f.w = swarm{Engine: e}
 	spec := engine.Spec{V1: f.ref.V1, V2: f.ref.V2, Name: f.ref.DisplayName}
 	spec.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
 	spec.Peers = resolvePeers(ctx, slices.Concat(f.ref.Peers, f.r.Peers, f.n.opts.Network.Peers), f.on)
@@ -281,8 +286,8 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 	if len(ranges) == 0 {
 		return nil // empty files alone
 	}
-	e, err := f.n.network()
-	if err != nil {
+	var err error
+	if f.w, err = f.n.swarmOf(ctx, f.meta, f.group()); err != nil {
 		return err
 	}
 	f.swap = newSwap(f.stage)
@@ -291,7 +296,7 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 	if len(spec.WebSeeds) > 0 && !spec.WebSeedsWork() {
 		warn(f.on, "the web seeds are not used: in a v2 torrent of several files only peers can be asked")
 	}
-	if f.t, err = e.Add(spec); err != nil {
+	if f.t, err = f.w.Add(spec); err != nil {
 		return err
 	}
 	f.join()
@@ -324,14 +329,25 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 
 // spec is the torrent's own, and what the reference and the flags say beside it.
 func (f *fetch) spec(ctx context.Context) engine.Spec {
-	s := f.n.spec(ctx, f.meta, slices.Concat(f.ref.Peers, f.r.Peers), f.r.Announce, f.on)
+	s := f.w.spec(ctx, f.n, f.meta, slices.Concat(f.ref.Peers, f.r.Peers), f.r.Announce, f.on)
+	s.MaxUp, s.MaxDown = f.r.Limits.now(time.Now())
+	if f.w.in != nil {
+		return s
+	}
 	if f.ref.Kind == catalog.Magnet {
 		s.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
 	}
-	s.MaxUp, s.MaxDown = f.r.Limits.now(time.Now())
 	s.WebSeeds = append(append(s.WebSeeds, f.ref.WebSeeds...), f.r.WebSeeds...)
 	s.Known = f.known
 	return s
+}
+
+// group is the ID of the private group that the content is of; empty: none.
+func (f *fetch) group() string {
+	if f.r.Entry == nil {
+		return ""
+	}
+	return f.r.Entry.Group
 }
 
 // single makes a tier of each: a magnet's trackers have no order, and all are asked.
@@ -344,19 +360,15 @@ func single(urls []string) (tiers [][]string) {
 
 // watch reports the torrent while do runs.
 func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int64, do func() error) error {
-	e, err := f.n.network()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	w := &watch{t: f.t, e: e, name: name, phase: phase, total: total, reused: reused}
+	w := &watch{t: f.t, w: f.w, name: name, phase: phase, total: total, reused: reused}
 	w.on = func(ev Event) {
 		f.last = *ev.Progress
 		f.on(ev)
 	}
 	wg.Go(func() { w.run(ctx) })
-	err = do()
+	err := do()
 	cancel()
 	wg.Wait()
 	if err == nil && phase == "fetching" {
@@ -400,7 +412,7 @@ func (f *fetch) part() bool { return f.plan.WantedBytes() < f.meta.Size }
 
 // serve puts the files in place under the torrent that brought them, and no connection is lost.
 func (f *fetch) serve(ctx context.Context, at *located) error {
-	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy}, f.on)
+	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy, group: f.group()}, f.on)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 		Peers: r.Peers, Announce: r.Announce, Allow: hostsOf(r, ref), Limits: r.Limits, Policy: r.Policy,
 	}
 	if r.Entry != nil {
-		rec.Entry, rec.Info, rec.Mirror = r.Entry.Ref, r.Entry.Info, r.Mirror
+		rec.Entry, rec.Info, rec.Mirror, rec.Group = r.Entry.Ref, r.Entry.Info, r.Mirror, r.Entry.Group
 	}
 	if ref.V1 != nil {
 		rec.Infohash = ref.V1.HexString()

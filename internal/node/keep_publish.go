@@ -78,7 +78,7 @@ func (k *keeper) serveNew(ctx context.Context, it *item, built *seeder.Built, pu
 	rec := it.rec
 	k.mu.Unlock()
 	k.n.guard.Allow(rec.Allow...)
-	s, err := k.n.share(ctx, built.Torrent, built.Located, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits, Policy{}}, it.emit)
+	s, err := k.n.share(ctx, built.Torrent, built.Located, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits, Policy{}, rec.Group}, it.emit)
 	if err != nil {
 		return err
 	}

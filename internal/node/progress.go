@@ -73,7 +73,7 @@ func eta(left int64, rate float64) time.Duration {
 // watch reports a torrent until ctx ends. total is what is wanted, reused what of it was there before.
 type watch struct {
 	t      *engine.Torrent
-	e      *engine.Engine
+	w      swarm
 	on     func(Event)
 	name   string
 	phase  string
@@ -134,6 +134,9 @@ func (w *watch) waiting(s engine.Stats) string {
 	case s.Known > 0:
 		return fmt.Sprintf("%s known, none of them answers", count(s.Known, "address"))
 	}
+	if w.w.in != nil {
+		return "no member that is online and has this content was found yet"
+	}
 	return "nobody with this content was found yet" + w.searched(s)
 }
 
@@ -144,7 +147,7 @@ func (w *watch) searched(s engine.Stats) string {
 		for u, err := range s.TrackerProblem {
 			return fmt.Sprintf(" (tracker %s: %v)", u, err)
 		}
-	case w.e.HasDHT() && w.e.DHTNodes() == 0:
+	case w.w.HasDHT() && w.w.DHTNodes() == 0:
 		return " (no DHT node has answered: is there an internet connection?)"
 	}
 	return ""

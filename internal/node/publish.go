@@ -39,7 +39,7 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 		on(Event{Published: pub})
 		return nil
 	}
-	s, err := n.share(ctx, built.Torrent, built.Located, nil, shareOptions{r.Peers, r.Announce, r.Limits, r.Policy}, on)
+	s, err := n.share(ctx, built.Torrent, built.Located, nil, shareOptions{r.Peers, r.Announce, r.Limits, r.Policy, pub.group}, on)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (n *Node) writeOut(r PublishRequest, b *seeder.Built) (*Published, error) {
 	t := b.Torrent
 	pub := &Published{
 		Name: t.Name, Size: t.Size, Files: len(t.Files), PieceLength: t.PieceLength, Format: string(b.Format),
-		Magnet: t.Magnet(announceList(t), t.Meta.UrlList, nil), Skipped: []Skipped{},
+		Magnet: magnetFor(t), Skipped: []Skipped{},
 	}
 	pub.Infohash, pub.InfohashV2 = hashes(t)
 	for _, s := range b.Skipped {

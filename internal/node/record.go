@@ -49,6 +49,7 @@ type record struct {
 	Entry  string `json:"entry,omitempty"`  // GROUP/NAME@VERSION, of what a group signed
 	Info   string `json:"info,omitempty"`   // SHA-256 of the info, with Entry
 	Mirror string `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
+	Group  string `json:"group,omitempty"`  // the ID of the private group that the content is of
 
 	Peers    []string  `json:"peers,omitempty"`
 	Announce []string  `json:"announce,omitempty"`
@@ -63,7 +64,7 @@ type record struct {
 func (r *record) describe(m *metafile.Torrent) {
 	r.Name, r.Size, r.Files = m.Name, m.Size, len(m.Files)
 	r.Infohash, r.InfohashV2 = hashes(m)
-	r.Magnet = m.Magnet(announceList(m), m.Meta.UrlList, nil)
+	r.Magnet = magnetFor(m)
 	r.WebSeeds = len(m.Meta.UrlList)
 	r.Private = m.Private
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +24,7 @@ const (
 // share is one torrent that is kept available from files on disk.
 type share struct {
 	n      *Node
-	e      *engine.Engine
+	w      swarm
 	t      *engine.Torrent
 	meta   *metafile.Torrent
 	path   string // of the content, for the user
@@ -41,16 +40,17 @@ type shareOptions struct {
 	peers, announce []string
 	limits          Limits
 	policy          Policy // ends run; a keeper has its own way, and gives none
+	group           string // the ID of the private group that the content is of
 }
 
 // share starts to serve verified content. old is a torrent that runs already (after a fetch), nil to add
 // one.
 func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *engine.Torrent, o shareOptions, on func(Event)) (*share, error) {
-	e, err := n.network()
+	w, err := n.swarmOf(ctx, m, o.group)
 	if err != nil {
 		return nil, err
 	}
-	s := &share{n: n, e: e, t: old, meta: m, path: contentPath(m, at), policy: o.policy, changed: make(chan error, 1)}
+	s := &share{n: n, w: w, t: old, meta: m, path: contentPath(m, at), policy: o.policy, changed: make(chan error, 1)}
 	s.source = n.files.NewSource(m, at, func(err error) {
 		select {
 		case s.changed <- err:
@@ -60,10 +60,10 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 	if old != nil {
 		return s, nil
 	}
-	spec := n.spec(ctx, m, o.peers, o.announce, on)
+	spec := w.spec(ctx, n, m, o.peers, o.announce, on)
 	spec.Storage = s.source
 	spec.MaxUp, spec.MaxDown = o.limits.now(time.Now())
-	if s.t, err = e.Add(spec); err != nil {
+	if s.t, err = w.Add(spec); err != nil {
 		s.close()
 		return nil, fmt.Errorf("sharing %q: %w", m.Name, err)
 	}
@@ -123,8 +123,8 @@ func (s *share) seeding(up *rate) *Seeding {
 	st := s.t.Stats()
 	v1, v2 := hashes(s.meta)
 	return &Seeding{
-		Name: s.meta.Name, Infohash: v1, InfohashV2: v2, Path: s.path, Port: s.e.Port(), Peers: st.Peers,
-		Magnet: s.meta.Magnet(announceList(s.meta), s.meta.Meta.UrlList, nil),
+		Name: s.meta.Name, Infohash: v1, InfohashV2: v2, Path: s.path, Port: s.w.Port(), Peers: st.Peers,
+		Magnet: magnetFor(s.meta),
 		Up:     up.sample(time.Now(), st.Uploaded), Uploaded: st.Uploaded,
 		Copies: st.Copies, WebSeeds: len(s.meta.Meta.UrlList),
 	}
@@ -137,16 +137,6 @@ func (s *share) close() {
 		}
 		s.source.Close()
 	})
-}
-
-// spec is what the engine is told of a torrent whose info is known. Trackers of the command line are
-// tiers of their own, so that they are announced to beside the torrent's.
-func (n *Node) spec(ctx context.Context, m *metafile.Torrent, peers, announce []string, on func(Event)) engine.Spec {
-	s := engine.Spec{V1: m.V1, V2: m.V2, Name: m.Name, Info: m.Meta.InfoBytes, PieceLayers: m.Meta.PieceLayers}
-	s.Trackers = n.tiers(append(m.Meta.UpvertedAnnounceList(), single(announce)...))
-	s.WebSeeds = m.Meta.UrlList
-	s.Peers = resolvePeers(ctx, slices.Concat(peers, n.opts.Network.Peers), on)
-	return s
 }
 
 // tiers are a torrent's own trackers that can be announced to, and the command line's.
