@@ -1,0 +1,196 @@
+package audit
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const name = "audit.jsonl"
+
+// Path is where a group's folder has its audit.
+func Path(folder string) string { return filepath.Join(folder, name) }
+
+// Options of a Log. What is zero has its default.
+type Options struct {
+	MaxBytes int64            // of a file; MaxBytes
+	Window   time.Duration    // in which repeats are summed up; a minute
+	Now      func() time.Time // time.Now
+	Log      *slog.Logger     // told when the disk takes no lines; nobody
+}
+
+// Log takes lines. Its methods may be called from any goroutine. One process at a time may have a group's open;
+// the home's lock sees to that.
+type Log struct {
+	o       Options
+	folder  string
+	queue   chan Line
+	flush   chan chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
+	once    sync.Once
+	dropped atomic.Int64 // that did not fit the queue
+	file    *file        // of run
+	repeats repeats      // of run
+	failed  int64        // of run: lines that the disk did not take
+}
+
+// Open goes on with the audit in folder, which is there. Close ends it.
+func Open(folder string, o Options) (*Log, error) {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = MaxBytes
+	}
+	if o.Window <= 0 {
+		o.Window = window
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	f, err := openFile(Path(folder), o.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{o: o, folder: folder, file: f, queue: make(chan Line, maxQueue), flush: make(chan chan struct{}),
+		stop: make(chan struct{}), done: make(chan struct{})}
+	go l.run()
+	return l, nil
+}
+
+// Add writes a line, soon. It never waits. After Close it does nothing.
+func (l *Log) Add(line Line) {
+	if line.Time.IsZero() {
+		line.Time = l.o.Now()
+	}
+	line.Time = line.Time.UTC().Round(0)
+	select {
+	case <-l.done:
+	case l.queue <- line.plain():
+	default:
+		l.dropped.Add(line.times())
+	}
+}
+
+// Read answers the lines that q asks for, the latest last, with all that was added before; repeats that wait
+// for the end of their minute are written first.
+func (l *Log) Read(q Query) ([]Line, error) {
+	reply := make(chan struct{})
+	select {
+	case l.flush <- reply:
+		<-reply
+	case <-l.done:
+	}
+	return Read(l.folder, q)
+}
+
+// Close writes what waits, and ends. The error is of the disk: what it did not take is lost.
+func (l *Log) Close() error {
+	l.once.Do(func() { close(l.stop) })
+	<-l.done
+	if l.failed > 0 {
+		return fmt.Errorf("writing %q: %d lines are lost", Path(l.folder), l.failed)
+	}
+	return nil
+}
+
+// run owns the file.
+func (l *Log) run() {
+	defer close(l.done)
+	defer l.file.close()
+	timer := time.NewTimer(l.o.Window)
+	timer.Stop()
+	waits := false
+	for {
+		select {
+		case line := <-l.queue:
+			l.take(line)
+		case <-timer.C:
+			waits = false
+			l.sumUp()
+		case reply := <-l.flush:
+			l.drain()
+			l.sumUp()
+			close(reply)
+		case <-l.stop:
+			l.drain()
+			l.sumUp()
+			l.tellLost()
+			return
+		}
+		if !waits && l.repeats.any() {
+			waits = true
+			timer.Reset(l.o.Window)
+		}
+	}
+}
+
+// drain takes what is queued.
+func (l *Log) drain() {
+	for {
+		select {
+		case line := <-l.queue:
+			l.take(line)
+		default:
+			l.tellLost()
+			return
+		}
+	}
+}
+
+// take writes a line, or counts it to those like it.
+func (l *Log) take(line Line) {
+	l.tellLost()
+	if line.What == Refused {
+		var first bool
+		if line, first = l.repeats.add(line); !first {
+			return
+		}
+	}
+	l.write(line)
+}
+
+// sumUp writes what was counted, and begins a new window.
+func (l *Log) sumUp() {
+	for _, line := range l.repeats.take() {
+		l.write(line)
+	}
+}
+
+// tellLost writes how many lines are missing at this place.
+func (l *Log) tellLost() {
+	if n := l.dropped.Swap(0); n > 0 {
+		l.write(Line{Time: l.o.Now().UTC().Round(0), What: Dropped, Why: "more came than could be written", Times: n})
+	}
+	if l.failed > 0 {
+		n := l.failed
+		l.failed = 0
+		if l.put(Line{Time: l.o.Now().UTC().Round(0), What: Dropped, Why: "the disk took nothing", Times: n}) != nil {
+			l.failed = n
+		}
+	}
+}
+
+// write writes a line. One that the disk does not take is counted; the first is logged.
+func (l *Log) write(line Line) {
+	err := l.put(line)
+	if err == nil {
+		return
+	}
+	if l.failed == 0 {
+		l.o.Log.Warn("the audit of a group can not be written", "file", Path(l.folder), "error", err)
+	}
+	l.failed += line.times()
+}
+
+func (l *Log) put(line Line) error {
+	b, err := line.encode()
+	if err != nil {
+		return err
+	}
+	return l.file.write(b)
+}

@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// Query chooses lines. What is zero chooses all.
+type Query struct {
+	User  string    // of this account
+	Since time.Time // not before
+	Lines int       // the last so many; at most MaxLines
+}
+
+// Read answers the lines of folder that q asks for, the latest last; none if there is no audit. It reads no
+// further back than it needs to.
+func Read(folder string, q Query) ([]Line, error) {
+	if q.Lines < 0 || q.Lines > MaxLines {
+		return nil, fault.New(fault.Usage, "reading the audit: %d lines, want at most %d", q.Lines, MaxLines)
+	}
+	if q.Lines == 0 {
+		q.Lines = MaxLines
+	}
+	files, err := openAll(Path(folder))
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	var out []Line
+	for _, f := range files {
+		got, err := last(f, q, q.Lines-len(out))
+		if err != nil {
+			return nil, fmt.Errorf("reading the audit: %w", err)
+		}
+		if out = append(got, out...); len(out) == q.Lines {
+			break
+		}
+	}
+	return out, nil
+}
+
+// openAll opens the files, the youngest first. A rotation in between makes one come twice, under both its names,
+// which counts once.
+func openAll(path string) ([]*os.File, error) {
+	var files []*os.File
+	var infos []fs.FileInfo
+	for i := range Old + 1 {
+		if info, err := os.Lstat(numbered(path, i)); err == nil && !info.Mode().IsRegular() {
+			continue // none of ours
+		}
+		f, err := os.OpenFile(numbered(path, i), os.O_RDONLY|noFollow, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return files, fmt.Errorf("reading the audit: %w", err)
+		}
+		info, err := f.Stat()
+		if err != nil || slices.ContainsFunc(infos, func(o fs.FileInfo) bool { return os.SameFile(o, info) }) {
+			f.Close()
+			continue
+		}
+		files, infos = append(files, f), append(infos, info)
+	}
+	return files, nil
+}
+
+// last answers the last n lines of r that q chooses.
+func last(r io.Reader, q Query, n int) ([]Line, error) {
+	var ring []Line
+	next := 0
+	in := bufio.NewReaderSize(r, maxLine)
+	for {
+		b, err := in.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			if err := skipLine(in); errors.Is(err, io.EOF) {
+				return append(ring[next:], ring[:next]...), nil
+			} else if err != nil {
+				return nil, err
+			}
+			continue
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, err
+		case err == nil: // whole
+			if l, ok := decode(bytes.TrimSuffix(b, []byte("\n"))); ok && q.wants(l) {
+				if len(ring) < n {
+					ring = append(ring, l)
+				} else {
+					ring[next] = l
+					next = (next + 1) % n
+				}
+			}
+			continue
+		}
+		return append(ring[next:], ring[:next]...), nil
+	}
+}
+
+// skipLine reads up to a line's end.
+func skipLine(in *bufio.Reader) error {
+	for {
+		if _, err := in.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+	}
+}
+
+func (q Query) wants(l Line) bool {
+	return (q.User == "" || l.Account == q.User) && !l.Time.Before(q.Since)
+}
