@@ -14,6 +14,7 @@ import (
 type Member struct {
 	Addr       string        // host:port
 	ServerName string        // the group's of the day; signed.Link.ServerName
+	Also       []string      // names of the group before: a member that has been away may know those alone
 	Identity   signed.Secret // who we are in the group, or its lobby key before we are anybody
 	// Accept judges the key of who answers; nil: anybody, for only bytes that verify count.
 	Accept func(peer signed.Key) error
@@ -26,16 +27,28 @@ type Dialer interface {
 
 // Dial connects to a member and shakes hands within five seconds. It returns the key of who answered.
 func Dial(ctx context.Context, d Dialer, m Member, protocol string) (net.Conn, signed.Key, error) {
+	for i, name := range append([]string{m.ServerName}, m.Also...) {
+		c, key, again, err := dial(ctx, d, m, name, protocol)
+		if err == nil || !again || i == len(m.Also) || ctx.Err() != nil {
+			return c, key, err
+		}
+	}
+	panic("unreachable: the last name returns")
+}
+
+// dial asks for a group by one name. again says that another name may do better.
+func dial(ctx context.Context, d Dialer, m Member, name, protocol string) (_ net.Conn, key signed.Key, again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
 	conf, err := config(m.Identity, protocol)
 	if err != nil {
-		return nil, signed.Key{}, err
+		return nil, key, false, err
 	}
-	conf.ServerName = m.ServerName
+	conf.ServerName = name
 	conf.InsecureSkipVerify = true // there is no authority: the key is judged below
-	var key signed.Key
+	answered := false
 	conf.VerifyConnection = func(cs tls.ConnectionState) error {
+		answered = true
 		if key, err = keyOf(cs); err != nil {
 			return err
 		}
@@ -46,14 +59,14 @@ func Dial(ctx context.Context, d Dialer, m Member, protocol string) (net.Conn, s
 	}
 	raw, err := d.DialContext(ctx, "tcp", m.Addr)
 	if err != nil {
-		return nil, signed.Key{}, err
+		return nil, key, false, err
 	}
 	c := tls.Client(raw, conf)
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
-		return nil, signed.Key{}, err
+		return nil, signed.Key{}, !answered, err
 	}
-	return c, key, nil
+	return c, key, false, nil
 }
 
 // Client sends requests to one member, whatever the host of their URL is. It keeps one connection open between requests;

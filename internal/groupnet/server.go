@@ -20,6 +20,9 @@ type Group struct {
 	// Admit judges a peer's key before anything is read of it. Its error is for the log alone: the peer sees a closed
 	// connection.
 	Admit func(peer signed.Key, protocol string) error
+	// Room says whether a peer that is admitted is served now, by where it comes from; nil: always. It is asked once for
+	// each connection.
+	Room  func(peer signed.Key, host string) error
 	Sync  http.Handler                      // answers requests; PeerKey says whose
 	Swarm func(c net.Conn, peer signed.Key) // takes a connection for content, and closes it; nil: none
 }
@@ -37,6 +40,7 @@ type Server struct {
 	closed bool
 	conns  int
 	hosts  map[string]int
+	open   map[*memberConn]bool // after their handshakes
 	wg     sync.WaitGroup
 }
 
@@ -46,7 +50,7 @@ func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 	s := &Server{
 		find: find, log: log, web: newHanded(),
 		handshakes: make(chan struct{}, maxHandshakes),
-		hosts:      map[string]int{},
+		hosts:      map[string]int{}, open: map[*memberConn]bool{},
 	}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.answer),
@@ -112,6 +116,30 @@ func (s *Server) Close() error {
 	return err
 }
 
+// Recheck ends the connections of peers that their groups do not admit any more. It is for whoever changes what Admit
+// says, after the change.
+func (s *Server) Recheck() {
+	s.mu.Lock()
+	all := make([]*memberConn, 0, len(s.open))
+	for m := range s.open {
+		all = append(all, m)
+	}
+	s.mu.Unlock()
+	for _, m := range all {
+		m.recheck(s.log)
+	}
+}
+
+func (m *memberConn) recheck(log *slog.Logger) bool {
+	err := m.group.Admit(m.key, m.protocol)
+	if err == nil {
+		return true
+	}
+	log.Debug("a connection to a group was cut", "from", hostOf(m), "error", err)
+	m.raw.Close() // not the TLS one, whose farewell waits for a writer that is stuck
+	return false
+}
+
 // enter counts a connection in, or says that there is no place for it.
 func (s *Server) enter(c net.Conn) bool {
 	host := hostOf(c)
@@ -146,7 +174,7 @@ func hostOf(c net.Conn) string {
 
 // receive shakes hands and hands the connection on.
 func (s *Server) receive(ctx context.Context, raw net.Conn) {
-	counted := &countedConn{Conn: raw, left: func() { s.leave(raw) }}
+	counted := &countedConn{Conn: raw, left: []func(){func() { s.leave(raw) }}}
 	select {
 	case s.handshakes <- struct{}{}:
 	default:
@@ -160,7 +188,19 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		counted.Close()
 		return
 	}
-	if m.ConnectionState().NegotiatedProtocol == Swarm {
+	s.mu.Lock()
+	s.open[m] = true
+	s.mu.Unlock()
+	counted.leaving(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.open, m)
+	})
+	// What it may can have changed since its handshake, before a Recheck could see it.
+	if !m.recheck(s.log) {
+		return
+	}
+	if m.protocol == Swarm {
 		m.group.Swarm(m, m.key)
 		return
 	}
@@ -207,7 +247,12 @@ func (s *Server) handshake(ctx context.Context, c net.Conn) (*memberConn, error)
 	if err != nil {
 		return nil, err
 	}
-	return &memberConn{Conn: t, group: group, key: key}, nil
+	if group.Room != nil {
+		if err := group.Room(key, hostOf(c)); err != nil {
+			return nil, err
+		}
+	}
+	return &memberConn{Conn: t, raw: c, group: group, key: key, protocol: t.ConnectionState().NegotiatedProtocol}, nil
 }
 
 // answer passes a request to its connection's group.
@@ -234,19 +279,40 @@ func PeerKey(r *http.Request) (signed.Key, error) {
 // memberConn is a connection after its handshake.
 type memberConn struct {
 	*tls.Conn
-	group *Group
-	key   signed.Key
+	raw      net.Conn
+	group    *Group
+	key      signed.Key
+	protocol string
 }
 
 // countedConn frees its place when it is closed.
 type countedConn struct {
 	net.Conn
-	once sync.Once
-	left func()
+	mu     sync.Mutex
+	closed bool
+	left   []func()
+}
+
+// leaving has f called when the connection is closed, or now if it is.
+func (c *countedConn) leaving(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		f()
+		return
+	}
+	c.left = append(c.left, f)
 }
 
 func (c *countedConn) Close() error {
-	c.once.Do(c.left)
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		for _, f := range c.left {
+			f()
+		}
+	}
+	c.mu.Unlock()
 	return c.Conn.Close()
 }
 

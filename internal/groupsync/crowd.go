@@ -40,6 +40,8 @@ type CrowdOptions struct {
 	// Port is where this machine is reached. Members who are pushed to hear of it: whoever is met because it announced
 	// itself has not heard of us yet. 0: nowhere.
 	Port int
+	// Visit is done at each member that is reached, instead of keeping up with it. May be nil.
+	Visit func(ctx context.Context, p *Peer) error
 	// Stay is how long a member is a neighbour while others wait for the place; 0: 20 minutes.
 	Stay time.Duration
 }
@@ -47,8 +49,10 @@ type CrowdOptions struct {
 // member is an address.
 type member struct {
 	addr   string
-	trusty bool // of a hint or the command line: kept when there are too many
-	busy   bool // a neighbour
+	trusty bool               // of a hint or the command line: kept when there are too many
+	busy   bool               // a neighbour
+	end    context.CancelFunc // of a neighbour
+	anew   bool               // it is called again at once when it has ended
 	fails  int
 	next   time.Time // not before
 	good   time.Time // of the last answer; zero: none yet
@@ -93,6 +97,24 @@ func (c *Crowd) Heard(addr string, trusty bool) {
 		c.addrs[addr] = m
 	}
 	m.trusty = m.trusty || trusty
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Again ends all connections, and calls every address anew at once: this machine is somebody else now, or is to be
+// reached by another name.
+func (c *Crowd) Again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.addrs {
+		m.next, m.fails = time.Time{}, 0
+		if m.end != nil {
+			m.anew = true
+			m.end()
+		}
+	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -248,7 +270,11 @@ func (c *Crowd) choose(now time.Time) (*member, time.Duration) {
 func (c *Crowd) released(m *member, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m.busy = false
+	m.busy, m.end = false, nil
+	if m.anew {
+		m.anew, m.next = false, time.Time{}
+		return
+	}
 	if errors.Is(err, errOthers) {
 		m.next = time.Now().Add(c.o.Stay)
 		return
@@ -288,7 +314,13 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	c.mu.Lock()
+	m.end = cancel
+	c.mu.Unlock()
 	p := NewPeer(client, c.o.Group, c.o.Vault)
+	if c.o.Visit != nil {
+		return c.o.Visit(ctx, p)
+	}
 	if err := c.pull(ctx, m, p, 0); err != nil {
 		return err
 	}

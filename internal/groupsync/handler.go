@@ -19,9 +19,11 @@ import (
 
 // Rights is what a peer may ask for.
 type Rights struct {
-	Root bool // the roots
-	Read bool // heads and logs
-	Push bool // hand in heads and logs
+	Root    bool // the roots
+	Slot    bool // password slots
+	Read    bool // heads and logs
+	Push    bool // hand in heads and logs
+	Content bool // torrents, and what is held of their content, as far as the hooks for those say
 }
 
 // Options of a Handler.
@@ -29,8 +31,13 @@ type Options struct {
 	Group  signed.GroupID
 	Vault  Vault
 	Rights func(r *http.Request) Rights
-	// Torrent gives the .torrent with a hash, to a peer that may Read; nil for one that is not held. May be nil.
-	Torrent func(hash signed.Hash) []byte
+	// Torrent gives who asks the .torrent with a hash; nil for one that is not held, or not for this peer. May be nil.
+	Torrent func(r *http.Request, hash signed.Hash) []byte
+	// Have tells who asks of which torrents content is held here that this peer may have. May be nil.
+	Have func(r *http.Request) [][20]byte
+	// Slot gives the password slot of a tag. One that there is none of is best answered too, with what looks like one.
+	// May be nil.
+	Slot func(tag [16]byte) []byte
 	// Told is called after a peer has told all heads that it has, and none of them is news of the device self. May be nil.
 	Told func()
 	Self signed.Key
@@ -54,7 +61,9 @@ func NewHandler(o Options) *Handler {
 	h.mux.HandleFunc("GET /v1/heads", h.may(func(r Rights) bool { return r.Read }, h.heads))
 	h.mux.HandleFunc("GET /v1/log/{device}", h.may(func(r Rights) bool { return r.Read }, h.log))
 	h.mux.HandleFunc("GET /v1/forks", h.may(func(r Rights) bool { return r.Read }, h.forks))
-	h.mux.HandleFunc("GET /v1/torrent/{hash}", h.may(func(r Rights) bool { return r.Read }, h.torrent))
+	h.mux.HandleFunc("GET /v1/slot/{tag}", h.may(func(r Rights) bool { return r.Slot }, h.slot))
+	h.mux.HandleFunc("GET /v1/torrent/{hash}", h.may(func(r Rights) bool { return r.Content }, h.torrent))
+	h.mux.HandleFunc("GET /v1/have", h.may(func(r Rights) bool { return r.Content }, h.have))
 	h.mux.HandleFunc("POST /v1/root", h.may(func(r Rights) bool { return r.Push }, h.takeRoots))
 	h.mux.HandleFunc("POST /v1/forks", h.may(func(r Rights) bool { return r.Push }, h.takeForks))
 	h.mux.HandleFunc("POST /v1/heads", h.may(func(r Rights) bool { return r.Push }, h.takeHeads))
@@ -197,7 +206,7 @@ func (h *Handler) torrent(w http.ResponseWriter, r *http.Request) {
 	hash, err := signed.ParseHash(r.PathValue("hash"))
 	var b []byte
 	if err == nil && h.o.Torrent != nil {
-		b = h.o.Torrent(hash)
+		b = h.o.Torrent(r, hash)
 	}
 	if b == nil {
 		http.Error(w, "not here", http.StatusNotFound)
@@ -207,6 +216,32 @@ func (h *Handler) torrent(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-bittorrent")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	_, _ = w.Write(b)
+}
+
+func (h *Handler) have(w http.ResponseWriter, r *http.Request) {
+	out := haveAnswer{Have: []string{}}
+	if h.o.Have != nil {
+		all := h.o.Have(r)
+		for _, ih := range all[:min(len(all), maxHave)] {
+			out.Have = append(out.Have, hex.EncodeToString(ih[:]))
+		}
+	}
+	answer(w, out)
+}
+
+func (h *Handler) slot(w http.ResponseWriter, r *http.Request) {
+	tag, err := hex.DecodeString(r.PathValue("tag"))
+	var b []byte
+	if err == nil && len(tag) == 16 && h.o.Slot != nil {
+		b = h.o.Slot([16]byte(tag))
+	}
+	if b == nil {
+		http.Error(w, "not here", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	_, _ = w.Write(b) // a caller that has gone needs no answer
 }
 
 func (h *Handler) takeRoots(w http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,11 @@ const (
 	// maxForks bounds the evidence of one answer: an admin who has not acted on so many reads no more of it.
 	maxForks     = 256
 	maxForksBody = 2 * maxForks * signed.MaxFork
+	// maxHave bounds the infohashes of one answer, and maxHaveBody what they take: the shares of a large group.
+	maxHave     = 50_000
+	maxHaveBody = maxHave*44 + 100
+	// maxSlot bounds a password slot: an age file that holds a few keys.
+	maxSlot = 16 << 10
 	// stay is how long a member is a neighbour while others wait for the place: who has filled all places with machines of
 	// his own shows us his view of the group no longer than that.
 	stay = 20 * time.Minute

@@ -19,7 +19,9 @@ import (
 
 var group = signed.GroupID{1, 2, 3}
 
-var all = func(*http.Request) groupsync.Rights { return groupsync.Rights{Root: true, Read: true, Push: true} }
+var all = func(*http.Request) groupsync.Rights {
+	return groupsync.Rights{Root: true, Slot: true, Read: true, Push: true, Content: true}
+}
 
 func serve(t *testing.T, h http.Handler) *httptest.Server {
 	t.Helper()
@@ -170,7 +172,9 @@ func TestRights(t *testing.T) {
 	}{
 		{"nothing", groupsync.Rights{}, map[string]int{"GET /v1/root": 403, "GET /v1/heads": 403, "GET /v1/log/" + a.key().String(): 403, "POST /v1/heads": 403, "GET /v1/torrent/00": 403}},
 		{"the root", groupsync.Rights{Root: true}, map[string]int{"GET /v1/root": 200, "GET /v1/heads": 403, "POST /v1/root": 403}},
-		{"reading", groupsync.Rights{Root: true, Read: true}, map[string]int{"GET /v1/heads": 200, "POST /v1/log/" + a.key().String(): 403, "GET /v1/torrent/00": 404}},
+		{"reading", groupsync.Rights{Root: true, Read: true}, map[string]int{"GET /v1/heads": 200, "POST /v1/log/" + a.key().String(): 403, "GET /v1/torrent/00": 403, "GET /v1/have": 403, "GET /v1/slot/00": 403}},
+		{"slots", groupsync.Rights{Slot: true}, map[string]int{"GET /v1/slot/00": 404, "GET /v1/heads": 403}},
+		{"content", groupsync.Rights{Content: true}, map[string]int{"GET /v1/torrent/00": 404, "GET /v1/have": 200, "GET /v1/heads": 403}},
 	} {
 		s := serve(t, groupsync.NewHandler(groupsync.Options{Group: group, Vault: from, Rights: func(*http.Request) groupsync.Rights { return c.rights }}))
 		for call, want := range c.paths {
@@ -351,5 +355,32 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestSlotsAndWhatIsHeld(t *testing.T) {
+	s := serve(t, groupsync.NewHandler(groupsync.Options{Group: group, Vault: newShelf(group), Rights: all,
+		Slot: func(tag [16]byte) []byte {
+			if tag == [16]byte{1} {
+				return []byte("a slot")
+			}
+			return nil
+		},
+		Have: func(*http.Request) [][20]byte { return [][20]byte{{7}, {8}} },
+	}))
+	p := groupsync.NewPeer(client(s.Listener.Addr().String()), group, newShelf(group))
+	if got, err := p.Slot(t.Context(), [16]byte{1}); err != nil || string(got) != "a slot" {
+		t.Errorf("a slot: got %q, %v", got, err)
+	}
+	if got, err := p.Slot(t.Context(), [16]byte{2}); err == nil {
+		t.Errorf("a tag of none: got %q, want an error", got)
+	}
+	if got, err := p.Have(t.Context()); err != nil || len(got) != 2 || got[1] != [20]byte{8} {
+		t.Errorf("what is held: got %v, %v", got, err)
+	}
+	bad := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"have":["zz"]}`) }))
+	var blamed *groupsync.PeerError
+	if _, err := groupsync.NewPeer(client(bad.Listener.Addr().String()), group, newShelf(group)).Have(t.Context()); !errors.As(err, &blamed) {
+		t.Errorf("no infohash: got %v, want the peer blamed", err)
 	}
 }

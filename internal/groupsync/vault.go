@@ -52,6 +52,9 @@ type (
 		Heads  []string `json:"heads"`
 		Forks  int      `json:"forks,omitempty"` // how many there is evidence of
 	}
+	haveAnswer struct {
+		Have []string `json:"have"` // infohashes
+	}
 	forksAnswer struct {
 		Forks []string `json:"forks"`
 	}

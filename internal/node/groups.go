@@ -172,8 +172,8 @@ func (s *groups) add(g *group.Group, visit bool) *member {
 	m.sync = groupsync.NewHandler(groupsync.Options{
 		Group: g.ID(), Vault: g,
 		// A public group is read by anyone, and takes what its signatures vouch for from anyone.
-		Rights:  func(*http.Request) groupsync.Rights { return groupsync.Rights{Root: true, Read: true, Push: true} },
-		Torrent: func(h signed.Hash) []byte { return m.torrentFile(h) },
+		Rights:  func(*http.Request) groupsync.Rights { return groupsync.Rights{Root: true, Read: true, Push: true, Content: true} },
+		Torrent: func(_ *http.Request, h signed.Hash) []byte { return m.torrentFile(h) },
 		// Members whom nobody can dial come to us: what they have of our log they say then.
 		Self: g.Device().Public(),
 		Told: func() {

@@ -1,0 +1,171 @@
+package groupnet_test
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/groupnet"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// hall is a server with one group, whose members can be put out.
+type hall struct {
+	*groupnet.Server
+	addr string
+
+	mu  sync.Mutex
+	out map[signed.Key]bool
+}
+
+func (h *hall) putOut(k signed.Key) {
+	h.mu.Lock()
+	h.out[k] = true
+	h.mu.Unlock()
+	h.Recheck()
+}
+
+func (h *hall) admit(k signed.Key, _ string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.out[k] {
+		return errors.New("removed")
+	}
+	return nil
+}
+
+func newHall(t *testing.T, change func(*hall, *groupnet.Group)) *hall {
+	t.Helper()
+	h := &hall{out: map[signed.Key]bool{}}
+	g := &groupnet.Group{Identity: secret(t), Admit: h.admit, Sync: http.NotFoundHandler()}
+	if change != nil {
+		change(h, g)
+	}
+	h.Server = groupnet.NewServer(func(n string) *groupnet.Group {
+		if n == name {
+			return g
+		}
+		return nil
+	}, slog.New(slog.DiscardHandler))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.addr = l.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- h.Serve(t.Context(), l) }()
+	t.Cleanup(func() {
+		if err := errors.Join(<-served, h.Close()); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return h
+}
+
+func TestWhoIsPutOutIsCutOff(t *testing.T) {
+	for _, protocol := range []string{groupnet.Sync, groupnet.Swarm} {
+		h := newHall(t, func(_ *hall, g *groupnet.Group) {
+			g.Swarm = func(c net.Conn, _ signed.Key) { _, _ = io.Copy(io.Discard, c) }
+		})
+		bob, carol := secret(t), secret(t)
+		dial := func(s signed.Secret) net.Conn {
+			c, _, err := groupnet.Dial(t.Context(), &net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: name, Identity: s}, protocol)
+			if err != nil {
+				t.Fatalf("%s: %v", protocol, err)
+			}
+			t.Cleanup(func() { c.Close() })
+			return c
+		}
+		bobs, carols := dial(bob), dial(carol)
+		h.putOut(bob.Public())
+		_ = bobs.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_, err := bobs.Read(make([]byte, 1))
+		var late net.Error
+		if err == nil || errors.As(err, &late) && late.Timeout() {
+			t.Errorf("%s: one who was put out: got %v, want the end of the connection", protocol, err)
+		}
+		h.Recheck()
+		_ = carols.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if _, err := carols.Read(make([]byte, 1)); !errors.As(err, &late) || !late.Timeout() {
+			t.Errorf("%s: one who may stay: got %v, want a connection on which nothing comes", protocol, err)
+		}
+	}
+}
+
+// TestPutOutInTheHandshake has somebody put out after the handshake let them in, and before a Recheck can know of the
+// connection.
+func TestPutOutInTheHandshake(t *testing.T) {
+	bob := secret(t)
+	h := newHall(t, func(h *hall, g *groupnet.Group) {
+		asked := false
+		g.Admit = func(k signed.Key, p string) error {
+			if err := h.admit(k, p); err != nil || asked {
+				return err
+			}
+			asked = true
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.out[bob.Public()] = true
+			return nil
+		}
+	})
+	c, _, err := groupnet.Dial(t.Context(), &net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: name, Identity: bob}, groupnet.Sync)
+	if err != nil {
+		return // it came to know in its handshake
+	}
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	var late net.Error
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.As(err, &late) && late.Timeout() {
+		t.Errorf("got %v, want the end of the connection", err)
+	}
+}
+
+func TestNoRoom(t *testing.T) {
+	bob, carol := secret(t), secret(t)
+	h := newHall(t, func(_ *hall, g *groupnet.Group) {
+		g.Room = func(k signed.Key, host string) error {
+			if k == bob.Public() && host == "127.0.0.1" {
+				return errors.New("too many")
+			}
+			return nil
+		}
+	})
+	for _, c := range []struct {
+		who  signed.Secret
+		want bool
+	}{{bob, false}, {carol, true}} {
+		client := groupnet.Client(&net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: name, Identity: c.who})
+		_, err := get(client)
+		client.CloseIdleConnections()
+		if (err == nil) != c.want {
+			t.Errorf("got %v, want served %v", err, c.want)
+		}
+	}
+}
+
+func TestNamesOfBefore(t *testing.T) {
+	h := newHall(t, nil)
+	for _, c := range []struct {
+		name  string
+		first string
+		also  []string
+		want  bool
+	}{
+		{"the first", name, []string{"00"}, true},
+		{"a later one", "11", []string{"00", name}, true},
+		{"none", "11", []string{"00"}, false},
+	} {
+		client := groupnet.Client(&net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: c.first, Also: c.also, Identity: secret(t)})
+		_, err := get(client)
+		client.CloseIdleConnections()
+		if (err == nil) != c.want {
+			t.Errorf("%s: got %v, want an answer: %v", c.name, err, c.want)
+		}
+	}
+}
