@@ -57,7 +57,7 @@ check: tools ## gofmt, go vet, staticcheck, govulncheck, the rules of the house
 	@GO='$(GO)' integration/check.sh '$(TOOLS)'
 
 unit: ## every package's own tests, with the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 10m $$($(GO) list ./... | grep -vE '/(integration(/netlab|/client)?|fetcher)$$')
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m $$($(GO) list ./... | grep -vE '/(integration(/netlab|/client|/wire)?|fetcher)$$')
 	as=; [ "$$(id -u)" -eq 0 ] || as='-exec sudo' # it fills disks of its own
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m $$as ./fetcher
 	cd internal/goutp && CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...

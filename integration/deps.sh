@@ -18,6 +18,8 @@ need zsh zsh
 need fish fish
 need script bsdutils
 need gcc gcc
+need tcpdump tcpdump
+need age age
 need curl curl
 need ps procps
 need systemd-analyze systemd
