@@ -1,0 +1,80 @@
+package seal
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sethvargo/go-diceware/diceware"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// words of a made password: five of the EFF's 7,776 are 64 bits. At a second a guess that is longer than anyone
+// has, and it can be read out on the telephone.
+const words = 5
+
+// Password makes one: five words with hyphens between.
+func Password() (string, error) {
+	list, err := diceware.Generate(words)
+	if err != nil {
+		return "", fmt.Errorf("making a password: %w", err)
+	}
+	return strings.Join(list, "-"), nil
+}
+
+// Normalize is what of a password counts: its composition (NFC), so that the same letters from other keyboards are
+// the same, and no blanks around it, which come along when it is copied.
+func Normalize(password string) string {
+	return norm.NFC.String(strings.TrimSpace(password))
+}
+
+// CheckPassword judges a password that a person has chosen; known are words that whoever guesses tries first: names of
+// the group, the user, the program. Errors are of fault.Usage.
+func CheckPassword(password string, known ...string) error {
+	p := Normalize(password)
+	fail := func(format string, args ...any) error {
+		return fault.Hint(fault.New(fault.Usage, "the password "+format, args...),
+			"leave it out and p2pshare makes one of five words, or choose at least %d characters that nobody guesses", MinPassword)
+	}
+	n := utf8.RuneCountInString(p)
+	switch {
+	case !utf8.ValidString(p):
+		return fail("is no text (UTF-8)")
+	case len(p) > MaxPassword:
+		return fail("has %d bytes, more than %d", len(p), MaxPassword)
+	case n < MinPassword:
+		return fail("has %d characters, fewer than %d", n, MinPassword)
+	case strings.ContainsFunc(p, unicode.IsControl):
+		return fail("holds a character that does not print")
+	}
+	fold := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, cases.Fold().String(norm.NFKC.String(s)))
+	}
+	rest := fold(p)
+	distinct := map[rune]bool{}
+	for _, r := range p {
+		distinct[r] = true
+	}
+	if len(distinct) < 5 {
+		return fail("repeats %d characters", len(distinct))
+	}
+	for _, k := range append([]string{"p2pshare", "password"}, known...) {
+		if k = fold(k); k == "" {
+			continue
+		}
+		// A known word with a year behind it is one guess of a few thousand.
+		if left := strings.ReplaceAll(rest, k, ""); left != rest && utf8.RuneCountInString(left) < MinPassword/2 {
+			return fail("is little more than %q", k)
+		}
+	}
+	return nil
+}

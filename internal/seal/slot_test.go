@@ -1,0 +1,239 @@
+package seal_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/seal"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+var gid = signed.GroupID{1, 2, 3}
+
+func login(t testing.TB) seal.Login {
+	t.Helper()
+	return seal.Login{Account: "office", Group: gid, Key: must(signed.SecretFromSeed(bytes.Repeat([]byte{7}, 32)))(t), Seal: account(t)}
+}
+
+func TestSlot(t *testing.T) {
+	l := login(t)
+	slot := must(seal.Slot(l, "Gr\u00fcn-ist-die-Heide", 4))(t)
+	for _, c := range []struct {
+		name, password string
+		gid            signed.GroupID
+		want           error
+	}{
+		{"right", "Gr\u00fcn-ist-die-Heide", gid, nil},
+		{"composed otherwise", "Gru\u0308n-ist-die-Heide", gid, nil},
+		{"copied with a newline", " Gr\u00fcn-ist-die-Heide\n", gid, nil},
+		{"another case", "gr\u00fcn-ist-die-heide", gid, seal.ErrPassword},
+		{"empty", "", gid, seal.ErrPassword},
+		{"of another group", "Gr\u00fcn-ist-die-Heide", signed.GroupID{9}, seal.ErrPassword},
+	} {
+		got, err := seal.OpenSlot(slot, c.gid, c.password)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+			continue
+		}
+		if err != nil {
+			if fault.KindOf(err) != fault.Denied || fault.HintOf(err) == "" || err.Error() != seal.WrongPassword().Error() {
+				t.Errorf("%s: got %v of kind %v, hint %q", c.name, err, fault.KindOf(err), fault.HintOf(err))
+			}
+			continue
+		}
+		if got.Account != "office" || got.Group != gid || got.Key.Public() != l.Key.Public() || got.Seal.Secret() != l.Seal.Secret() {
+			t.Errorf("%s: got another login of %q", c.name, got.Account)
+		}
+	}
+	if s := fmt.Sprintf("%v %+v %#v", l, l, l); strings.Contains(s, "SECRET") || strings.Contains(s, "0707") || strings.Contains(s, "7, 7") {
+		t.Errorf("printed: %s", s)
+	}
+}
+
+// TestWorkFactor is the one test with the work factor that is used.
+func TestWorkFactor(t *testing.T) {
+	slot := must(seal.Slot(login(t), "a password of some length", seal.MaxWork))(t)
+	if !bytes.Contains(slot, []byte(" 18\n")) {
+		t.Errorf("got the header %q, want the work factor 18", slot[:80])
+	}
+	if got, err := seal.OpenSlot(slot, gid, "a password of some length"); err != nil || got.Account != "office" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestSlotRefuses(t *testing.T) {
+	good := login(t)
+	for _, c := range []struct {
+		name   string
+		change func(*seal.Login)
+		work   int
+		want   string
+	}{
+		{"no account", func(l *seal.Login) { l.Account = "" }, 4, "name"},
+		{"a long name", func(l *seal.Login) { l.Account = strings.Repeat("x", 33) }, 4, "name"},
+		{"no key", func(l *seal.Login) { l.Key = signed.Secret{} }, 4, "key"},
+		{"no identity", func(l *seal.Login) { l.Seal = seal.Identity{} }, 4, "identity"},
+		{"the identity of an audience", func(l *seal.Login) { l.Seal = audience(t) }, 4, "identity"},
+		{"no work", func(*seal.Login) {}, 0, "work factor"},
+		{"too much work", func(*seal.Login) {}, 19, "work factor"},
+	} {
+		l := good
+		c.change(&l)
+		if _, err := seal.Slot(l, "password", c.work); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.want)
+		}
+	}
+
+	slot := must(seal.Slot(good, "password", 4))(t)
+	header := regexp.MustCompile(`-> scrypt (\S+) 4\n`)
+	with := func(line string) []byte { return header.ReplaceAll(slot, []byte(line)) }
+	locked := func(plain string) []byte {
+		// What LockKey makes is the same file in armor; the passphrase is what a slot's is.
+		b := must(seal.LockKey([]byte(plain), "aebagaaaaaaaaaaaaaaaaaaaaaaaaaaa/password", 4))(t)
+		return dearmor(t, b)
+	}
+	plain := `{"acct":"office","gid":"` + gid.String() + `","key":"` + strings.Repeat("07", 32) + `","seal":"` + good.Seal.Secret() + `"}`
+	if _, err := seal.OpenSlot(locked(plain), gid, "password"); err != nil {
+		t.Fatalf("a slot made by hand: %v", err)
+	}
+	box := must(seal.Box([]byte(plain), []string{good.Seal.Recipient()}))(t)
+	for _, c := range []struct {
+		name string
+		slot []byte
+		want string
+	}{
+		{"nothing", nil, "no age file"},
+		{"too large", append(bytes.Clone(slot), make([]byte, 16<<10)...), "more than"},
+		{"too much work", with("-> scrypt $1 19\n"), "work factor too large"},
+		{"endless work", with("-> scrypt $1 99999999999999999999\n"), "work factor"},
+		{"a short salt", with("-> scrypt c2FsdA 4\n"), "scrypt"},
+		{"two passphrases", with("-> scrypt $1 4\nAAAA\n-> scrypt $1 4\n"), "2 recipients"},
+		{"sealed to an account", box, "not locked with a passphrase"},
+		{"damaged", append(bytes.Clone(slot[:len(slot)-1]), slot[len(slot)-1]^1), "damaged"},
+		{"a text in it", locked("hello"), "no login"},
+		{"another field", locked(strings.Replace(plain, `{"acct"`, `{"a":1,"acct"`, 1)), "no login"},
+		{"another group's", locked(strings.Replace(plain, gid.String(), strings.Repeat("0", 40), 1)), "group 0000"},
+		{"an audience's identity", locked(strings.Replace(plain, good.Seal.Secret(), audience(t).Secret(), 1)), "no login"},
+		{"a damaged identity", locked(strings.Replace(plain, "KEY-PQ-1", "KEY-PQ-2", 1)), "secret keys"},
+	} {
+		_, err := seal.OpenSlot(c.slot, gid, "password")
+		if fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), "0707") {
+			t.Errorf("%s: got %v, want it refused with %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestStoredSlot(t *testing.T) {
+	slot := stored(t, "slot.age", func() ([]byte, error) { return seal.Slot(login(t), "stored in the slot", 10) })
+	got, err := seal.OpenSlot(slot, gid, "stored in the slot")
+	if err != nil || got.Account != "office" || got.Key.Public() != login(t).Key.Public() || !got.Seal.Account() {
+		t.Errorf("got %v, %v", got, err)
+	}
+	key := stored(t, "locked-key.age", func() ([]byte, error) { return seal.LockKey([]byte("an owner's key"), "stored", 10) })
+	if got, err := seal.UnlockKey(key, "stored"); string(got) != "an owner's key" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestLockKey(t *testing.T) {
+	locked := must(seal.LockKey([]byte("key"), "pass", 4))(t)
+	if !bytes.HasPrefix(locked, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")) {
+		t.Errorf("got %q, want text", locked)
+	}
+	for name, file := range map[string][]byte{"text": locked, "text with blanks around": []byte("\n " + string(locked) + "\n"), "bytes": dearmor(t, locked)} {
+		if got, err := seal.UnlockKey(file, "pass"); string(got) != "key" {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+		for _, wrong := range []string{"Pass", ""} {
+			if _, err := seal.UnlockKey(file, wrong); !errors.Is(err, seal.ErrPassphrase) || fault.KindOf(err) != fault.Denied || fault.HintOf(err) == "" {
+				t.Errorf("%s with %q: got %v, want %v with a hint", name, wrong, err, seal.ErrPassphrase)
+			}
+		}
+	}
+	for name, file := range map[string][]byte{
+		"nothing":       nil,
+		"cut":           locked[:len(locked)-40],
+		"too large":     make([]byte, 200_000),
+		"the key plain": []byte("key"),
+	} {
+		if _, err := seal.UnlockKey(file, "pass"); fault.KindOf(err) != fault.Unverified {
+			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+	}
+	for name, make := range map[string]func() ([]byte, error){
+		"no key":        func() ([]byte, error) { return seal.LockKey(nil, "pass", 4) },
+		"no passphrase": func() ([]byte, error) { return seal.LockKey([]byte("k"), " ", 4) },
+		"work":          func() ([]byte, error) { return seal.LockKey([]byte("k"), "pass", 30) },
+		"a large key":   func() ([]byte, error) { return seal.LockKey(bytes.Repeat([]byte("k"), 65<<10), "pass", 4) },
+	} {
+		if _, err := make(); err == nil {
+			t.Errorf("%s: got nil, want an error", name)
+		}
+	}
+}
+
+func TestPassword(t *testing.T) {
+	seen := map[string]bool{}
+	for range 20 {
+		p := must(seal.Password())(t)
+		if n := strings.Count(p, "-"); n < 4 || seen[p] || strings.Trim(p, "abcdefghijklmnopqrstuvwxyz-") != "" {
+			t.Errorf("got %q, want five words, and others each time", p)
+		}
+		seen[p] = true
+		if err := seal.CheckPassword(p, "films", "admin"); err != nil {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+}
+
+func TestCheckPassword(t *testing.T) {
+	for _, c := range []struct{ name, password, want string }{
+		{"a sentence", "the night is long enough", ""},
+		{"a sentence in Greek", "\u03ba\u03b1\u03bb\u03b7\u03bc\u03ad\u03c1\u03b1 \u03ba\u03cc\u03c3\u03bc\u03b5", ""},
+		{"with the group's name in it", "films at midnight in June", ""},
+		{"empty", "", "0 characters"},
+		{"short", "hunter2hunt", "11 characters"},
+		{"short in letters, long in bytes", "\u03ba\u03b1\u03bb\u03b7\u03bc\u03ad\u03c1\u03b1", "8 characters"},
+		{"blanks", "            a", "1 characters"},
+		{"repeated", "aaaaaaabbbbbb", "repeats"},
+		{"the group's name and a year", "Films Films 2026", "little more than"},
+		{"the user's name", "administrator1", "little more than"},
+		{"the word", "Password-1234", "little more than"},
+		{"a control character", "abcdefgh\x00ijklmn", "does not print"},
+		{"no text", "abcdefgh\xffijklmn", "no text"},
+		{"endless", strings.Repeat("abcdefghij", 200), "more than 1024"},
+	} {
+		err := seal.CheckPassword(c.password, "films", "admin", "administrator")
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s: got %v, want nil", c.name, err)
+			}
+			continue
+		}
+		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), c.want) || fault.HintOf(err) == "" || c.password != "" && strings.Contains(err.Error(), c.password) {
+			t.Errorf("%s: got %v (hint %q), want %q and not the password", c.name, err, fault.HintOf(err), c.want)
+		}
+	}
+}
+
+func FuzzOpenSlot(f *testing.F) {
+	f.Add(must(seal.Slot(login(f), "p", 2))(f))
+	f.Add([]byte("age-encryption.org/v1\n-> scrypt c2FsdA 2\nb\n--- c\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if regexp.MustCompile(`-> scrypt \S+ (1[0-8]|[789])\n`).Match(b) {
+			return // allowed, and slow
+		}
+		l, err := seal.OpenSlot(b, gid, "p")
+		if err == nil && (l.Group != gid || !l.Seal.Account()) {
+			t.Errorf("got a login of %v", l.Group)
+		}
+		if err != nil && !errors.Is(err, seal.ErrPassword) && fault.KindOf(err) != fault.Unverified {
+			t.Errorf("got %v, which is of no known kind", err)
+		}
+	})
+}
