@@ -1,6 +1,7 @@
 // Package rogue holds what a peer-to-peer program meets at worst, for tests: a Peer that sends wrong
 // blocks or forged metadata, a DHTNode whose packets are malformed, and a WebSeed that ignores what it
-// is asked, redirects, fails or dawdles.
+// is asked, redirects, fails or dawdles; a Link and a Member, which speak what the specifications of groups say by
+// themselves, with a key that was stolen or none, and ask for what they may not.
 //
 // Each takes a socket or is an http.Handler, and counts what was asked of it, so that a test can tell
 // that it was really met.

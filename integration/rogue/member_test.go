@@ -1,0 +1,116 @@
+package rogue_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/p2pshare/p2pshare/integration/rogue"
+)
+
+// TestLinkAgreesWithTheSpecification reads the vectors that the specification of links comes with.
+func TestLinkAgreesWithTheSpecification(t *testing.T) {
+	data := filepath.Join("..", "..", "internal", "signed", "testdata")
+	links, err := os.ReadFile(filepath.Join(data, "links"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived, err := os.ReadFile(filepath.Join(data, "derived"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Fields(string(links))
+	private, err := rogue.ParseLink(lines[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, day := range []int64{20717, 20718} {
+		for _, want := range []string{
+			fmt.Sprintf("private rendezvous %d %x", day, private.Rendezvous(day)),
+			fmt.Sprintf("private sni %d %s", day, private.ServerName(day)),
+			fmt.Sprintf("private lobby %x", private.Lobby().Public()),
+			"slot join " + private.Slot("join"),
+		} {
+			if !strings.Contains(string(derived), want+"\n") {
+				t.Errorf("got %q, want it among\n%s", want, derived)
+			}
+		}
+	}
+	if _, err := rogue.ParseLink("p2pshare:aaaa"); err == nil {
+		t.Error("half a link: got no error")
+	}
+}
+
+func TestStolenKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "device.json")
+	key := rogue.NewKey()
+	raw, err := json.Marshal(map[string]any{"version": 1, "kind": "device", "seed": hex.EncodeToString(key.Seed())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := rogue.StolenKey(path); err != nil || !got.Equal(key) {
+		t.Errorf("got %v, want the key", err)
+	}
+	if err := os.WriteFile(path, []byte(`{"seed":"00"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rogue.StolenKey(path); err == nil {
+		t.Error("without a seed: got no error")
+	}
+}
+
+// TestMember speaks to a server that tells what it heard: the name, the protocol, the key, the handshake.
+func TestMember(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s %x", r.Method, r.URL.Path, r.TLS.ServerName, r.TLS.PeerCertificates[0].PublicKey.(ed25519.PublicKey))
+	}))
+	srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{rogue.Sync, rogue.Swarm}}
+	srv.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){rogue.Swarm: func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+		b := make([]byte, 73+17)
+		for n := 0; n < len(b); {
+			m, err := c.Read(b[n:])
+			if err != nil {
+				return
+			}
+			n += m
+		}
+		_, _ = c.Write(b) // the test sees if not
+	}}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	key := rogue.NewKey()
+	m := rogue.Member{Name: "name.of.the.day", Key: key, Connect: func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", srv.Listener.Addr().String())
+	}}
+	a, err := m.Get(ctx, "/v1/x")
+	if want := fmt.Sprintf("GET /v1/x name.of.the.day %x", key.Public()); err != nil || a.Status != 200 || string(a.Body) != want {
+		t.Errorf("got %v, %v, want %q", a, err, want)
+	}
+	hash := [20]byte{1, 2, 3}
+	got, err := m.Take(ctx, hash, 1, 1<<20)
+	if err != nil || !bytes.HasPrefix(got, rogue.Handshake(hash)) || !bytes.HasSuffix(got, []byte("\x00\x00\x00\x0d\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00")) {
+		t.Errorf("got %q, %v, want what was said", got, err)
+	}
+	m.Key = nil
+	if a, err := m.Get(ctx, "/v1/x"); err == nil {
+		t.Errorf("without a certificate: got %v, want a refusal", a)
+	}
+}
