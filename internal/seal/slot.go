@@ -47,6 +47,7 @@ type wireLogin struct {
 	Account string         `json:"acct"`
 	Group   signed.GroupID `json:"gid"`
 	Key     string         `json:"key"`
+	Pad     string         `json:"pad,omitempty"` // so that a slot's length tells nothing of the name
 	Seal    string         `json:"seal"`
 }
 
@@ -55,7 +56,7 @@ func Slot(l Login, password string, work int) ([]byte, error) {
 	if err := checkLogin(l); err != nil {
 		return nil, fmt.Errorf("making a password slot: %w", err)
 	}
-	plain, err := signed.Marshal(wireLogin{l.Account, l.Group, hex.EncodeToString(l.Key.Seed()), l.Seal.Secret()})
+	plain, err := signed.Marshal(wireLogin{l.Account, l.Group, hex.EncodeToString(l.Key.Seed()), strings.Repeat(".", maxAccount-len(l.Account)+1), l.Seal.Secret()})
 	if err != nil {
 		return nil, fmt.Errorf("making a password slot: the account of %q cannot be written", l.Account) // not err: it quotes
 	}
@@ -99,6 +100,7 @@ func OpenSlot(slot []byte, gid signed.GroupID, password string) (Login, error) {
 	l := Login{Account: f.NeedText("acct", maxAccount)}
 	f.NeedHex("gid", l.Group[:])
 	f.NeedHex("key", seed[:])
+	f.Text("pad", maxAccount)
 	secret := f.NeedText("seal", 256)
 	if f.Done() != nil {
 		return Login{}, badSlot("what is in it is no login") // not the error: it quotes

@@ -1,0 +1,405 @@
+package seal_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/seal"
+)
+
+// source is a file of a text; a path that ends in * is executable.
+func source(path, text string) seal.Source {
+	name, exec := strings.CutSuffix(path, "*")
+	return seal.Source{Path: strings.Split(name, "/"), Size: int64(len(text)), Exec: exec,
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+}
+
+// files lists what is in a folder, in the form of source.
+func files(t testing.TB, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		rel, _ := filepath.Rel(dir, p) // p is below dir
+		if info.Mode()&0o100 != 0 {
+			rel += "*"
+		}
+		out = append(out, fmt.Sprintf("%s=%.20s(%d)", filepath.ToSlash(rel), b, len(b)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func write(t testing.TB, form seal.Form, to seal.Identity, sources ...seal.Source) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := seal.Write(t.Context(), &out, form, sources, []string{to.Recipient()}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestContent(t *testing.T) {
+	big := strings.Repeat("0123456789", 40_000)
+	for _, c := range []struct {
+		name    string
+		form    seal.Form
+		sources []seal.Source
+		want    []string
+	}{
+		{"a file", seal.File, []seal.Source{source("x", "hello")}, []string{"out=hello(5)"}},
+		{"a large file", seal.File, []seal.Source{source("x", big)}, []string{"out=01234567890123456789(400000)"}},
+		{"an empty file", seal.File, []seal.Source{source("x", "")}, []string{"out=(0)"}},
+		{"a folder", seal.Tar, []seal.Source{source("a/b/run*", "#!"), source("a/empty", ""), source("b", big), source("\u00e9t\u00e9/"+strings.Repeat("n", 200), "x")},
+			[]string{"out/a/b/run*=#!(2)", "out/a/empty=(0)", "out/b=01234567890123456789(400000)", "out/\u00e9t\u00e9/" + strings.Repeat("n", 200) + "=x(1)"}},
+		{"a folder of one empty file", seal.Tar, []seal.Source{source("a", "")}, []string{"out/a=(0)"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			id := audience(t)
+			var sealed bytes.Buffer
+			var read, wrote, size int64
+			for _, s := range c.sources {
+				size += s.Size
+			}
+			if err := seal.Write(t.Context(), &sealed, c.form, c.sources, []string{audience(t).Recipient(), id.Recipient()}, func(n int64) { read = n }); err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			want := seal.Want{Form: c.form, Name: "out", Size: size, Files: len(c.sources)}
+			if err := seal.Open(t.Context(), &sealed, dir, want, func(n int64) { wrote = n }, account(t), id); err != nil {
+				t.Fatal(err)
+			}
+			if got := files(t, dir); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if read != size || wrote != size {
+				t.Errorf("progress: got %d read and %d written, want %d", read, wrote, size)
+			}
+		})
+	}
+}
+
+func TestContentOfTheSameFilesIsTheSame(t *testing.T) {
+	id := audience(t)
+	inside := func() []byte {
+		b := write(t, seal.Tar, id, source("a/x*", "1"), source("b", "2"))
+		return must(seal.OpenBox(b, 1<<20, id))(t)
+	}
+	if !bytes.Equal(inside(), inside()) {
+		t.Error("two tars of the same files differ")
+	}
+}
+
+func TestStoredContent(t *testing.T) {
+	id := must(seal.ParseIdentityFile(stored(t, "identities", func() ([]byte, error) { return nil, errors.New("made by TestStoredBox") })))(t)[1]
+	b := stored(t, "content.tar.age", func() ([]byte, error) {
+		var out bytes.Buffer
+		err := seal.Write(t.Context(), &out, seal.Tar, []seal.Source{source("a/run*", "#!"), source("b", "2")}, []string{id.Recipient()}, nil)
+		return out.Bytes(), err
+	})
+	dir := t.TempDir()
+	if err := seal.Open(t.Context(), bytes.NewReader(b), dir, seal.Want{Form: seal.Tar, Name: "out", Size: 3, Files: 2}, nil, id); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := files(t, dir), []string{"out/a/run*=#!(2)", "out/b=2(1)"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWriteRefuses(t *testing.T) {
+	to := []string{must(seal.NewAudience())(t).Recipient()}
+	longer, shorter, broken := source("a", "12345"), source("a", "12345"), source("a", "12345")
+	longer.Size, shorter.Size = 4, 6
+	broken.Open = func() (io.ReadCloser, error) {
+		return io.NopCloser(iotest.ErrReader(errors.New("disk on fire"))), nil
+	}
+	gone := source("a", "")
+	gone.Open = func() (io.ReadCloser, error) { return nil, os.ErrNotExist }
+	for _, c := range []struct {
+		name    string
+		form    seal.Form
+		sources []seal.Source
+		to      []string
+		want    string
+	}{
+		{"nothing", seal.Tar, nil, to, "0 files"},
+		{"two files in one", seal.File, []seal.Source{source("a", ""), source("b", "")}, to, "2 files"},
+		{"an unknown form", "zip", []seal.Source{source("a", "")}, to, "unknown"},
+		{"too many", seal.Tar, make([]seal.Source, 100_001), to, "100001 files"},
+		{"nobody", seal.Tar, []seal.Source{source("a", "")}, nil, "recipients"},
+		{"a way out", seal.Tar, []seal.Source{source("../a", "")}, to, "means a folder"},
+		{"twice the same", seal.Tar, []seal.Source{source("a", ""), source("A", "")}, to, "one path"},
+		{"it grew", seal.Tar, []seal.Source{longer}, to, "has changed"},
+		{"it shrank", seal.Tar, []seal.Source{shorter}, to, "has changed"},
+		{"one file shrank", seal.File, []seal.Source{shorter}, to, "has changed"},
+		{"it cannot be read", seal.Tar, []seal.Source{broken}, to, "disk on fire"},
+		{"it is gone", seal.Tar, []seal.Source{gone}, to, "not exist"},
+	} {
+		if err := seal.Write(t.Context(), io.Discard, c.form, c.sources, c.to, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err := seal.Write(ctx, io.Discard, seal.Tar, []seal.Source{source("a", strings.Repeat("x", 1<<20))}, to, func(int64) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v, want %v", err, context.Canceled)
+	}
+	full := iotest.TruncateWriter(io.Discard, 0)
+	if err := seal.Write(t.Context(), failing{full}, seal.Tar, []seal.Source{source("a", "x")}, to, nil); err == nil {
+		t.Error("a full disk: got nil, want an error")
+	}
+}
+
+type failing struct{ io.Writer }
+
+func (failing) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+// entry is one of a hostile tar.
+type entry struct {
+	kind byte
+	name string
+	text string
+	link string
+}
+
+func tarOf(t testing.TB, entries ...entry) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range entries {
+		h := &tar.Header{Typeflag: e.kind, Name: e.name, Size: int64(len(e.text)), Linkname: e.link, Mode: 0o644}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, e.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestOpenRefuses(t *testing.T) {
+	id := audience(t)
+	// The form File holds any bytes, and so any tar.
+	plain := func(s string) []byte { return write(t, seal.File, id, source("x", s)) }
+	reg := func(name, text string) entry { return entry{kind: tar.TypeReg, name: name, text: text} }
+	of := func(e ...entry) []byte { return plain(tarOf(t, e...)) }
+	good := of(reg("a", "12345"))
+	flip := bytes.Clone(good)
+	flip[len(flip)-100] ^= 1
+	for _, c := range []struct {
+		name   string
+		sealed []byte
+		want   string
+	}{
+		{"a way out", of(reg("../evil", "12345")), "means a folder"},
+		{"a way out further in", of(reg("a/../../evil", "12345")), "means a folder"},
+		{"an absolute path", of(reg("/tmp/evil", "12345")), "name"},
+		{"a drive", of(reg("C:evil", "12345")), "name"},
+		{"a device's name", of(reg("con.txt", "12345")), "name"},
+		{"a backslash", of(reg(`a\b`, "12345")), "name"},
+		{"an escape sequence", of(reg("a\x1b[2J", "12345")), "name"},
+		{"a folder that is too deep", of(reg(strings.Repeat("d/", 200)+"x", "12345")), "deep"},
+		{"a symbolic link", of(entry{tar.TypeSymlink, "a", "", "/etc"}), "is no file"},
+		{"a hard link", of(entry{tar.TypeLink, "a", "", "/etc/passwd"}), "is no file"},
+		{"a device", of(entry{tar.TypeChar, "a", "", ""}), "is no file"},
+		{"a pipe", of(entry{tar.TypeFifo, "a", "", ""}), "is no file"},
+		{"a folder", of(entry{tar.TypeDir, "a/", "", ""}), "is no file"},
+		{"a path twice", of(reg("a", ""), reg("a", "12345")), "one path"},
+		{"a path in another case", of(reg("A", ""), reg("a", "12345")), "one path"},
+		{"a folder in another case", of(reg("D/a", ""), reg("d/b", "12345")), "one path"},
+		{"a path in another composition", of(reg("\u00e9", ""), reg("e\u0301", "12345")), "one path"},
+		{"a file as a folder", of(reg("a", ""), reg("a/b", "12345")), "one path"},
+		{"a folder as a file", of(reg("a/b", ""), reg("a", "12345")), "one path"},
+		{"too many files", of(reg("a", ""), reg("b", ""), reg("c", "12345")), "more than the 2 files"},
+		{"too few files", of(reg("a", "12345")), "in 1 files, and 5 in 2 were signed"},
+		{"too many bytes", of(reg("a", "1234567890"), reg("b", "")), "more than the 5 bytes"},
+		{"too few bytes", of(reg("a", "1"), reg("b", "")), "1 bytes in 2 files"},
+		{"something behind", plain(tarOf(t, reg("a", "12345"), reg("b", "")) + "hello"), "follows"},
+		{"much behind", plain(tarOf(t, reg("a", "12345"), reg("b", "")) + strings.Repeat("\x00", 1<<20)), "follows"},
+		{"a tar that is cut", plain(tarOf(t, reg("a", "12345"))[:514]), "damaged"},
+		{"no tar", plain(strings.Repeat("hello", 200)), "damaged"},
+		{"a length that is negative", plain(strings.Replace(tarOf(t, reg("a", "12345")), "00000000005", "-0000000005", 1)), "damaged"},
+		{"an age file that is cut", good[:len(good)-1], "damaged"},
+		{"an age file that was changed", flip, "damaged"},
+		{"something behind the age file", append(bytes.Clone(good), 'x'), "damaged"},
+		{"no age file", []byte("hello"), "age"},
+		{"nothing", nil, "age"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			top := t.TempDir()
+			dir := filepath.Join(top, "in", "here")
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			err := seal.Open(t.Context(), bytes.NewReader(c.sealed), dir, seal.Want{Form: seal.Tar, Name: "out", Size: 5, Files: 2}, nil, id)
+			if fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("got %v, want it refused with %q", err, c.want)
+			}
+			if left := files(t, top); len(left) != 0 {
+				t.Errorf("left behind: %q", left)
+			}
+			if _, err := os.Lstat(filepath.Join(dir, "out")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the folder is still there: %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenFileRefuses(t *testing.T) {
+	id := audience(t)
+	sealed := write(t, seal.File, id, source("x", "12345"))
+	want := func(change func(*seal.Want)) seal.Want {
+		w := seal.Want{Form: seal.File, Name: "out", Size: 5, Files: 1}
+		change(&w)
+		return w
+	}
+	for _, c := range []struct {
+		name string
+		want seal.Want
+		err  string
+	}{
+		{"shorter", want(func(w *seal.Want) { w.Size = 6 }), "ends after 5"},
+		{"longer", want(func(w *seal.Want) { w.Size = 4 }), "follows"},
+		{"a way out", want(func(w *seal.Want) { w.Name = "../out" }), "name"},
+		{"no name", want(func(w *seal.Want) { w.Name = "" }), "name"},
+		{"two files", want(func(w *seal.Want) { w.Files = 2 }), "out of bounds"},
+		{"no files", want(func(w *seal.Want) { w.Files = 0 }), "out of bounds"},
+		{"a negative size", want(func(w *seal.Want) { w.Size = -1 }), "out of bounds"},
+		{"an unknown form", want(func(w *seal.Want) { w.Form = "zip" }), "unknown"},
+	} {
+		dir := t.TempDir()
+		err := seal.Open(t.Context(), bytes.NewReader(sealed), dir, c.want, nil, id)
+		if fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: got %v, want it refused with %q", c.name, err, c.err)
+		}
+		if left := files(t, dir); len(left) != 0 {
+			t.Errorf("%s: left behind: %q", c.name, left)
+		}
+	}
+	err := seal.Open(t.Context(), bytes.NewReader(sealed), t.TempDir(), want(func(*seal.Want) {}), nil, audience(t))
+	if !errors.Is(err, seal.ErrNotForUs) {
+		t.Errorf("another key: got %v, want %v", err, seal.ErrNotForUs)
+	}
+}
+
+func TestOpenLeavesWhatIsThere(t *testing.T) {
+	id := audience(t)
+	for _, form := range []seal.Form{seal.File, seal.Tar} {
+		sealed := write(t, form, id, source("a", "12345"))
+		want := seal.Want{Form: form, Name: "out", Size: 5, Files: 1}
+		for name, plant := range map[string]func(path, elsewhere string) error{
+			"a file":                  func(p, _ string) error { return os.WriteFile(p, []byte("mine"), 0o644) },
+			"a folder":                func(p, _ string) error { return os.Mkdir(p, 0o755) },
+			"a link to a folder":      func(p, e string) error { return os.Symlink(e, p) },
+			"a link to a file to be":  func(p, e string) error { return os.Symlink(filepath.Join(e, "new"), p) },
+			"a link to a file within": func(p, _ string) error { return os.Symlink("new", p) },
+		} {
+			dir, elsewhere := t.TempDir(), t.TempDir()
+			path := filepath.Join(dir, "out")
+			if err := plant(path, elsewhere); err != nil {
+				t.Fatal(err)
+			}
+			before := must(os.Lstat(path))(t)
+			err := seal.Open(t.Context(), bytes.NewReader(sealed), dir, want, nil, id)
+			if !errors.Is(err, os.ErrExist) || fault.HintOf(err) == "" {
+				t.Errorf("%s, %s: got %v, want %v with a hint", form, name, err, os.ErrExist)
+			}
+			after, err := os.Lstat(path)
+			if err != nil || !os.SameFile(before, after) || len(files(t, elsewhere)) != 0 {
+				t.Errorf("%s, %s: it was touched: %v, %q", form, name, err, files(t, elsewhere))
+			}
+		}
+	}
+}
+
+func TestOpenStops(t *testing.T) {
+	id := audience(t)
+	sealed := write(t, seal.Tar, id, source("a", strings.Repeat("x", 1<<20)), source("b", "y"))
+	want := seal.Want{Form: seal.Tar, Name: "out", Size: 1<<20 + 1, Files: 2}
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	if err := seal.Open(ctx, bytes.NewReader(sealed), dir, want, func(int64) { cancel() }, id); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v, want %v", err, context.Canceled)
+	}
+	// The disk's error is the disk's, and not that of the content.
+	for _, at := range []int{10, 300, len(sealed) - 1} {
+		broken := io.MultiReader(bytes.NewReader(sealed[:at]), iotest.ErrReader(errors.New("disk on fire")))
+		err := seal.Open(t.Context(), broken, dir, want, nil, id)
+		if fault.KindOf(err) != fault.Failed || !strings.Contains(err.Error(), "disk on fire") {
+			t.Errorf("broken at %d: got %v of kind %v, want the disk's error", at, err, fault.KindOf(err))
+		}
+	}
+	if left := files(t, dir); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	if err := seal.Open(t.Context(), bytes.NewReader(sealed), filepath.Join(dir, "no"), want, nil, id); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no folder: got %v, want %v", err, os.ErrNotExist)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	id := audience(f)
+	f.Add([]byte(tarOf(f, entry{tar.TypeReg, "a/b", "12345", ""}, entry{tar.TypeReg, "c", "", ""})))
+	f.Add([]byte(tarOf(f, entry{tar.TypeSymlink, "a", "", "../.."}, entry{tar.TypeReg, "a/b", "12345", ""})))
+	f.Add([]byte(tarOf(f, entry{tar.TypeReg, strings.Repeat("long/", 50) + "x", "12345", ""})))
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		sealed := write(t, seal.File, id, source("x", string(plain)))
+		top := t.TempDir()
+		dir := filepath.Join(top, "dir")
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		err := seal.Open(t.Context(), bytes.NewReader(sealed), dir, seal.Want{Form: seal.Tar, Name: "out", Size: 5, Files: 2}, nil, id)
+		got := files(t, top)
+		if err != nil && len(got) != 0 {
+			t.Errorf("left behind: %q after %v", got, err)
+		}
+		for _, name := range got {
+			if !strings.HasPrefix(name, "dir/out/") {
+				t.Errorf("written outside: %q", name)
+			}
+		}
+	})
+}
+
+func BenchmarkContent(b *testing.B) {
+	id := audience(b)
+	text := strings.Repeat("0123456789abcdef", 64<<16)
+	dir := b.TempDir()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		sealed := write(b, seal.Tar, id, source("a", text))
+		if err := seal.Open(b.Context(), bytes.NewReader(sealed), dir, seal.Want{Form: seal.Tar, Name: "out", Size: int64(len(text)), Files: 1}, nil, id); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, "out")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
