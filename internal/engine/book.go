@@ -20,6 +20,7 @@ type book struct {
 
 type bookEntry struct {
 	source  torrent.PeerSource
+	alias   string // that the client of a private group is given instead
 	tries   int
 	offered time.Time
 	next    time.Time
@@ -80,7 +81,8 @@ func (b *book) due(connected func(addr string) bool) (out []torrent.PeerInfo, ne
 // and from two seconds for the rest of the world.
 func (e *bookEntry) backoff() time.Duration {
 	first, most := 2*time.Second, 5*time.Minute
-	if e.source == torrent.PeerSourceDirect || e.source == torrent.PeerSourceLPD {
+	switch e.source {
+	case torrent.PeerSourceDirect, torrent.PeerSourceLPD, sourceMember:
 		first, most = 250*time.Millisecond, 30*time.Second
 	}
 	return min(first<<min(e.tries, 16), most)
@@ -96,6 +98,49 @@ func (b *book) dropWorst() bool {
 	}
 	delete(b.known, worst)
 	return tries >= 0
+}
+
+// rest leaves an address alone that has nothing for us, and for which we have nothing.
+func (b *book) rest(addr string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.known[addr]; e != nil {
+		e.next = b.now().Add(seedsRest)
+	}
+}
+
+// remove forgets an address, and gives its alias.
+func (b *book) remove(addr string) (alias string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.known[addr]; e != nil {
+		alias = e.alias
+	}
+	delete(b.known, addr)
+	return alias
+}
+
+// aliasOf is the alias of an address, made by another if it has none.
+func (b *book) aliasOf(addr string, another func() string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.known[addr]
+	if e == nil {
+		return another() // forgotten a moment ago
+	}
+	if e.alias == "" {
+		e.alias = another()
+	}
+	return e.alias
+}
+
+// renew takes an address's alias away.
+func (b *book) renew(addr string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.known[addr]; e != nil {
+		e.alias = ""
+	}
 }
 
 func (b *book) size() int {

@@ -77,7 +77,7 @@ func (e *Engine) noteHaves(pc *torrent.PeerConn, m *pp.Message) {
 func (e *Engine) holderOf(pc *torrent.PeerConn) *holder {
 	h := e.holders[pc]
 	if h == nil {
-		t, at := e.byTorrent[pc.Torrent()], machineOf(pc.RemoteAddr.String())
+		t, at := e.byTorrent[pc.Torrent()], e.machineAt(pc)
 		if t == nil || t.pieces == 0 || !at.IsValid() {
 			return nil
 		}
@@ -123,6 +123,9 @@ func (h *holder) set(i int) {
 const (
 	// seedsStay is how long two peers that both have everything stay connected: each hears that the other has.
 	seedsStay = 10 * time.Second
+	// seedsRest is how long they then leave each other alone: less than copyLasts, so that who counts copies hears of them
+	// again in time.
+	seedsRest = 10 * time.Minute
 	// seedsEvery is how often such connections are looked for.
 	seedsEvery = 5 * time.Second
 )
@@ -165,6 +168,10 @@ func (e *Engine) noteGone(pc *torrent.PeerConn) {
 		delete(e.holders, pc)
 		if h.all {
 			h.t.copies.left(h.at)
+			if h.t.complete() {
+				h.t.book.rest(e.addrOf(pc))
+				h.t.book.rest(e.dialable[pc])
+			}
 		}
 	}
 }

@@ -45,6 +45,10 @@ type Engine struct {
 	unclaimed map[string][]*shapedConn // connections before their handshake, by remote address
 	holders   map[*torrent.PeerConn]*holder
 
+	parent  *Engine              // of a private engine
+	private map[*Engine]struct{} // children, until they are closed
+	members *members             // of a private engine; see private.go
+
 	own      ownAddrs
 	arrivals atomic.Int64 // see facts.go
 	key      int32        // tells trackers that two addresses are one peer (BEP 7)
@@ -52,14 +56,25 @@ type Engine struct {
 
 // New listens and starts to look for peers. The error names the address that could not be had.
 func New(s Settings) (*Engine, error) {
-	e := &Engine{
+	e := blank(s)
+	e.up, e.down = newShaper(s.MaxUp), newShaper(s.MaxDown)
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if err := e.start(); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// blank is an engine that has nothing and does nothing yet.
+func blank(s Settings) *Engine {
+	return &Engine{
 		settings: s,
-		up:       newShaper(s.MaxUp),
-		down:     newShaper(s.MaxDown),
 		udp:      newUDPPort(s.Log),
 		dialable: map[*torrent.PeerConn]string{},
 		torrents: map[*Torrent]struct{}{},
 		meetings: map[*Meeting]struct{}{},
+		private:  map[*Engine]struct{}{},
 
 		byShort:   map[infohash.T]*Torrent{},
 		byTorrent: map[*torrent.Torrent]*Torrent{},
@@ -67,12 +82,6 @@ func New(s Settings) (*Engine, error) {
 		holders:   map[*torrent.PeerConn]*holder{},
 		key:       rand.Int32(),
 	}
-	e.ctx, e.cancel = context.WithCancel(context.Background())
-	if err := e.start(); err != nil {
-		e.Close()
-		return nil, err
-	}
-	return e, nil
 }
 
 func (e *Engine) start() error {
@@ -89,13 +98,7 @@ func (e *Engine) start() error {
 		return fmt.Errorf("starting the torrent client: %w", err)
 	}
 	e.client = client
-	e.wg.Go(e.dropSeeds)
-	for _, l := range e.port.listeners {
-		client.AddListener(l)
-	}
-	for _, d := range e.port.dialers {
-		client.AddDialer(d)
-	}
+	e.run()
 	if !s.NoDHT {
 		conns, err := e.udp.dhtConns(hosts, e.Port())
 		if err != nil {
@@ -113,6 +116,20 @@ func (e *Engine) start() error {
 		e.lan = startLAN(e.ctx, e.Port(), s.Log, e.onLANPeer)
 	}
 	return nil
+}
+
+// run gives the client its connections.
+func (e *Engine) run() {
+	e.wg.Go(e.dropSeeds)
+	if e.members != nil {
+		e.wg.Go(e.watchBans)
+	}
+	for _, l := range e.port.listeners {
+		e.client.AddListener(l)
+	}
+	for _, d := range e.port.dialers {
+		e.client.AddDialer(d)
+	}
 }
 
 // SetLimits changes the rates of all torrents together, in bytes a second; 0: none.
@@ -139,6 +156,7 @@ func (e *Engine) HasDHT() bool { return e.dht != nil }
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	ms := slices.Collect(maps.Keys(e.meetings))
+	children := slices.Collect(maps.Keys(e.private))
 	ts := make([]*Torrent, 0, len(e.torrents))
 	for t := range e.torrents {
 		ts = append(ts, t)
@@ -152,9 +170,17 @@ func (e *Engine) Close() error {
 	for _, m := range ms {
 		wg.Go(m.Close)
 	}
+	var errs []error
+	for _, c := range children {
+		errs = append(errs, c.Close())
+	}
 	wg.Wait()
 	e.cancel()
-	var errs []error
+	if e.parent != nil {
+		e.parent.mu.Lock()
+		delete(e.parent.private, e)
+		e.parent.mu.Unlock()
+	}
 	if e.dht != nil {
 		errs = append(errs, e.dht.close())
 	}
@@ -173,7 +199,7 @@ func (e *Engine) Close() error {
 // be dialled: it need not be now, and can be once the connection is lost. It is called with the client's
 // lock held.
 func (e *Engine) noteListenPort(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMessage) {
-	host, _, err := net.SplitHostPort(pc.RemoteAddr.String())
+	host, _, err := net.SplitHostPort(e.addrOf(pc))
 	if err != nil || d.Port <= 0 || d.Port > 65535 {
 		return
 	}
@@ -189,8 +215,11 @@ func (e *Engine) noteListenPort(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMes
 func (e *Engine) forgetConn(pc *torrent.PeerConn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.dialable, pc)
 	e.noteGone(pc)
+	delete(e.dialable, pc)
+	if e.members != nil {
+		e.members.look()
+	}
 }
 
 // onLANPeer is told of every infohash announced on the LAN.

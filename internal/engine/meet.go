@@ -21,6 +21,9 @@ func (t *Torrent) offerPeers(ctx context.Context) {
 		}
 		peers, next := t.book.due(t.connectedTo())
 		if len(peers) > 0 {
+			if t.e.members != nil {
+				t.aliased(peers)
+			}
 			t.t.AddPeers(peers)
 		}
 		timer.Reset(max(time.Until(next), 100*time.Millisecond))
@@ -37,7 +40,7 @@ func (t *Torrent) connectedTo() func(addr string) bool {
 	addrs := make([]string, 0, 2*len(conns))
 	t.e.mu.Lock()
 	for _, c := range conns {
-		addrs = append(addrs, c.RemoteAddr.String())
+		addrs = append(addrs, t.e.addrOf(c))
 		if a := t.e.dialable[c]; a != "" {
 			addrs = append(addrs, a)
 		}

@@ -98,6 +98,14 @@ type Torrent struct {
 // Add joins the swarm of s and starts to look for peers. Adding a torrent that is there already, or with
 // an info that does not hash to the infohash, is an error.
 func (e *Engine) Add(s Spec) (*Torrent, error) {
+	if e.members != nil {
+		if err := s.judgePrivate(); err != nil {
+			return nil, fmt.Errorf("adding torrent: %w", err)
+		}
+		if s.V1 != nil {
+			s.V2 = nil // a hybrid runs as v1, and who may have it is asked of one infohash
+		}
+	}
 	ts := &torrent.TorrentSpec{DisplayName: s.Name}
 	ts.InfoBytes = s.Info
 	if s.V1 == nil {
@@ -213,6 +221,23 @@ func (t *Torrent) Metadata(ctx context.Context) ([]byte, error) {
 	return t.t.Metainfo().InfoBytes, nil
 }
 
+// AddPeers takes addresses, host:port, at which the torrent may be had, besides those of the Spec. One that is known
+// already is tried again soon.
+func (t *Torrent) AddPeers(addrs ...string) {
+	for _, a := range addrs {
+		t.book.add(a, sourceMember)
+	}
+}
+
+// ForgetPeers dials these addresses no more. Connections to them stay.
+func (t *Torrent) ForgetPeers(addrs ...string) {
+	for _, a := range addrs {
+		if alias := t.book.remove(a); alias != "" {
+			t.e.members.drop(alias)
+		}
+	}
+}
+
 // Found ends a look-up, and gives the addresses it knew, for the Spec that follows with the info.
 func (t *Torrent) Found() []Known {
 	t.mu.Lock()
@@ -283,6 +308,9 @@ func (t *Torrent) Close() {
 		t.cancel()
 		t.t.Drop()
 		t.unregister()
+		if t.e.members != nil {
+			t.e.members.dropTorrent(t)
+		}
 	})
 	t.wg.Wait()
 }
@@ -326,7 +354,7 @@ func (t *Torrent) learnPrivate() {
 	info := t.t.Info()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.private = info != nil && info.Private != nil && *info.Private
+	t.private = info != nil && private(*info)
 }
 
 // shorts are the infohashes that the torrent goes by in handshakes, DHT and trackers: the v1 one and,

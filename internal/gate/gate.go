@@ -1,0 +1,410 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Options are what a Gate asks of the group. Judge, Dial and Log are required.
+type Options struct {
+	// Judge gives the account of a device that may exchange the torrent with us, or says why not. It is called often,
+	// from many goroutines, and must not wait.
+	Judge func(peer signed.Key, infohash [20]byte) (account string, err error)
+	// Dial connects to a member and proves its key.
+	Dial func(ctx context.Context, addr string) (net.Conn, signed.Key, error)
+	// Note is told what the audit wants to know. It must not wait. nil: nobody asks.
+	Note func(Note)
+	Log  *slog.Logger
+	Now  func() time.Time // nil: time.Now
+}
+
+// Traffic is what passed between us and an account since the gate was made.
+type Traffic struct {
+	Sent, Got int64 // bytes, handshakes included
+	Bad       int64 // times that it sent garbage
+}
+
+// Why a connection was refused or cut, beside what the judge says.
+var (
+	errClosed   = errors.New("the gate is closed")
+	errBarred   = errors.New("it sent garbage lately")
+	errTooMany  = errors.New("too many connections")
+	errSilent   = errors.New("no handshake came")
+	errOtherOne = errors.New("the answer is for another torrent")
+)
+
+// Gate is the gate of one group. Its methods may be called from any goroutine.
+type Gate struct {
+	o     Options
+	notes *notes
+
+	arrived chan net.Conn // judged, for the torrent client
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	judgings uint64 // counts Rechecks: a judgement from before one is not used after it
+	conns    map[*conn]struct{}
+	hellos   map[*conn]struct{}
+	peers    map[signed.Key]*peer
+	accounts map[string]*account
+	bars     map[right]time.Time // until when
+}
+
+// right is what the judge is asked about.
+type right struct {
+	peer signed.Key
+	hash [20]byte
+}
+
+// peer counts what a device has open.
+type peer struct{ hellos, conns int }
+
+// New makes a gate. Close ends it.
+func New(o Options) *Gate {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Note == nil {
+		o.Note = func(Note) {}
+	}
+	g := &Gate{
+		o: o, notes: newNotes(o.Note, o.Now),
+		arrived: make(chan net.Conn),
+		conns:   map[*conn]struct{}{}, hellos: map[*conn]struct{}{},
+		peers: map[signed.Key]*peer{}, accounts: map[string]*account{}, bars: map[right]time.Time{},
+	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.wg.Go(g.tend)
+	return g
+}
+
+// Take takes a member's connection, whose key TLS has proven, and closes it some time. It returns at once.
+func (g *Gate) Take(nc net.Conn, key signed.Key) {
+	c := newConn(g, nc, key)
+	if err := g.enter(c); err != nil {
+		g.refuse(c, err)
+		return
+	}
+	go func() {
+		defer g.wg.Done()
+		err := g.receive(c)
+		if err != nil {
+			g.refuse(c, err)
+			return
+		}
+		select {
+		case g.arrived <- c:
+		case <-g.ctx.Done():
+			c.Close()
+		}
+	}()
+}
+
+// Listener gives the connections that may to the torrent client. Closing it closes the gate.
+func (g *Gate) Listener() net.Listener { return listener{g} }
+
+// DialContext connects the torrent client to a member. What it sends first is judged like what comes in.
+func (g *Gate) DialContext(ctx context.Context, addr string) (net.Conn, error) {
+	nc, key, err := g.o.Dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(g, nc, key)
+	c.ours = true
+	if err := g.enter(c); err != nil {
+		c.hangUp()
+		return nil, err
+	}
+	g.wg.Done() // it is no goroutine of ours that shakes hands
+	return c, nil
+}
+
+// Recheck judges every open connection again and cuts those that no longer may. When it returns they are closed, and no
+// judgement from before it counts any more.
+func (g *Gate) Recheck() {
+	g.mu.Lock()
+	g.judgings++
+	open := make([]*conn, 0, len(g.conns))
+	for c := range g.conns {
+		open = append(open, c)
+	}
+	g.mu.Unlock()
+	known := map[right]error{} // a device has many connections, but the judge is asked once
+	for _, c := range open {
+		r := right{c.key, c.hash}
+		err, asked := known[r]
+		if !asked {
+			_, err = g.o.Judge(c.key, c.hash)
+			known[r] = err
+		}
+		if err != nil {
+			c.cut(err)
+		}
+	}
+}
+
+// Traffic is what passed so far, by account.
+func (g *Gate) Traffic() map[string]Traffic {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make(map[string]Traffic, len(g.accounts))
+	for name, a := range g.accounts {
+		out[name] = Traffic{a.sent.Load(), a.got.Load(), a.bad.Load()}
+	}
+	return out
+}
+
+// Conns is how many connections are open.
+func (g *Gate) Conns() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.conns)
+}
+
+// Close cuts every connection and waits for what was started.
+func (g *Gate) Close() error {
+	g.mu.Lock()
+	g.closed = true
+	var all []*conn
+	for c := range g.conns {
+		all = append(all, c)
+	}
+	for c := range g.hellos {
+		all = append(all, c)
+	}
+	g.mu.Unlock()
+	g.cancel()
+	for _, c := range all {
+		c.Close()
+	}
+	g.wg.Wait()
+	g.notes.flush(true)
+	return nil
+}
+
+// enter gives a connection a place for its handshake, and counts it into wg.
+func (g *Gate) enter(c *conn) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.peers[c.key]
+	switch {
+	case g.closed:
+		return errClosed
+	case len(g.hellos) >= maxHellos, p != nil && p.hellos >= maxHellosPerPeer:
+		return errTooMany
+	}
+	if p == nil {
+		p = &peer{}
+		g.peers[c.key] = p
+	}
+	p.hellos++
+	g.hellos[c] = struct{}{}
+	g.wg.Add(1)
+	return nil
+}
+
+// receive reads what a member says first, and judges it.
+func (g *Gate) receive(c *conn) error {
+	if err := c.Conn.SetReadDeadline(time.Now().Add(helloTime)); err != nil {
+		return errSilent
+	}
+	h, err := readHello(c.Conn)
+	if errors.Is(err, errNotBitTorrent) {
+		return err
+	}
+	if err != nil {
+		return errSilent // whatever the network says of it
+	}
+	if err := c.Conn.SetReadDeadline(time.Time{}); err != nil {
+		return errSilent
+	}
+	c.head = h[:]
+	return g.admit(c, h.infohash())
+}
+
+// admit judges a connection and puts it into the table, or says why not.
+func (g *Gate) admit(c *conn, hash [20]byte) error {
+	c.asked = hash
+	for {
+		g.mu.Lock()
+		at := g.judgings
+		g.mu.Unlock()
+		name, err := g.o.Judge(c.key, hash)
+		if err != nil {
+			return err
+		}
+		again, err := g.insert(c, hash, name, at)
+		if again {
+			continue // the rights have changed since
+		}
+		if err == nil {
+			g.notes.sum(Note{What: Admitted, Account: name, Device: c.key, From: c.from(), Infohash: hash})
+		}
+		return err
+	}
+}
+
+func (g *Gate) insert(c *conn, hash [20]byte, name string, at uint64) (again bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.judgings != at {
+		return true, nil
+	}
+	p, a := g.peers[c.key], g.accounts[name]
+	if _, here := g.hellos[c]; !here || g.closed {
+		return false, errClosed // by the peer, or by us
+	}
+	if until, barred := g.bars[right{c.key, hash}]; barred && g.o.Now().Before(until) {
+		return false, errBarred
+	}
+	if a == nil {
+		a = &account{name: name}
+		g.accounts[name] = a
+	}
+	if p.conns >= maxPerPeer || a.conns >= maxPerAccount || len(g.conns) >= maxConns {
+		return false, errTooMany
+	}
+	g.leaveHello(c)
+	g.peers[c.key] = p // leaveHello forgets a peer that has nothing
+	p.conns++
+	a.conns++
+	c.account, c.hash, c.began = a, hash, g.o.Now()
+	g.conns[c] = struct{}{}
+	return false, nil
+}
+
+// leaveHello frees the place of a handshake. g.mu is held.
+func (g *Gate) leaveHello(c *conn) {
+	if _, here := g.hellos[c]; !here {
+		return
+	}
+	delete(g.hellos, c)
+	if p := g.peers[c.key]; p != nil {
+		p.hellos--
+		g.forget(c.key, p)
+	}
+}
+
+func (g *Gate) forget(key signed.Key, p *peer) {
+	if p.hellos == 0 && p.conns == 0 {
+		delete(g.peers, key)
+	}
+}
+
+// leave takes a connection out of the tables, and says whether it was in that of the open ones.
+func (g *Gate) leave(c *conn) (was bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.leaveHello(c)
+	if _, was = g.conns[c]; !was {
+		return false
+	}
+	delete(g.conns, c)
+	c.account.conns--
+	p := g.peers[c.key]
+	p.conns--
+	g.forget(c.key, p)
+	return true
+}
+
+// refuse closes a connection without a word, and tells the audit.
+func (g *Gate) refuse(c *conn, why error) {
+	c.hangUp()
+	g.leave(c)
+	if errors.Is(why, errClosed) || g.ctx.Err() != nil {
+		return // nobody refused it
+	}
+	g.o.Log.Debug("a connection for content was refused", "device", c.key.String(), "from", c.from(), "error", why)
+	g.notes.sum(Note{What: Refused, Device: c.key, From: c.from(), Infohash: c.asked, Why: why.Error()})
+}
+
+// bar keeps a device from a torrent for a while, and cuts its connections for it.
+func (g *Gate) bar(c *conn) {
+	now := g.o.Now()
+	r := right{c.key, c.hash}
+	g.mu.Lock()
+	if len(g.bars) >= maxBars {
+		g.dropBar()
+	}
+	g.bars[r] = now.Add(barTime)
+	var open []*conn
+	for other := range g.conns {
+		if other.key == r.peer && other.hash == r.hash {
+			open = append(open, other)
+		}
+	}
+	g.mu.Unlock()
+	c.account.bad.Add(1)
+	g.o.Note(Note{Time: now, What: Garbage, Account: c.account.name, Device: c.key, From: c.from(), Infohash: c.hash, Bad: 1, Times: 1})
+	for _, other := range open {
+		other.cut(errBarred)
+	}
+}
+
+// dropBar forgets the bar that ends first. g.mu is held.
+func (g *Gate) dropBar() {
+	var first right
+	var at time.Time
+	for r, until := range g.bars {
+		if at.IsZero() || until.Before(at) {
+			first, at = r, until
+		}
+	}
+	delete(g.bars, first)
+}
+
+// tend sums up notes and forgets bars that have ended, until Close.
+func (g *Gate) tend() {
+	tick := time.NewTicker(sumTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		g.notes.flush(false)
+		now := g.o.Now()
+		g.mu.Lock()
+		for r, until := range g.bars {
+			if !now.Before(until) {
+				delete(g.bars, r)
+			}
+		}
+		var due []*conn
+		for c := range g.conns {
+			if now.Sub(c.began) >= servedEvery {
+				due = append(due, c)
+			}
+		}
+		g.mu.Unlock()
+		for _, c := range due {
+			c.noteServed(now, servedEvery)
+		}
+	}
+}
+
+// listener is the gate as the torrent client sees it.
+type listener struct{ g *Gate }
+
+func (l listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.g.arrived:
+		return c, nil
+	case <-l.g.ctx.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+func (l listener) Close() error { return l.g.Close() }
+
+func (l listener) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// What a Note can be about.
+const (
+	Admitted = "admitted" // a connection was judged, and may
+	Refused  = "refused"  // it may not
+	Served   = "served"   // it ended, or has been open for a while
+	Cut      = "cut"      // it may no longer
+	Garbage  = "garbage"  // pieces that it sent were wrong
+)
+
+// Note is one thing that the audit wants to know.
+type Note struct {
+	Time     time.Time
+	What     string
+	Account  string // empty if refused: the judge names accounts of those that may
+	Device   signed.Key
+	From     string // IP address
+	Infohash [20]byte
+	Why      string
+	Sent     int64 // bytes
+	Got      int64
+	Bad      int64
+	Seconds  float64
+	Times    int64 // how often the same happened; at least 1
+}
+
+// kind is what makes notes equal enough to be summed up.
+type kind struct {
+	what   string
+	device signed.Key
+	why    string
+	hash   [20]byte // of what was admitted; who asks for a thousand others is refused once
+}
+
+// notes passes notes on. The first of a kind goes out at once, and those that follow within a minute as one.
+type notes struct {
+	out func(Note)
+	now func() time.Time
+
+	mu   sync.Mutex
+	sums map[kind]*Note // with Times of those that are not out yet
+}
+
+func newNotes(out func(Note), now func() time.Time) *notes {
+	return &notes{out: out, now: now, sums: map[kind]*Note{}}
+}
+
+func (s *notes) sum(n Note) {
+	n.Time, n.Times = s.now(), 1
+	k := kind{what: n.What, device: n.Device, why: n.Why}
+	if n.What == Admitted {
+		k.hash = n.Infohash
+	}
+	s.mu.Lock()
+	known := s.sums[k]
+	if known == nil && len(s.sums) >= maxSums {
+		k = kind{what: n.What}
+		if known = s.sums[k]; known == nil {
+			// The one for all the others: it names nobody.
+			n = Note{Time: n.Time, What: n.What, Times: 1}
+		}
+	}
+	if known != nil {
+		known.Times++
+		s.mu.Unlock()
+		return
+	}
+	rest := n
+	rest.Times = 0
+	s.sums[k] = &rest
+	s.mu.Unlock()
+	s.out(n)
+}
+
+// flush passes on the sums whose minute is over, or all.
+func (s *notes) flush(all bool) {
+	now := s.now()
+	var out []Note
+	s.mu.Lock()
+	for k, n := range s.sums {
+		if !all && now.Sub(n.Time) < sumTime {
+			continue
+		}
+		delete(s.sums, k)
+		if n.Times > 0 {
+			n.Time = now
+			out = append(out, *n)
+		}
+	}
+	s.mu.Unlock()
+	for _, n := range out {
+		s.out(n)
+	}
+}
