@@ -99,7 +99,8 @@ type SignedEntry struct {
 	Info     string `json:"info_sha256"`
 	Torrent  string `json:"torrent_sha256"`
 	Group    string `json:"group,omitempty"`  // the ID of a private group: the content moves between its members alone
-	Sealed   bool   `json:"sealed,omitempty"` // the content is encrypted, and opened when it has been fetched
+	Sealed   string `json:"sealed,omitempty"` // how the content lies in an encrypted file, which is what is fetched: file or tar
+	Held     bool   `json:"held,omitempty"`   // it is fetched for a mirror, which knows of it that it is Torrent alone
 }
 
 // Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.

@@ -162,6 +162,9 @@ func (k *keeper) remove(r RemoveRequest) ([]Share, error) {
 func (k *keeper) removeOne(it *item, data bool) error {
 	k.mu.Lock()
 	damaged := it.state == StateDamaged
+	// An encrypted file is the home's own, and of no use to anybody once it is not shared. What it was made of, or
+	// opened to, is the user's, and stays.
+	data = data || it.rec.Sealed != ""
 	k.mu.Unlock()
 	var files func() error
 	if data && !damaged {
@@ -213,6 +216,9 @@ func (k *keeper) discard(it *item, job *FetchRequest) {
 		return
 	}
 	base := filepath.Join(job.Dir, ".p2pshare")
+	if e := job.Entry; e != nil && e.Sealed != "" && !e.Held {
+		base = filepath.Join(k.n.sealedDir(e.Group), ".p2pshare")
+	}
 	if err := os.RemoveAll(filepath.Join(base, hash)); err != nil {
 		k.n.log.Warn("what was fetched so far could not be removed", "share", it.rec.Name, "error", err)
 	}

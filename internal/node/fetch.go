@@ -48,6 +48,7 @@ func (n *Node) Fetch(ctx context.Context, r FetchRequest, on func(Event)) error 
 	}
 	f := &fetch{n: n, r: r, ref: ref, on: on, begun: time.Now()}
 	defer f.close()
+	defer f.dropSealed() // nobody serves it on
 	at, err := f.inTime(ctx)
 	if err != nil || !r.Seed {
 		return err
@@ -80,9 +81,15 @@ func (f *fetch) inTime(ctx context.Context) (*located, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, f.r.Timeout, errTimeout)
 		defer cancel()
 	}
+	if err := f.expectSealed(); err != nil {
+		return nil, err
+	}
 	at, from, err := f.bring(ctx)
 	if err == nil {
 		err = f.prove(ctx, at)
+	}
+	if err == nil && f.sealed != nil {
+		err = f.unseal(ctx)
 	}
 	if err != nil {
 		return nil, f.explain(ctx, err)
@@ -111,6 +118,7 @@ type fetch struct {
 
 	keep   keeping
 	reused int64
+	sealed *sealed // nil: what is fetched is the content itself
 }
 
 // keeping is what a keeper has a fetch do beside; each may be nil.
@@ -388,11 +396,16 @@ func (f *fetch) fetched(from BytesFrom) {
 		entry = f.r.Entry.Ref
 	}
 	v1, v2 := hashes(f.meta)
-	f.on(Event{Fetched: &Fetched{
+	out := &Fetched{
 		Path: f.plan.Target(), Name: f.meta.Name, Size: f.plan.WantedBytes(), Files: f.plan.Files(),
 		Infohash: v1, InfohashV2: v2, BytesFrom: from,
 		Seconds: time.Since(f.begun).Seconds(), Verified: true, Entry: entry,
-	}})
+	}
+	if f.sealed != nil {
+		e := f.r.Entry
+		out.Path, out.Name, out.Size, out.Files = f.sealed.target, e.Content, e.Size, e.Files
+	}
+	f.on(Event{Fetched: out})
 }
 
 // seed goes on serving what was fetched, from its place.

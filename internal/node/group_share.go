@@ -232,6 +232,12 @@ func (n *Node) signedTorrent(e *SignedEntry) *metafile.Torrent {
 
 // agree refuses a torrent that is not what was signed.
 func (e *SignedEntry) agree(t *metafile.Torrent) error {
+	if e.Held {
+		if t.Size != e.Size || t.Dir {
+			return fault.New(fault.Unverified, "a torrent for mirrors is another than was signed: %d bytes, not %d", t.Size, e.Size)
+		}
+		return nil // it was asked for by its hash, and nothing more is known of it
+	}
 	name, version, _ := strings.Cut(e.Ref, "@")
 	s := catalog.Share{Name: name, Version: version, Content: e.Content, Size: e.Size, Files: e.Files}
 	var err error
@@ -244,7 +250,12 @@ func (e *SignedEntry) agree(t *metafile.Torrent) error {
 			return fault.New(fault.Usage, "the entry's infohash is malformed: %w", err)
 		}
 	}
-	return s.CheckTorrent(e.Account, catalog.Facts{Name: t.Name, Size: t.Size, Files: len(t.Files), V1: t.V1, Info: infoHash(t)})
+	facts := catalog.Facts{Name: t.Name, Size: t.Size, Files: len(t.Files), V1: t.V1, Info: infoHash(t)}
+	if e.Sealed != "" {
+		// Name and size were signed of what is inside; the file around it is the one whose info was signed.
+		facts.Name, facts.Size, facts.Files = s.Content, s.Size, s.Files
+	}
+	return s.CheckTorrent(e.Account, facts)
 }
 
 // setFollow settles what a daemon mirrors of a group.

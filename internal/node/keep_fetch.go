@@ -321,7 +321,13 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	k.change(it, func(r *record) {
 		r.Fetch, r.Done, r.Finish = nil, time.Now(), !seed
 		r.Path = f.plan.Target()
+		if f.sealed != nil {
+			r.Sealed = f.sealed.target
+		}
 	})
+	if !seed {
+		f.dropSealed()
+	}
 	k.n.log.Info("fetched", "share", f.meta.Name, "path", f.plan.Target())
 	if !seed {
 		k.show(it, StateDone, nil)

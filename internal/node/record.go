@@ -50,6 +50,7 @@ type record struct {
 	Info   string `json:"info,omitempty"`   // SHA-256 of the info, with Entry
 	Mirror string `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
 	Group  string `json:"group,omitempty"`  // the ID of the private group that the content is of
+	Sealed string `json:"sealed,omitempty"` // what it is encrypted from, or opened to: the content is our own file, which goes with the share
 
 	Peers    []string  `json:"peers,omitempty"`
 	Announce []string  `json:"announce,omitempty"`
