@@ -32,10 +32,10 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(cli.Main(cli.Env{
-		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dir: dir,
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dir: dir,
 		Terminal: terminal, Now: time.Now, Signals: signals, Version: version, Open: open,
 		StdLog: func(w io.Writer) { log.SetFlags(0); log.SetOutput(w) },
-		Screen: screen, Ask: asker(), Daemons: daemons{},
+		Screen: screen, Ask: asker(), Secret: secretAsker(), Keyring: desktopKeyring{}, Daemons: daemons{},
 	}))
 }
 

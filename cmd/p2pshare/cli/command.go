@@ -26,10 +26,12 @@ type example struct{ does, line string }
 func commands() []command {
 	return []command{
 		publishCommand(), fetchCommand(), seedCommand(),
-		groupCreateCommand(), groupJoinCommand(), groupLeaveCommand(), groupListCommand(), groupShowCommand(), groupLinkCommand(), groupLogCommand(), groupFollowCommand(),
-		userAddCommand(), userListCommand(), userRemoveCommand(), deviceListCommand(), deviceRemoveCommand(),
+		groupCreateCommand(), groupJoinCommand(), groupLeaveCommand(), groupListCommand(), groupShowCommand(), groupLinkCommand(), groupPasswdCommand(),
+		groupLogCommand(), groupAuditCommand(), groupFollowCommand(), groupRestoreCommand(),
+		userAddCommand(), userListCommand(), userRoleCommand(), userExpireCommand(), userTeamsCommand(), userRemoveCommand(), deviceListCommand(), deviceRemoveCommand(),
 		ruleAddCommand(), ruleListCommand(), ruleRemoveCommand(), ruleTestCommand(),
 		ownerKeyCommand(), ownerAddCommand(), ownerRemoveCommand(), ownerRotateCommand(), ownerThresholdCommand(), ownerSignCommand(),
+		ownerLockCommand(), ownerExportCommand(), ownerImportCommand(),
 		catalogListCommand(), catalogShowCommand(), catalogVerifyCommand(), catalogExportCommand(), catalogImportCommand(), dropCommand(),
 		daemonCommand(), statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
 		verifyCommand(), lintCommand(),
@@ -44,9 +46,9 @@ type level struct{ summary, about string }
 func levels() map[string]level {
 	return map[string]level{
 		"group": {"make, join and look after groups",
-			"A group is a signed catalog that people follow: whoever has its link joins it once, and fetches by name from then on. " +
-				"Owners say who publishes; nobody has to be online but one member."},
-		"group user":   {"say who may publish in a group", "An account is a person or a machine that publishes or reads. The admins add and remove them."},
+			"A group is a signed catalog that people follow: they join it once by its link, and fetch by name from then on. In a public group the link is enough; " +
+				"a private group takes a password as well, and nobody else gets a byte, a name or a hint of it. Admins say who publishes; nobody has to be online but one member."},
+		"group user":   {"say who is in a group, and in which role", "An account is a person or a machine that publishes or reads. The admins add and remove them."},
 		"group device": {"look at the machines of a group", "Each machine signs with a key of its own, which its account vouches for."},
 		"group rule":   {"say who may publish and read what", "Rules are asked in their order, and the first that speaks of an account and a path decides. Where none does, publishers may publish and everyone may read."},
 		"group owner":  {"change who owns a group", "Owners sign the root of a group: who owns it and who its admins are. With a threshold of two or more, a change goes from owner to owner as a draft in a file."},

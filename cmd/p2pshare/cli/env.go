@@ -12,7 +12,8 @@ import (
 
 // Env is what a command has of the process it runs in.
 type Env struct {
-	Args     []string // without the program's name
+	Args     []string  // without the program's name
+	Stdin    io.Reader // for passwords alone; nil: none
 	Stdout   io.Writer
 	Stderr   io.Writer
 	Getenv   func(string) string
@@ -26,9 +27,11 @@ type Env struct {
 	Daemons  Daemons         // nil: none can be run
 
 	// These may be nil: no terminal, nobody to ask, the system's clock.
-	Screen func() (width, height int, ok bool)                        // stdout's, if it is a terminal
-	Ask    func(ctx context.Context, question string) (string, error) // a line of the user's answer; nil where nobody can answer
-	Every  func(time.Duration) (ticks <-chan time.Time, stop func())
+	Screen  func() (width, height int, ok bool)                        // stdout's, if it is a terminal
+	Ask     func(ctx context.Context, question string) (string, error) // a line of the user's answer; nil where nobody can answer
+	Secret  func(ctx context.Context, question string) (string, error) // an answer that the terminal does not show
+	Keyring Keyring                                                    // the desktop's
+	Every   func(time.Duration) (ticks <-chan time.Time, stop func())
 }
 
 // Settings are what a Backend is opened with.

@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -90,150 +87,6 @@ func the(a *node.GroupAnswer) node.Group {
 	return a.Groups[0]
 }
 
-func groupCreateCommand() command {
-	return command{
-		name: "group create", group: groupGroups, args: "NAME", min: 1, max: 1, run: groupCreateAction,
-		summary: "make a group and print its link",
-		about: "The group is yours: this home holds its owner key, and its first admin is USER on this machine. Whoever has the link can " +
-			"join, list and fetch; who may publish, you say with p2pshare group user add. NAME is what members see; it may " +
-			"have a to z, digits, dots, hyphens and underscores.\n\n" +
-			"Keep a copy of the home, or add a second owner: when the only owner key is lost, nobody can change who administers the group.",
-		examples: []example{
-			{"a channel for releases", "p2pshare group create acme --public"},
-			{"one that anyone may publish into", "p2pshare group create fair --public --open"},
-		},
-		exits: groupExits,
-		flags: []cli.Flag{
-			&cli.BoolFlag{Name: "public", Category: groupEntry, Usage: "anyone who has the link may join and read"},
-			&cli.BoolFlag{Name: "private", Category: groupEntry, Usage: "members alone may read (not in this version)"},
-			&cli.StringFlag{Name: "user", Category: groupMember, Value: "admin", Usage: "call the first admin's account `USER`"},
-			&cli.BoolFlag{Name: "open", Category: groupEntry, Usage: "anyone may publish"},
-			&cli.IntFlag{Name: "stale", Category: groupEntry, Value: 720, Usage: "warn when no admin was heard for `HOURS`"},
-		},
-	}
-}
-
-func groupCreateAction(ctx context.Context, s *session, c *cli.Context) error {
-	name, stale := c.Args().First(), c.Int("stale")
-	switch {
-	case c.Bool("private"):
-		return fault.Hint(usagef("private groups are not in this version of p2pshare"), "--public makes one that anyone with the link can read; do not publish secrets there")
-	case !c.Bool("public"):
-		return fault.Hint(usagef("group create needs to know who may read"), "add --public: anyone who has the link; private groups come later")
-	case stale < 1 || stale > 24*3650:
-		return usagef("--stale %d is not a number of hours", stale)
-	}
-	if err := signed.CheckName(name); err != nil {
-		return fault.Hint(usagef("%q cannot be the name of a group: %w", name, err), "write lower-case letters, digits, dots, hyphens and underscores")
-	}
-	if err := checkAccount("--user", c.String("user")); err != nil {
-		return err
-	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: name, Create: &node.CreateGroup{Kind: "public", User: c.String("user"), Open: c.Bool("open"), Stale: stale}})
-	if err != nil {
-		return err
-	}
-	g := the(a)
-	s.groupObject(a)
-	s.out.answer(a.Link)
-	if a.Wrote != "" {
-		s.out.say("the owner key is %s: keep a copy elsewhere, or add a second owner", printable(a.Wrote))
-	}
-	s.out.say("made the public group %s (%s); you own it, and administer it as %s", printable(g.Name), printable(g.ID), printable(cmp.Or(g.Account, c.String("user"))))
-	s.out.say("others join it with p2pshare group join LINK; p2pshare publish PATH --group %s --as NAME@VERSION publishes into it", printable(g.Name))
-	return nil
-}
-
-// checkAccount judges the name of an account.
-func checkAccount(what, name string) error {
-	if err := signed.CheckName(name); err != nil {
-		return fault.Hint(usagef("%s: %w", what, err), "write lower-case letters, digits, dots, hyphens and underscores")
-	}
-	return nil
-}
-
-func groupJoinCommand() command {
-	return command{
-		name: "group join", group: groupGroups, args: "LINK|FILE", min: 1, max: 1, run: groupJoinAction,
-		summary: "join a group by its link",
-		about: "Finds a member on the LAN, by the DHT, at an address in the link or at --peer, and gets the catalog from it. " +
-			"FILE is what p2pshare catalog export wrote: with it no member has to be met. From then on p2pshare fetch GROUP/NAME " +
-			"fetches by name.\n\n" +
-			"--user and --key-file make this machine one of an account that an admin has added: the key is used once and not kept. " +
-			"--device-key keeps this machine's own key in a file, or takes it from there: so a job that begins on an " +
-			"empty disk every time is always the same machine.",
-		examples: []example{
-			{"join, and see what there is", "p2pshare group join p2pshare:ah3x... && p2pshare catalog list acme"},
-			{"as a publisher, with the key that an admin gave", "p2pshare group join p2pshare:ah3x... --user bob --key-file bob.key"},
-			{"from a file that a friend brought", "p2pshare group join acme.p2pshare"},
-		},
-		exits: append(slices.Clone(groupExits), exitUnverified, exitTimeout),
-		flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "as", Category: groupEntry, Usage: "call the group `NAME` here", DefaultText: "its own name"},
-			&cli.StringFlag{Name: "user", Category: groupMember, Usage: "become a machine of the account `USER`; needs --key-file"},
-			&cli.StringFlag{Name: "key-file", Category: groupMember, Usage: "read the account's key from `FILE`"},
-			&cli.StringFlag{Name: "device-key", Category: groupMember, Usage: "be the machine whose key is in `FILE`, which is written if it is not there"},
-			&cli.StringFlag{Name: "label", Category: groupMember, Usage: "call this machine `NAME` in the group", DefaultText: "its host name"},
-			&cli.DurationFlag{Name: "timeout", Category: groupNetwork, Value: 2 * time.Minute, Usage: "look for a member for `TIME` at most; 0 for ever"},
-		}, memberFlags()...),
-	}
-}
-
-func groupJoinAction(ctx context.Context, s *session, c *cli.Context) error {
-	what, err := s.linkOrFile(c.Args().First())
-	if err != nil {
-		return err
-	}
-	j := node.JoinGroup{
-		As: c.String("as"), User: c.String("user"), Key: s.abs(c.String("key-file")), DeviceKey: s.abs(c.String("device-key")),
-		Label: c.String("label"), Timeout: c.Duration("timeout"), Peers: c.StringSlice("peer"),
-	}
-	switch {
-	case (j.User == "") != (j.Key == ""):
-		return fault.Hint(usagef("--user and --key-file belong together"), "an admin writes the key with p2pshare group user add; without both, you join as a reader")
-	case j.Timeout < 0:
-		return usagef("--timeout %v is negative", j.Timeout)
-	}
-	for flag, name := range map[string]string{"--as": j.As, "--user": j.User} {
-		if name != "" {
-			if err := checkAccount(flag, name); err != nil {
-				return err
-			}
-		}
-	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: what, Join: &j})
-	if err != nil {
-		return err
-	}
-	g := the(a)
-	s.groupObject(a)
-	s.out.answer(g.Name)
-	as := "as a reader"
-	if g.Account != "" {
-		as = "as " + g.Account + ", " + g.Role
-	}
-	s.out.say("joined %s (%s) %s: %s", printable(g.Title), printable(g.ID), printable(as), entriesText(g.Entries))
-	s.warn(g)
-	s.out.say("p2pshare catalog list %s shows what there is", printable(g.Name))
-	return nil
-}
-
-// linkOrFile tells a link from an export's path, which becomes absolute.
-func (s *session) linkOrFile(arg string) (string, error) {
-	arg = strings.TrimSpace(arg)
-	if isLink(arg) {
-		_, err := signed.ParseLink(arg)
-		return arg, err
-	}
-	path := s.abs(arg)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || arg == "" {
-		return "", fault.Hint(fault.New(fault.NotFound, "%q is neither a link nor a file", arg), "a link begins with p2pshare: and comes from a member (p2pshare group link GROUP)")
-	}
-	return path, nil
-}
-
-func isLink(arg string) bool { return len(arg) > 9 && strings.EqualFold(arg[:9], "p2pshare:") }
-
 func entriesText(n int) string {
 	if n == 1 {
 		return "1 entry"
@@ -308,6 +161,9 @@ func leaveQuestion(g node.Group) string {
 	q := fmt.Sprintf("Leaving %s (%s).\n  goes:  its catalog here (%s), and this machine's key", printable(g.Name), printable(g.ID), entriesText(g.Entries))
 	if g.Account != "" {
 		q += ", which signs for " + printable(g.Account)
+	}
+	if g.Kind == "private" {
+		q += "\n         and the keys that open what it shares: to come back takes a password"
 	}
 	if g.Follow != nil {
 		q += "\n         the mirror ends; what it has fetched stays"

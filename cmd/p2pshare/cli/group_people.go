@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,83 +15,127 @@ import (
 
 func userAddCommand() command {
 	return command{
-		name: "group user add", group: groupGroups, args: "GROUP NAME", min: 2, max: 2, run: userAddAction,
-		summary: "add an account and write its key",
-		about: "Makes the account NAME and writes its key to FILE, which is for that person or machine alone: whoever has it can publish in that name. " +
-			"They join with it (p2pshare group join LINK --user NAME --key-file FILE) on as many machines as they like. Admins alone can do this. " + groupText,
+		name: "group user add", group: groupGroups, args: "GROUP [NAME]", min: 1, max: 2, run: userAddAction,
+		summary: "add an account, or many",
+		about: "In a private group it prints what the person gets: the link, their name and a password that is made and shown this once. They join with p2pshare group join LINK --user NAME, " +
+			"on as many machines as they like. Give them the password by another way than the link.\n\n" +
+			"With --csv everyone in FILE is added, or nobody. Its first line names the columns, in any order: name, role, teams, until; all but name may be missing or empty, and teams have spaces or " +
+			"semicolons between them. Names, the link and the passwords are written to the file of --out, which nobody else can read.\n\n" +
+			"In a public group the account's key is written to the file of --key-file, which is for that person or machine alone: they join with p2pshare group join LINK --user NAME --key-file FILE.\n\n" +
+			rolesText + " Admins alone can add accounts. " + groupText,
 		examples: []example{
-			{"a publisher", "p2pshare group user add acme bob --role publisher --key-file bob.key"},
-			{"one of a team, until the end of the year", "p2pshare group user add acme eve --team crew --until 2027-01-01 --key-file eve.key"},
+			{"a person who publishes, in a private group", "p2pshare group user add films bob"},
+			{"a guest, until the end of the year", "p2pshare group user add films guest --role member --until 2027-01-01"},
+			{"a machine that keeps everything", "p2pshare group user add films nas --role backup"},
+			{"everyone in the office", "p2pshare group user add office --csv people.csv --out invites.csv"},
+			{"a publisher of a public group", "p2pshare group user add acme bob --team crew --key-file bob.key"},
 		},
 		exits: groupExits,
-		flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "role", Category: groupMember, Value: "publisher", Usage: "may do what a `ROLE` may: publisher or member"},
+		flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "role", Category: groupMember, Value: "publisher", Usage: "may do what a `ROLE` may: publisher, member, backup, mirror or invite"},
 			&cli.StringSliceFlag{Name: "team", Category: groupMember, Usage: "belongs to `TEAM`, which rules can name as @TEAM; may be repeated"},
 			&cli.StringFlag{Name: "until", Category: groupMember, Usage: "may do so until `DATE` (2027-01-01, at its beginning in UTC)", DefaultText: "for ever"},
-			&cli.StringFlag{Name: "key-file", Category: groupOutput, Usage: "write the key to `FILE`, which must not be there yet"},
-		}, signFlags()...),
+			&cli.StringFlag{Name: "csv", Category: groupMember, Usage: "add the accounts in `FILE`; - is stdin; private groups"},
+			&cli.StringFlag{Name: "out", Category: groupOutput, Usage: "write their passwords to `FILE`, which must not be there yet"},
+			&cli.StringFlag{Name: "key-file", Category: groupOutput, Usage: "write the key to `FILE`, which must not be there yet; public groups"},
+		}, choiceFlags(), signFlags()),
 	}
 }
 
 func userAddAction(ctx context.Context, s *session, c *cli.Context) error {
+	if c.String("csv") != "" || c.String("out") != "" {
+		return s.addUsers(ctx, c)
+	}
+	if c.NArg() < 2 {
+		return fault.Hint(usagef("group user add needs GROUP NAME"), "or GROUP --csv FILE --out FILE, for many")
+	}
 	u := node.AddUser{Name: c.Args().Get(1), Role: c.String("role"), Key: s.abs(c.String("key-file"))}
 	if err := checkAccount("the name", u.Name); err != nil {
 		return err
 	}
-	for _, t := range c.StringSlice("team") {
-		u.Teams = append(u.Teams, strings.TrimPrefix(t, "@"))
-		if err := checkAccount("--team", strings.TrimPrefix(t, "@")); err != nil {
+	if err := checkRole("--role", u.Role); err != nil {
+		return err
+	}
+	var err error
+	if u.Teams, err = readTeams("--team", c.StringSlice("team")); err != nil {
+		return err
+	}
+	if v := c.String("until"); v != "" {
+		if u.Until, err = comingDate(s.env.Now(), "--until", v); err != nil {
 			return err
 		}
 	}
-	switch {
-	case u.Role != "publisher" && u.Role != "member":
-		return fault.Hint(usagef("--role %q is not known", u.Role), "choose publisher or member; who administers a group stands in its root")
-	case u.Key == "":
-		return fault.Hint(usagef("group user add needs a file for the key"), "add --key-file %s.key, and give that file to %s alone", u.Name, u.Name)
+	if u.Key != "" && (c.Bool("ask") || c.String("password-file") != "") {
+		return fault.Hint(usagef("--key-file is for public groups, and a password for private ones"), "leave one of them out")
 	}
-	var err error
-	if u.Until, err = s.dateFlag(c, "until"); err != nil {
+	if u.Password, err = s.newPassword(ctx, c, "of "+u.Name); err != nil {
 		return err
 	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), AddUser: &u})
+	var a *node.GroupAnswer
+	err = s.withGroups(ctx, c, func(b Backend) (err error) {
+		if err := s.fits(ctx, b, c.Args().First(), u); err != nil {
+			return err
+		}
+		a, err = groupOf(b.Group(ctx, node.GroupRequest{Group: c.Args().First(), Offline: c.Bool("offline"), AddUser: &u}, s.out.event))
+		return err
+	})
 	if err != nil {
-		return err
+		return interrupted(ctx, err, "p2pshare group user list says whether the account is there")
 	}
-	wrote := cmp.Or(a.Wrote, u.Key)
-	s.groupObject(a)
-	if !s.out.json {
-		s.out.path(wrote)
-	}
-	s.out.say("added %s (%s) to %s; give the key file to them alone, and they join with", printable(u.Name), u.Role, printable(cmp.Or(the(a).Name, c.Args().First())))
-	s.out.say("p2pshare group join %s --user %s --key-file FILE", printable(cmp.Or(a.Link, "LINK")), printable(u.Name))
+	s.added(c, a, u)
 	return nil
 }
 
-// dateFlag reads a day or a time that is still to come.
-func (s *session) dateFlag(c *cli.Context, flag string) (time.Time, error) {
-	v := c.String(flag)
-	if v == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.DateOnly, v)
+// fits refuses an account that is of the other kind of group. What is in no list, the node judges.
+func (s *session) fits(ctx context.Context, b Backend, group string, u node.AddUser) error {
+	all, err := groupOf(b.Group(ctx, node.GroupRequest{List: &struct{}{}, Offline: true}, func(node.Event) {}))
 	if err != nil {
-		t, err = time.Parse(time.RFC3339, v)
+		return err
 	}
-	if err != nil {
-		return t, fault.Hint(usagef("--%s %q is not a date", flag, v), "write 2027-01-01, or 2027-01-01T12:00:00Z")
+	g, there := named(all.Groups, group)
+	switch public := g.Kind == "public"; {
+	case !there:
+	case public && u.Password != "":
+		return fault.Hint(usagef("%s is a public group, whose accounts have keys and no passwords", g.Name), "add --key-file %s.key instead", u.Name)
+	case public && u.Key == "":
+		return fault.Hint(usagef("%s is a public group, and its accounts need a file for the key", g.Name), "add --key-file %s.key, and give that file to %s alone", u.Name, u.Name)
+	case public && u.Role != "publisher" && u.Role != "member":
+		return fault.Hint(usagef("--role %s is for private groups", u.Role), "choose publisher or member")
+	case !public && u.Key != "":
+		return fault.Hint(usagef("%s is a private group, whose accounts have passwords and no key files", g.Name), "leave --key-file out: a password is made and printed")
 	}
-	if !t.After(s.env.Now()) {
-		return t, usagef("--%s %q is past", flag, v)
+	return nil
+}
+
+// added tells of a new account, and what to give to whom it is for.
+func (s *session) added(c *cli.Context, a *node.GroupAnswer, u node.AddUser) {
+	s.groupObject(a)
+	group, link := printable(cmp.Or(the(a).Name, c.Args().First())), printable(cmp.Or(a.Link, "LINK"))
+	if u.Key != "" {
+		if !s.out.json {
+			s.out.path(cmp.Or(a.Wrote, u.Key))
+		}
+		s.out.say("added %s (%s) to %s; give the key file to them alone, and they join with", printable(u.Name), u.Role, group)
+		s.out.say("p2pshare group join %s --user %s --key-file FILE", link, printable(u.Name))
+		s.notes(a)
+		return
 	}
-	return t.UTC(), nil
+	s.labelled([][2]string{{"link", a.Link}, {"user", u.Name}, {"password", string(a.Password)}})
+	s.out.say("added %s (%s) to %s; they join with p2pshare group join LINK --user %s, which asks for the password", printable(u.Name), u.Role, group, printable(u.Name))
+	if a.Password != "" {
+		s.out.say("give them the password, which is shown this once, by another way than the link")
+	}
+	if u.Role == "backup" || u.Role == "mirror" {
+		s.out.say("on that machine, p2pshare group follow %s -o DIR then makes it keep what is shared", group)
+	}
+	s.notes(a)
 }
 
 func userListCommand() command {
 	return command{
 		name: "group user list", group: groupGroups, args: "GROUP", min: 1, max: 1, run: userListAction,
 		summary:  "list the accounts",
-		about:    "Prints name, role, teams and the end of each account. With --quiet, the names of those that are not gone. " + groupText,
+		about:    "Prints name, role, teams and the end of each account, how many machines it has, and when one of them was heard last. With --quiet, the names of those that are not gone. " + groupText,
 		examples: []example{{"all of them", "p2pshare group user list acme"}},
 		exits:    groupExits,
 	}
@@ -122,16 +166,9 @@ func (s *session) accounts(a *node.GroupAnswer) {
 		}
 		return
 	}
-	rows := s.head(len(a.Accounts), "NAME", "ROLE", "TEAMS", "UNTIL")
+	rows := s.head(len(a.Accounts), accountHead()...)
 	for _, x := range a.Accounts {
-		until := "for ever"
-		switch {
-		case x.Gone:
-			until = "removed"
-		case !x.Until.IsZero():
-			until = timeText(x.Until)
-		}
-		rows = append(rows, []string{x.Name, x.Role, cmp.Or(strings.Join(x.Teams, ","), "-"), until})
+		rows = append(rows, accountRow(x))
 	}
 	s.rows(rows)
 }
@@ -141,7 +178,9 @@ func userRemoveCommand() command {
 		name: "group user remove", group: groupGroups, args: "GROUP NAME", min: 2, max: 2, run: userRemoveAction,
 		summary: "remove an account",
 		about: "The account and its machines can sign nothing more that counts, with whatever date; what they published before stands, and " +
-			"p2pshare drop takes it back. Others hear of it when they meet this machine or one that has heard. " + groupText,
+			"p2pshare drop takes it back. Others hear of it when they meet this machine or one that has heard.\n\n" +
+			"In a private group the same command shuts them out: their connections are cut, what is shared from now on is sealed with new keys, and the link is a new one, which is printed for whom you " +
+			"invite next (members learn it by themselves). If they could know the group's password, a new one is made and printed too. What they have fetched stays with them. " + groupText,
 		examples: []example{{"remove one", "p2pshare group user remove acme bob"}},
 		exits:    groupExits,
 		flags:    signFlags(),
@@ -154,9 +193,21 @@ func userRemoveAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s.groupObject(a)
-	s.out.answer("removed " + name)
+	s.removed(a, name)
 	return nil
+}
+
+// removed tells what was removed, and what is new because of it.
+func (s *session) removed(a *node.GroupAnswer, what string) {
+	s.groupObject(a)
+	s.out.answer("removed " + what)
+	if the(a).Kind == "private" {
+		s.labelled([][2]string{{"new link", a.Link}, {"new password", string(a.Password)}})
+	}
+	if a.Password != "" {
+		s.out.say("whom you invite from now on needs the new link and the new password of the group, which is shown this once; members go on as they are")
+	}
+	s.notes(a)
 }
 
 func deviceListCommand() command {
@@ -198,8 +249,9 @@ func deviceListAction(ctx context.Context, s *session, c *cli.Context) error {
 func deviceRemoveCommand() command {
 	return command{
 		name: "group device remove", group: groupGroups, args: "GROUP KEY", min: 2, max: 2, run: deviceRemoveAction,
-		summary:  "cut off one machine of an account",
-		about:    "For a laptop that was lost: what it signs from now on does not count, and the account goes on with its other machines. KEY is the machine's, or its first digits (p2pshare group device list). " + groupText,
+		summary: "cut off one machine of an account",
+		about: "For a laptop that was lost: what it signs from now on does not count, and the account goes on with its other machines. In a private group it is cut off, what is shared from now on is sealed with new " +
+			"keys, and the link is a new one; whoever has the laptop may know the account's password, so change that too (p2pshare group passwd). KEY is the machine's, or its first digits (p2pshare group device list). " + groupText,
 		examples: []example{{"a lost laptop", "p2pshare group device remove acme 3f9a2c41"}},
 		exits:    groupExits,
 		flags:    signFlags(),
@@ -216,7 +268,6 @@ func deviceRemoveAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s.groupObject(a)
-	s.out.answer("removed " + key)
+	s.removed(a, key)
 	return nil
 }

@@ -24,7 +24,11 @@ func (s *session) groupObject(a *node.GroupAnswer) {
 		Link    string     `json:"link,omitempty"`
 		Wrote   string     `json:"wrote,omitempty"`
 		Missing int        `json:"missing,omitempty"`
-	}{withLists(the(a)), a.Link, a.Wrote, a.Missing})
+
+		User     string      `json:"user,omitempty"`
+		Password node.Secret `json:"password,omitempty"` // that was made: this is the answer that shows it
+		Notes    []string    `json:"notes,omitempty"`
+	}{withLists(the(a)), a.Link, a.Wrote, a.Missing, a.User, a.Password, a.Notes})
 }
 
 // withLists has [] rather than null where there is nothing.
@@ -81,7 +85,7 @@ func groupListAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	s.rows(rows)
 	if len(a.Groups) == 0 {
-		s.out.say("no group was joined; p2pshare group join LINK joins one, p2pshare group create NAME --public makes one")
+		s.out.say("no group was joined; p2pshare group join LINK joins one, p2pshare group create NAME --public or --private makes one")
 	}
 	for _, g := range a.Groups {
 		s.warn(g)
@@ -91,13 +95,19 @@ func groupListAction(ctx context.Context, s *session, c *cli.Context) error {
 
 // head is the first line of a table, for eyes alone.
 func (s *session) head(lines int, names ...string) [][]string {
-	if s.env.Screen == nil || lines == 0 {
-		return nil
-	}
-	if _, _, eyes := s.env.Screen(); !eyes {
+	if lines == 0 || !s.eyes() {
 		return nil
 	}
 	return [][]string{names}
+}
+
+// eyes says whether stdout is a terminal, which somebody looks at.
+func (s *session) eyes() bool {
+	if s.env.Screen == nil {
+		return false
+	}
+	_, _, ok := s.env.Screen()
+	return ok
 }
 
 func (s *session) rows(rows [][]string) {
@@ -132,6 +142,9 @@ func groupShowAction(ctx context.Context, s *session, c *cli.Context) error {
 // groupLines tell how a group stands.
 func groupLines(g node.Group) []string {
 	head := fmt.Sprintf("%s: %s group", g.Name, g.Kind)
+	if g.Strict {
+		head = fmt.Sprintf("%s: strict %s group", g.Name, g.Kind)
+	}
 	if g.Title != "" && g.Title != g.Name {
 		head += ", called " + g.Title + " by its owners"
 	}

@@ -36,7 +36,7 @@ func acmeGroup() node.Group {
 func acmeAnswer() *node.GroupAnswer {
 	return &node.GroupAnswer{
 		Groups: []node.Group{acmeGroup()}, Link: acmeLink,
-		Accounts: []node.GroupAccount{{Name: "admin", Role: "admin"}, {Name: "bob", Role: "publisher", Teams: []string{"crew", "x"}, Until: time.Unix(1_800_000_000, 0).UTC()}, {Name: "eve", Role: "member", Gone: true}},
+		Accounts: []node.GroupAccount{{Name: "admin", Role: "admin", Devices: 2, Seen: time.Unix(1_700_000_000, 0).UTC(), Locked: true}, {Name: "bob", Role: "publisher", Teams: []string{"crew", "x"}, Until: time.Unix(1_800_000_000, 0).UTC()}, {Name: "eve", Role: "member", Gone: true}},
 		Devices:  []node.GroupDevice{{Key: aKey, Account: "bob", Label: "lap\x07top", Since: time.Unix(1_700_000_000, 0).UTC(), Records: 7, Problem: "frozen"}},
 		Rules:    []node.GroupRule{{ID: "r1", Rule: "deny bob publish films/**", Matches: []string{"bob"}}},
 		Log: []node.GroupLogRecord{{Time: time.Unix(1_700_000_000, 0).UTC(), What: "root 1"},
@@ -93,7 +93,7 @@ func TestGroupRequests(t *testing.T) {
 			return node.GroupRequest{Group: "acme", AddUser: &node.AddUser{Name: "eve", Role: "member", Teams: []string{"crew", "x"}, Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Key: "/k"}}
 		}, "/k\n", "added eve (member) to acme"},
 		{[]string{"group", "user", "list", "acme"}, func(*shell) node.GroupRequest { return node.GroupRequest{Group: "acme", Show: &struct{}{}} },
-			"admin  admin      -       for ever\nbob    publisher  crew,x  2027-01-15 08:00:00Z\neve    member     -       removed\n", ""},
+			"admin  admin      -       for ever              2  2023-11-14 22:13:20Z\nbob    publisher  crew,x  2027-01-15 08:00:00Z  0  -\neve    member     -       removed               0  -\n", ""},
 		{[]string{"group", "user", "list", "acme", "-q"}, func(*shell) node.GroupRequest { return node.GroupRequest{Group: "acme", Show: &struct{}{}} }, "admin\nbob\n", ""},
 		{[]string{"group", "user", "remove", "acme", "bob"}, func(*shell) node.GroupRequest {
 			bob := "bob"
@@ -339,7 +339,7 @@ func TestGroupErrorsAndInterrupts(t *testing.T) {
 func TestLevelHelp(t *testing.T) {
 	for _, args := range []string{"group", "group --help", "help group", "-h group"} {
 		s := newShell(t)
-		s.want(0, "  user add          add an account and write its key\n", "", strings.Fields(args)...)
+		s.want(0, "  user add          add an account, or many\n", "", strings.Fields(args)...)
 		if got := s.stdout.String(); !strings.Contains(got, "p2pshare help group COMMAND") {
 			t.Errorf("%s: got %q, want how to go on", args, got)
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,7 +30,7 @@ type output struct {
 	mu       sync.Mutex
 	meter    meter
 	progress time.Time            // of the last progress object
-	seeding  map[string]time.Time // of the last seeding object, by magnet
+	seeding  map[string]time.Time // of the last seeding object, by seedingKey
 	failed   error                // the first failure to write the answer
 }
 
@@ -140,9 +141,9 @@ func (o *output) eventJSON(e node.Event) {
 			o.object("progress", progressOf(e.Progress))
 		}
 	case e.Seeding != nil:
-		last, again := o.seeding[e.Seeding.Magnet]
+		last, again := o.seeding[seedingKey(e.Seeding)]
 		if !again || !o.quiet && o.due(&last) {
-			o.seeding[e.Seeding.Magnet] = o.env.Now()
+			o.seeding[seedingKey(e.Seeding)] = o.env.Now()
 			o.object("seeding", e.Seeding)
 		}
 	case e.Published != nil:
@@ -161,6 +162,9 @@ func (o *output) eventJSON(e node.Event) {
 	}
 }
 
+// seedingKey tells shares apart: by the magnet link, or the path of one that has none.
+func seedingKey(s *node.Seeding) string { return cmp.Or(s.Magnet, s.Path) }
+
 func (o *output) due(last *time.Time) bool {
 	now := o.env.Now()
 	if !last.IsZero() && now.Sub(*last) < progressEvery {
@@ -172,12 +176,12 @@ func (o *output) due(last *time.Time) bool {
 
 // published tells what was made.
 func (o *output) published(p *node.Published) {
-	hash := p.Infohash
-	if hash == "" {
-		hash = p.InfohashV2
+	line := fmt.Sprintf("%s: %s, %s, pieces of %s", printable(p.Name), counted(p.Files, p.Size), p.Format, ibytes(p.PieceLength))
+	if hash := cmp.Or(p.Infohash, p.InfohashV2); p.Magnet != "" { // without a link there is nothing to do with it
+		line += ", infohash " + hash
 	}
-	o.say("%s: %s, %s, pieces of %s, infohash %s", printable(p.Name), counted(p.Files, p.Size), p.Format, ibytes(p.PieceLength), hash)
-	if p.Format == "hybrid" {
+	o.say("%s", line)
+	if p.Format == "hybrid" && p.Magnet != "" {
 		o.say("aria2 1.36, Transmission 3.00 and older cannot read a hybrid; --format v1 serves them too")
 	}
 	for _, x := range p.Skipped {

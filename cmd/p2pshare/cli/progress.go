@@ -98,7 +98,7 @@ func (m *plainMeter) progress(p node.Progress) {
 
 func (m *plainMeter) seeding(s node.Seeding) {
 	now := m.now()
-	t, again := m.told[s.Magnet]
+	t, again := m.told[seedingKey(&s)]
 	switch {
 	case !again:
 		m.print(fmt.Sprintf("seeding %s on port %d\n", printable(s.Name), s.Port))
@@ -107,7 +107,7 @@ func (m *plainMeter) seeding(s node.Seeding) {
 	default:
 		return
 	}
-	m.told[s.Magnet] = sent{at: now, bytes: s.Uploaded, peers: s.Peers, copies: s.Copies}
+	m.told[seedingKey(&s)] = sent{at: now, bytes: s.Uploaded, peers: s.Peers, copies: s.Copies}
 }
 
 func (m *plainMeter) print(line string) { io.WriteString(m.out, line) }
@@ -158,7 +158,7 @@ func (m *terminalMeter) progress(p node.Progress) {
 }
 
 func (m *terminalMeter) seeding(s node.Seeding) {
-	m.shares[s.Magnet] = s
+	m.shares[seedingKey(&s)] = s
 	what, peers, copies, up, uploaded := printable(s.Name), 0, s.Copies, 0.0, int64(0)
 	for _, x := range m.shares {
 		peers, up, uploaded = peers+x.Peers, up+x.Up, uploaded+x.Uploaded

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -31,13 +32,15 @@ func publishCommand() command {
 			"can fetch v1; aria2 1.36, Transmission 3.00 and older ones can read no hybrid, and --format v1 serves " +
 			"them too. The same files give the same infohash on every run.\n\n" +
 			"--group signs it into the catalog of a group, in which others fetch it as GROUP/NAME. The entry is signed when the torrent is made; " +
-			"with --no-seed too, where web seeds or another machine serve the content.\n\n" +
+			"with --no-seed too, where web seeds or another machine serve the content. Into a private group it goes for the group's members alone, or for those of --for: no link " +
+			"leads to it from outside, and what is printed is its name, GROUP/NAME@VERSION. --seal encrypts the content itself, so that mirrors, machines that nobody has to trust, can hold it too.\n\n" +
 			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore.",
 		examples: []example{
 			{"share a folder", "p2pshare publish ./release"},
 			{"write the torrent and checksums, and end", "p2pshare publish ./release -o release.torrent --sums SHA256SUMS --no-seed"},
 			{"until three others have it", "p2pshare publish ./release --until-copies 3"},
 			{"as a version in a group", "p2pshare publish ./release --group acme --as app@1.4.2"},
+			{"for the crew and ann alone, in a private group", "p2pshare publish ./cut --group films --as cuts/alien@3 --for @crew,ann"},
 			{"with a tracker and a mirror", "p2pshare publish app.iso --tracker udp://t.example:6969/announce --webseed https://mirror.example/app.iso"},
 		},
 		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitDenied, exitInterrupted},
@@ -51,8 +54,9 @@ func publishCommand() command {
 			&cli.StringFlag{Name: "comment", Category: groupTorrent, Usage: "write `TEXT` into the torrent"},
 			&cli.StringFlag{Name: "group", Category: groupEntry, Usage: "sign it into the catalog of `GROUP`"},
 			&cli.StringFlag{Name: "as", Category: groupEntry, Usage: "under `NAME[@VERSION]`; needed with --group"},
-			&cli.StringSliceFlag{Name: "for", Category: groupEntry, Usage: "list it for `WHO` alone: accounts, @teams or @roles with commas between; may be repeated", DefaultText: "everyone"},
+			&cli.StringSliceFlag{Name: "for", Category: groupEntry, Usage: "for `WHO` alone: accounts, @teams or @roles with commas between; may be repeated; in a public group it is only listed so", DefaultText: "everyone"},
 			&cli.StringFlag{Name: "note", Category: groupEntry, Usage: "say `TEXT` about it"},
+			&cli.BoolFlag{Name: "seal", Category: groupEntry, Usage: "encrypt the content, so that mirrors can hold it and read nothing; private groups"},
 			&cli.BoolFlag{Name: "offline", Category: groupEntry, Usage: "sign without having met a member; it goes out when one is met"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "write the torrent to `FILE`"},
 			&cli.StringFlag{Name: "sums", Category: groupOutput, Usage: "write the SHA-256 of every file to `FILE`, as sha256sum does"},
@@ -105,12 +109,12 @@ func publishAction(ctx context.Context, s *session, c *cli.Context) error {
 
 // inGroup reads where in a group a publish goes; nil: into none.
 func inGroup(s *session, c *cli.Context) (*node.InGroup, error) {
-	in := &node.InGroup{Group: c.String("group"), As: c.String("as"), Note: c.String("note"), Offline: c.Bool("offline")}
+	in := &node.InGroup{Group: c.String("group"), As: c.String("as"), Note: c.String("note"), Offline: c.Bool("offline"), Seal: c.Bool("seal")}
 	for _, list := range c.StringSlice("for") {
 		in.For = append(in.For, strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
 	if in.Group == "" {
-		for _, flag := range []string{"as", "for", "note", "offline"} {
+		for _, flag := range []string{"as", "for", "note", "offline", "seal"} {
 			if s.onLine(flag) {
 				return nil, fault.Hint(usagef("--%s is about the entry in a group, and no group is named", flag), "add --group GROUP; p2pshare group list shows those you are in")
 			}
@@ -160,7 +164,7 @@ func publishEnds(c *cli.Context, s *session, r *node.PublishRequest) error {
 }
 
 func runPublish(ctx context.Context, s *session, o publishOptions) error {
-	r, seeding, webSeeds := o.request, false, 0
+	r, seeding, webSeeds, answer := o.request, false, 0, ""
 	wait := o.way.wait || r.UntilCopies > 0
 	e, err := s.errand(ctx, o.way, func(ctx context.Context, b Backend, e *errand) error {
 		if e.daemon {
@@ -174,17 +178,18 @@ func runPublish(ctx context.Context, s *session, o publishOptions) error {
 			switch {
 			case ev.Published != nil:
 				s.out.published(ev.Published)
+				answer = cmp.Or(ev.Published.Magnet, ev.Published.Entry) // what a private group shares has no link
 				switch {
 				case r.NoSeed:
-					s.out.answer(ev.Published.Magnet)
+					s.out.answer(answer)
 				case e.daemon && !wait && !seeding:
 					seeding = true
-					s.out.answer(ev.Published.Magnet)
+					s.out.answer(answer)
 					e.leave()
 				}
 			case ev.Seeding != nil && !seeding:
 				seeding = true
-				s.out.answer(ev.Seeding.Magnet)
+				s.out.answer(cmp.Or(ev.Seeding.Magnet, answer, ev.Seeding.Path))
 			}
 		})
 	})

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -58,9 +59,9 @@ func runSeed(ctx context.Context, s *session, o seedOptions) error {
 		return b.Seed(ctx, r, func(ev node.Event) {
 			e.event(ev)
 			switch {
-			case ev.Seeding != nil && !shown[ev.Seeding.Magnet]:
-				shown[ev.Seeding.Magnet] = true
-				s.out.answer(ev.Seeding.Magnet)
+			case ev.Seeding != nil && !shown[seedingKey(ev.Seeding)]:
+				shown[seedingKey(ev.Seeding)] = true
+				s.out.answer(cmp.Or(ev.Seeding.Magnet, ev.Seeding.Path)) // what a private group shares has no link
 			case ev.Stopped != nil:
 				stopped++
 			}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
+)
+
+func userRoleCommand() command {
+	return command{
+		name: "group user role", group: groupGroups, args: "GROUP NAME ROLE", min: 3, max: 3, run: userRoleAction,
+		summary:  "give an account another role",
+		about:    rolesText + " admin takes the owners, for who administers a group stands in its root: this home needs the owner key. Admins alone can do this. " + groupText,
+		examples: []example{{"bob may publish", "p2pshare group user role films bob publisher"}, {"and administer", "p2pshare group user role films bob admin"}},
+		exits:    groupExits,
+		flags:    signFlags(),
+	}
+}
+
+func userRoleAction(ctx context.Context, s *session, c *cli.Context) error {
+	role := c.Args().Get(2)
+	if role != "admin" {
+		if err := checkRole("the role", role); err != nil {
+			return err
+		}
+	}
+	return s.changeUser(ctx, c, node.ChangeUser{Role: &role})
+}
+
+func userExpireCommand() command {
+	return command{
+		name: "group user expire", group: groupGroups, args: "GROUP NAME DATE|never", min: 3, max: 3, run: userExpireAction,
+		summary:  "say until when an account may do what it may",
+		about:    "From DATE on (2027-01-01, at its beginning in UTC, or 2027-01-01T12:00:00Z) the account is let in nowhere and what it signs does not count; what it fetched stays with it. never ends that. Admins alone can do this. " + groupText,
+		examples: []example{{"a guest, until the new year", "p2pshare group user expire films guest 2027-01-01"}, {"after all", "p2pshare group user expire films guest never"}},
+		exits:    groupExits,
+		flags:    signFlags(),
+	}
+}
+
+func userExpireAction(ctx context.Context, s *session, c *cli.Context) error {
+	until := time.Time{}
+	if v := c.Args().Get(2); v != "never" {
+		var err error
+		if until, err = comingDate(s.env.Now(), "the date", v); err != nil {
+			return err
+		}
+	}
+	return s.changeUser(ctx, c, node.ChangeUser{Until: &until})
+}
+
+func userTeamsCommand() command {
+	return command{
+		name: "group user teams", group: groupGroups, args: "GROUP NAME TEAM,...|none", min: 3, max: 3, run: userTeamsAction,
+		summary:  "say which teams an account is in",
+		about:    "Rules and --for name a team as @TEAM. The account is in these teams from then on, and in no other. Admins alone can do this. " + groupText,
+		examples: []example{{"bob is of the crew and of the office", "p2pshare group user teams films bob crew,office"}, {"of no team", "p2pshare group user teams films bob none"}},
+		exits:    groupExits,
+		flags:    signFlags(),
+	}
+}
+
+func userTeamsAction(ctx context.Context, s *session, c *cli.Context) error {
+	teams := []string{}
+	if v := c.Args().Get(2); v != "none" {
+		var err error
+		if teams, err = readTeams("the team", []string{v}); err != nil {
+			return err
+		}
+		if len(teams) == 0 {
+			return fault.Hint(usagef("%q names no team", v), "write crew,office, or none")
+		}
+	}
+	return s.changeUser(ctx, c, node.ChangeUser{Teams: &teams})
+}
+
+// changeUser carries a change of the account that the line names out, and shows the account as it is then.
+func (s *session) changeUser(ctx context.Context, c *cli.Context, u node.ChangeUser) error {
+	u.Name = c.Args().Get(1)
+	if err := checkAccount("the name", u.Name); err != nil {
+		return err
+	}
+	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), ChangeUser: &u})
+	if err != nil {
+		return err
+	}
+	s.groupObject(a)
+	if i := slices.IndexFunc(a.Accounts, func(x node.GroupAccount) bool { return x.Name == u.Name }); i >= 0 {
+		s.rows(append(s.head(1, accountHead()...), accountRow(a.Accounts[i])))
+	}
+	s.notes(a)
+	return nil
+}
+
+const rolesText = "Roles: publisher publishes and reads; member reads; backup reads, keeps everything and can restore the group; mirror keeps what was published with --seal and can " +
+	"read nothing; invite has a password by which others make themselves accounts. Public groups have publisher and member."
+
+func checkRole(what, role string) error {
+	switch role {
+	case "publisher", "member", "backup", "mirror", "invite":
+		return nil
+	case "admin":
+		return fault.Hint(usagef("%s cannot be admin: who administers a group stands in its root", what), "add them as publisher, then p2pshare group user role GROUP NAME admin")
+	}
+	return fault.Hint(usagef("%s %q is not known", what, role), "choose publisher or member, in a private group also backup, mirror or invite")
+}
+
+// readTeams takes lists of teams apart, with or without @.
+func readTeams(what string, lists []string) ([]string, error) {
+	var teams []string
+	for _, list := range lists {
+		for _, t := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(",; ", r) }) {
+			t = strings.TrimPrefix(t, "@")
+			if err := checkAccount(what, t); err != nil {
+				return nil, err
+			}
+			teams = append(teams, t)
+		}
+	}
+	return teams, nil
+}
+
+// comingDate reads a day or a time that is still to come.
+func comingDate(now time.Time, what, v string) (time.Time, error) {
+	t, err := parseDate(v)
+	if err != nil {
+		return t, fault.Hint(usagef("%s %q is not a date", what, v), "write 2027-01-01, or 2027-01-01T12:00:00Z")
+	}
+	if !t.After(now) {
+		return t, usagef("%s %q is past", what, v)
+	}
+	return t, nil
+}
+
+// parseDate reads a day, which is its beginning in UTC, or a time.
+func parseDate(v string) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, v)
+	if err != nil {
+		t, err = time.Parse(time.RFC3339, v)
+	}
+	return t.UTC(), err
+}
+
+func accountHead() []string { return []string{"NAME", "ROLE", "TEAMS", "UNTIL", "MACHINES", "SEEN"} }
+
+// accountRow is an account in a table: name, role, teams, until, machines, when one was heard last.
+func accountRow(x node.GroupAccount) []string {
+	until := "for ever"
+	switch {
+	case x.Gone:
+		until = "removed"
+	case !x.Until.IsZero():
+		until = timeText(x.Until)
+	}
+	return []string{x.Name, x.Role, cmp.Or(strings.Join(x.Teams, ","), "-"), until, fmt.Sprint(x.Devices), timeText(x.Seen)}
+}
