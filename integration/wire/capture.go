@@ -15,6 +15,7 @@ import (
 type Capture struct {
 	Packets []Packet // in their order
 	Streams []Stream
+	lowered [][]byte // of the streams; made by the first Find
 }
 
 // Packet is what one packet carries; empty ones, as those that acknowledge, are there as well.
@@ -181,26 +182,47 @@ func (c *Capture) Bytes(from, to string) (n int) {
 
 // Find says where bytes were to be seen, in upper or lower case: in which stream or packet.
 func (c *Capture) Find(needle []byte) (where []string) {
-	needle = lower(needle)
-	for _, s := range c.Streams {
-		if bytes.Contains(lower(s.Data), needle) {
+	needle = Lower(needle)
+	if c.lowered == nil {
+		for _, s := range c.Streams {
+			c.lowered = append(c.lowered, Lower(s.Data))
+		}
+	}
+	for i, s := range c.Streams {
+		if bytes.Contains(c.lowered[i], needle) {
 			where = append(where, fmt.Sprintf("TCP %v -> %v", s.From, s.To))
 		}
 	}
 	for _, p := range c.Packets {
-		if !p.TCP && bytes.Contains(lower(p.Data), needle) {
+		if !p.TCP && bytes.Contains(Lower(p.Data), needle) {
 			where = append(where, fmt.Sprintf("UDP %v -> %v", p.From, p.To))
 		}
 	}
 	return where
 }
 
-// lower changes ASCII alone, byte by byte: what is not text keeps its length.
-func lower(b []byte) []byte {
+// Lower is b with the letters of ASCII in lower case, byte by byte: what is no text keeps its length.
+func Lower(b []byte) []byte {
 	out := bytes.Clone(b)
 	for i, c := range out {
 		if 'A' <= c && c <= 'Z' {
 			out[i] = c | 0x20
+		}
+	}
+	return out
+}
+
+// Said is what some addresses sent, of all.
+func (c *Capture) Said(from ...string) *Capture {
+	out := &Capture{}
+	for _, p := range c.Packets {
+		if slices.Contains(from, p.From.Addr().String()) {
+			out.Packets = append(out.Packets, p)
+		}
+	}
+	for _, s := range c.Streams {
+		if slices.Contains(from, s.From.Addr().String()) {
+			out.Streams = append(out.Streams, s)
 		}
 	}
 	return out
