@@ -254,6 +254,7 @@ func (w *walk) apply(e event) error {
 		if !admin && a.Role != Publisher && a.Role != Backup && a.Role != Member {
 			return denied("%q of the role %s grants nothing", a.Name, a.Role)
 		}
+		b.By, b.Admin, b.N = a.Name, admin, e.at.n
 		w.grants = append(w.grants, b)
 	case NewLink:
 		if !admin {

@@ -243,6 +243,11 @@ type Grant struct {
 	Epoch    int64
 	To       []string // accounts
 	Box      []byte
+
+	// A State says whose record it was, whether as an admin, and when.
+	By    string
+	Admin bool
+	N     int64
 }
 
 // Marshal makes the record's bytes.

@@ -138,6 +138,14 @@ func (r Rule) Covers(path string) bool {
 	return err == nil && ok
 }
 
+// coversAll says whether there is no path that the rule does not speak of.
+func (r Rule) coversAll() bool { return strings.Trim(strings.TrimSuffix(r.Glob, "/**"), "*") == "" }
+
+// applies says whether the rule is in force at a time, and about an account's right.
+func (r Rule) applies(a *Account, may Right, now time.Time) bool {
+	return r.May == may && (r.Until.IsZero() || now.Before(r.Until)) && r.names(a)
+}
+
 // names says whether the rule speaks of an account.
 func (r Rule) names(a *Account) bool {
 	for _, w := range r.Who {

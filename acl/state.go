@@ -205,6 +205,15 @@ func (s *State) ruled() []*Rule {
 	return s.rules[len(s.rules)-1].rules
 }
 
+// rulesAt are the rules as a record found them.
+func (s *State) rulesAt(o order) []*Rule {
+	i := sort.Search(len(s.rules), func(i int) bool { return s.rules[i].at.compare(o) >= 0 })
+	if i == 0 {
+		return nil
+	}
+	return s.rules[i-1].rules
+}
+
 func (s *State) judge(a *Account, rules []*Rule, may Right, path string, now time.Time, open bool) Decision {
 	no := func(why string) Decision { return Decision{Why: why, Rank: len(rules)} }
 	switch {
@@ -218,7 +227,7 @@ func (s *State) judge(a *Account, rules []*Rule, may Right, path string, now tim
 		return Decision{Allowed: true, Rank: len(rules), Why: "a backup reads everything"}
 	}
 	for i, r := range rules {
-		if r.May != may || !r.Until.IsZero() && !now.Before(r.Until) || !r.names(a) || !r.Covers(path) {
+		if !r.applies(a, may, now) || !r.Covers(path) {
 			continue
 		}
 		return Decision{Allowed: !r.Deny, Rule: r, Rank: i, Why: r.String()}
@@ -267,12 +276,7 @@ func (s *State) MayPublish(device signed.Key, index, n int64, path string) (acco
 	if err != nil {
 		return "", 0, err
 	}
-	i := sort.Search(len(s.rules), func(i int) bool { return s.rules[i].at.compare(o) >= 0 })
-	var rules []*Rule
-	if i > 0 {
-		rules = s.rules[i-1].rules
-	}
-	d := s.judge(a, rules, Publish, path, time.UnixMilli(n), s.openAt(n))
+	d := s.judge(a, s.rulesAt(o), Publish, path, time.UnixMilli(n), s.openAt(n))
 	if !d.Allowed {
 		return a.Name, 0, denied("%q may not publish at %q: %s", a.Name, path, d.Why)
 	}
@@ -280,6 +284,29 @@ func (s *State) MayPublish(device signed.Key, index, n int64, path string) (acco
 		d.Rank = maxRules
 	}
 	return a.Name, d.Rank, nil
+}
+
+// MayShare says in whose name record index of a device's log, of the time n, shares something at a path that is sealed:
+// an account that may publish at one at least. What it may not publish there, those who can read it refuse.
+func (s *State) MayShare(device signed.Key, index, n int64) (account string, err error) {
+	a, o, err := s.author(device, index, n)
+	if err != nil {
+		return "", err
+	}
+	at := time.UnixMilli(n)
+	d := s.judge(a, nil, Publish, "", at, s.openAt(n)) // without rules: who may do nothing, and the default
+	if a.Active(at) && a.Role != Mirror && a.Role != Invite {
+		for _, r := range s.rulesAt(o) {
+			if r.applies(a, Publish, at) && (!r.Deny || r.coversAll()) {
+				d = Decision{Allowed: !r.Deny, Why: r.String()}
+				break
+			}
+		}
+	}
+	if !d.Allowed {
+		return a.Name, denied("%q may not publish: %s", a.Name, d.Why)
+	}
+	return a.Name, nil
 }
 
 // openAt says whether anyone could publish at a time.
@@ -312,7 +339,7 @@ func (s *State) MayRead(account, path string, read []string, now time.Time) Deci
 	if !d.Allowed || a.Role == Backup {
 		return d
 	}
-	if !(Rule{Who: read}).names(a) {
+	if len(read) > 0 && !(Rule{Who: read}).names(a) {
 		return Decision{Why: "it is not shared with this account", Rank: d.Rank}
 	}
 	return d

@@ -132,15 +132,24 @@ func (g *Group) AsAdmin(what string) (*acl.State, error) { return g.need(what, a
 
 // Created is what Create needs.
 type Created struct {
-	Name  string // of the group, and locally
-	User  string // the first admin
-	Label string // of this machine
+	Name  string      // of the group, and locally
+	User  string      // the first admin
+	Label string      // of this machine
+	Kind  signed.Kind // empty: public
 	Open  bool
 	Stale int64 // hours
+
+	// Of a private group.
+	Strict   bool
+	Password string // to join; empty: nobody joins by himself
+	Work     int    // of passwords: seal.MaxWork, but in tests
 }
 
-// Create makes a public group below the folder dir: its root is signed, this machine is the first admin's device.
+// Create makes a group below the folder dir: its root is signed, this machine is the first admin's device.
 func Create(dir string, c Created, now func() time.Time) (*Group, error) {
+	if c.Kind == signed.Private {
+		return createPrivate(dir, c, now)
+	}
 	owner, err := NewSecret()
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ const maxArchive = 1 << 30
 // Archive is what a group signed, in one file (tar): for machines that never meet, and for safe-keeping.
 type Archive struct {
 	Group signed.GroupID
+	Kind  signed.Kind
 	roots [][]byte
 	logs  []archived
 }
@@ -138,7 +139,7 @@ func ReadArchive(path string) (*Archive, error) {
 	if err != nil {
 		return bad("%w", err)
 	}
-	a.Group = first.ID()
+	a.Group, a.Kind = first.ID(), first.Kind
 	return a, nil
 }
 

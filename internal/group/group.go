@@ -30,6 +30,11 @@ type Group struct {
 	log    *grouplog.Store
 	now    func() time.Time
 	memo   acl.Memo
+	keys   *keyring // of a private group
+
+	doorsMu sync.Mutex
+	doors   *doors           // of the latest State that was asked of
+	placed  map[place]placed // whom shares are sealed to, as far as it was asked
 
 	mu      sync.Mutex
 	conf    Settings
@@ -87,7 +92,7 @@ const (
 
 // Open opens a group's folder.
 func Open(dir string, now func() time.Time) (*Group, error) {
-	g := &Group{dir: dir, now: now, devices: map[signed.Key]*parts{}, changed: make(chan struct{})}
+	g := &Group{dir: dir, now: now, devices: map[signed.Key]*parts{}, placed: map[place]placed{}, changed: make(chan struct{})}
 	if err := state.ReadVersioned(filepath.Join(dir, settingsFile), settingsVersion, &g.conf); err != nil {
 		return nil, err
 	}
@@ -100,6 +105,9 @@ func Open(dir string, now func() time.Time) (*Group, error) {
 		return nil, err
 	}
 	g.device = key.Secret
+	if g.keys, err = openKeys(dir, g.link); err != nil {
+		return nil, err
+	}
 	if g.log, err = grouplog.Open(dir, g.link.Group); err != nil {
 		return nil, err
 	}
@@ -151,7 +159,7 @@ func (g *Group) readAll() error {
 				return err
 			}
 			all[i] = g.newParts(h.Device)
-			return all[i].add(l)
+			return all[i].add(l, g.keys)
 		})
 	}
 	if err := work.Wait(); err != nil {
@@ -171,14 +179,14 @@ func (g *Group) newParts(device signed.Key) *parts {
 }
 
 // add reads the records of a log that follow those that were read.
-func (p *parts) add(l signed.Log) error {
+func (p *parts) add(l signed.Log, open catalog.Opener) error {
 	before := p.acl.Size
 	p.acl.Add(l)
 	for _, r := range l.Records {
 		p.bytes += int64(len(r.Raw)) + 1
 	}
 	if read := min(p.acl.Size-before, int64(len(l.Records))); read > 0 {
-		return p.cat.Add(l.Records[:read], nil)
+		return p.cat.Add(l.Records[:read], open)
 	}
 	return nil
 }
@@ -190,7 +198,7 @@ func (g *Group) take(l signed.Log) error {
 		p = g.newParts(l.Device)
 		g.devices[l.Device] = p
 	}
-	if err := p.add(l); err != nil {
+	if err := p.add(l, g.keys); err != nil {
 		return err
 	}
 	g.seq++
@@ -215,8 +223,14 @@ func (g *Group) ID() signed.GroupID { return g.link.Group }
 // Dir is the group's folder.
 func (g *Group) Dir() string { return g.dir }
 
-// Link is what others join by.
-func (g *Group) Link() signed.Link { return g.link }
+// Link is what others join by: of a private group the latest. One that came as an archive alone has no secret until the
+// account's password has opened it.
+func (g *Group) Link() signed.Link {
+	if l := g.Links(); len(l) > 0 {
+		return l[0]
+	}
+	return g.link
+}
 
 // Device is the secret of this machine's device.
 func (g *Group) Device() signed.Secret { return g.device }
@@ -286,8 +300,38 @@ func (g *Group) folded() (*acl.State, error) {
 	for _, p := range g.devices {
 		all = append(all, p.acl)
 	}
-	g.state, err = acl.Fold(roots, all, &g.memo)
-	return g.state, err
+	s, err := acl.Fold(roots, all, &g.memo)
+	if err != nil {
+		return nil, err
+	}
+	g.state = s
+	if g.link.Kind != signed.Private {
+		return s, nil
+	}
+	news, _, err := g.keys.absorb(s, g.now())
+	if err == nil && news {
+		err = g.reread()
+	}
+	return s, err
+}
+
+// reread reads again what could not be opened before. g.mu is held.
+func (g *Group) reread() error {
+	for device, p := range g.devices {
+		if p.cat.Sealed == 0 {
+			continue
+		}
+		l, err := g.log.Log(device, g.now())
+		if err != nil {
+			return err
+		}
+		p.cat = catalog.NewPart(device)
+		if err := p.cat.Add(l.Records[:min(p.acl.Size, int64(len(l.Records)))], g.keys); err != nil {
+			return err
+		}
+	}
+	g.index = nil
+	return nil
 }
 
 // Index is what the group shares now.
@@ -319,8 +363,25 @@ func (g *Group) Share(e *catalog.Entry) (*catalog.Share, []byte, error) {
 		return nil, nil, err
 	}
 	line, _, _ := strings.Cut(string(raw), "\n")
-	s, err := catalog.ReadShare([]byte(line))
+	if g.link.Kind != signed.Private {
+		s, err := catalog.ReadShare([]byte(line))
+		return s, []byte(line), err
+	}
+	sealed, err := catalog.ReadSealed([]byte(line))
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := sealed.Open(g.keys)
 	return s, []byte(line), err
+}
+
+// headTimes are when each device was last heard of.
+func (g *Group) headTimes() map[signed.Key]time.Time {
+	out := map[signed.Key]time.Time{}
+	for _, h := range g.log.Heads() {
+		out[h.Device] = h.Time
+	}
+	return out
 }
 
 // Problems are files that were set aside.

@@ -1,5 +1,7 @@
 package group
 
+import "time"
+
 const (
 	// maxUnvouched bounds the logs, and maxUnvouchedBytes their bytes, that are kept before the record that vouches for
 	// them has come: logs arrive in any order, and a stranger can make any number.
@@ -9,4 +11,19 @@ const (
 	maxPeers = 100
 	// maxKeyFile bounds a file with a secret.
 	maxKeyFile = 4 << 10
+	// maxSeals is how many identities of the account are kept: changes of the password that a grant may lag behind.
+	maxSeals = 8
+	// maxOldLinks and linkLife are how many replaced links the group is found under, and how long: who was away comes back
+	// by one of them.
+	maxOldLinks = 8
+	linkLife    = 30 * 24 * time.Hour
+	// maxKeys bounds the identity file in a grant's box, and a link's: that of package seal.
+	maxKeys = 64 << 10
+	// maxBody bounds a share in its box: that of a record.
+	maxBody = 1 << 20
+	// maxTo is how many accounts a grant's box is for: with post-quantum recipients it still fits into a record.
+	maxTo = 400
 )
+
+// slotBody is the length of what is encrypted in a password slot, with nonce and sum: the same for every account.
+const slotBody = 278

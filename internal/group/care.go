@@ -1,0 +1,284 @@
+package group
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Care signs what others wait for and this machine may give: keys for who came, or has a new password, or may read more by
+// now; another key of the group where who has it should not. It says whether anything was to be done; doing it again does
+// nothing.
+func (g *Group) Care() (bool, error) {
+	if g.link.Kind != signed.Private || !g.MaySign() {
+		return false, nil
+	}
+	s, err := g.State()
+	if err != nil {
+		return false, err
+	}
+	me, err := s.Admit(g.device.Public(), g.now())
+	if err != nil || g.Outdated() {
+		return false, nil
+	}
+	var records []Record
+	if me.Role == acl.Admin {
+		if g.leaked(s) {
+			return true, g.Rekey()
+		}
+		if records, err = g.ownSlot(me); err != nil {
+			return false, err
+		}
+		first, err := g.firstMirrors(s)
+		if err != nil {
+			return false, err
+		}
+		records = append(records, first...)
+	}
+	if me.Role == acl.Admin || me.Role == acl.Backup {
+		more, err := g.lacking(s)
+		if err != nil {
+			return false, err
+		}
+		records = append(records, more...)
+	}
+	shares, err := g.careForShares(s, me)
+	if err != nil {
+		return false, err
+	}
+	records = append(records, shares...)
+	if len(records) == 0 {
+		return false, nil
+	}
+	return true, g.Append(records...)
+}
+
+// leaked says whether somebody has the group's key of now who should not: two admins who did not know of each other have
+// removed one account each, or an account has ended.
+func (g *Group) leaked(s *acl.State) bool {
+	readers, invites := readersOf(s, g.now())
+	for aud, may := range map[string][]string{everyone: slices.Concat(readers, invites), mirrors: append(mirrorsOf(s, g.now()), adminsOf(s)...)} {
+		list := epochs(s, aud)
+		if len(list) == 0 {
+			continue
+		}
+		for _, gr := range s.Grants() {
+			if gr.Audience != aud || gr.Epoch != list[len(list)-1] || !trusted(gr, "", s) {
+				continue
+			}
+			for _, name := range gr.To {
+				if _, known := s.Account(name); known && !slices.Contains(may, name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// ownSlot signs an admin's password slot, which the root that made him an admin does not say.
+func (g *Group) ownSlot(me acl.Account) ([]Record, error) {
+	g.keys.mu.Lock()
+	slot := g.keys.f.Slot
+	g.keys.mu.Unlock()
+	if me.Slot != nil || slot == nil {
+		return nil, nil
+	}
+	return []Record{acl.AccountChange{Name: me.Name, Slot: slot}.Marshal}, nil
+}
+
+// firstMirrors begins the audience of mirrors when there is the first of them. They are handed the link of now with it.
+func (g *Group) firstMirrors(s *acl.State) ([]Record, error) {
+	if len(mirrorsOf(s, g.now())) == 0 || len(epochs(s, mirrors)) > 0 {
+		return nil, nil
+	}
+	_, all, err := g.current(s, everyone)
+	if err != nil {
+		return nil, nil // another admin can
+	}
+	text, id, err := freshKey(mirrors, 1)
+	if err != nil {
+		return nil, err
+	}
+	grants, err := g.grants(s, mirrors, 1, text, append(mirrorsOf(s, g.now()), adminsOf(s)...))
+	if err != nil {
+		return nil, err
+	}
+	link, err := linkRecord(g.Link(), all.Recipient(), id.Recipient())
+	return append(grants, link), err
+}
+
+// adminsOf are the admins: they hold the mirrors' key too, to hand it on.
+func adminsOf(s *acl.State) (out []string) {
+	for _, a := range s.Accounts() {
+		if a.Role == acl.Admin {
+			out = append(out, a.Name)
+		}
+	}
+	return out
+}
+
+// lacking are grants of what everyone has to those who lack it.
+func (g *Group) lacking(s *acl.State) (out []Record, err error) {
+	now := g.now()
+	readers, invites := readersOf(s, now)
+	for aud, who := range map[string][]string{everyone: slices.Concat(readers, invites), mirrors: append(mirrorsOf(s, now), adminsOf(s)...)} {
+		epoch, _, err := g.current(s, aud)
+		if err != nil {
+			continue // there is none, or it was not given to us
+		}
+		has := granted(s, aud, epoch)
+		names := slices.DeleteFunc(who, func(n string) bool { return has[n] })
+		if len(names) == 0 {
+			continue
+		}
+		grants, err := g.grants(s, aud, epoch, g.keys.file(aud, epochs(s, aud)), names)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, grants...)
+	}
+	return out, nil
+}
+
+// granted are the accounts that hold an audience's epoch with the identity they have now.
+func granted(s *acl.State, aud string, epoch int64) map[string]bool {
+	out := map[string]bool{}
+	for _, gr := range s.Grants() {
+		if gr.Audience != aud || gr.Epoch != epoch {
+			continue
+		}
+		for _, name := range gr.To {
+			// What somebody grants to others is to be believed of an audience with a name from admins and backups alone.
+			if gr.N >= s.SealSince(name) && trusted(gr, name, s) {
+				out[name] = true
+			}
+		}
+	}
+	return out
+}
+
+// careForShares looks at what is sealed to audiences of its own: who may read all of what an audience is for by now is
+// given it; where he may read a part, whoever published that seals it anew.
+func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err error) {
+	ix, err := g.Index()
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		aud   string
+		epoch int64
+	}
+	sealed := map[key][]*catalog.Entry{}
+	for _, e := range ix.Entries() {
+		k, err := g.audienceOf(e)
+		if err != nil {
+			return nil, err
+		}
+		if k.Audience != everyone {
+			at := key{k.Audience, k.Epoch}
+			sealed[at] = append(sealed[at], e)
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(sealed), func(a, b key) int { return strings.Compare(a.aud, b.aud) })
+	readers, _ := readersOf(s, g.now())
+	helper := me.Role == acl.Admin || me.Role == acl.Backup
+	for _, k := range keys {
+		has := granted(s, k.aud, k.epoch)
+		var more []string
+		var part []*catalog.Entry
+		for _, name := range readers {
+			if has[name] {
+				continue
+			}
+			may := 0
+			for _, e := range sealed[k] {
+				if s.MayRead(name, e.Path(), e.Read, g.now()).Allowed {
+					may++
+					if e.Account == me.Name {
+						part = append(part, e)
+					}
+				}
+			}
+			if may == len(sealed[k]) {
+				more = append(more, name)
+				part = nil
+			}
+		}
+		if own := sealed[k][0].Account == me.Name; len(more) > 0 && (helper || own) {
+			grants, err := g.grants(s, k.aud, k.epoch, g.keys.file(k.aud, []int64{k.epoch}), more)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, grants...)
+			continue
+		}
+		again, err := g.sealAgain(part)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, again...)
+	}
+	return out, nil
+}
+
+// sealAgain publishes own entries anew, to who may read them now.
+func (g *Group) sealAgain(list []*catalog.Entry) (out []Record, err error) {
+	done := map[string]bool{}
+	for _, e := range list {
+		if done[e.Ref()] || e.Sealed != "" {
+			continue // encrypted content is for whom it was encrypted for: it is to be published anew
+		}
+		done[e.Ref()] = true
+		share, _, err := g.Share(e)
+		if err != nil {
+			return nil, err
+		}
+		to, err := g.Audience(e.Path(), e.Read)
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(out, to.Grants...), to.record(share, share.ID))
+	}
+	return out, nil
+}
+
+// placed is whom an entry is sealed to.
+type placed struct {
+	Audience string
+	Epoch    int64
+}
+
+func (g *Group) audienceOf(e *catalog.Entry) (placed, error) {
+	k := place{e.Device, e.Index}
+	g.doorsMu.Lock()
+	p, ok := g.placed[k]
+	g.doorsMu.Unlock()
+	if ok {
+		return p, nil
+	}
+	raw, err := g.log.Lines(e.Device, e.Index, signed.MaxRecord+1)
+	if err != nil {
+		return placed{}, err
+	}
+	line, _, _ := strings.Cut(string(raw), "\n")
+	sealed, err := catalog.ReadSealed([]byte(line))
+	if err != nil {
+		return placed{}, err
+	}
+	p = placed{sealed.Audience, sealed.Epoch}
+	g.doorsMu.Lock()
+	defer g.doorsMu.Unlock()
+	g.placed[k] = p
+	return p, nil
+}
+
+// place is where a record is; records do not change.
+type place struct {
+	device signed.Key
+	index  int64
+}

@@ -1,0 +1,379 @@
+package group
+
+import (
+	"crypto/rand"
+	"slices"
+	"time"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/seal"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// NewAccount is an account of a private group that an admin makes.
+type NewAccount struct {
+	Name     string
+	Role     acl.Role
+	Teams    []string
+	Until    time.Time
+	Password string
+}
+
+// AddAccounts makes accounts, all or none of them, and gives each what it needs to read.
+func (g *Group) AddAccounts(list []NewAccount, work int) error {
+	s, err := g.AsAdmin("add an account")
+	if err != nil {
+		return err
+	}
+	var records []Record
+	seals := map[string]string{}
+	var read, mirror []string
+	for _, a := range list {
+		l, slot, err := login(g.ID(), a.Name, a.Password, work)
+		if err != nil {
+			return err
+		}
+		key := l.Key.Public()
+		c := acl.AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: l.Seal.Recipient(), Slot: slot, Until: a.Until, Teams: a.Teams}
+		seals[a.Name] = c.Seal
+		switch a.Role {
+		case acl.Mirror:
+			mirror = append(mirror, a.Name)
+		case acl.Invite:
+			c.Gives = acl.Member
+			fallthrough
+		default:
+			read = append(read, a.Name)
+		}
+		records = append(records, c.Marshal)
+	}
+	for aud, names := range map[string][]string{everyone: read, mirrors: mirror} {
+		if len(names) == 0 || aud == mirrors && len(epochs(s, mirrors)) == 0 {
+			continue // of mirrors there is an epoch once Care has made it
+		}
+		grants, err := g.handOver(s, aud, names, seals)
+		if err != nil {
+			return err
+		}
+		records = append(records, grants...)
+	}
+	if err := g.Append(records...); err != nil {
+		return err
+	}
+	if len(mirror) > 0 {
+		_, err = g.Care()
+	}
+	return err
+}
+
+// handOver grants what is held of an audience with a name to more accounts.
+func (g *Group) handOver(s *acl.State, aud string, names []string, seals map[string]string) ([]Record, error) {
+	epoch, _, err := g.current(s, aud)
+	if err != nil {
+		return nil, err
+	}
+	return grantTo(aud, epoch, g.keys.file(aud, epochs(s, aud)), names, seals)
+}
+
+// Removed is what came of a removal.
+type Removed struct {
+	Invite bool     // the group has another password
+	Closed []string // other invites that the account knew: nobody has their passwords now
+}
+
+// RemoveAccount removes an account, for good and with all that it could use to come back: from then on the group has
+// another key, another link and, if people join with one, another password. It is one Append: all of it or nothing.
+func (g *Group) RemoveAccount(name, password string, work int) (Removed, error) {
+	s, err := g.AsAdmin("remove an account")
+	if err != nil {
+		return Removed{}, err
+	}
+	c, err := s.Removal(name)
+	if err != nil {
+		return Removed{}, err
+	}
+	gone, _ := s.Account(name)
+	var out Removed
+	records := []Record{c.Marshal}
+	seals := map[string]string{}
+	if name != JoinInvite {
+		reset, closed, err := g.newInvites(s, gone, password, work, seals)
+		if err != nil {
+			return Removed{}, err
+		}
+		records = append(records, reset...)
+		out.Closed, out.Invite = closed, seals[JoinInvite] != ""
+	}
+	again, err := g.rekey(s, map[string]bool{name: true}, seals)
+	if err != nil {
+		return Removed{}, err
+	}
+	return out, g.Append(append(records, again...)...)
+}
+
+// newInvites gives other passwords to the invites that somebody who is removed knows: the group's, and the one he came by.
+func (g *Group) newInvites(s *acl.State, gone acl.Account, password string, work int, seals map[string]string) (records []Record, closed []string, err error) {
+	for _, name := range slices.Compact([]string{JoinInvite, gone.By}) {
+		inv, ok := s.Account(name)
+		if !ok || !inv.Active(g.now()) || inv.Role != acl.Invite || inv.Slot == nil {
+			continue
+		}
+		secret := password
+		if name != JoinInvite {
+			if secret, err = seal.Password(); err != nil {
+				return nil, nil, err
+			}
+			closed = append(closed, name)
+		}
+		l, slot, err := login(g.ID(), name, secret, work)
+		if err != nil {
+			return nil, nil, err
+		}
+		c, err := s.Reset(name, l.Key.Public(), l.Seal.Recipient(), slot)
+		if err != nil {
+			return nil, nil, err
+		}
+		records, seals[name] = append(records, c.Marshal), c.Seal
+	}
+	return records, closed, nil
+}
+
+// rekey makes another key and another link for all who are there but those in without. seals are recipients that differ
+// from those of the State.
+func (g *Group) rekey(s *acl.State, without map[string]bool, seals map[string]string) ([]Record, error) {
+	now := g.now()
+	of := map[string]string{}
+	for _, a := range s.Accounts() {
+		of[a.Name] = a.Seal
+	}
+	for name, r := range seals {
+		of[name] = r
+	}
+	readers, invites := readersOf(s, now)
+	audiences := []struct {
+		name string
+		to   []string
+	}{{everyone, slices.Concat(readers, invites)}, {mirrors, mirrorsOf(s, now)}}
+	var records []Record
+	var recipients []string
+	for _, a := range audiences {
+		to := slices.DeleteFunc(a.to, func(n string) bool { return without[n] })
+		if len(to) == 0 {
+			continue
+		}
+		if a.name == mirrors {
+			to = append(to, adminsOf(s)...)
+		}
+		id, err := seal.NewAudience()
+		if err != nil {
+			return nil, err
+		}
+		epoch, err := newEpoch(now)
+		if err != nil {
+			return nil, err
+		}
+		text := append(keysText(a.name, []held{{epoch, id}}), g.keys.file(a.name, epochs(s, a.name))...)
+		grants, err := grantTo(a.name, epoch, text, to, of)
+		if err != nil {
+			return nil, err
+		}
+		records, recipients = append(records, grants...), append(recipients, id.Recipient())
+	}
+	link := g.link
+	if _, err := rand.Read(link.Secret[:]); err != nil {
+		return nil, err
+	}
+	next, err := linkRecord(link, recipients...)
+	return append(records, next), err
+}
+
+// newEpoch is a number that no other admin takes, even one who is offline: an audience's epochs are ordered by their
+// records.
+func newEpoch(now time.Time) (int64, error) {
+	var b [1]byte
+	_, err := rand.Read(b[:])
+	return now.Unix()<<8 | int64(b[0]), err
+}
+
+// Rekey makes another key and another link for those who are there.
+func (g *Group) Rekey() error {
+	s, err := g.AsAdmin("make another key")
+	if err != nil {
+		return err
+	}
+	records, err := g.rekey(s, nil, nil)
+	if err != nil {
+		return err
+	}
+	return g.Append(records...)
+}
+
+// RemoveDevice cuts a device off. Who has it has the account's keys of now too: the group has others from then on.
+func (g *Group) RemoveDevice(device signed.Key) error {
+	s, err := g.AsAdmin("remove a device")
+	if err != nil {
+		return err
+	}
+	c, err := s.WithoutDevice(device)
+	if err != nil {
+		return err
+	}
+	records := []Record{c.Marshal}
+	if g.link.Kind == signed.Private {
+		again, err := g.rekey(s, nil, nil)
+		if err != nil {
+			return err
+		}
+		records = append(records, again...)
+	}
+	return g.Append(records...)
+}
+
+// SetPassword gives this machine's account another password, and keys that the old one does not open. Its other devices go
+// on, but open nothing new before they log in again. old is asked of admins alone, whose keys the root has and which stay:
+// it is needed where the group was not made on this machine.
+func (g *Group) SetPassword(password, old string, work int) error {
+	s, err := g.State()
+	if err != nil {
+		return err
+	}
+	me, err := s.Admit(g.device.Public(), g.now())
+	if err != nil {
+		return err
+	}
+	if me.Role == acl.Admin {
+		return g.setAdminPassword(me, password, old, work)
+	}
+	l, slot, err := login(g.ID(), me.Name, password, work)
+	if err != nil {
+		return err
+	}
+	c, err := s.Rekeyed(me.Name, l.Key.Public(), l.Seal.Recipient(), slot)
+	if err != nil {
+		return err
+	}
+	records, err := g.regrant(s, me.Name, c.Seal, func(string) bool { return true })
+	if err != nil {
+		return err
+	}
+	// On disk before it is signed: without it this machine could not open what it grants to itself.
+	if err := g.keys.become(me.Name, l.Seal); err != nil {
+		return err
+	}
+	if err := g.Append(append([]Record{c.Marshal}, records...)...); err != nil {
+		return g.keys.back(l.Seal, err)
+	}
+	return nil
+}
+
+func (g *Group) setAdminPassword(me acl.Account, password, old string, work int) error {
+	_, ident := g.keys.own()
+	l := seal.Login{Account: me.Name, Group: g.ID(), Seal: ident}
+	if k, ok := g.AdminKey(); ok && k.Secret.Public() == me.Key {
+		l.Key = k.Secret
+	} else {
+		if old == "" {
+			return fault.Hint(fault.New(fault.Denied, "%q is an admin, whose keys stay when the password changes", me.Name),
+				"give the old password too, or change it on the machine on which the group was made")
+		}
+		var err error
+		if l, err = g.Login(me.Name, old); err != nil {
+			return err
+		}
+	}
+	slot, err := seal.Slot(l, password, work)
+	if err != nil {
+		return err
+	}
+	return g.Append(acl.AccountChange{Name: me.Name, Slot: slot}.Marshal)
+}
+
+// regrant hands to an account with another recipient what it has held, as far as it is here and which says so.
+func (g *Group) regrant(s *acl.State, name, recipient string, which func(aud string) bool) ([]Record, error) {
+	type key struct {
+		aud   string
+		epoch int64
+	}
+	var done []key
+	var out []Record
+	for _, gr := range s.Grants() {
+		if !slices.Contains(gr.To, name) || !which(gr.Audience) {
+			continue
+		}
+		k := key{gr.Audience, gr.Epoch}
+		var text []byte
+		if gr.Audience == everyone || gr.Audience == mirrors {
+			order := epochs(s, gr.Audience)
+			if len(order) == 0 {
+				continue
+			}
+			k.epoch = order[len(order)-1]
+			text = g.keys.file(gr.Audience, order)
+		} else {
+			text = g.keys.file(gr.Audience, []int64{gr.Epoch})
+		}
+		if slices.Contains(done, k) || len(text) == 0 {
+			continue
+		}
+		done = append(done, k)
+		grants, err := grantTo(k.aud, k.epoch, text, []string{name}, map[string]string{name: recipient})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, grants...)
+	}
+	return out, nil
+}
+
+// ResetPassword gives somebody's account, or an invite, another password and keys.
+func (g *Group) ResetPassword(name, password string, work int) error {
+	s, err := g.AsAdmin("set the password of another account")
+	if err != nil {
+		return err
+	}
+	if a, ok := s.Account(name); name == JoinInvite && (!ok || a.Gone) {
+		return g.AddAccounts([]NewAccount{{Name: JoinInvite, Role: acl.Invite, Password: password}}, work)
+	}
+	l, slot, err := login(g.ID(), name, password, work)
+	if err != nil {
+		return err
+	}
+	c, err := s.Reset(name, l.Key.Public(), l.Seal.Recipient(), slot)
+	if err != nil {
+		return err
+	}
+	records, err := g.regrant(s, name, c.Seal, func(string) bool { return true })
+	if err != nil {
+		return err
+	}
+	return g.Append(append([]Record{c.Marshal}, records...)...)
+}
+
+// back forgets an identity that was taken for a record that then was not signed.
+func (k *keyring) back(id seal.Identity, cause error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.f.Seals) > 0 && k.f.Seals[0] == id.Secret() {
+		k.f.Seals, k.seals = k.f.Seals[1:], k.seals[1:]
+		if err := k.save(); err != nil {
+			return err
+		}
+	}
+	return cause
+}
+
+// Outdated says whether the account's password was changed on another machine: what is granted from then on this one
+// cannot open.
+func (g *Group) Outdated() bool {
+	s, err := g.State()
+	if err != nil || g.link.Kind != signed.Private {
+		return false
+	}
+	a, err := s.Admit(g.device.Public(), g.now())
+	if err != nil {
+		return false
+	}
+	name, id := g.keys.own()
+	return name != a.Name || id.Recipient() != a.Seal
+}
