@@ -5,6 +5,8 @@ var (
 	ParseRate = parseRate
 	Printable = printable
 	ParseTime = parseTime
+
+	ReadPeople = readPeople
 )
 
 // CommandNames is the table's, for tests that look at every command.

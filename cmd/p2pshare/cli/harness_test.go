@@ -3,7 +3,10 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -163,6 +166,9 @@ type shell struct {
 	width  int // of the terminal; 0: none
 	height int // of stdout's terminal; 0: none
 	ask    func(question string) (string, error)
+	secret func(question string) (string, error)
+	stdin  io.Reader
+	ring   cli.Keyring
 	ticks  chan time.Time // of --watch
 	dir    string
 	sig    chan os.Signal
@@ -178,8 +184,8 @@ func newShell(t *testing.T) *shell {
 }
 
 func (s *shell) cliEnv(args []string) cli.Env {
-	return cli.Env{
-		Args: args, Stdout: &s.stdout, Stderr: &s.stderr, Dir: s.dir, Now: s.clock.now, Signals: s.sig, Version: "1.2.3",
+	env := cli.Env{
+		Args: args, Stdin: s.stdin, Keyring: s.ring, Stdout: &s.stdout, Stderr: &s.stderr, Dir: s.dir, Now: s.clock.now, Signals: s.sig, Version: "1.2.3",
 		Getenv:   func(k string) string { return s.env[k] },
 		Terminal: func() (int, bool) { return s.width, s.width > 0 },
 		Screen:   func() (int, int, bool) { return s.width, s.height, s.height > 0 },
@@ -194,6 +200,38 @@ func (s *shell) cliEnv(args []string) cli.Env {
 			return s.fake, nil
 		},
 	}
+	if s.secret != nil {
+		env.Secret = func(_ context.Context, q string) (string, error) { return s.secret(q) }
+	}
+	return env
+}
+
+// types are the answers of a user at the terminal, one for each question, which must be asked in this order.
+func (s *shell) types(turns ...[2]string) {
+	s.secret = func(q string) (string, error) {
+		if len(turns) == 0 || turns[0][0] != q {
+			s.t.Errorf("asked %q, want %q next", q, turns)
+			return "", errors.New("nothing is typed")
+		}
+		answer := turns[0][1]
+		turns = turns[1:]
+		return answer, nil
+	}
+	s.t.Cleanup(func() {
+		if len(turns) > 0 {
+			s.t.Errorf("was not asked %q", turns)
+		}
+	})
+}
+
+// file writes a file that its owner alone can read, and gives its path.
+func (s *shell) file(name, text string) string {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
 }
 
 func (s *shell) asker() func(context.Context, string) (string, error) {

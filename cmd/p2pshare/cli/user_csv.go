@@ -155,7 +155,7 @@ func peopleColumns(r *csv.Reader) (map[string]int, error) {
 		name := strings.ToLower(strings.TrimSpace(cell))
 		line, at := r.FieldPos(i)
 		if !slices.Contains(known, name) {
-			return nil, fault.Hint(usagef("line %d, column %d: there is no column %q", line, at, name), hint)
+			return nil, fault.Hint(usagef("line %d, column %d: there is no such column", line, at), hint) // what stands there may be a password, if the wrong file was named
 		}
 		if _, again := columns[name]; again {
 			return nil, fault.Hint(usagef("line %d, column %d: the column %q is there twice", line, at, name), hint)
