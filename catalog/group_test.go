@@ -59,6 +59,14 @@ func (a authority) MayPublish(k signed.Key, _, _ int64, path string) (string, in
 	return who, a.rank[who], err
 }
 
+func (a authority) MayShare(k signed.Key, _, _ int64) (string, error) {
+	who, err := a.who(k)
+	if err == nil && a.denied[who] == "*" {
+		err = fmt.Errorf("%s may not publish", who)
+	}
+	return who, err
+}
+
 func (a authority) MayDrop(k signed.Key, _, _ int64) (string, bool, error) {
 	who, err := a.who(k)
 	return who, who == "alice", err
@@ -346,44 +354,6 @@ func TestSearch(t *testing.T) {
 	}
 	if n := ix.Names(); len(n) != 3 || n[0].Name != "films/Heat" || !n[0].Semantic {
 		t.Errorf("names: got %+v", n)
-	}
-}
-
-type opener map[string]string
-
-func (o opener) OpenShare(aud string, epoch int64, box []byte) ([]byte, error) {
-	if s, ok := o[fmt.Sprint(aud, epoch, string(box))]; ok {
-		return []byte(s), nil
-	}
-	return nil, errors.New("no identity")
-}
-
-func TestSealed(t *testing.T) {
-	s := share("hr/pay@1")
-	clear, err := s.Body()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := newLogs(t)
-	for _, box := range []string{"good", "unreadable", "forged"} {
-		raw, err := (&catalog.Sealed{ID: box, Audience: "all", Epoch: 3, Box: []byte(box)}).Marshal(l.n + 1)
-		l.n++
-		l.add("bob", raw, err)
-	}
-	parts := l.parts(opener{"all3good": string(clear), "all3forged": `{"name":"x"}`})
-	if parts[0].Sealed != 1 {
-		t.Errorf("sealed: got %d, want 1", parts[0].Sealed)
-	}
-	ix := catalog.Build(parts, authority{}, now)
-	if got := refs(ix.Entries()); got != "bob:hr/pay@1" {
-		t.Errorf("got %q", got)
-	}
-	wantProblem(t, ix, "not understood")
-	if parts := l.parts(nil); parts[0].Sealed != 3 {
-		t.Errorf("without keys: got %d, want 3", parts[0].Sealed)
-	}
-	if err := parts[0].Add([]signed.Record{{Index: 7}}, nil); err == nil {
-		t.Error("a part that goes on elsewhere: got nil, want an error")
 	}
 }
 

@@ -19,6 +19,9 @@ type Authority interface {
 	// rule that allows it: of two accounts with a share of one name and version, the lower has it.
 	MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error)
 
+	// MayShare says in whose name a record shares something at a path that is not known.
+	MayShare(device signed.Key, index, n int64) (account string, err error)
+
 	// MayDrop says in whose name a record drops shares; an admin drops anyone's.
 	MayDrop(device signed.Key, index, n int64) (account string, admin bool, err error)
 }
@@ -29,6 +32,7 @@ type Index struct {
 	names    []*Name
 	byKey    map[string]*Name
 	entries  int
+	held     []Held
 	problems []Problem
 	more     int
 }
@@ -41,34 +45,50 @@ type Name struct {
 	key      string
 }
 
+// Held is a share that this member cannot open, and a mirror can hold. What of it others know, until when it is listed
+// and by what name it is replaced, is sealed.
+type Held struct {
+	Hold
+	Account string
+	Device  signed.Key
+	Index   int64
+	N       int64
+}
+
 // Build judges and orders what the Parts hold, at a time. The order of the Parts does not matter.
 func Build(parts []*Part, auth Authority, now time.Time) *Index {
 	ix := &Index{byKey: map[string]*Name{}}
 	parts = slices.SortedFunc(slices.Values(parts), func(a, b *Part) int { return bytes.Compare(a.Device[:], b.Device[:]) })
 	events := ix.judged(parts, auth)
 	type id struct{ account, id string }
-	live := make(map[id]*Entry, len(events))
+	live := make(map[id]*event, len(events))
 	byID := map[string][]id{}
-	for _, e := range events {
+	for i := range events {
+		e := &events[i]
+		k := id{e.account, e.item.id}
 		switch {
-		case e.entry != nil:
-			k := id{e.account, e.id}
+		case !e.drop:
 			if _, again := live[k]; !again {
-				byID[e.id] = append(byID[e.id], k)
+				byID[k.id] = append(byID[k.id], k)
 			}
-			live[k] = e.entry
+			live[k] = e
 		case e.admin:
-			for _, k := range byID[e.id] {
+			for _, k := range byID[k.id] {
 				delete(live, k)
 			}
-			delete(byID, e.id)
+			delete(byID, k.id)
 		default:
-			delete(live, id{e.account, e.id})
+			delete(live, k)
 		}
 	}
 	entries := make([]*Entry, 0, len(live))
-	for _, e := range events {
-		if e.entry != nil && live[id{e.account, e.id}] == e.entry && (e.entry.Until.IsZero() || now.Before(e.entry.Until)) {
+	for i := range events {
+		e := &events[i]
+		switch {
+		case e.drop || live[id{e.account, e.item.id}] != e:
+		case e.entry == nil && e.hold != nil:
+			ix.held = append(ix.held, Held{*e.hold, e.account, e.device, e.index, e.n})
+		case e.entry != nil && (e.entry.Until.IsZero() || now.Before(e.entry.Until)):
 			entries = append(entries, e.entry)
 		}
 	}
@@ -82,7 +102,7 @@ type event struct {
 	device  signed.Key
 	account string
 	admin   bool   // of a drop
-	entry   *Entry // of a share
+	entry   *Entry // of a share that was opened
 }
 
 func (ix *Index) judged(parts []*Part, auth Authority) []event {
@@ -98,9 +118,12 @@ func (ix *Index) judged(parts []*Part, auth Authority) []event {
 		for _, it := range p.items {
 			e := event{item: it, device: p.Device}
 			var err error
-			if it.share == nil {
+			switch {
+			case it.drop:
 				e.account, e.admin, err = auth.MayDrop(p.Device, it.index, it.n)
-			} else {
+			case it.share == nil:
+				e.account, err = auth.MayShare(p.Device, it.index, it.n)
+			default:
 				e.entry = &Entry{Share: it.share, Device: p.Device, Index: it.index, N: it.n, ver: it.ver}
 				e.account, e.entry.rank, err = auth.MayPublish(p.Device, it.index, it.n, it.share.Path())
 				e.entry.Account = e.account
@@ -198,6 +221,9 @@ func (ix *Index) Len() int { return ix.entries }
 
 // Names are the names in order. The caller changes nothing of them.
 func (ix *Index) Names() []*Name { return ix.names }
+
+// Held are the shares that count and cannot be opened, but held, in the order of their records: what a mirror keeps.
+func (ix *Index) Held() []Held { return slices.Clone(ix.held) }
 
 // Problems are the shares and drops that do not count; more says how many there are beyond those.
 func (ix *Index) Problems() (list []Problem, more int) { return slices.Clone(ix.problems), ix.more }

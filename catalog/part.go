@@ -23,10 +23,13 @@ type Part struct {
 	odd   []Problem
 }
 
+// item is a drop, a share, or a share that cannot be opened, with what mirrors may know of it.
 type item struct {
 	n, index int64
 	id       string
-	share    *Share // nil: a drop
+	drop     bool
+	share    *Share
+	hold     *Hold
 	ver      version
 }
 
@@ -56,20 +59,8 @@ func (p *Part) Add(records []signed.Record, open Opener) error {
 			continue
 		}
 		rec, err := readRecord(r, false)
-		if err == nil && rec.sealed != nil {
-			if open == nil {
-				p.Sealed++
-				continue
-			}
-			clear, oerr := open.OpenShare(rec.sealed.Audience, rec.sealed.Epoch, rec.sealed.Box)
-			if oerr != nil {
-				p.Sealed++
-				continue
-			}
-			var s Share
-			s, err = readBody(clear, false)
-			s.ID = rec.id
-			rec.share = &s
+		if err == nil && rec.sealed != nil && open != nil {
+			rec.share, _, err = rec.sealed.open(open, false)
 		}
 		if err != nil {
 			if len(p.odd) < maxProblems {
@@ -77,10 +68,14 @@ func (p *Part) Add(records []signed.Record, open Opener) error {
 			}
 			continue
 		}
-		it := item{n: r.N, index: r.Index, id: rec.id}
-		if rec.share != nil {
+		it := item{n: r.N, index: r.Index, id: rec.id, drop: rec.drop}
+		switch {
+		case rec.share != nil:
 			rec.share.WebSeeds = nil // as the sums: entries of an index are for finding
 			it.share, it.ver = rec.share, readVersion(rec.share.Version)
+		case rec.sealed != nil:
+			p.Sealed++
+			it.hold = rec.sealed.Hold
 		}
 		p.items = append(p.items, it)
 	}

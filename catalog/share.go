@@ -10,6 +10,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/names"
+	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -30,6 +31,11 @@ type Share struct {
 	Until    time.Time      // from then on it is not listed; zero: for ever
 	WebSeeds []string       // of public groups
 	Note     string
+
+	// Sealed says that the torrent is one age file of SealedSize bytes (seal.Open), so that who may not read can hold
+	// it: Content, Size, Files and Sums are those of what is in it. Empty: it is the content itself.
+	Sealed     seal.Form
+	SealedSize int64
 }
 
 // Path is what rules judge: NAME/VERSION.
@@ -43,14 +49,6 @@ func (s *Share) Ref() string {
 	return s.Name + "@" + s.Version
 }
 
-// Sealed is a share of a private group: an age file to an audience, which holds what Share.Content makes.
-type Sealed struct {
-	ID       string
-	Audience string
-	Epoch    int64
-	Box      []byte
-}
-
 // body is what a share says, as it is written in clear or sealed: the keys in order.
 type body struct {
 	Content  string        `json:"content"`
@@ -59,6 +57,8 @@ type body struct {
 	Name     string        `json:"name"`
 	Note     string        `json:"note,omitempty"`
 	Read     []string      `json:"read,omitempty"`
+	Sealed   string        `json:"sealed,omitempty"`
+	SealedSz int64         `json:"sealed_size,omitempty"`
 	SHA256   []signed.Hash `json:"sha256,omitempty"`
 	Size     int64         `json:"size"`
 	Time     int64         `json:"time"`
@@ -71,7 +71,7 @@ type body struct {
 
 func (s *Share) body() body {
 	b := body{Content: s.Content, Files: s.Files, Info: s.Info, Name: s.Name, Note: s.Note, Read: s.Read, SHA256: s.Sums,
-		Size: s.Size, Time: s.Time.Unix(), Torrent: s.Torrent, Version: s.Version, WebSeeds: s.WebSeeds}
+		Sealed: string(s.Sealed), SealedSz: s.SealedSize, Size: s.Size, Time: s.Time.Unix(), Torrent: s.Torrent, Version: s.Version, WebSeeds: s.WebSeeds}
 	if !s.Until.IsZero() {
 		b.Until = s.Until.Unix()
 	}
@@ -104,18 +104,6 @@ func (s *Share) Marshal(n int64) ([]byte, error) {
 		Op   string `json:"op"`
 		Open body   `json:"open"`
 	}{s.ID, n, "share", s.body()}))
-}
-
-// Marshal makes the bytes of the record of a sealed share.
-func (s *Sealed) Marshal(n int64) ([]byte, error) {
-	return checked(signed.Marshal(struct {
-		Audience string `json:"aud"`
-		Box      []byte `json:"box"`
-		Epoch    int64  `json:"epoch"`
-		ID       string `json:"id"`
-		N        int64  `json:"n"`
-		Op       string `json:"op"`
-	}{s.Audience, s.Box, s.Epoch, s.ID, n, "share"}))
 }
 
 // MarshalDrop makes the bytes of the record that takes shares of an ID back.
@@ -164,12 +152,20 @@ func readRecord(r signed.Record, sums bool) (out record, err error) {
 			break
 		}
 		s, err := readBody(raw, sums)
+		if err == nil && s.Sealed != "" {
+			err = errors.New("sealed content in clear words")
+		}
 		f.Fail("open", err)
 		s.ID = out.id
 		out.share = &s
 	default:
 		s := Sealed{ID: out.id, Audience: f.NeedText("aud", signed.MaxName), Epoch: f.NeedInt("epoch", 1, 1<<40), Box: f.NeedBytes("box", maxBox)}
 		f.Fail("aud", signed.CheckName(s.Audience))
+		if raw := f.Raw("hold"); raw != nil {
+			var err error
+			s.Hold, err = readHold(raw)
+			f.Fail("hold", err)
+		}
 		out.sealed = &s
 	}
 	return out, f.Done()
@@ -246,6 +242,16 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 	for _, u := range s.WebSeeds {
 		f.Fail("webseeds", CheckWebSeed(u))
 	}
+	switch s.Sealed = seal.Form(f.Text("sealed", 8)); s.Sealed {
+	case "":
+	case seal.File, seal.Tar:
+		s.SealedSize = f.NeedInt("sealed_size", 1, maxSize)
+		if s.Sealed == seal.File && s.Files != 1 {
+			f.Fail("files", fmt.Errorf("%d in one file", s.Files))
+		}
+	default:
+		f.Fail("sealed", fmt.Errorf("the form %q is unknown", s.Sealed))
+	}
 	s.Note = f.Text("note", maxNote)
 	f.Fail("note", checkNote(s.Note))
 	return s, f.Done()
@@ -281,6 +287,10 @@ func (s *Share) CheckTorrent(by string, got Facts) error {
 		what = fmt.Sprintf("its infohash is %v, not %v", got.V1, s.V1)
 	case got.Torrent != nil && *got.Torrent != s.Torrent:
 		what = fmt.Sprintf("the .torrent has the SHA-256 %v, not %v", *got.Torrent, s.Torrent)
+	case s.Sealed != "" && (got.Size != s.SealedSize || got.Files != 1):
+		what = fmt.Sprintf("it has %d bytes in %d files, not %d in one age file", got.Size, got.Files, s.SealedSize)
+	case s.Sealed != "":
+		return nil
 	case got.Name != s.Content:
 		what = fmt.Sprintf("it is called %q, not %q", got.Name, s.Content)
 	case got.Size != s.Size:

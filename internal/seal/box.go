@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"filippo.io/age"
 
@@ -119,8 +121,13 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 		return nil, fmt.Errorf("%d recipients are not from 1 to %d", len(texts), MaxRecipients)
 	}
 	out := make([]age.Recipient, len(texts))
+	accounts := slices.ContainsFunc(texts, func(t string) bool { return strings.HasPrefix(t, accountPrefix) })
 	for i, t := range texts {
 		r, err := parseRecipient(t)
+		if err == nil && accounts {
+			// age would refuse the file, and not say whose recipient is of the other kind.
+			err = checkAccount(t)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -97,7 +97,8 @@ func TestBoxRefuses(t *testing.T) {
 		{"an endless one", []string{"age1" + strings.Repeat("q", 5000)}, "age1" + strings.Repeat("q", 5000), "more than"},
 		{"a secret", []string{must(seal.NewAudience())(t).Secret()}, "", "recipient"},
 		{"a point of small order", []string{all, small}, small, "low order"},
-		{"both kinds", []string{alice, all}, "", "post-quantum"},
+		{"both kinds", []string{alice, all}, all, "post-quantum"},
+		{"both kinds, the other way", []string{all, alice}, all, "post-quantum"},
 	} {
 		_, err := seal.Box([]byte("x"), c.to)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

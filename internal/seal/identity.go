@@ -161,10 +161,17 @@ func CheckRecipient(s string) error {
 
 // CheckAccount is CheckRecipient for the recipient of an account, which is post-quantum: age does not mix the kinds.
 func CheckAccount(s string) error {
+	if err := checkAccount(s); err != nil {
+		return err
+	}
+	return CheckRecipient(s)
+}
+
+func checkAccount(s string) error {
 	if !strings.HasPrefix(s, accountPrefix) {
 		return badRecipient(s, fmt.Errorf("it is not post-quantum (%s..), as those of accounts are", accountPrefix))
 	}
-	return CheckRecipient(s)
+	return nil
 }
 
 const accountPrefix = "age1pq1"
