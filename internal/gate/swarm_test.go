@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -35,6 +34,14 @@ type club struct {
 	mu      sync.Mutex
 	members map[signed.Key]string
 	denied  map[string]bool // account and infohash
+}
+
+// helloFor is a BitTorrent handshake.
+func helloFor(hash [20]byte) []byte {
+	b := append([]byte("\x13BitTorrent protocol"), make([]byte, 48)...)
+	copy(b[28:], hash[:])
+	copy(b[48:], "-XX0000-abcdefghijkl")
+	return b
 }
 
 func newClub() *club { return &club{members: map[signed.Key]string{}, denied: map[string]bool{}} }
@@ -84,19 +91,8 @@ func (c *club) join(t testing.TB, name string) *machine { return c.joinWith(t, n
 func (c *club) joinWith(t testing.TB, name string, wrap func(net.Conn) net.Conn) *machine {
 	t.Helper()
 	m := c.port(t, name)
-	parent, err := engine.New(engine.Settings{
-		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Version: "test", Log: slog.New(slog.DiscardHandler),
-		HTTP: http.DefaultTransport, Dial: (&net.Dialer{}).DialContext,
-		Judge: func(string, netip.Addr) error { return nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := parent.Close(); err != nil {
-			t.Errorf("closing the engine: %v", err)
-		}
-	})
+	parent := openEngine(t)
+	var err error
 	if m.engine, err = parent.Private(m.gate2(wrap)); err != nil {
 		t.Fatal(err)
 	}
