@@ -37,6 +37,7 @@ type Options struct {
 	Format      Format     // empty: Auto
 	PieceLength int64      // bytes, a power of two; 0: chosen by size
 	Private     bool       // BEP 27
+	Salt        []byte     // of a private group: random, SaltSize bytes of the info; only with Private, without trackers and web seeds
 	Trackers    [][]string // tiers (BEP 12)
 	WebSeeds    []string   // BEP 19
 	Exclude     []string   // gitignore patterns, stronger than the ignore files
@@ -102,6 +103,17 @@ func (o Options) judge() error {
 	n := o.PieceLength
 	if n != 0 && (n < minPieceLength || n > maxPieceLength || n&(n-1) != 0) {
 		return fault.New(fault.Usage, "piece length %d: want a power of two from %d (16 KiB) to %d (64 MiB)", n, minPieceLength, maxPieceLength)
+	}
+	if o.Salt != nil {
+		switch {
+		case len(o.Salt) != SaltSize:
+			return fault.New(fault.Usage, "a salt of %d bytes, want %d", len(o.Salt), SaltSize)
+		case !o.Private:
+			return fault.New(fault.Usage, "a salt in a torrent that is not private")
+		case len(slices.Concat(o.Trackers...)) > 0, len(o.WebSeeds) > 0:
+			// A tracker or web server would learn the infohash, and who asks for it.
+			return fault.New(fault.Usage, "content of a private group comes from its members alone, without trackers and web seeds")
+		}
 	}
 	if o.Name != "" {
 		if err := names.Check(o.Name); err != nil {

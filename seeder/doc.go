@@ -5,7 +5,8 @@
 // every file; WriteSums writes the SHA256SUMS of a build; NewSource is the storage that the engine reads
 // from while it seeds.
 //
-// It guarantees that one tree gives one torrent, bit for bit, on every run and system: names composed
+// It guarantees that one tree gives one torrent, bit for bit, on every run and system (a private group's, which holds
+// a salt, for one salt): names composed
 // (NFC), files in the order of their paths, no date inside; that the infohashes are those of mktorrent and
 // libtorrent for the same tree, name and piece length; that nothing outside the folder is published through
 // a symlink; that every name published can exist on every system; and that a file that changes while it is

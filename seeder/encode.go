@@ -25,6 +25,9 @@ func (p *plan) encode(o Options) ([]byte, error) {
 	if o.Private {
 		info["private"] = 1
 	}
+	if o.Salt != nil {
+		info["salt"] = o.Salt
+	}
 	if p.format != V2 {
 		p.encodeV1(info)
 	}
