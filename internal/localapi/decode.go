@@ -95,7 +95,7 @@ func checkPaths(r any) error {
 	return nil
 }
 
-// groupPaths are the paths in a request. What a group is joined by may be one, or a link.
+// groupPaths are the paths in a request. What a group is joined by may be one, or a link; what it is restored from is one.
 func groupPaths(r node.GroupRequest) (paths []string) {
 	if j := r.Join; j != nil {
 		paths = append(paths, j.Key, j.DeviceKey)
@@ -103,11 +103,20 @@ func groupPaths(r node.GroupRequest) (paths []string) {
 			paths = append(paths, r.Group)
 		}
 	}
+	if r.Restore != nil {
+		paths = append(paths, r.Group)
+	}
 	if u := r.AddUser; u != nil {
 		paths = append(paths, u.Key)
 	}
+	if u := r.AddUsers; u != nil {
+		paths = append(paths, u.Out)
+		for _, x := range u.Users {
+			paths = append(paths, x.Key)
+		}
+	}
 	if o := r.Owners; o != nil {
-		paths = append(paths, o.Draft)
+		paths = append(paths, o.Draft, o.Export, o.Import)
 	}
 	if f := r.Follow; f != nil {
 		paths = append(paths, f.Dir)

@@ -97,11 +97,17 @@ func (f *fake) Doctor(ctx context.Context, r node.DoctorRequest, on func(node.Ev
 	return &node.Diagnosis{Findings: []node.Finding{{Code: "clock", Grave: true, What: "w"}}, Looked: []string{"l"}}, nil
 }
 
+// answered is the fake's answer to whatever is asked of a group.
+var answered = &node.GroupAnswer{
+	Groups: []node.Group{{Name: "acme", Warnings: []string{"w"}, Strict: true, Follow: &node.Follow{Keep: 2}}}, Link: "p2pshare:x", Missing: 1,
+	Password: "made <of> words & ü", User: "bob", Notes: []string{"n"}, Audit: []node.AuditLine{{Time: time.Unix(5, 0).UTC(), What: "served", Sent: 7}},
+}
+
 func (f *fake) Group(ctx context.Context, r node.GroupRequest, on func(node.Event)) (*node.GroupAnswer, error) {
 	if err := f.run(ctx, r, on); err != nil {
 		return nil, err
 	}
-	return &node.GroupAnswer{Groups: []node.Group{{Name: "acme", Warnings: []string{"w"}, Follow: &node.Follow{Keep: 2}}}, Link: "p2pshare:x", Missing: 1}, nil
+	return answered, nil
 }
 
 func (f *fake) Catalog(ctx context.Context, r node.CatalogRequest, on func(node.Event)) (*node.CatalogAnswer, error) {

@@ -26,7 +26,7 @@ func TestRequests(t *testing.T) {
 	publish := node.PublishRequest{
 		Path: "/p", Name: "n", Format: "v1", PieceLength: 1 << 20, Private: true, Trackers: [][]string{{"a", "b"}, {"c"}}, WebSeeds: []string{"w"},
 		Exclude: []string{"x"}, Comment: "<&>", Output: "/o", Sums: "/s", NoSeed: true, UntilCopies: 2, Peers: []string{"p:1"}, Announce: []string{"t"}, Limits: limits, Policy: policy,
-		In: &node.InGroup{Group: "acme", As: "app@1", For: []string{"@crew"}, Note: "n", Offline: true},
+		In: &node.InGroup{Group: "acme", As: "app@1", For: []string{"@crew"}, Note: "n", Offline: true, Seal: true},
 	}
 	fetch := node.FetchRequest{
 		Ref: "magnet:?xt=urn:btih:x&dn=y", Dir: "/d", Only: []string{"*"}, Seed: true, Timeout: time.Minute, WebSeeds: []string{"w"},
@@ -36,12 +36,15 @@ func TestRequests(t *testing.T) {
 	seed := node.SeedRequest{Torrents: []string{"/a", "/b"}, Data: "/d", Peers: []string{"p:1"}, Announce: []string{"t"}, Limits: limits, Policy: policy}
 	file := "/x"
 	group := node.GroupRequest{
-		Group: "p2pshare:abc", Offline: true, Create: &node.CreateGroup{Kind: "public", User: "u", Open: true, Stale: 5},
-		Join: &node.JoinGroup{As: "a", Peers: []string{"p:1"}, User: "u", Key: "/k", DeviceKey: "/d", Label: "l", Timeout: time.Second}, Show: &struct{}{},
+		Group: "p2pshare:abc", Offline: true, Create: &node.CreateGroup{Kind: "public", User: "u", Open: true, Stale: 5, Strict: true, Password: "p1 <&>", NoJoin: true},
+		Join: &node.JoinGroup{As: "a", Peers: []string{"p:1"}, User: "u", Key: "/k", DeviceKey: "/d", Label: "l", Timeout: time.Second, Password: "p2 ü", Account: "ann"}, Show: &struct{}{},
+		Passwd: &node.ChangePassword{User: "u", Group: true, Password: "p3"}, Audit: &node.AuditQuery{User: "u", Since: time.Unix(5, 0).UTC(), Lines: 7},
+		AddUsers: &node.AddUsers{Users: []node.AddUser{{Name: "n", Role: "backup", Password: "p4"}}, Out: "/out"}, ChangeUser: &node.ChangeUser{Name: "n", Role: &file, Until: &time.Time{}, Teams: &[]string{}},
 		AddUser: &node.AddUser{Name: "n", Role: "member", Teams: []string{"t"}, Until: time.Unix(5, 0).UTC(), Key: "/k"}, RemoveUser: &file,
 		AddRule: &node.AddRule{Rule: "r", Before: "b"}, TestRule: &node.TestRule{User: "u", Right: "read", Path: "p"},
-		Owners: &node.ChangeOwners{Own: true, Add: []string{"k"}, Rotate: true, Need: 2, Draft: "/d"}, Follow: &node.Follow{Keep: 1, Space: 2, Match: []string{"m"}, Dir: "/d"},
+		Owners: &node.ChangeOwners{Own: true, Add: []string{"k"}, Rotate: true, Need: 2, Draft: "/d", Passphrase: "p5", Lock: new(node.Secret), Export: "/e", Import: "/i"}, Follow: &node.Follow{Keep: 1, Space: 2, Match: []string{"m"}, Dir: "/d"},
 	}
+	restore := node.GroupRequest{Group: "/backup", Restore: &node.RestoreGroup{As: "a", User: "u", Password: "p6", Label: "l", Follow: true}}
 	catalog := node.CatalogRequest{Group: "acme", Offline: true, List: &node.ListCatalog{Search: "a b", All: true}, Show: &file, Verify: &struct{}{}, Export: &file, Import: &file, Drop: &file}
 	f := &fake{}
 	c := serve(t, f, "v").dial(t, "v")
@@ -59,7 +62,8 @@ func TestRequests(t *testing.T) {
 		{node.DoctorRequest{Refs: []string{"r"}}, func() (any, error) { return c.Doctor(ctx, node.DoctorRequest{Refs: []string{"r"}}, ignore) },
 			&node.Diagnosis{Findings: []node.Finding{{Code: "clock", Grave: true, What: "w"}}, Looked: []string{"l"}}},
 		{group, func() (any, error) { return c.Group(ctx, group, ignore) },
-			&node.GroupAnswer{Groups: []node.Group{{Name: "acme", Warnings: []string{"w"}, Follow: &node.Follow{Keep: 2}}}, Link: "p2pshare:x", Missing: 1}},
+			answered},
+		{restore, func() (any, error) { return c.Group(ctx, restore, ignore) }, answered},
 		{catalog, func() (any, error) { return c.Catalog(ctx, catalog, ignore) },
 			&node.CatalogAnswer{Group: node.Group{Name: "acme", Warnings: []string{}}, Entries: []node.Entry{{Ref: "acme/a@1", Note: "<&>"}}, Problems: []string{"p"}, Records: 7}},
 		{node.StatusRequest{Refs: []string{"r"}}, func() (any, error) { return c.Status(ctx, node.StatusRequest{Refs: []string{"r"}}) },
@@ -117,6 +121,12 @@ func TestRefusedRequests(t *testing.T) {
 		{"a relative path", post("/v1/publish", `{"path":"release"}`), 400, "usage", `"release" is not absolute`},
 		{"a relative folder", post("/v1/fetch", `{"ref":"x","dir":"."}`), 400, "usage", `"." is not absolute`},
 		{"a relative torrent", post("/v1/seed", `{"torrents":["/a","b"]}`), 400, "usage", `"b" is not absolute`},
+		{"a relative backup", post("/v1/group", `{"group":"backup","restore":{"user":"u","password":"p"}}`), 400, "usage", `"backup" is not absolute`},
+		{"a relative list of passwords", post("/v1/group", `{"group":"g","add_users":{"users":[],"out":"o"}}`), 400, "usage", `"o" is not absolute`},
+		{"a relative key of many", post("/v1/group", `{"group":"g","add_users":{"users":[{"name":"n","role":"r","key":"k"}],"out":"/o"}}`), 400, "usage", `"k" is not absolute`},
+		{"a relative export of a key", post("/v1/group", `{"group":"g","owners":{"export":"e"}}`), 400, "usage", `"e" is not absolute`},
+		{"a relative import of a key", post("/v1/group", `{"group":"g","owners":{"import":"i"}}`), 400, "usage", `"i" is not absolute`},
+		{"a password that is none", post("/v1/group", `{"group":"g","passwd":{"password":12345}}`), 400, "usage", `"passwd.password" of the request cannot be a number`},
 		{"a relative receipt", post("/v1/fetch", `{"ref":"x","dir":"/d","receipt":"r"}`), 400, "usage", `"r" is not absolute`},
 		{"relative sums", post("/v1/fetch", `{"ref":"x","dir":"/d","sums":"s"}`), 400, "usage", `"s" is not absolute`},
 		{"a relative export to join by", post("/v1/group", `{"group":"acme.p2pshare","join":{}}`), 400, "usage", `"acme.p2pshare" is not absolute`},
