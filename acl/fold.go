@@ -20,23 +20,18 @@ type Memo struct {
 	seen map[[32]byte]bool
 }
 
-func (m *Memo) verify(k signed.Key, msg, sig []byte) bool {
-	if m == nil {
-		return k.Verify(helloDomain, msg, sig)
-	}
-	h := sha256.New()
-	h.Write(k[:])
-	h.Write(sig)
-	fmt.Fprintf(h, "%d ", len(sig))
-	h.Write(msg)
-	id := [32]byte(h.Sum(nil))
+// verify says whether sig is k's over the hello of p.
+func (m *Memo) verify(k signed.Key, p *Part, sig []byte) bool {
+	b := make([]byte, 0, 128)
+	b = append(append(append(b, k[:]...), p.sum[:]...), sig...)
+	id := sha256.Sum256(b)
 	m.mu.Lock()
 	good, known := m.seen[id]
 	m.mu.Unlock()
 	if known {
 		return good
 	}
-	good = k.Verify(helloDomain, msg, sig)
+	good = k.Verify(helloDomain, p.msg, sig)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.seen == nil {
@@ -81,12 +76,12 @@ func (m *Memo) warm(roots []*signed.SignedRoot, parts []*Part) {
 				h := p.hello
 				if k := keys[h.Account]; len(k) <= few {
 					for _, k := range k {
-						m.verify(k, p.msg, h.Sig)
+						m.verify(k, p, h.Sig)
 					}
 				}
 				if k := keys[h.Invite]; h.Invite != "" && len(k) <= few {
 					for _, k := range k {
-						m.verify(k, p.msg, h.ISig)
+						m.verify(k, p, h.ISig)
 					}
 				}
 			}

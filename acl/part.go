@@ -19,7 +19,8 @@ type Part struct {
 	group signed.GroupID
 	hello *Hello
 	msg   []byte // what the hello's signatures are over
-	n     int64  // the hello's time
+	sum   signed.Hash
+	n     int64 // the hello's time
 	ops   []op
 	odd   []Problem
 }
@@ -105,7 +106,7 @@ func (p *Part) add(r signed.Record) {
 			}
 			return
 		}
-		p.hello, p.n = &h, r.N
+		p.hello, p.n, p.sum = &h, r.N, signed.HashOf(p.msg)
 	}
 	p.Size, p.Last = r.Index+1, r.N
 	switch v.(type) {

@@ -17,7 +17,7 @@ func (w *walk) hello(e event) error {
 	for key, version := range w.names[h.Account] {
 		now := version == w.root.Version
 		current = current || now
-		if !w.memo.verify(key, e.part.msg, h.Sig) {
+		if !w.memo.verify(key, e.part, h.Sig) {
 			continue
 		}
 		keep, named := w.root.Keep[device]
@@ -44,7 +44,7 @@ func (w *walk) hello(e event) error {
 		return denied("the account %q was removed, or has ended", h.Account)
 	case a.Role == Invite:
 		return denied("the account %q is an invite, and has no devices", h.Account)
-	case !w.memo.verify(a.Key, e.part.msg, h.Sig):
+	case !w.memo.verify(a.Key, e.part, h.Sig):
 		return denied("the account %q has not signed for device %v", h.Account, device)
 	}
 	w.admit(d, voucher{a.Name, a.Key})
@@ -95,7 +95,7 @@ func (w *walk) newcomer(e event, d *Device) error {
 			return denied("%q is no invite", h.Invite)
 		case inv.Gone || inv.expired(e.at):
 			return denied("the invite %q was removed, or has ended", h.Invite)
-		case !w.memo.verify(inv.Key, e.part.msg, h.ISig):
+		case !w.memo.verify(inv.Key, e.part, h.ISig):
 			return denied("the invite %q has not signed for %q", h.Invite, h.Account)
 		}
 		role = cmp.Or(inv.Gives, Member)
@@ -103,7 +103,7 @@ func (w *walk) newcomer(e event, d *Device) error {
 	} else if !w.openAt(e.at.n) {
 		return denied("%q came without an invite, and the group is not open", h.Account)
 	}
-	if !w.memo.verify(*h.Key, e.part.msg, h.Sig) {
+	if !w.memo.verify(*h.Key, e.part, h.Sig) {
 		return denied("the account %q has not signed for device %v", h.Account, d.Key)
 	}
 	if len(w.accounts) >= maxAccounts {
