@@ -266,3 +266,15 @@ func (g *Group) AdminKey() (Key, bool) {
 	k, err := ReadKey(filepath.Join(g.dir, adminFile), KeyAccount)
 	return k, err == nil
 }
+
+// Begun says whether this machine was given, or has made, an account of a private group.
+func (g *Group) Begun() bool {
+	_, id := g.keys.own()
+	return !id.IsZero()
+}
+
+// OwnName is the account that this machine's keys are of; empty before there is one.
+func (g *Group) OwnName() string {
+	name, _ := g.keys.own()
+	return name
+}

@@ -7,7 +7,7 @@ const (
 	handshakeTime = 5 * time.Second
 	// maxHandshakes bounds those under way, each of which costs a signature; the next are closed at once.
 	maxHandshakes = 64
-	// maxConns bounds all connections, in a process that may have 1,024 descriptors.
+	// maxConns bounds all connections but those for content, in a process that may have 1,024 descriptors.
 	maxConns = 400
 	// maxPerHost bounds the connections from one address: many members may be behind one router.
 	maxPerHost = 64

@@ -22,9 +22,18 @@ type Group struct {
 	Admit func(peer signed.Key, protocol string) error
 	// Room says whether a peer that is admitted is served now, by where it comes from; nil: always. It is asked once for
 	// each connection.
-	Room  func(peer signed.Key, host string) error
-	Sync  http.Handler                      // answers requests; PeerKey says whose
-	Swarm func(c net.Conn, peer signed.Key) // takes a connection for content, and closes it; nil: none
+	Room func(peer signed.Key, host string) error
+	// Refused is told of peers that were not let in, or were cut off; nil: nobody.
+	Refused func(peer signed.Key, host string, why error)
+	Sync    http.Handler // answers requests; PeerKey says whose
+	// Swarm takes a connection for content, and closes it; nil: none. It no longer counts among the server's.
+	Swarm func(c net.Conn, peer signed.Key)
+}
+
+func (g *Group) refused(peer signed.Key, host string, why error) {
+	if g.Refused != nil && why != nil {
+		g.Refused(peer, host, why)
+	}
 }
 
 // Server accepts connections for all groups of a machine.
@@ -136,6 +145,7 @@ func (m *memberConn) recheck(log *slog.Logger) bool {
 		return true
 	}
 	log.Debug("a connection to a group was cut", "from", hostOf(m), "error", err)
+	m.group.refused(m.key, hostOf(m), err)
 	m.raw.Close() // not the TLS one, whose farewell waits for a writer that is stuck
 	return false
 }
@@ -174,7 +184,8 @@ func hostOf(c net.Conn) string {
 
 // receive shakes hands and hands the connection on.
 func (s *Server) receive(ctx context.Context, raw net.Conn) {
-	counted := &countedConn{Conn: raw, left: []func(){func() { s.leave(raw) }}}
+	free := sync.OnceFunc(func() { s.leave(raw) })
+	counted := &countedConn{Conn: raw, left: []func(){free}}
 	select {
 	case s.handshakes <- struct{}{}:
 	default:
@@ -201,6 +212,7 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		return
 	}
 	if m.protocol == Swarm {
+		free() // who takes it has bounds of its own; a device has a connection for each torrent
 		m.group.Swarm(m, m.key)
 		return
 	}
@@ -233,7 +245,9 @@ func (s *Server) handshake(ctx context.Context, c net.Conn) (*memberConn, error)
 				if cs.NegotiatedProtocol == "" {
 					return errors.New("the peer named no protocol")
 				}
-				return group.Admit(key, cs.NegotiatedProtocol)
+				err = group.Admit(key, cs.NegotiatedProtocol)
+				group.refused(key, hostOf(c), err)
+				return err
 			}
 			return conf, nil
 		},
@@ -249,6 +263,7 @@ func (s *Server) handshake(ctx context.Context, c net.Conn) (*memberConn, error)
 	}
 	if group.Room != nil {
 		if err := group.Room(key, hostOf(c)); err != nil {
+			group.refused(key, hostOf(c), err)
 			return nil, err
 		}
 	}

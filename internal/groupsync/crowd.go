@@ -319,7 +319,13 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	c.mu.Unlock()
 	p := NewPeer(client, c.o.Group, c.o.Vault)
 	if c.o.Visit != nil {
-		return c.o.Visit(ctx, p)
+		err := c.o.Visit(ctx, p)
+		if err == nil {
+			c.mu.Lock()
+			m.good, m.fails = time.Now(), 0
+			c.mu.Unlock()
+		}
+		return err
 	}
 	if err := c.pull(ctx, m, p, 0); err != nil {
 		return err

@@ -96,8 +96,8 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 
 func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	c := *r.Create
-	if c.Kind != string(signed.Public) {
-		return nil, fault.Hint(fault.New(fault.Usage, "a group of the kind %q cannot be made", c.Kind), "public groups can")
+	if err := c.check(r.Group); err != nil {
+		return nil, err
 	}
 	if c.User == "" {
 		c.User = "admin"
@@ -113,8 +113,13 @@ func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	if err := signed.CheckName(c.User); err != nil {
 		return nil, fault.New(fault.Usage, "%q cannot be an account's name: %w", c.User, err)
 	}
+	password, err := c.password()
+	if err != nil {
+		return nil, err
+	}
 	g, err := group.Create(s.n.home.Path("groups"), group.Created{
 		Name: r.Group, User: c.User, Label: hostLabel(""), Open: c.Open, Stale: int64(c.Stale),
+		Kind: signed.Kind(c.Kind), Strict: c.Strict, Password: password, Work: s.n.passwordWork(),
 	}, time.Now)
 	if err != nil {
 		return nil, err
@@ -131,6 +136,9 @@ func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	}
 	a.Link = m.Link().String()
 	a.Wrote = filepath.Join(g.Dir(), "owner.key")
+	if c.Kind == string(signed.Private) {
+		a.tellCreated(c, password)
+	}
 	return a, err
 }
 
@@ -154,8 +162,11 @@ func (s *groups) join(ctx context.Context, r GroupRequest, on func(Event)) (*Gro
 	if err != nil {
 		return nil, err
 	}
-	if link.Kind != signed.Public {
-		return nil, fault.New(fault.Usage, "the link is of a private group, which this version cannot join")
+	if link.Kind == signed.Private {
+		return s.joinPrivate(ctx, r, link, archive, on)
+	}
+	if j.Password != "" || j.Account != "" {
+		return nil, fault.Hint(fault.New(fault.Usage, "the group is public, and has no password"), "join it without; --key FILE joins as an account")
 	}
 	var account *group.Key
 	if j.Key != "" {
@@ -208,7 +219,7 @@ func (s *groups) linkOf(arg string) (signed.Link, *group.Archive, error) {
 	if err != nil {
 		return signed.Link{}, nil, err
 	}
-	return signed.Link{Group: a.Group, Kind: signed.Public}, a, nil
+	return signed.Link{Group: a.Group, Kind: a.Kind}, a, nil
 }
 
 // deviceKey reads the key of a device, or makes one in a file that is not there yet.

@@ -38,6 +38,9 @@ func (m *member) online(peers []string) error {
 		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Port: e.Port()})
 		m.wg.Go(func() { m.crowd.Run(ctx) })
 		m.wg.Go(func() { m.keep(ctx, e) })
+		if m.private() {
+			m.wg.Go(func() { m.attend(ctx) })
+		}
 		if m.s.n.keeper != nil {
 			m.wg.Go(func() { m.mirror(ctx) })
 		}
@@ -73,15 +76,18 @@ func (m *member) offline() {
 
 // client reaches a member at an address, as this machine's device.
 func (m *member) client(addr string) *http.Client {
-	return groupnet.Client(&net.Dialer{KeepAlive: -1}, groupnet.Member{
-		Addr: addr, ServerName: m.Link().ServerName(signed.DayOf(time.Now())), Identity: m.Device(),
-		Accept: func(k signed.Key) error {
-			if k == m.Device().Public() {
-				return &groupsync.PeerError{Err: errors.New("it is this machine")}
-			}
-			return nil
-		},
-	})
+	return m.clientAs(addr, m.identity())
+}
+
+func (m *member) clientAs(addr string, as signed.Secret) *http.Client {
+	to := m.reach(addr, as)
+	to.Accept = func(k signed.Key) error {
+		if k == m.Device().Public() {
+			return &groupsync.PeerError{Err: errors.New("it is this machine")}
+		}
+		return nil
+	}
+	return groupnet.Client(&net.Dialer{KeepAlive: -1}, to)
 }
 
 // keep is at the meeting of the day, looks at those of its neighbours, and does what is to be done now and then.
@@ -103,16 +109,14 @@ func (m *member) keep(ctx context.Context, e *engine.Engine) {
 		if today := signed.DayOf(time.Now()); today != day {
 			leave()
 			day = today
-			for d := day - 1; d <= day+1; d++ {
-				meetings = append(meetings, e.Meet(engine.MeetingOptions{
-					Place: m.Link().Rendezvous(d), Silent: d != day,
-					Found: func(addr string) { m.crowd.Heard(addr, false) },
-				}))
-			}
+			meetings = m.meet(e, day, func(addr string) { m.crowd.Heard(addr, false) })
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-m.relink:
+			day = -1
+			continue
 		case <-tick.C:
 		}
 		m.savePeers()
@@ -120,6 +124,19 @@ func (m *member) keep(ctx context.Context, e *engine.Engine) {
 			m.s.n.log.Warn("signing the head of a group anew", "group", m.Name(), "error", err)
 		}
 	}
+}
+
+// meet is at the places where the group's members are found on a day, and looks at those of its neighbours. Who was away
+// comes to a place of an older link: there it is only waited for him.
+func (m *member) meet(e *engine.Engine, day int64, found func(addr string)) (out []*engine.Meeting) {
+	for i, l := range m.Links() {
+		for d := day - 1; d <= day+1; d++ {
+			if i == 0 || d == day {
+				out = append(out, e.Meet(engine.MeetingOptions{Place: l.Rendezvous(d), Silent: d != day, Found: found}))
+			}
+		}
+	}
+	return out
 }
 
 // firstWords notes what the first member's answer means: from then on this machine may sign.

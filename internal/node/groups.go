@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
@@ -61,6 +61,12 @@ type member struct {
 	crowd *groupsync.Crowd
 	sync  *groupsync.Handler
 
+	as       atomic.Pointer[signed.Secret] // who this machine is before it is a device: the key of an invite or account
+	lobby    lobby
+	relink   chan struct{} // says that the group is to be met elsewhere
+	watch    []func()      // called when what somebody may has changed
+	insiders insiders
+
 	visit    bool // it was not joined: somebody fetches from it
 	visitors int  // how many do; guarded by entering
 
@@ -99,6 +105,12 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 		n.log.Error("a group cannot be opened", "folder", dir, "error", err)
 	}
 	for _, g := range list {
+		if halfJoined(g) {
+			if err := g.Leave(); err != nil {
+				n.log.Error("removing a group that was joined by half", "folder", g.Dir(), "error", err)
+			}
+			continue
+		}
 		s.add(g, false)
 	}
 	n.groups.Store(s)
@@ -160,20 +172,21 @@ func (s *groups) close() error {
 		all = append(all, m)
 	}
 	s.mu.Unlock()
+	var errs []error
 	for _, m := range all {
 		m.offline()
+		errs = append(errs, m.endPrivate())
 	}
 	s.wg.Wait()
-	return errors.Join(s.server.Close(), s.lock.Unlock())
+	return errors.Join(append(errs, s.server.Close(), s.lock.Unlock())...)
 }
 
 func (s *groups) add(g *group.Group, visit bool) *member {
-	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), told: make(chan struct{})}
+	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), told: make(chan struct{}), relink: make(chan struct{}, 1)}
+	m.watch = []func(){m.recheck}
 	m.sync = groupsync.NewHandler(groupsync.Options{
 		Group: g.ID(), Vault: g,
-		// A public group is read by anyone, and takes what its signatures vouch for from anyone.
-		Rights:  func(*http.Request) groupsync.Rights { return groupsync.Rights{Root: true, Read: true, Push: true, Content: true} },
-		Torrent: func(_ *http.Request, h signed.Hash) []byte { return m.torrentFile(h) },
+		Rights: m.rights, Slot: g.Slot, Torrent: m.torrentFor,
 		// Members whom nobody can dial come to us: what they have of our log they say then.
 		Self: g.Device().Public(),
 		Told: func() {
@@ -253,9 +266,11 @@ func (s *groups) find(serverName string) *groupnet.Group {
 	defer s.mu.Unlock()
 	day := signed.DayOf(time.Now())
 	for _, m := range s.all {
-		for d := day - 1; d <= day+1; d++ {
-			if m.Link().ServerName(d) == serverName {
-				return &groupnet.Group{Identity: m.Device(), Admit: func(signed.Key, string) error { return nil }, Sync: m.sync}
+		for _, l := range m.Links() {
+			for d := day - 1; d <= day+1; d++ {
+				if l.ServerName(d) == serverName {
+					return m.door()
+				}
 			}
 		}
 	}

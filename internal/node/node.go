@@ -32,6 +32,8 @@ type Options struct {
 	Fetches int    // a daemon's fetches that run at a time, the others wait; 0: no limit
 	Floor   int64  // bytes of a file system that fetches leave free; less: they wait
 	Policy  Policy // of shares that have none of their own
+
+	PasswordWork int // of passwords of private groups, as scrypt's log2(N); 0: what the group's members expect
 }
 
 // openFiles is how many files of shares are held open at once, whatever their number: a quarter of the

@@ -1,0 +1,169 @@
+package node
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	limits "golang.org/x/time/rate"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/groupnet"
+	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// errStranger is for the audit: who is not let in hears nothing.
+var errStranger = errors.New("it is neither a device of the group nor has its link")
+
+// errLobbyFull is who has the link alone and asks for more than people do who join.
+var errLobbyFull = errors.New("too many came with the link alone from there")
+
+// door is what the server knows of the group.
+func (m *member) door() *groupnet.Group {
+	g := &groupnet.Group{Identity: m.Device(), Sync: m.sync, Admit: func(signed.Key, string) error { return nil }}
+	if m.private() {
+		g.Admit, g.Room, g.Refused, g.Swarm = m.admit, m.lobby.room(m), m.noteRefused, m.takeSwarm
+	}
+	return g
+}
+
+// admit judges a connection to a private group by the key of its other end.
+func (m *member) admit(k signed.Key, protocol string) error {
+	st, _ := m.Standing(k)
+	switch {
+	case st == group.Stranger:
+		return errStranger
+	case protocol == groupnet.Swarm && st != group.Member:
+		return errNoRight
+	}
+	return nil
+}
+
+// rights is what a caller may, at the moment of the call.
+func (m *member) rights(r *http.Request) groupsync.Rights {
+	if !m.private() {
+		// A public group is read by anyone, and takes what its signatures vouch for from anyone.
+		return groupsync.Rights{Root: true, Read: true, Push: true, Content: true}
+	}
+	k, err := groupnet.PeerKey(r)
+	if err != nil {
+		return groupsync.Rights{}
+	}
+	st, _ := m.Standing(k)
+	return groupsync.Rights{
+		Root: st >= group.Lobby, Slot: st >= group.Lobby,
+		Read: st >= group.Login, Push: st >= group.Login,
+		Content: st == group.Member,
+	}
+}
+
+// torrentFor gives a .torrent to who may have its content.
+func (m *member) torrentFor(r *http.Request, h signed.Hash) []byte {
+	if m.private() {
+		k, err := groupnet.PeerKey(r)
+		if err != nil || !m.mayTake(k, h) {
+			return nil
+		}
+	}
+	return m.torrentFile(h)
+}
+
+// mayTake says whether a device may have the torrent with a hash.
+func (m *member) mayTake(k signed.Key, h signed.Hash) bool {
+	st, err := m.State()
+	if err != nil {
+		return false
+	}
+	now := time.Now()
+	a, err := st.Admit(k, now)
+	if err != nil {
+		return false
+	}
+	ix, err := m.Index()
+	if err != nil {
+		return false
+	}
+	for _, e := range ix.Entries() {
+		if e.Torrent == h && m.mayHave(st, &a, e, now) {
+			return true
+		}
+	}
+	// A mirror cannot read who a share is for; what it holds opens for nobody else.
+	return slices.ContainsFunc(ix.Held(), func(x catalog.Held) bool { return x.Torrent == h })
+}
+
+// lobby bounds what comes from an address with the link alone: who joins comes once, who guesses at names comes often.
+type lobby struct {
+	mu    sync.Mutex
+	hosts map[string]*limits.Limiter
+}
+
+const (
+	// lobbyBurst and lobbyEvery let an office of people join at once through one router, and one every second after.
+	lobbyBurst = 60
+	lobbyEvery = time.Second
+	// maxLobbyHosts bounds the addresses that are counted: with more, all begin anew.
+	maxLobbyHosts = 4096
+)
+
+func (l *lobby) room(m *member) func(signed.Key, string) error {
+	return func(k signed.Key, host string) error {
+		if st, _ := m.Standing(k); st != group.Lobby {
+			return nil
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.hosts == nil || len(l.hosts) >= maxLobbyHosts {
+			l.hosts = map[string]*limits.Limiter{}
+		}
+		if l.hosts[host] == nil {
+			l.hosts[host] = limits.NewLimiter(limits.Every(lobbyEvery), lobbyBurst)
+		}
+		if !l.hosts[host].Allow() {
+			return errLobbyFull
+		}
+		return nil
+	}
+}
+
+// identity is whom this machine shows itself as to members.
+func (m *member) identity() signed.Secret {
+	if s := m.as.Load(); s != nil {
+		return *s
+	}
+	return m.Device()
+}
+
+// maxNames is by how many links a member is asked: one that has been away knows those before alone.
+const maxNames = 3
+
+// reach is how to reach a member at an address.
+func (m *member) reach(addr string, as signed.Secret) groupnet.Member {
+	day := signed.DayOf(time.Now())
+	links := m.Links()
+	out := groupnet.Member{Addr: addr, Identity: as, ServerName: m.Link().ServerName(day)}
+	for i, l := range links[:min(len(links), maxNames)] {
+		if i > 0 {
+			out.Also = append(out.Also, l.ServerName(day))
+		}
+	}
+	return out
+}
+
+// halfJoined says whether a crash has left a private group without an account: nothing can be done with it.
+func halfJoined(g *group.Group) bool {
+	return g.Link().Kind == signed.Private && !g.HasLog() && !g.Begun()
+}
+
+// resting is why this machine neither lets anybody in nor joins through what it knows; nil: it does.
+func (m *member) resting() error {
+	if err := m.Shut(); err != nil && fault.KindOf(err) == fault.Denied {
+		return err
+	}
+	return nil
+}
