@@ -137,6 +137,8 @@ type ChangeUser struct {
 	Role  *string    `json:"role,omitempty"`
 	Until *time.Time `json:"until,omitempty"` // zero: for ever
 	Teams *[]string  `json:"teams,omitempty"`
+
+	Passphrase Secret `json:"passphrase,omitempty"` // of the owner key in this home, to make or unmake an admin
 }
 
 // AddRule adds a rule, at the end or before another.
@@ -204,6 +206,7 @@ type Group struct {
 	Owners   int      `json:"owners"`
 	Need     int      `json:"need"`
 	Owner    string   `json:"owner,omitempty"`   // the key, if this machine holds one of an owner
+	Locked   bool     `json:"locked,omitempty"`  // it has a passphrase, and what the owner signs takes that
 	Account  string   `json:"account,omitempty"` // ours; empty: a reader without one
 	Role     string   `json:"role,omitempty"`
 	Device   string   `json:"device"` // our key
