@@ -82,7 +82,7 @@ func TestPrivateFlood(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run(f.name, func(t *testing.T) {
+		step(t, []*machine{admin, anna}, f.name, func(t *testing.T) {
 			stop, count := flood(within(t, 3*time.Minute), lab.Host(3), net.JoinHostPort(lab.Host(1).IP, "6881"), f.strangers, f.do)
 			begun := time.Now()
 			for i := 0; i == 0 || count() < f.least; i++ {

@@ -120,6 +120,10 @@ func newGuild(t *testing.T) *guild {
 	return g
 }
 
+func (g *guild) all() []*machine {
+	return []*machine{g.admin, g.anna, g.bert, g.carl, g.mirror, g.other}
+}
+
 // payloadFile is a file of random bytes.
 func payloadFile(t testing.TB, name string, size int) string {
 	t.Helper()
@@ -246,21 +250,21 @@ func TestOutsiders(t *testing.T) {
 		{"member without the right to a share", func() rogue.Member { return g.anna.stolen(gid) }, []string{infohashes, names, sizes, contents, memberNames, groupName, guesses}},
 	}
 	for _, p := range positions {
-		t.Run(p.name, func(t *testing.T) {
+		step(t, g.all(), p.name, func(t *testing.T) {
 			for _, m := range []*machine{g.admin, g.anna} {
 				g.cells(t, g.loot(t, m.reaching(g.other.h, p.who(), parsed(t, g.link))), p.may)
 			}
 		})
 	}
-	t.Run("outsider without the link", func(t *testing.T) { g.withoutLink(t) })
-	t.Run("member without the right to this share", func(t *testing.T) { g.withoutRight(t, gid) })
-	t.Run("mirror asks for what is sealed", func(t *testing.T) { g.asMirror(t, gid) })
-	t.Run("wrong password", func(t *testing.T) { g.wrongPassword(t) })
-	t.Run("ordinary client", func(t *testing.T) { g.ordinaryClients(t, gid) })
-	t.Run("member who serves garbage", func(t *testing.T) { g.garbage(t) })
-	t.Run("member removed", func(t *testing.T) { g.removed(t, gid) })
-	t.Run("recorded TLS played again", func(t *testing.T) { g.replay(t) })
-	t.Run("the wire", func(t *testing.T) { g.wire(t) })
+	step(t, g.all(), "outsider without the link", func(t *testing.T) { g.withoutLink(t) })
+	step(t, g.all(), "member without the right to this share", func(t *testing.T) { g.withoutRight(t, gid) })
+	step(t, g.all(), "mirror asks for what is sealed", func(t *testing.T) { g.asMirror(t, gid) })
+	step(t, g.all(), "wrong password", func(t *testing.T) { g.wrongPassword(t) })
+	step(t, g.all(), "ordinary client", func(t *testing.T) { g.ordinaryClients(t, gid) })
+	step(t, g.all(), "member who serves garbage", func(t *testing.T) { g.garbage(t) })
+	step(t, g.all(), "member removed", func(t *testing.T) { g.removed(t, gid) })
+	step(t, g.all(), "recorded TLS played again", func(t *testing.T) { g.replay(t) })
+	step(t, g.all(), "the wire", func(t *testing.T) { g.wire(t) })
 }
 
 // cells are those of one row: what was found, against what may be.

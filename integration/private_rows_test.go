@@ -318,7 +318,7 @@ func (g *guild) removed(t *testing.T, gid string) {
 			"the old link's key, the new name":  m.reaching(g.other.h, rogue.Member{Key: parsed(t, old).Lobby()}, parsed(t, a.Link)),
 			"a key of his own, and the old one": m.reaching(g.other.h, rogue.Member{Key: rogue.NewKey()}, parsed(t, old)),
 		} {
-			t.Run(name+" at "+m.h.IP, func(t *testing.T) { g.cells(t, g.loot(t, thief), nil) })
+			step(t, g.all(), name+" at "+m.h.IP, func(t *testing.T) { g.cells(t, g.loot(t, thief), nil) })
 		}
 	}
 }

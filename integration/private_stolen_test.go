@@ -19,7 +19,7 @@ import (
 func TestPrivateStolen(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 4)
-	h := &house{daemons: map[*machine]*client.Daemon{}}
+	h := &house{t: t, daemons: map[*machine]*client.Daemon{}}
 	chef, notebook, pc, thief := newMachine(t, lab.Host(1)), newMachine(t, lab.Host(2)), newMachine(t, lab.Host(3)), lab.Host(4)
 	for _, m := range []*machine{chef, notebook, pc} {
 		h.starts(m)
@@ -39,7 +39,7 @@ func TestPrivateStolen(t *testing.T) {
 	stolen := notebook.stolen(link.GID())
 	hash := [20]byte(unhex(t, chef.entry("haus/film").Infohash))
 
-	t.Run("a device that is removed", func(t *testing.T) {
+	step(t, []*machine{chef, notebook, pc}, "a device that is removed", func(t *testing.T) {
 		ctx := within(t, 2*time.Minute)
 		var open []*held
 		for _, m := range []*machine{chef, pc} {
@@ -73,7 +73,7 @@ func TestPrivateStolen(t *testing.T) {
 		notebook.lists(t, "", "film@2")
 	})
 
-	t.Run("an old copy of the admin's disk", func(t *testing.T) {
+	step(t, []*machine{chef, notebook, pc}, "an old copy of the admin's disk", func(t *testing.T) {
 		h.stops(t, chef)
 		old := filepath.Join(t.TempDir(), "old")
 		if out, err := exec.Command("cp", "-a", chef.home, old).CombinedOutput(); err != nil {
@@ -100,7 +100,7 @@ func TestPrivateStolen(t *testing.T) {
 		}
 	})
 
-	t.Run("two admins who do not see each other", func(t *testing.T) {
+	step(t, []*machine{chef, notebook, pc}, "two admins who do not see each other", func(t *testing.T) {
 		chef.must("group", "user", "role", "haus", "anna", "admin")
 		pc.until("admin", "group", "show", "haus")
 		if err := lab.Down(3); err != nil {
@@ -122,7 +122,7 @@ func TestPrivateStolen(t *testing.T) {
 		})
 	})
 
-	t.Run("what is not there to be asked", func(t *testing.T) {
+	step(t, []*machine{chef, notebook, pc}, "what is not there to be asked", func(t *testing.T) {
 		who := pc.reaching(thief, chef.stolen(link.GID()), parsed(t, chef.asks("group", "link", "haus").Link))
 		for path, want := range map[string]int{"/v1/root?from=1": http.StatusOK, "/v1/slot/zz": http.StatusBadRequest, "/v1/torrent/../../device.key": http.StatusNotFound,
 			"/v1/log/" + strings.Repeat("0", 64) + "?from=-1": http.StatusBadRequest, "/": http.StatusNotFound, "/v1/group": http.StatusNotFound} {

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/integration/client"
+	"github.com/p2pshare/p2pshare/integration/netlab"
 	"github.com/p2pshare/p2pshare/integration/payload"
 )
 
 // house is the group of the story, as far as it has come.
 type house struct {
+	t                                       *testing.T // for as long as the daemons live
 	chef, clara, dora, second, nas, spiegel *machine
 	daemons                                 map[*machine]*client.Daemon
 	link, password                          string
@@ -31,7 +33,7 @@ type house struct {
 func TestPrivateGroupStory(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 6)
-	h := &house{daemons: map[*machine]*client.Daemon{}, passphrase: "ein langer satz fuer die schublade"}
+	h := &house{t: t, daemons: map[*machine]*client.Daemon{}, passphrase: "ein langer satz fuer die schublade"}
 	for i, m := range []**machine{&h.chef, &h.clara, &h.dora, &h.second, &h.nas, &h.spiegel} {
 		*m = newMachine(t, lab.Host(i+1))
 		h.starts(*m)
@@ -46,15 +48,24 @@ func TestPrivateGroupStory(t *testing.T) {
 		{"sealed, with a mirror", h.sealed}, {"a member's machine is lost", h.memberLost}, {"the admin's machine is lost", h.adminLost},
 		{"all is lost but the backup's folder", h.allLost},
 	} {
-		if !t.Run(chapter.name, chapter.tell) {
+		if !step(t, []*machine{h.chef, h.clara, h.dora, h.second, h.nas, h.spiegel}, chapter.name, chapter.tell) {
 			t.Fatalf("the story ends with: %s", chapter.name)
 		}
 	}
 }
 
+// starts a daemon that outlives the chapter.
 func (h *house) starts(m *machine) {
-	m.t.Helper()
-	h.daemons[m] = m.daemon(onlyLAN...)
+	h.t.Helper()
+	h.daemons[m] = (&machine{h.t, m.h, m.home}).daemon(onlyLAN...)
+}
+
+// fresh is a machine with an empty disk and a daemon.
+func (h *house) fresh(t *testing.T, host *netlab.Host) *machine {
+	h.t.Helper()
+	m := &machine{t, host, filepath.Join(h.t.TempDir(), "home")}
+	h.starts(m)
+	return m
 }
 
 // burns is a machine that is gone with its disk.
@@ -213,8 +224,7 @@ func (h *house) removal(t *testing.T) {
 }
 
 func (h *house) newcomer(t *testing.T) {
-	emil := newMachine(t, h.clara.h)
-	h.starts(emil)
+	emil := h.fresh(t, h.clara.h)
 	if _, err := emil.joins(h.link, h.password, "--account", "emil"); err != nil {
 		t.Fatal(err)
 	}
@@ -343,8 +353,7 @@ func (h *house) memberLost(t *testing.T) {
 	h.backedUp(t)
 	h.burns(h.dora)
 	h.burns(h.second)
-	h.dora = newMachine(h.dora.t, h.dora.h)
-	h.starts(h.dora)
+	h.dora = h.fresh(t, h.dora.h)
 	if _, err := h.dora.joins(h.link, h.doras, "--user", "dora"); err != nil {
 		t.Fatal(err)
 	}
@@ -376,8 +385,7 @@ func (h *house) adminLost(t *testing.T) {
 	h.dora.must("group", "user", "add", "haus", "gerda")
 	h.nas.until("gerda", "group", "user", "list", "haus")
 	// With his password he would be admin again without the owner.
-	h.chef = newMachine(h.chef.t, h.chef.h)
-	h.starts(h.chef)
+	h.chef = h.fresh(t, h.chef.h)
 	if _, err := h.chef.joins(h.link, h.chefs, "--user", "chef"); err != nil {
 		t.Fatal(err)
 	}
@@ -393,20 +401,17 @@ func (h *house) allLost(t *testing.T) {
 	for _, m := range []*machine{h.chef, h.dora, h.nas, h.spiegel} {
 		h.burns(m)
 	}
-	m := newMachine(t, h.nas.h)
-	h.starts(m)
+	m := h.fresh(t, h.nas.h)
 	m.refuses(12, "password", "group", "restore", h.backup, "--user", "chef", "--password-file", secret(t, "not the password of chef"))
 	m.must("group", "restore", h.backup, "--user", "nas", "--password-file", secret(t, h.nasPassword), "--follow")
 	m.lists(t, "last/words", "")
-	chef := newMachine(t, h.chef.h)
-	h.starts(chef)
+	chef := h.fresh(t, h.chef.h)
 	chef.must("group", "restore", h.backup, "--user", "chef", "--password-file", secret(t, h.chefs))
 	a := chef.asks("group", "user", "add", "haus", "ida")
 	chef.gets(t, "haus/photos/summer", h.photos)
 	chef.gets(t, "haus/hr/payroll", h.hr)
 	chef.gets(t, "haus/vault/film", h.films)
-	ida := newMachine(t, h.dora.h)
-	h.starts(ida)
+	ida := h.fresh(t, h.dora.h)
 	if _, err := ida.joins(a.Link, a.Password, "--user", "ida"); err != nil {
 		t.Fatal(err)
 	}

@@ -136,6 +136,25 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
+// step is t.Run for tests that type on these machines: what fails is the test that runs.
+func step(t *testing.T, machines []*machine, name string, f func(*testing.T)) bool {
+	was := make([]testing.TB, len(machines))
+	for i, m := range machines {
+		was[i] = m.t
+	}
+	defer func() {
+		for i, m := range machines {
+			m.t = was[i]
+		}
+	}()
+	return t.Run(name, func(t *testing.T) {
+		for _, m := range machines {
+			m.t = t
+		}
+		f(t)
+	})
+}
+
 // eventually looks again until ok is true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
