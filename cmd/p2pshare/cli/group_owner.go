@@ -20,6 +20,11 @@ func draftFlag() cli.Flag {
 	return &cli.StringFlag{Name: "draft", Category: groupOutput, Usage: "write the change to `FILE` for other owners to sign"}
 }
 
+// ownerFlags are those of commands that sign as an owner.
+func ownerFlags(more ...cli.Flag) []cli.Flag {
+	return slices.Concat(more, []cli.Flag{passphraseFileFlag("read the passphrase of the owner key, if it has one, from `FILE`; - is stdin")}, signFlags())
+}
+
 func ownerKeyCommand() command {
 	return command{
 		name: "group owner key", group: groupGroups, args: "GROUP", min: 1, max: 1, run: ownerKeyAction,
@@ -50,7 +55,7 @@ func ownerAddCommand() command {
 		about:    "KEY is an owner's public key, 64 hex digits, which p2pshare group owner key prints on that owner's machine." + ownerText + " " + groupText,
 		examples: []example{{"a second owner", "p2pshare group owner add acme 5d1c...9e"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
+		flags:    ownerFlags(draftFlag()),
 	}
 }
 
@@ -77,7 +82,7 @@ func ownerRemoveCommand() command {
 		about:    "What that owner signs from then on does not count." + ownerText + " " + groupText,
 		examples: []example{{"one who left", "p2pshare group owner remove acme 5d1c...9e"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
+		flags:    ownerFlags(draftFlag()),
 	}
 }
 
@@ -96,7 +101,7 @@ func ownerRotateCommand() command {
 		about:    "For a key that others may have seen. Members hear of it as of any other change, and the link stays." + ownerText + " " + groupText,
 		examples: []example{{"a new key", "p2pshare group owner rotate acme"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
+		flags:    ownerFlags(draftFlag()),
 	}
 }
 
@@ -111,7 +116,7 @@ func ownerThresholdCommand() command {
 		about:    "N owners have to sign every root from then on, and the one that says so too." + ownerText + " " + groupText,
 		examples: []example{{"two of three", "p2pshare group owner threshold acme 2 --draft root.draft"}},
 		exits:    groupExits,
-		flags:    append([]cli.Flag{draftFlag()}, signFlags()...),
+		flags:    ownerFlags(draftFlag()),
 	}
 }
 
@@ -130,7 +135,7 @@ func ownerSignCommand() command {
 		about:    "Adds this home's signature to FILE, and puts the change into force when it has enough. " + groupText,
 		examples: []example{{"sign one", "p2pshare group owner sign acme root.draft"}},
 		exits:    append(slices.Clone(groupExits), exitUnverified),
-		flags:    signFlags(),
+		flags:    ownerFlags(),
 	}
 }
 
@@ -150,7 +155,10 @@ func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwner
 		}
 		r.Draft = d
 	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), Owners: &r})
+	a, err := s.askOwner(ctx, c, func(p node.Secret) node.GroupRequest {
+		r.Passphrase = p
+		return node.GroupRequest{Owners: &r}
+	})
 	if err != nil {
 		return err
 	}
@@ -163,4 +171,33 @@ func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwner
 	}
 	s.out.answer(g.Name + ": root " + strconv.FormatInt(g.Version, 10) + ", " + plural(g.Owners, "owner") + ", of whom " + strconv.Itoa(g.Need) + " sign")
 	return nil
+}
+
+// askOwner carries a request out for which the group's owner signs, with the passphrase of the key if it has one.
+func (s *session) askOwner(ctx context.Context, c *cli.Context, request func(node.Secret) node.GroupRequest) (a *node.GroupAnswer, err error) {
+	var passphrase node.Secret
+	file := c.String("passphrase-file")
+	if file != "" {
+		if passphrase, err = s.secretFile("--passphrase-file", file); err != nil {
+			return nil, err
+		}
+	}
+	err = s.withGroups(ctx, c, func(b Backend) error {
+		if file == "" {
+			all, err := groupOf(b.Group(ctx, node.GroupRequest{List: &struct{}{}, Offline: true}, func(node.Event) {}))
+			if err != nil {
+				return err
+			}
+			if g, _ := named(all.Groups, c.Args().First()); g.Locked {
+				if passphrase, err = s.askSecret(ctx, "Passphrase of the owner key: ", "add --passphrase-file FILE, or - for stdin"); err != nil {
+					return err
+				}
+			}
+		}
+		r := request(passphrase)
+		r.Group, r.Offline = c.Args().First(), c.Bool("offline")
+		a, err = groupOf(b.Group(ctx, r, s.out.event))
+		return err
+	})
+	return a, interrupted(ctx, err, "p2pshare group show says what holds now")
 }

@@ -22,7 +22,7 @@ func ownerLockCommand() command {
 	return command{
 		name: "group owner lock", group: groupGroups, args: "GROUP", min: 1, max: 1, run: ownerLockAction,
 		summary: "give this home's owner key a passphrase",
-		about: "The key lies in the home encrypted from then on (owner.age, an age file with a passphrase), and each command that signs as an owner asks for it. " +
+		about: "The key lies in the home encrypted from then on (owner.age, an age file with a passphrase), and each command that signs as an owner asks for it, or takes it from --passphrase-file. " +
 			"--unlock takes the passphrase away. " + passphraseText + " " + groupText,
 		examples: []example{{"asks for the old one and twice for the new one", "p2pshare group owner lock films"}, {"no passphrase any more", "p2pshare group owner lock films --unlock"}},
 		exits:    groupExits,

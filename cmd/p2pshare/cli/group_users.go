@@ -21,7 +21,7 @@ func userRoleCommand() command {
 		about:    rolesText + " admin takes the owners, for who administers a group stands in its root: this home needs the owner key. Admins alone can do this. " + groupText,
 		examples: []example{{"bob may publish", "p2pshare group user role films bob publisher"}, {"and administer", "p2pshare group user role films bob admin"}},
 		exits:    groupExits,
-		flags:    signFlags(),
+		flags:    ownerFlags(),
 	}
 }
 
@@ -32,7 +32,18 @@ func userRoleAction(ctx context.Context, s *session, c *cli.Context) error {
 			return err
 		}
 	}
-	return s.changeUser(ctx, c, node.ChangeUser{Role: &role})
+	name := c.Args().Get(1)
+	if err := checkAccount("the name", name); err != nil {
+		return err
+	}
+	a, err := s.askOwner(ctx, c, func(p node.Secret) node.GroupRequest {
+		return node.GroupRequest{ChangeUser: &node.ChangeUser{Name: name, Role: &role, Passphrase: p}}
+	})
+	if err != nil {
+		return err
+	}
+	s.changedUser(a, name)
+	return nil
 }
 
 func userExpireCommand() command {
@@ -92,12 +103,16 @@ func (s *session) changeUser(ctx context.Context, c *cli.Context, u node.ChangeU
 	if err != nil {
 		return err
 	}
+	s.changedUser(a, u.Name)
+	return nil
+}
+
+func (s *session) changedUser(a *node.GroupAnswer, name string) {
 	s.groupObject(a)
-	if i := slices.IndexFunc(a.Accounts, func(x node.GroupAccount) bool { return x.Name == u.Name }); i >= 0 {
+	if i := slices.IndexFunc(a.Accounts, func(x node.GroupAccount) bool { return x.Name == name }); i >= 0 {
 		s.rows(append(s.head(1, accountHead()...), accountRow(a.Accounts[i])))
 	}
 	s.notes(a)
-	return nil
 }
 
 const rolesText = "Roles: publisher publishes and reads; member reads; backup reads, keeps everything and can restore the group; mirror keeps what was published with --seal and can " +

@@ -342,3 +342,44 @@ func TestOverwritesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnerPassphrase: a key that has one is asked for, or read from a file, wherever an owner signs.
+func TestOwnerPassphrase(t *testing.T) {
+	get := func(r node.GroupRequest) node.Secret {
+		if r.ChangeUser != nil {
+			return r.ChangeUser.Passphrase
+		}
+		return r.Owners.Passphrase
+	}
+	for _, args := range []string{"owner rotate films", "owner add films " + aKey, "owner remove films " + aKey, "owner threshold films 1", "owner sign films draft", "user role films bob admin"} {
+		t.Run(args, func(t *testing.T) {
+			run := func(how string, want node.Secret, code int, locked bool, more ...string) {
+				t.Helper()
+				s := newShell(t)
+				s.file("draft", "")
+				s.file("pw", pw)
+				s.fake.groupAnswer = filmsAnswer()
+				s.fake.groupAnswer.Groups[0].Locked = locked
+				if how == "typed" {
+					s.types([2]string{"Passphrase of the owner key: ", pw})
+				}
+				if got := s.run(append(strings.Fields("group "+args), more...)...); got != code {
+					t.Fatalf("%s: got code %d, want %d: %s", how, got, code, s.stderr.String())
+				}
+				if code != 0 {
+					if !strings.Contains(s.stderr.String(), "--passphrase-file") {
+						t.Errorf("%s: got %q, want the way out", how, s.stderr.String())
+					}
+					return
+				}
+				if got := get(s.fake.group); got != want || s.fake.group.Group != "films" || !s.fake.group.Offline {
+					t.Errorf("%s: got the passphrase %q of %+v, want %q, for films, offline", how, string(got), s.fake.group, string(want))
+				}
+			}
+			run("typed", pw, 0, true, "--offline")
+			run("a file", pw, 0, true, "--offline", "--passphrase-file", "pw")
+			run("no passphrase", "", 0, false, "--offline")
+			run("nobody to ask", "", 4, true, "--offline")
+		})
+	}
+}
