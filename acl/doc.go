@@ -3,8 +3,9 @@
 //
 //	NewPart     of a device, Part.Add a verified log (signed.Log) to it: its hello and its governance records
 //	Fold        roots and Parts -> State
-//	State       Accounts, Devices, Rules, Problems; MayPublish, MayDrop (catalog.Authority), MayRead, Test,
+//	State       Accounts, Devices, Rules, Problems; MayPublish, MayShare, MayDrop (catalog.Authority), MayRead, Test,
 //	            Admit, Welcome (may a stranger's log be taken?), Age
+//	State.Readers, Everyone, Grants, SealSince   whom something is sealed to, and who has been given the key
 //	ParseRule   "allow @crew publish films/** until 2027-01-01" -> Rule; Rule.String prints it
 //	Hello, Account, RuleChange, Grant, NewLink   the records; Marshal makes their bytes
 //	State.Change, Pins, Removal, Reset, Rekeyed, WithoutDevice, RootKeep   the records to change people, with their keep

@@ -1,10 +1,39 @@
 package acl
 
 import (
+	"maps"
 	"slices"
-
-	"github.com/p2pshare/p2pshare/internal/signed"
+	"time"
 )
+
+// Readers are the accounts that may read what is shared at path with those in read now, sorted: whom a share is sealed to.
+// Accounts without a recipient are left out.
+func (s *State) Readers(path string, read []string, now time.Time) (out []string) {
+	rules := s.ruled()
+	for name, t := range s.accounts {
+		if a := t.now(); a != nil && a.Seal != "" && s.reads(a, rules, path, read, now).Allowed {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Everyone is whom what is shared with all is sealed to, each list sorted: the accounts that read, whatever the rules keep
+// from them, and the invites that make such accounts, which hand it on. Accounts without a recipient are left out.
+func (s *State) Everyone(now time.Time) (readers, invites []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.accounts)) {
+		a := s.accounts[name].now()
+		switch {
+		case a == nil || !a.Active(now) || a.Seal == "" || a.Role == Mirror:
+		case a.Role != Invite:
+			readers = append(readers, name)
+		case a.Gives != Mirror:
+			invites = append(invites, name)
+		}
+	}
+	return readers, invites
+}
 
 // SealSince is the time of the record from which on an account has the recipient that it has now: what was sealed to
 // the account before, it may not open any more. 0: there is no such account.
@@ -13,19 +42,6 @@ func (s *State) SealSince(name string) int64 {
 	if t.now() == nil {
 		return 0
 	}
-	if a := t.now(); a.Role == Admin {
-		since := int64(0)
-		for _, r := range s.roots { // the first of the last roots that all have it
-			i := slices.IndexFunc(r.Admins, func(o signed.Admin) bool { return o.Name == name && o.Seal == a.Seal })
-			switch {
-			case i < 0:
-				since = 0
-			case since == 0:
-				since = r.Time.UnixMilli()
-			}
-		}
-		return since
-	}
 	since := int64(0)
 	for i, v := range t.versions {
 		if i == 0 || v.Seal != t.versions[i-1].Seal || t.versions[i-1].Gone {
@@ -33,11 +49,4 @@ func (s *State) SealSince(name string) int64 {
 		}
 	}
 	return since
-}
-
-// Reserved says whether a name was an admin's in any root: no hello takes it.
-func (s *State) Reserved(name string) bool {
-	return slices.ContainsFunc(s.roots, func(r *signed.SignedRoot) bool {
-		return slices.ContainsFunc(r.Admins, func(a signed.Admin) bool { return a.Name == name })
-	})
 }

@@ -332,14 +332,19 @@ func (s *State) MayDrop(device signed.Key, index, n int64) (account string, admi
 	return a.Name, a.Role == Admin, nil
 }
 
-// MayRead says whether an account may read what is shared at path with those in read: names, @teams, @roles, or *.
+// MayRead says whether an account may read what is shared at path with those in read: names, @teams, @roles, or *;
+// none: everyone.
 func (s *State) MayRead(account, path string, read []string, now time.Time) Decision {
-	d := s.Test(account, Read, path, now)
 	a := s.accounts[account].now()
-	if !d.Allowed || a.Role == Backup {
-		return d
+	if a == nil {
+		return Decision{Why: fmt.Sprintf("there is no account %q", account)}
 	}
-	if len(read) > 0 && !(Rule{Who: read}).names(a) {
+	return s.reads(a, s.ruled(), path, read, now)
+}
+
+func (s *State) reads(a *Account, rules []*Rule, path string, read []string, now time.Time) Decision {
+	d := s.judge(a, rules, Read, path, now, s.root.Open)
+	if d.Allowed && a.Role != Backup && len(read) > 0 && !(Rule{Who: read}).names(a) {
 		return Decision{Why: "it is not shared with this account", Rank: d.Rank}
 	}
 	return d
