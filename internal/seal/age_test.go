@@ -85,7 +85,7 @@ func TestAgeOpens(t *testing.T) {
 		file             []byte
 		want             string
 	}{
-		{"slot", "aebagaaaaaaaaaaaaaaaaaaaaaaaaaaa/of some length", must(seal.Slot(l, "of some length", 10))(t), `"key":"` + strings.Repeat("07", 32) + `","seal":"` + l.Seal.Secret()},
+		{"slot", "aebagaaaaaaaaaaaaaaaaaaaaaaaaaaa/of some length", must(seal.Slot(l, "of some length", 10))(t), `"seal":"` + l.Seal.Secret()},
 		{"owner", "pass", must(seal.LockKey([]byte("an owner's key"), "pass", 10))(t), "an owner's key"},
 	} {
 		if got, err := run(c.passphrase, nil, "-d", "-j", "batchpass", put(c.name+".age", c.file)); !strings.Contains(string(got), c.want) {

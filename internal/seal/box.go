@@ -13,12 +13,15 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
+// intro is the first line of every age file.
+const intro = "age-encryption.org/v1\n"
+
 // ErrNotForUs says that none of the identities opens a box: it is sealed to others.
 var ErrNotForUs = errors.New("it is sealed to others")
 
 // Box seals plain to 1 to MaxRecipients recipients of one kind. A recipient that takes nothing is a *RecipientError.
 func Box(plain []byte, recipients []string) ([]byte, error) {
-	to, err := parseRecipients(recipients)
+	to, err := parseRecipients(recipients, MaxRecipients)
 	if err != nil {
 		return nil, fmt.Errorf("sealing a box: %w", err)
 	}
@@ -37,38 +40,39 @@ func Box(plain []byte, recipients []string) ([]byte, error) {
 }
 
 // OpenBox opens what Box, or age, has sealed to one of ids. More than limit bytes inside are refused. An error is
-// ErrNotForUs, or of fault.Unverified.
+// ErrNotForUs, of fault.Denied, or of fault.Unverified.
 func OpenBox(box []byte, limit int64, ids ...Identity) ([]byte, error) {
-	n, err := stanzas(box)
-	if err == nil && n > MaxRecipients {
-		err = fmt.Errorf("it is for %d recipients, more than %d", n, MaxRecipients)
-	}
-	if err != nil {
-		return nil, fault.New(fault.Unverified, "opening a box: %w", err)
-	}
-	r, err := decrypt(bytes.NewReader(box), ids)
+	r, err := decrypt(box[:min(len(box), maxHeader)], bytes.NewReader(box), ids, MaxRecipients)
 	if err != nil {
 		return nil, fmt.Errorf("opening a box: %w", err)
 	}
 	return readAll(r, limit, "opening a box")
 }
 
-// decrypt wraps ErrNotForUs where none of ids fits.
-func decrypt(r io.Reader, ids []Identity) (io.Reader, error) {
+// decrypt judges the header, which is in head, the first bytes of r, before it tries ids on it.
+func decrypt(head []byte, r io.Reader, ids []Identity, recipients int) (io.Reader, error) {
 	list := make([]age.Identity, 0, len(ids))
 	for _, i := range ids {
 		if !i.IsZero() {
 			list = append(list, i.age())
 		}
 	}
-	if len(list) == 0 {
-		return nil, ErrNotForUs
+	n, err := stanzas(head)
+	switch {
+	case err != nil:
+		return nil, fault.New(fault.Unverified, "%w", err)
+	case n > recipients:
+		return nil, fault.New(fault.Unverified, "it is for %d recipients, more than %d", n, recipients)
+	case n*len(list) > maxTries:
+		return nil, fault.New(fault.Unverified, "it is for %d recipients, too many to try %d keys for", n, len(list))
+	case len(list) == 0:
+		return nil, fault.New(fault.Denied, "%w", ErrNotForUs)
 	}
 	out, err := age.Decrypt(r, list...)
 	var none *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &none):
-		return nil, ErrNotForUs
+		return nil, fault.New(fault.Denied, "%w", ErrNotForUs)
 	case err != nil:
 		return nil, fault.New(fault.Unverified, "%w", err)
 	}
@@ -86,16 +90,16 @@ func readAll(r io.Reader, limit int64, doing string) ([]byte, error) {
 	return plain, nil
 }
 
-// stanzas counts the recipients in an age header, before anything is computed for them.
-func stanzas(box []byte) (int, error) {
-	end := bytes.Index(box, []byte("\n---"))
-	if end < 0 {
+// stanzas counts the recipients in the age header that b begins with, before anything is computed for them.
+func stanzas(b []byte) (int, error) {
+	if !bytes.HasPrefix(b, []byte(intro)) {
 		return 0, errors.New("it is no age file")
 	}
-	if end > maxHeader {
-		return 0, fmt.Errorf("its header has more than %d bytes", maxHeader)
+	end := bytes.Index(b, []byte("\n---"))
+	if end < 0 {
+		return 0, fmt.Errorf("its header is cut, or has more than %d bytes", len(b))
 	}
-	return bytes.Count(box[:end], []byte("\n-> ")), nil
+	return bytes.Count(b[:end], []byte("\n-> ")), nil
 }
 
 // named is a recipient whose refusal to take a key says whose it is.
@@ -116,9 +120,9 @@ func (n named) WrapWithLabels(key []byte) (list []*age.Stanza, labels []string, 
 	return list, labels, nil
 }
 
-func parseRecipients(texts []string) ([]age.Recipient, error) {
-	if len(texts) == 0 || len(texts) > MaxRecipients {
-		return nil, fmt.Errorf("%d recipients are not from 1 to %d", len(texts), MaxRecipients)
+func parseRecipients(texts []string, most int) ([]age.Recipient, error) {
+	if len(texts) == 0 || len(texts) > most {
+		return nil, fmt.Errorf("%d recipients are not from 1 to %d", len(texts), most)
 	}
 	out := make([]age.Recipient, len(texts))
 	accounts := slices.ContainsFunc(texts, func(t string) bool { return strings.HasPrefix(t, accountPrefix) })

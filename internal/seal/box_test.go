@@ -74,6 +74,9 @@ func TestBox(t *testing.T) {
 			t.Errorf("%s: the box shows what is in it", c.name)
 		}
 		got, err := seal.OpenBox(box, 6, c.with...)
+		if c.want != nil && fault.KindOf(err) != fault.Denied {
+			t.Errorf("%s: got %v of kind %v", c.name, err, fault.KindOf(err))
+		}
 		if !errors.Is(err, c.want) || c.want == nil && string(got) != "secret" {
 			t.Errorf("%s: got %q, %v, want %v", c.name, got, err, c.want)
 		}
@@ -151,7 +154,8 @@ func TestOpenBoxRefuses(t *testing.T) {
 	}{
 		{"nothing", nil, "no age file"},
 		{"a text", []byte("hello"), "no age file"},
-		{"cut in the header", box[:40], "no age file"},
+		{"cut in the header", box[:40], "cut"},
+		{"cut in the first line", box[:10], "no age file"},
 		{"cut in the content", box[:len(box)-1], "damaged"},
 		{"another last byte", flipped, "damaged"},
 		{"something behind it", append(bytes.Clone(box), 'x'), "damaged"},
@@ -163,6 +167,13 @@ func TestOpenBoxRefuses(t *testing.T) {
 		if fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want it refused with %q", c.name, err, c.want)
 		}
+	}
+	ten := slicesInsert(box, head, bytes.Repeat(stanza, 9))
+	if _, err := seal.OpenBox(ten, 100, sameIdentity(audience(t), 401)...); fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("ten recipients and 401 keys: got %v, want it refused before they are tried", err)
+	}
+	if _, err := seal.OpenBox(ten, 100, sameIdentity(audience(t), 400)...); !errors.Is(err, seal.ErrNotForUs) {
+		t.Errorf("ten recipients and 400 keys: got %v, want %v", err, seal.ErrNotForUs)
 	}
 	if _, err := seal.OpenBox(box, 5, all); fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), "more than 5") {
 		t.Errorf("more than the limit: got %v, want it refused", err)

@@ -31,7 +31,7 @@ type Source struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Write seals content to recipients: an age file to w. In the form File there is one source. progress, which may be
+// Write seals content to 1 to MaxContentRecipients recipients: an age file to w. In the form File there is one source. progress, which may be
 // nil, is told the bytes of the sources that were read so far. A source that is not as long as it says is an error.
 func Write(ctx context.Context, w io.Writer, form Form, sources []Source, recipients []string, progress func(int64)) error {
 	if err := writeContent(ctx, w, form, sources, recipients, progress); err != nil {
@@ -49,7 +49,7 @@ func writeContent(ctx context.Context, w io.Writer, form Form, sources []Source,
 	case len(sources) == 0 || len(sources) > maxFiles:
 		return fault.New(fault.Usage, "%d files are not from 1 to %d", len(sources), maxFiles)
 	}
-	to, err := parseRecipients(recipients)
+	to, err := parseRecipients(recipients, MaxContentRecipients)
 	if err != nil {
 		return err
 	}
@@ -101,8 +101,12 @@ func copySource(w io.Writer, s Source, m *meter) error {
 	if err != nil {
 		return err
 	}
-	if more, err := f.Read(make([]byte, 1)); n != s.Size || more > 0 {
-		return fault.Hint(fault.New(fault.Failed, "%q has changed while it was read: it had %d bytes (%v)", strings.Join(s.Path, "/"), s.Size, err),
+	more, err := io.ReadFull(f, make([]byte, 1))
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if n != s.Size || more > 0 {
+		return fault.Hint(fault.New(fault.Failed, "%q has changed while it was read: it had %d bytes", strings.Join(s.Path, "/"), s.Size),
 			"start again when nothing writes to it")
 	}
 	return nil

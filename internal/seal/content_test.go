@@ -149,6 +149,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"an unknown form", "zip", []seal.Source{source("a", "")}, to, "unknown"},
 		{"too many", seal.Tar, make([]seal.Source, 100_001), to, "100001 files"},
 		{"nobody", seal.Tar, []seal.Source{source("a", "")}, nil, "recipients"},
+		{"too many recipients", seal.Tar, []seal.Source{source("a", "")}, slicesOf(to[0], seal.MaxContentRecipients+1), "17 recipients"},
 		{"a way out", seal.Tar, []seal.Source{source("../a", "")}, to, "means a folder"},
 		{"twice the same", seal.Tar, []seal.Source{source("a", ""), source("A", "")}, to, "one path"},
 		{"it grew", seal.Tar, []seal.Source{longer}, to, "has changed"},
@@ -248,6 +249,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"an age file that is cut", good[:len(good)-1], "damaged"},
 		{"an age file that was changed", flip, "damaged"},
 		{"something behind the age file", append(bytes.Clone(good), 'x'), "damaged"},
+		{"too many recipients", must(seal.Box([]byte("x"), slicesOf(id.Recipient(), 17)))(t), "17 recipients"},
+		{"an endless header", []byte("age-encryption.org/v1\n-> x " + strings.Repeat("y", 40_000) + "\n\n--- z\n"), "more than 32768"},
 		{"no age file", []byte("hello"), "age"},
 		{"nothing", nil, "age"},
 	} {

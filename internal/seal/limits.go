@@ -18,6 +18,16 @@ const (
 	// MaxIdentities is how many epochs a grant hands over: the newest. Ten years of a removal a week.
 	MaxIdentities = 500
 
+	// MaxContentRecipients is whom content is for: an audience, and where it is sealed for several, a few.
+	MaxContentRecipients = 16
+
+	// maxTries bounds the curve arithmetic that a header can cause: recipients times keys, 4,000 of a tenth of a
+	// millisecond. One account's key among 500 recipients fits, and 500 epochs' keys for an audience.
+	maxTries = 4000
+
+	// maxContentHeader is what MaxContentRecipients post-quantum recipients take.
+	maxContentHeader = 32 << 10
+
 	// maxHeader is what MaxRecipients post-quantum recipients take.
 	maxHeader = 1 << 20
 

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ type Want struct {
 
 // Open opens sealed content and makes Name in the folder dir, which is there: a file, or a folder of files. It makes
 // nothing else, and nothing at all if it fails or Name is there already. What is made is not synced to disk.
-// progress, which may be nil, is told the bytes written so far. The error is ErrNotForUs, of fault.Unverified where the
-// content is not what was signed, or the disk's.
+// progress, which may be nil, is told the bytes written so far. The error is ErrNotForUs, of fault.Denied, or of
+// fault.Unverified where the content is not what was signed, or the disk's.
 func Open(ctx context.Context, r io.Reader, dir string, want Want, progress func(int64), ids ...Identity) error {
 	if err := openContent(ctx, r, dir, want, progress, ids); err != nil {
 		return fmt.Errorf("opening sealed content: %w", err)
@@ -43,7 +44,9 @@ func openContent(ctx context.Context, r io.Reader, dir string, want Want, progre
 		return fault.New(fault.Unverified, "%w", err)
 	}
 	src := &source{r: r}
-	plain, err := decrypt(src, ids)
+	ahead := bufio.NewReaderSize(src, maxContentHeader)
+	head, _ := ahead.Peek(maxContentHeader) // src keeps the error
+	plain, err := decrypt(head, ahead, ids, MaxContentRecipients)
 	if src.err != nil {
 		return src.err
 	}

@@ -55,6 +55,23 @@ func TestSlot(t *testing.T) {
 	}
 }
 
+// TestSlotsAreOfOneLength: who holds the link may ask for slots, and learns no more of a name than he has guessed.
+func TestSlotsAreOfOneLength(t *testing.T) {
+	lengths := map[int]bool{}
+	for _, n := range []int{1, 4, 31, 32} {
+		l := login(t)
+		l.Account = strings.Repeat("x", n)
+		slot := must(seal.Slot(l, "password", 2))(t)
+		lengths[len(slot)] = true
+		if got, err := seal.OpenSlot(slot, gid, "password"); err != nil || got.Account != l.Account {
+			t.Errorf("a name of %d letters: got %q, %v", n, got.Account, err)
+		}
+	}
+	if len(lengths) != 1 {
+		t.Errorf("got the lengths %v, want one", lengths)
+	}
+}
+
 // TestWorkFactor is the one test with the work factor that is used.
 func TestWorkFactor(t *testing.T) {
 	slot := must(seal.Slot(login(t), "a password of some length", seal.MaxWork))(t)
@@ -117,6 +134,7 @@ func TestSlotRefuses(t *testing.T) {
 		{"damaged", append(bytes.Clone(slot[:len(slot)-1]), slot[len(slot)-1]^1), "damaged"},
 		{"a text in it", locked("hello"), "no login"},
 		{"another field", locked(strings.Replace(plain, `{"acct"`, `{"a":1,"acct"`, 1)), "no login"},
+		{"a long pad", locked(strings.Replace(plain, `"seal"`, `"pad":"`+strings.Repeat(".", 33)+`","seal"`, 1)), "no login"},
 		{"another group's", locked(strings.Replace(plain, gid.String(), strings.Repeat("0", 40), 1)), "group 0000"},
 		{"an audience's identity", locked(strings.Replace(plain, good.Seal.Secret(), audience(t).Secret(), 1)), "no login"},
 		{"a damaged identity", locked(strings.Replace(plain, "KEY-PQ-1", "KEY-PQ-2", 1)), "secret keys"},
