@@ -57,7 +57,8 @@ type Published struct {
 	Entry       string    `json:"entry,omitempty"` // GROUP/NAME@VERSION, if it was signed into a group
 	Skipped     []Skipped `json:"skipped"`
 
-	group string // the ID of the private group that it was signed into
+	group  string        // the ID of the private group that it was signed into
+	sealed *sealedSource // what was encrypted for it; nil: nothing
 }
 
 // Skipped is something in the folder that was left out, and why.
@@ -90,17 +91,18 @@ type FetchRequest struct {
 
 // SignedEntry is an entry of a group, as far as it says what a torrent has to be.
 type SignedEntry struct {
-	Ref      string `json:"ref"` // GROUP/NAME@VERSION
-	Account  string `json:"account"`
-	Content  string `json:"content"`
-	Size     int64  `json:"size"`
-	Files    int    `json:"files"`
-	Infohash string `json:"infohash,omitempty"`
-	Info     string `json:"info_sha256"`
-	Torrent  string `json:"torrent_sha256"`
-	Group    string `json:"group,omitempty"`  // the ID of a private group: the content moves between its members alone
-	Sealed   string `json:"sealed,omitempty"` // how the content lies in an encrypted file, which is what is fetched: file or tar
-	Held     bool   `json:"held,omitempty"`   // it is fetched for a mirror, which knows of it that it is Torrent alone
+	Ref        string `json:"ref"` // GROUP/NAME@VERSION
+	Account    string `json:"account"`
+	Content    string `json:"content"`
+	Size       int64  `json:"size"`
+	Files      int    `json:"files"`
+	Infohash   string `json:"infohash,omitempty"`
+	Info       string `json:"info_sha256"`
+	Torrent    string `json:"torrent_sha256"`
+	Group      string `json:"group,omitempty"`  // the ID of a private group: the content moves between its members alone
+	Sealed     string `json:"sealed,omitempty"` // how the content lies in an encrypted file, which is what is fetched: file or tar
+	SealedSize int64  `json:"sealed_size,omitempty"`
+	Held       bool   `json:"held,omitempty"` // it is fetched for a mirror, which knows of it that it is Torrent alone
 }
 
 // Fetched is a finished fetch. Seconds run from the request to the last verified byte in place.

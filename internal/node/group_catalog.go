@@ -12,6 +12,7 @@ import (
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 // Catalog carries out what is asked of a group's catalog.
@@ -68,9 +69,16 @@ func (m *member) listEntries(l ListCatalog, a *CatalogAnswer) error {
 	if err != nil {
 		return err
 	}
+	st, err := m.State()
+	if err != nil {
+		return err
+	}
 	if l.Search != "" {
 		seen := map[string]bool{}
 		for _, e := range ix.Search(l.Search) {
+			if m.mayRead(st, e) != nil {
+				continue
+			}
 			if l.All || !seen[e.Name] {
 				a.Entries = append(a.Entries, m.entry(e, nil))
 			}
@@ -78,9 +86,13 @@ func (m *member) listEntries(l ListCatalog, a *CatalogAnswer) error {
 		}
 	} else {
 		for _, name := range ix.Names() {
-			for i, e := range name.Versions {
-				if i == 0 || l.All {
-					a.Entries = append(a.Entries, m.entry(e, nil))
+			for _, e := range name.Versions {
+				if m.mayRead(st, e) != nil {
+					continue
+				}
+				a.Entries = append(a.Entries, m.entry(e, nil))
+				if !l.All {
+					break
 				}
 			}
 		}
@@ -134,7 +146,9 @@ func (m *member) entry(e *catalog.Entry, full *catalog.Share) Entry {
 	if full != nil {
 		out.WebSeeds = full.WebSeeds
 	}
-	out.Magnet = magnetOf(e, out.WebSeeds)
+	if !m.private() {
+		out.Magnet = magnetOf(e, out.WebSeeds)
+	}
 	for _, o := range e.Also {
 		out.Others = append(out.Others, o.Account)
 	}
@@ -216,12 +230,25 @@ func (m *member) drop(ctx context.Context, ref string, offline bool, a *CatalogA
 }
 
 // signedEntry is what a fetch by name holds the torrent against.
-func signedEntry(groupName string, e *catalog.Entry) *SignedEntry {
-	s := &SignedEntry{Ref: groupName + "/" + e.Ref(), Account: e.Account, Content: e.Content, Size: e.Size, Files: e.Files, Info: e.Info.String(), Torrent: e.Torrent.String()}
+func (m *member) signedEntry(e *catalog.Entry) *SignedEntry {
+	s := &SignedEntry{Ref: m.Name() + "/" + e.Ref(), Account: e.Account, Content: e.Content, Size: e.Size, Files: e.Files, Info: e.Info.String(), Torrent: e.Torrent.String()}
 	if e.V1 != nil {
 		s.Infohash = e.V1.HexString()
 	}
+	if m.private() {
+		s.Group, s.Sealed, s.SealedSize = m.ID().String(), string(e.Sealed), e.SealedSize
+	}
 	return s
+}
+
+// noTorrent is for who asks for an entry of a private group while nobody who has its .torrent is online: nothing but members
+// can be asked.
+func noTorrent(m *member, e *catalog.Entry, err error) error {
+	if !errors.Is(err, errNoTorrent) {
+		return err
+	}
+	return fault.Hint(fault.New(fault.NotFound, "no member that is online has %s/%s", m.Name(), e.Ref()),
+		"it was published by %q: it can be fetched when that machine is online, or one that has fetched it", e.Account)
 }
 
 // errNoTorrent is an entry of which no member has the .torrent: its info then comes from the swarm.
@@ -229,13 +256,17 @@ var errNoTorrent = errors.New("no member has the torrent")
 
 // torrentOf gives the .torrent of an entry, from here or from a member.
 func (m *member) torrentOf(ctx context.Context, e *catalog.Entry) ([]byte, error) {
-	if b := m.torrentFile(e.Torrent); b != nil {
+	return m.torrentBytes(ctx, e.Torrent)
+}
+
+func (m *member) torrentBytes(ctx context.Context, h signed.Hash) ([]byte, error) {
+	if b := m.torrentFile(h); b != nil {
 		return b, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, memberWait)
 	defer cancel()
 	for _, nb := range m.crowd.Neighbours() {
-		b, err := m.askTorrent(ctx, nb.Addr, e)
+		b, err := m.askTorrent(ctx, nb.Addr, h)
 		if err == nil {
 			return b, m.keepTorrent(b)
 		}

@@ -2,12 +2,16 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
 // mirrorPause lets a burst of changes come together before they are acted on.
@@ -15,16 +19,21 @@ const mirrorPause = 500 * time.Millisecond
 
 func validGlob(g string) bool { return doublestar.ValidatePattern(g) }
 
+// mirrorAgain is when a mirror asks again for what nobody who was online had.
+const mirrorAgain = 30 * time.Second
+
 // mirror fetches what appears in a group that is followed, and drops what is not to be kept any more, until ctx ends.
 func (m *member) mirror(ctx context.Context) {
 	for {
 		changed, _ := m.Changed()
-		if f := m.Settings().Follow; f != nil && m.Ready() {
-			m.mirrorOnce(ctx, *f)
+		var again <-chan time.Time
+		if f := m.followed(); f != nil && m.Ready() && m.mirrorOnce(ctx, *f) {
+			again = time.After(mirrorAgain)
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-again:
 		case <-m.follow:
 		case <-changed:
 			timer := time.NewTimer(mirrorPause)
@@ -38,38 +47,99 @@ func (m *member) mirror(ctx context.Context) {
 	}
 }
 
-func (m *member) mirrorOnce(ctx context.Context, f group.Follow) {
+// mirrorOnce says whether something could not be begun that a member who comes online may have.
+func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) {
 	ix, err := m.Index()
 	if err != nil {
 		m.s.n.log.Warn("following a group", "group", m.Name(), "error", err)
-		return
+		return false
 	}
 	k := m.s.n.keeper
 	wanted := map[string]bool{}
 	for _, e := range wantedEntries(ix, f) {
 		info := e.Info.String()
 		wanted[info] = true
-		if k.mirrors(m.ID().String(), info) {
+		if k.mirrors(info) {
 			continue
 		}
-		r := FetchRequest{Ref: magnetOf(e, nil), Dir: f.Dir, Seed: true, Entry: signedEntry(m.Name(), e), Mirror: m.ID().String()}
-		for _, nb := range m.crowd.Neighbours() {
-			r.Peers = append(r.Peers, nb.Addr)
+		r, err := m.toMirror(ctx, e, f.Dir)
+		if err == nil {
+			err = k.beginFetch(r)
 		}
-		if full, _, err := m.Share(e); err == nil {
-			r.WebSeeds = nil
-			r.Ref = magnetOf(e, full.WebSeeds)
-		}
-		if _, err := m.torrentOf(ctx, e); err != nil {
-			m.s.n.log.Debug("a mirror asks the swarm for a torrent", "entry", e.Ref(), "error", err)
-		}
-		if err := k.beginFetch(r); err != nil {
+		if err != nil {
 			m.s.n.log.Warn("a mirror cannot fetch an entry", "group", m.Name(), "entry", e.Ref(), "error", err)
+			missing = true
 			continue
 		}
 		m.s.n.log.Info("a mirror fetches an entry", "group", m.Name(), "entry", e.Ref(), "published", entryTime(e))
 	}
+	if m.holdSealed(ctx, ix, f, wanted) {
+		missing = true
+	}
 	k.dropMirrored(m.ID().String(), wanted)
+	m.backUp(f.Dir)
+	return missing
+}
+
+// toMirror is the fetch of an entry.
+func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (FetchRequest, error) {
+	r := FetchRequest{Ref: magnetOf(e, nil), Dir: dir, Seed: true, Entry: m.signedEntry(e), Mirror: m.ID().String()}
+	_, err := m.torrentOf(ctx, e)
+	if m.private() {
+		return r, err
+	}
+	if err != nil {
+		m.s.n.log.Debug("a mirror asks the swarm for a torrent", "entry", e.Ref(), "error", err)
+	}
+	for _, nb := range m.crowd.Neighbours() {
+		r.Peers = append(r.Peers, nb.Addr)
+	}
+	if full, _, err := m.Share(e); err == nil {
+		r.Ref = magnetOf(e, full.WebSeeds)
+	}
+	return r, nil
+}
+
+// holdSealed fetches, for an account of the role mirror, the encrypted content that it cannot read. It says whether some
+// could not be begun yet.
+func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Follow, wanted map[string]bool) (missing bool) {
+	me, err := m.Account()
+	if err != nil || me.Role != acl.Mirror {
+		return false
+	}
+	k := m.s.n.keeper
+	var space int64
+	for _, h := range slices.Backward(ix.Held()) { // the newest first
+		if f.Space > 0 && space+h.Size > f.Space {
+			continue
+		}
+		space += h.Size
+		b, err := m.torrentBytes(ctx, h.Torrent)
+		if err != nil {
+			missing = true
+			continue
+		}
+		t, err := metafile.Decode(b)
+		if err != nil {
+			m.s.n.log.Warn("a torrent for mirrors is none", "group", m.Name(), "account", h.Account, "error", err)
+			continue
+		}
+		m.noteHeld(t, h.Torrent)
+		info := infoHash(t).String()
+		wanted[info] = true
+		if k.mirrors(info) {
+			continue
+		}
+		r := FetchRequest{Ref: t.Magnet(nil, nil, nil), Dir: f.Dir, Seed: true, Mirror: m.ID().String(), Entry: &SignedEntry{
+			Ref: m.Name() + "/" + t.Name, Account: h.Account, Content: t.Name, Size: h.Size, Files: 1, Info: info,
+			Torrent: h.Torrent.String(), Group: m.ID().String(), Sealed: string(seal.File), SealedSize: h.Size, Held: true,
+		}}
+		if err := k.beginFetch(r); err != nil {
+			m.s.n.log.Warn("a mirror cannot fetch what is sealed", "group", m.Name(), "account", h.Account, "error", err)
+			missing = true
+		}
+	}
+	return missing
 }
 
 // wantedEntries are the newest of each name that match, as many as are to be kept and have room, the newest of all first.
@@ -108,7 +178,7 @@ func matchesAny(globs []string, name string) bool {
 }
 
 // mirrors says whether an entry is here as part of a mirror, or for another reason.
-func (k *keeper) mirrors(group, info string) bool {
+func (k *keeper) mirrors(info string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, it := range k.items {

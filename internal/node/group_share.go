@@ -19,6 +19,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/seeder"
 )
@@ -40,8 +41,15 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 	switch {
 	case version == catalog.Latest || version == catalog.Stable:
 		return nil, fault.Hint(fault.New(fault.Usage, "--as %q: %q is not a version", r.In.As, version), "give a version such as 1.4.2")
+	case m.private():
+		err = r.forMembers()
+	case r.In.Seal:
+		err = fault.Hint(fault.New(fault.Usage, "%q is a public group, in which nothing is encrypted", m.Name()), "leave --seal out")
 	case r.Private:
-		return nil, fault.Hint(fault.New(fault.Usage, "--private and --group contradict each other"), "content of a public group is open to everyone")
+		err = fault.Hint(fault.New(fault.Usage, "--private and --group contradict each other"), "content of a public group is open to everyone")
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := m.maySign(ctx, r.In.Offline, on); err != nil {
 		return nil, err
@@ -55,10 +63,7 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 	if err != nil {
 		return nil, err
 	}
-	path := name
-	if version != "" {
-		path += "/" + version
-	}
+	path := (&catalog.Share{Name: name, Version: version}).Path()
 	if d := st.Test(me.Name, acl.Publish, path, time.Now()); !d.Allowed {
 		return nil, fault.Hint(fault.New(fault.Denied, "%q may not publish %q in %q: %s", me.Name, r.In.As, m.Name(), d.Why), "an admin can change that: p2pshare group rule add")
 	}
@@ -66,7 +71,7 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 }
 
 // intoGroup signs a torrent into a group under its name, and gives how it is asked for.
-func (n *Node) intoGroup(ctx context.Context, m *member, r PublishRequest, b *seeder.Built, on func(Event)) (string, error) {
+func (n *Node) intoGroup(ctx context.Context, m *member, r PublishRequest, b *seeder.Built, with *sealedSource, on func(Event)) (string, error) {
 	name, version, err := catalog.SplitName(r.In.As)
 	if err != nil {
 		return "", err
@@ -77,7 +82,10 @@ func (n *Node) intoGroup(ctx context.Context, m *member, r PublishRequest, b *se
 		Size: t.Size, Files: len(t.Files), V1: t.V1, Info: infoHash(t), Torrent: signed.HashOf(b.Bytes),
 		Read: r.In.For, WebSeeds: r.WebSeeds, Note: r.In.Note,
 	}
-	if len(b.Sums) <= maxSignedSums {
+	if with != nil {
+		l := with.listing
+		s.Content, s.Size, s.Files, s.Sealed, s.SealedSize = l.Name, l.Size, len(l.Files), with.form(), t.Size
+	} else if len(b.Sums) <= maxSignedSums {
 		for _, sum := range b.Sums {
 			s.Sums = append(s.Sums, signed.Hash(sum.SHA256))
 		}
@@ -85,7 +93,13 @@ func (n *Node) intoGroup(ctx context.Context, m *member, r PublishRequest, b *se
 	if err := m.keepTorrent(b.Bytes); err != nil {
 		return "", err
 	}
-	if err := m.Append(s.Marshal); err != nil {
+	records := []group.Record{s.Marshal}
+	if m.private() {
+		if records, err = m.sealedRecords(&s, with); err != nil {
+			return "", err
+		}
+	}
+	if err := m.Append(records...); err != nil {
 		return "", err
 	}
 	m.passOn(ctx, on)
@@ -141,20 +155,44 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 	for _, w := range m.warnings(st) {
 		warn(on, "%s: %s", m.Name(), w)
 	}
+	if err := m.mayRead(st, e); err != nil {
+		return r, err
+	}
 	full, _, err := m.Share(e)
 	if err != nil {
 		return r, err
 	}
-	if _, err := m.torrentOf(ctx, e); err != nil && !errors.Is(err, errNoTorrent) {
-		return r, err
+	if m.private() && r.Receipt != "" {
+		return r, fault.Hint(fault.New(fault.Usage, "--receipt is for public groups"), "what a private group signs is sealed to its members, and would prove nothing to others")
+	}
+	torrent, err := m.torrentOf(ctx, e)
+	if err != nil && (m.private() || !errors.Is(err, errNoTorrent)) {
+		return r, noTorrent(m, e, err)
 	}
 	tell(on, "%s/%s, signed by %s on %s", m.Name(), e.Ref(), e.Account, e.Published().Format(time.DateOnly))
 	r.Ref = magnetOf(e, full.WebSeeds)
-	r.Entry = signedEntry(m.Name(), e)
+	r.Entry = m.signedEntry(e)
+	if m.private() {
+		return m.fromHolders(ctx, r, torrent, on)
+	}
 	// Members listen for both on one port.
 	for _, nb := range m.crowd.Neighbours() {
 		r.Peers = append(r.Peers, nb.Addr)
 	}
+	return r, nil
+}
+
+// fromHolders has a fetch from a private group begin with the members who have all of it.
+func (m *member) fromHolders(ctx context.Context, r FetchRequest, torrent []byte, on func(Event)) (FetchRequest, error) {
+	t, err := metafile.Decode(torrent)
+	if err != nil {
+		return r, err
+	}
+	holders := m.holders(ctx, t)
+	if len(holders) == 0 {
+		tell(on, "no member that is online has all of it; it comes when one is")
+	}
+	r.Peers = append(r.Peers, holders...)
 	return r, nil
 }
 
@@ -203,11 +241,11 @@ func (s *groups) endVisit(m *member) {
 	}
 }
 
-// askTorrent asks one member for the .torrent of an entry.
-func (m *member) askTorrent(ctx context.Context, addr string, e *catalog.Entry) ([]byte, error) {
+// askTorrent asks one member for the .torrent with a hash.
+func (m *member) askTorrent(ctx context.Context, addr string, h signed.Hash) ([]byte, error) {
 	c := m.client(addr)
 	defer c.CloseIdleConnections()
-	return groupsync.NewPeer(c, m.ID(), m).Torrent(ctx, e.Torrent, maxTorrentBytes)
+	return groupsync.NewPeer(c, m.ID(), m).Torrent(ctx, h, maxTorrentBytes)
 }
 
 // maxTorrentBytes is metafile's limit of a .torrent.
@@ -250,12 +288,8 @@ func (e *SignedEntry) agree(t *metafile.Torrent) error {
 			return fault.New(fault.Usage, "the entry's infohash is malformed: %w", err)
 		}
 	}
-	facts := catalog.Facts{Name: t.Name, Size: t.Size, Files: len(t.Files), V1: t.V1, Info: infoHash(t)}
-	if e.Sealed != "" {
-		// Name and size were signed of what is inside; the file around it is the one whose info was signed.
-		facts.Name, facts.Size, facts.Files = s.Content, s.Size, s.Files
-	}
-	return s.CheckTorrent(e.Account, facts)
+	s.Sealed, s.SealedSize = seal.Form(e.Sealed), e.SealedSize
+	return s.CheckTorrent(e.Account, catalog.Facts{Name: t.Name, Size: t.Size, Files: len(t.Files), V1: t.V1, Info: infoHash(t)})
 }
 
 // setFollow settles what a daemon mirrors of a group.
@@ -269,6 +303,10 @@ func (m *member) setFollow(f Follow) (*GroupAnswer, error) {
 		}
 	}
 	var next *group.Follow
+	if me, err := m.Account(); f.Stop && err == nil && (me.Role == acl.Backup || me.Role == acl.Mirror) {
+		return nil, fault.Hint(fault.New(fault.Usage, "%q has the role %s in %q, which is to follow it", me.Name, me.Role, m.Name()),
+			"p2pshare group leave ends that; group follow -o DIR moves it")
+	}
 	if !f.Stop {
 		if f.Dir == "" {
 			return nil, fault.Hint(fault.New(fault.Usage, "a mirror needs a folder"), "-o DIR names it")

@@ -1,49 +1,440 @@
 package node
 
 import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/audit"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/gate"
+	"github.com/p2pshare/p2pshare/internal/groupnet"
+	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/metafile"
-	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
+
+// insiders is how content of a private group moves: a torrent client of its own behind the gate, and the record of who
+// came through it.
+type insiders struct {
+	mu     sync.Mutex
+	gate   *gate.Gate         // nil: nothing moves yet
+	e      *engine.Engine     // with gate
+	stop   context.CancelFunc // of what runs beside them
+	wg     sync.WaitGroup
+	audit  *audit.Log // nil: nothing was noted yet
+	ended  bool       // no client is started any more
+	closed bool       // nothing is noted any more
+
+	indexMu sync.Mutex
+	index   *catalog.Index // that byHash and held are of
+	byHash  map[[20]byte][]*catalog.Entry
+	held    map[signed.Hash]bool     // .torrents of what a mirror may hold
+	heldBy  map[[20]byte]signed.Hash // of those that are here, the .torrent by infohash
+}
+
+// peersEvery is how often the client is told of members that were heard of since.
+const peersEvery = 2 * time.Second
+
+// errNoRight is the gate's answer to who asks for what is not for it, or is not here.
+var errNoRight = errors.New("it may not have this")
 
 // privateOf finds the private group of a torrent: by its ID, or, without one, the group whose catalog has the torrent.
 func (s *groups) privateOf(m *metafile.Torrent, id string) (*member, error) {
 	for _, in := range s.list() {
-		if in.Link().Kind == signed.Private && in.ID().String() == id {
+		switch {
+		case !in.private():
+		case id != "" && in.ID().String() == id, id == "" && in.lists(m):
 			return in, nil
 		}
 	}
 	return nil, errNotIn(m)
 }
 
-// private is the torrent client for content of the group.
-func (m *member) private() (*engine.Engine, error) {
-	return nil, fault.New(fault.Denied, "%q is not a private group", m.Name())
+// lists says whether the group's catalog has a torrent.
+func (m *member) lists(t *metafile.Torrent) bool {
+	for _, h := range shortHashes(t) {
+		if list, err := m.entriesOf(h); err == nil && len(list) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
-// addresses are those of members.
-func (m *member) addresses() (out []string) {
-	for _, nb := range m.crowd.Neighbours() {
-		out = append(out, nb.Addr)
+// shortHashes are the 20 bytes that handshakes name a torrent by: the v1 infohash, and the first of the v2 one (BEP 52).
+func shortHashes(t *metafile.Torrent) (out [][20]byte) {
+	if t.V1 != nil {
+		out = append(out, *t.V1)
+	}
+	if t.V2 != nil {
+		out = append(out, [20]byte(t.V2[:20]))
 	}
 	return out
 }
+
+// insideClient is the torrent client for content of the group, which is started at the first call.
+func (m *member) insideClient() (*engine.Engine, error) {
+	parent, err := m.s.n.network()
+	if err != nil {
+		return nil, err
+	}
+	in := &m.insiders
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch {
+	case in.ended:
+		return nil, fault.New(fault.Failed, "the group %q is being closed", m.Name())
+	case in.e != nil:
+		return in.e, nil
+	}
+	g := gate.New(gate.Options{Judge: m.mayMove, Dial: m.dialSwarm, Note: m.noteGate, Log: m.s.n.log})
+	e, err := parent.Private(g)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the client of the group %q: %w", m.Name(), err), g.Close())
+	}
+	in.gate, in.e = g, e
+	ctx, cancel := context.WithCancel(m.s.ctx)
+	in.stop = cancel
+	in.wg.Go(func() { m.introduce(ctx, e) })
+	return e, nil
+}
+
+// endPrivate ends what moves content, and writes the last of the audit.
+func (m *member) endPrivate() error {
+	in := &m.insiders
+	in.mu.Lock()
+	e, g := in.e, in.gate
+	in.ended, in.e, in.gate = true, nil, nil
+	in.mu.Unlock()
+	var errs []error
+	if e != nil {
+		in.stop()
+		in.wg.Wait()
+		errs = append(errs, e.Close(), g.Close()) // which still has things to note
+	}
+	in.mu.Lock()
+	l := in.audit
+	in.audit, in.closed = nil, true
+	in.mu.Unlock()
+	if l != nil {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// takeSwarm takes a member's connection for content.
+func (m *member) takeSwarm(c net.Conn, peer signed.Key) {
+	m.insiders.mu.Lock()
+	g := m.insiders.gate
+	m.insiders.mu.Unlock()
+	if g == nil {
+		c.Close() // nothing of the group is shared or fetched here
+		return
+	}
+	g.Take(c, peer)
+}
+
+// recheck cuts the connections of those who have lost the right to them.
+func (m *member) recheck() {
+	m.insiders.mu.Lock()
+	g := m.insiders.gate
+	m.insiders.mu.Unlock()
+	if g != nil {
+		g.Recheck()
+	}
+}
+
+// dialSwarm connects to a member for content.
+func (m *member) dialSwarm(ctx context.Context, addr string) (net.Conn, signed.Key, error) {
+	to := m.reach(addr, m.Device())
+	to.Accept = func(k signed.Key) error {
+		st, err := m.State()
+		if err != nil {
+			return err
+		}
+		if k == m.Device().Public() {
+			return errors.New("it is this machine")
+		}
+		_, err = st.Admit(k, time.Now())
+		return err
+	}
+	return groupnet.Dial(ctx, &net.Dialer{KeepAlive: -1}, to, groupnet.Swarm)
+}
+
+// mayMove is the gate's judge: whether a member's device may have the torrent, by the rules as they are now.
+func (m *member) mayMove(peer signed.Key, infohash [20]byte) (string, error) {
+	st, err := m.State()
+	if err != nil {
+		return "", err
+	}
+	now := time.Now()
+	a, err := st.Admit(peer, now)
+	if err != nil {
+		return "", err
+	}
+	if err := m.resting(); err != nil {
+		return a.Name, err
+	}
+	list, err := m.entriesOf(infohash)
+	if err != nil {
+		return a.Name, err
+	}
+	for _, e := range list {
+		if m.mayHave(st, &a, e, now) {
+			return a.Name, nil
+		}
+	}
+	// A mirror cannot read who a share is for; what it holds opens for nobody else.
+	if m.holds(infohash) && a.Role != acl.Invite {
+		return a.Name, nil
+	}
+	return a.Name, errNoRight
+}
+
+// mayHave says whether an account may have the bytes of an entry: who may read it, and mirrors if they are sealed.
+func (m *member) mayHave(st *acl.State, a *acl.Account, e *catalog.Entry, now time.Time) bool {
+	if a.Role == acl.Mirror {
+		return e.Sealed != ""
+	}
+	return a.Name == e.Account || st.MayRead(a.Name, e.Path(), e.Read, now).Allowed
+}
+
+// entriesOf are the entries of a torrent.
+func (m *member) entriesOf(infohash [20]byte) ([]*catalog.Entry, error) {
+	ix, err := m.Index()
+	if err != nil {
+		return nil, err
+	}
+	in := &m.insiders
+	in.indexMu.Lock()
+	defer in.indexMu.Unlock()
+	in.read(ix)
+	return in.byHash[infohash], nil
+}
+
+// read looks through an index once. indexMu is held.
+func (in *insiders) read(ix *catalog.Index) {
+	if in.index == ix {
+		return
+	}
+	in.index, in.byHash, in.held = ix, map[[20]byte][]*catalog.Entry{}, map[signed.Hash]bool{}
+	for _, e := range ix.Entries() {
+		if e.V1 != nil {
+			in.byHash[*e.V1] = append(in.byHash[*e.V1], e)
+		}
+		short := [20]byte(e.Info[:20])
+		in.byHash[short] = append(in.byHash[short], e)
+	}
+	for _, h := range ix.Held() {
+		in.held[h.Torrent] = true
+	}
+}
+
+// noteHeld remembers the .torrent of what a mirror holds: its infohash stands in no record.
+func (m *member) noteHeld(t *metafile.Torrent, h signed.Hash) {
+	in := &m.insiders
+	in.indexMu.Lock()
+	defer in.indexMu.Unlock()
+	if in.heldBy == nil {
+		in.heldBy = map[[20]byte]signed.Hash{}
+	}
+	for _, short := range shortHashes(t) {
+		in.heldBy[short] = h
+	}
+}
+
+// holds says whether a torrent is one that this machine holds as a mirror, and that still counts.
+func (m *member) holds(infohash [20]byte) bool {
+	ix, err := m.Index()
+	if err != nil {
+		return false
+	}
+	in := &m.insiders
+	in.indexMu.Lock()
+	defer in.indexMu.Unlock()
+	in.read(ix)
+	h, ok := in.heldBy[infohash]
+	return ok && in.held[h]
+}
+
+// haveFor tells a caller of which torrents content is here that it may have.
+func (m *member) haveFor(r *http.Request) (out [][20]byte) {
+	peer, err := groupnet.PeerKey(r)
+	m.insiders.mu.Lock()
+	e := m.insiders.e
+	m.insiders.mu.Unlock()
+	if err != nil || e == nil {
+		return nil
+	}
+	for _, h := range e.Complete() {
+		if _, err := m.mayMove(peer, h); err == nil {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// holders are the addresses of members that are online and have all of a torrent, as they say themselves.
+func (m *member) holders(ctx context.Context, t *metafile.Torrent) (out []string) {
+	ctx, cancel := context.WithTimeout(ctx, holdersWait)
+	defer cancel()
+	var (
+		mu sync.Mutex
+		wg sync.WaitGroup
+	)
+	for _, nb := range m.crowd.Neighbours() {
+		if !nb.Now {
+			continue
+		}
+		wg.Go(func() {
+			c := m.client(nb.Addr)
+			defer c.CloseIdleConnections()
+			have, err := groupsync.NewPeer(c, m.ID(), m).Have(ctx)
+			if err != nil {
+				return
+			}
+			for _, h := range shortHashes(t) {
+				if slices.Contains(have, h) {
+					mu.Lock()
+					out = append(out, nb.Addr)
+					mu.Unlock()
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// holdersWait is how long members are asked what they have before a fetch goes on without their answers.
+const holdersWait = 2 * time.Second
+
+// addresses are those at which members are, as far as known.
+func (m *member) addresses() []string {
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd == nil {
+		return nil
+	}
+	return crowd.Known()
+}
+
+// introduce tells the torrents of members that are heard of while they run. Those that are known already are dialled by
+// the client's own times.
+func (m *member) introduce(ctx context.Context, e *engine.Engine) {
+	known := map[string]bool{}
+	tick := time.NewTicker(peersEvery)
+	defer tick.Stop()
+	for {
+		var fresh []string
+		for _, a := range m.addresses() {
+			if !known[a] {
+				known[a] = true
+				fresh = append(fresh, a)
+			}
+		}
+		if len(known) > maxIntroduced {
+			clear(known)
+		}
+		e.AddPeers(fresh...)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// maxIntroduced bounds the addresses that are remembered as told.
+const maxIntroduced = 10_000
+
+// auditLog is this machine's record of the group, opened at the first call; nil after the end, or if it cannot be.
+func (m *member) auditLog() *audit.Log {
+	in := &m.insiders
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.audit == nil && !in.closed {
+		l, err := audit.Open(m.Dir(), audit.Options{Log: m.s.n.log})
+		if err != nil {
+			m.s.n.log.Error("the audit of a group cannot be written", "group", m.Name(), "error", err)
+			return nil
+		}
+		in.audit = l
+	}
+	return in.audit
+}
+
+// noteGate writes down what the gate did.
+func (m *member) noteGate(n gate.Note) {
+	l := m.auditLog()
+	if l == nil {
+		return
+	}
+	entry := ""
+	if list, err := m.entriesOf(n.Infohash); err == nil && len(list) > 0 {
+		entry = m.Name() + "/" + list[0].Ref()
+	}
+	l.Add(audit.Line{
+		Time: n.Time, What: n.What, Account: n.Account, Device: deviceName(n.Device), From: n.From, Entry: entry, Why: n.Why,
+		Sent: n.Sent, Got: n.Got, Bad: n.Bad, Seconds: n.Seconds, Times: n.Times,
+	})
+}
+
+// noteRefused writes down that a connection was refused before it could ask for anything.
+func (m *member) noteRefused(peer signed.Key, from string, why error) {
+	if l := m.auditLog(); l != nil {
+		l.Add(audit.Line{What: audit.Refused, Device: deviceName(peer), From: from, Why: why.Error()})
+	}
+}
+
+// deviceName is the beginning of a device's key: enough to find it, and to remove it.
+func deviceName(k signed.Key) string { return hex.EncodeToString(k[:8]) }
+
+// readAudit answers what was noted of the group on this machine.
+func (m *member) readAudit(q AuditQuery) (*GroupAnswer, error) {
+	if q.Lines < 0 {
+		return nil, fault.New(fault.Usage, "--lines is not negative")
+	}
+	if q.Lines == 0 {
+		q.Lines = auditLines
+	}
+	l := m.auditLog()
+	if l == nil {
+		return nil, fault.New(fault.Failed, "the audit of %q cannot be read; the log says why", m.Name())
+	}
+	lines, err := l.Read(audit.Query{User: q.User, Since: q.Since, Lines: q.Lines})
+	if err != nil {
+		return nil, err
+	}
+	a := &GroupAnswer{Groups: []Group{m.info()}, Audit: []AuditLine{}}
+	for _, x := range lines {
+		a.Audit = append(a.Audit, AuditLine(x))
+	}
+	return a, nil
+}
+
+// auditLines is how many lines are shown if nobody says how many.
+const auditLines = 100
 
 // privateGroup is the private group with an ID.
 func (n *Node) privateGroup(id string) (*member, error) {
 	if s := n.groups.Load(); s != nil {
 		for _, m := range s.list() {
-			if m.Link().Kind == signed.Private && m.ID().String() == id {
+			if m.private() && m.ID().String() == id {
 				return m, nil
 			}
 		}
 	}
 	return nil, fault.Hint(fault.New(fault.NotFound, "this home is not in the private group that the content is of"), "join it again with p2pshare group join LINK")
-}
-
-// contentKeys are what an entry's content opens with.
-func (m *member) contentKeys(e *SignedEntry) ([]seal.Identity, error) {
-	return nil, fault.New(fault.Denied, "%q is sealed to others", e.Ref)
 }

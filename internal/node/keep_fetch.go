@@ -322,7 +322,7 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 		r.Fetch, r.Done, r.Finish = nil, time.Now(), !seed
 		r.Path = f.plan.Target()
 		if f.sealed != nil {
-			r.Sealed = f.sealed.target
+			r.Sealed, r.Name = f.sealed.target, f.r.Entry.Content
 		}
 	})
 	if !seed {

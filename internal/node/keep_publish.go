@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -63,10 +65,16 @@ func (k *keeper) make(ctx context.Context, it *item, r PublishRequest) (err erro
 	}
 	k.mu.Lock()
 	if it.rec.Entry = pub.Entry; r.In != nil {
-		it.rec.Info = infoHash(built.Torrent).String()
+		it.rec.Info, it.rec.Group = infoHash(built.Torrent).String(), pub.group
+	}
+	if pub.sealed != nil {
+		it.rec.Sealed = pub.sealed.path
 	}
 	k.mu.Unlock()
 	if err := k.confirm(it, built.Torrent, built.Bytes, built.Located); err != nil {
+		if pub.sealed != nil {
+			err = errors.Join(err, os.Remove(pub.sealed.box))
+		}
 		return err
 	}
 	return k.serveNew(ctx, it, built, pub)
@@ -118,6 +126,9 @@ func (k *keeper) confirm(it *item, m *metafile.Torrent, torrent []byte, at locat
 	rec := it.rec
 	rec.describe(m)
 	rec.Path = contentPath(m, at)
+	if rec.Sealed != "" {
+		rec.Name = filepath.Base(rec.Sealed) // what the user calls it
+	}
 	if old == nil {
 		if err := k.store.Add(it.id, rec, map[string][]byte{torrentFile: torrent, stampsFile: stamps}); err != nil {
 			return err

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,6 +35,9 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 	if err != nil {
 		return err
 	}
+	if pub.sealed != nil {
+		defer os.Remove(pub.sealed.box) // nobody serves it on
+	}
 	n.guard.Allow(allowedBy(r)...)
 	if r.NoSeed {
 		on(Event{Published: pub})
@@ -52,15 +56,35 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 }
 
 // makeTorrent builds, writes what was asked for, and signs it into the group that was named.
-func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)) (*seeder.Built, *Published, error) {
-	var in *member
+func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)) (_ *seeder.Built, _ *Published, err error) {
+	var (
+		in   *member
+		with *sealedSource
+		salt []byte
+	)
 	if r.In != nil {
-		var err error
 		if in, err = n.mayPublish(ctx, r, on); err != nil {
 			return nil, nil, err
 		}
+		if in.private() {
+			r.Private, salt = true, make([]byte, saltBytes)
+			if _, err := rand.Read(salt); err != nil {
+				return nil, nil, err
+			}
+		}
+		if r.In.Seal {
+			if with, err = in.sealSource(ctx, r, on); err != nil {
+				return nil, nil, err
+			}
+			r.Path, r.Name, r.Exclude = with.box, "", nil
+			defer func() {
+				if err != nil {
+					err = errors.Join(err, os.Remove(with.box))
+				}
+			}()
+		}
 	}
-	built, err := n.build(ctx, r, on)
+	built, err := n.build(ctx, r, salt, on)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,10 +92,21 @@ func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)
 	if err != nil {
 		return nil, nil, err
 	}
-	if in != nil {
-		if pub.Entry, err = n.intoGroup(ctx, in, r, built, on); err != nil {
-			return nil, nil, err
+	if with != nil {
+		pub.sealed = with
+		pub.Name, pub.Size, pub.Files = with.listing.Name, with.listing.Size, len(with.listing.Files)
+		for _, s := range with.listing.Skipped {
+			pub.Skipped = append(pub.Skipped, Skipped{Path: s.Path, Reason: s.Reason})
 		}
+	}
+	if in == nil {
+		return built, pub, nil
+	}
+	if pub.Entry, err = n.intoGroup(ctx, in, r, built, with, on); err != nil {
+		return nil, nil, err
+	}
+	if in.private() {
+		pub.group = in.ID().String()
 	}
 	return built, pub, nil
 }
@@ -108,12 +143,12 @@ func within(file, dir string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-func (n *Node) build(ctx context.Context, r PublishRequest, on func(Event)) (*seeder.Built, error) {
+func (n *Node) build(ctx context.Context, r PublishRequest, salt []byte, on func(Event)) (*seeder.Built, error) {
 	h := &hashing{on: on, phase: "hashing", name: filepath.Base(r.Path)}
 	trackers := r.Trackers
 	return seeder.Build(ctx, seeder.Options{
 		Path: r.Path, Name: r.Name, Format: seeder.Format(r.Format), PieceLength: r.PieceLength,
-		Private: r.Private, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
+		Private: r.Private, Salt: salt, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
 		Comment: r.Comment, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
 	})
 }

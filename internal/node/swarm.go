@@ -30,7 +30,7 @@ func (n *Node) swarmOf(ctx context.Context, m *metafile.Torrent, group string) (
 	if err != nil {
 		return swarm{}, err
 	}
-	e, err := in.private()
+	e, err := in.insideClient()
 	return swarm{e, in}, err
 }
 
