@@ -334,27 +334,26 @@ func (g *Group) SettleOwner() error {
 			return err
 		}
 	}
+	if old, locked := g.OwnerLocked(); locked && !slices.Contains(s.Root().Owners, old) {
+		return g.forgetLocked()
+	}
 	return state.SyncDir(g.dir)
 }
 
-// NextRoot signs the next root with the owner key of this home; enough says whether others have to sign too.
-func (g *Group) NextRoot(edit func(r *signed.Root) error) (raw []byte, missing int, err error) {
-	owner, ok := g.Owner()
-	if !ok {
-		return nil, 0, fault.Hint(fault.New(fault.Denied, "this home holds no owner key of %q", g.Name()), "use the machine on which the group was made")
-	}
+// NextRoot signs the next root with an owner key.
+func (g *Group) NextRoot(owner signed.Secret, edit func(r *signed.Root) error) (raw []byte, err error) {
 	s, err := g.State()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	next := s.Root().Successor(g.now())
 	if err := edit(&next); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if raw, err = next.Sign(owner); err != nil {
-		return nil, 0, fault.New(fault.Usage, "making the next root: %w", err)
+		return nil, fault.New(fault.Usage, "making the next root: %w", err)
 	}
-	return raw, s.Root().Need - 1, nil
+	return raw, nil
 }
 
 // AddRoot takes the next root.

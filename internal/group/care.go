@@ -71,7 +71,7 @@ func (g *Group) leaked(s *acl.State) bool {
 				continue
 			}
 			for _, name := range gr.To {
-				if _, known := s.Account(name); known && !slices.Contains(may, name) {
+				if _, known := s.Account(name); (known || s.Reserved(name)) && !slices.Contains(may, name) {
 					return true
 				}
 			}

@@ -84,18 +84,22 @@ type Removed struct {
 
 // RemoveAccount removes an account, for good and with all that it could use to come back: from then on the group has
 // another key, another link and, if people join with one, another password. It is one Append: all of it or nothing.
-func (g *Group) RemoveAccount(name, password string, work int) (Removed, error) {
+// An admin has to be out of the root before: then gone is the account as it was.
+func (g *Group) RemoveAccount(gone acl.Account, password string, work int) (Removed, error) {
 	s, err := g.AsAdmin("remove an account")
 	if err != nil {
 		return Removed{}, err
 	}
-	c, err := s.Removal(name)
-	if err != nil {
-		return Removed{}, err
-	}
-	gone, _ := s.Account(name)
+	name := gone.Name
 	var out Removed
-	records := []Record{c.Marshal}
+	var records []Record
+	if _, there := s.Account(name); there || gone.Role != acl.Admin {
+		c, err := s.Removal(name)
+		if err != nil {
+			return Removed{}, err
+		}
+		records = append(records, c.Marshal)
+	}
 	seals := map[string]string{}
 	if name != JoinInvite {
 		reset, closed, err := g.newInvites(s, gone, password, work, seals)

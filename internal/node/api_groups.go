@@ -112,6 +112,7 @@ type ChangePassword struct {
 	User     string `json:"user,omitempty"`     // empty: the own account; others' by an admin
 	Group    bool   `json:"group,omitempty"`    // the password to join by, by an admin
 	Password Secret `json:"password,omitempty"` // empty: one is made
+	Old      Secret `json:"old,omitempty"`      // of an admin, whose keys stay; not needed where the group was made
 }
 
 // AddUser adds an account to a group, and writes its key to a file for who is to have it.
@@ -139,6 +140,7 @@ type ChangeUser struct {
 	Teams *[]string  `json:"teams,omitempty"`
 
 	Passphrase Secret `json:"passphrase,omitempty"` // of the owner key in this home, to make or unmake an admin
+	Draft      string `json:"draft,omitempty"`      // the file to write, absolute, where other owners have to sign that too
 }
 
 // AddRule adds a rule, at the end or before another.

@@ -31,6 +31,8 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 		return s.create(r)
 	case r.Join != nil:
 		return s.join(ctx, r, on)
+	case r.Restore != nil:
+		return s.restore(ctx, r, on)
 	case r.List != nil:
 		return s.listed()
 	}
@@ -62,17 +64,27 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 		return m.setFollow(*r.Follow)
 	case r.Owners != nil && r.Owners.Own:
 		return m.ownOwner()
+	case r.Owners != nil && (r.Owners.Lock != nil || r.Owners.Export != "" || r.Owners.Import != ""):
+		return m.ownerFiles(*r.Owners)
+	case r.Audit != nil:
+		return m.readAudit(*r.Audit)
 	}
 	if err := m.maySign(ctx, r.Offline, on); err != nil {
 		return nil, err
 	}
 	switch {
+	case r.Passwd != nil:
+		err = m.passwd(*r.Passwd, a)
 	case r.AddUser != nil:
-		a.Wrote, err = m.addUser(*r.AddUser)
+		err = m.addUser(*r.AddUser, a)
+	case r.AddUsers != nil:
+		err = m.addUsers(ctx, *r.AddUsers, a, on)
+	case r.ChangeUser != nil:
+		err = m.changeUser(*r.ChangeUser, a)
 	case r.RemoveUser != nil:
-		err = m.removeUser(*r.RemoveUser)
+		err = m.removeUser(*r.RemoveUser, a)
 	case r.RemoveDevice != nil:
-		err = m.removeDevice(*r.RemoveDevice)
+		err = m.removeDevice(*r.RemoveDevice, a)
 	case r.AddRule != nil:
 		err = m.addRule(*r.AddRule)
 	case r.RemoveRule != nil:
@@ -85,12 +97,14 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 	if err != nil {
 		return nil, err
 	}
+	m.care() // so that nobody waits for another machine to give him what this change has brought
 	m.passOn(ctx, on)
 	shown, err := m.show()
 	if err != nil {
 		return nil, err
 	}
-	shown.Wrote, shown.Missing = a.Wrote, a.Missing
+	shown.Wrote, shown.Missing, shown.Link = a.Wrote, a.Missing, a.Link
+	shown.Password, shown.User, shown.Notes = a.Password, a.User, a.Notes
 	return shown, nil
 }
 

@@ -17,7 +17,8 @@ import (
 // ownOwner makes an owner key for this home, if it holds none. It counts once the group's owners have added it.
 func (m *member) ownOwner() (*GroupAnswer, error) {
 	wrote := ""
-	if _, ok := m.Owner(); !ok {
+	_, locked := m.OwnerLocked()
+	if _, ok := m.Owner(); !ok && !locked {
 		secret, err := group.NewSecret()
 		if err != nil {
 			return nil, err
@@ -37,13 +38,9 @@ func (m *member) ownOwner() (*GroupAnswer, error) {
 
 // changeOwners signs the next root. If others have to sign it too, it goes into the draft for them.
 func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
-	s, err := m.State()
+	owner, err := m.OwnerKey(string(r.Passphrase))
 	if err != nil {
 		return err
-	}
-	owner, ok := m.Owner()
-	if !ok {
-		return fault.Hint(fault.New(fault.Denied, "this home holds no owner key of %q", m.Name()), "use a machine of an owner; p2pshare group owner key makes a key that they can add")
 	}
 	var raw []byte
 	next := owner
@@ -66,6 +63,15 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 	if err != nil {
 		return err
 	}
+	return m.signRoot(raw, r.Draft, owner, next, a)
+}
+
+// signRoot takes a root that this machine's owner has signed, if enough have. Else it goes into a draft for the others.
+func (m *member) signRoot(raw []byte, draft string, owner, next signed.Secret, a *GroupAnswer) error {
+	s, err := m.State()
+	if err != nil {
+		return err
+	}
 	drafted, err := signed.ReadDraft(raw)
 	if err != nil {
 		return err
@@ -73,16 +79,38 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 	// Enough of the owners of now, and enough of those that it names.
 	missing := max(s.Root().Need-signatures(raw, s.Root().Owners), drafted.Need-signatures(raw, drafted.Owners))
 	if missing > 0 {
-		if r.Draft == "" {
+		if draft == "" {
 			return fault.Hint(fault.New(fault.Denied, "%s to sign too", map[bool]string{true: "1 more owner has", false: fmt.Sprintf("%d more owners have", missing)}[missing == 1]), "--draft FILE writes what they are to sign")
 		}
-		a.Wrote, a.Missing = r.Draft, missing
-		return errors.Join(m.keepNext(owner, next), state.WriteFile(r.Draft, raw, 0o600))
+		a.Wrote, a.Missing = draft, missing
+		return errors.Join(m.keepNext(owner, next), state.WriteFile(draft, raw, 0o600))
 	}
 	if err := m.keepNext(owner, next); err != nil {
 		return err
 	}
 	return errors.Join(m.AddRoot(raw), m.SettleOwner())
+}
+
+// ownerFiles is what can be done with the owner key alone: another passphrase, a copy, a key from a copy.
+func (m *member) ownerFiles(r ChangeOwners) (*GroupAnswer, error) {
+	work, wrote := m.s.n.passwordWork(), ""
+	var err error
+	switch {
+	case r.Lock != nil:
+		err = m.LockOwner(string(r.Passphrase), string(*r.Lock), work)
+	case r.Export != "":
+		wrote, err = r.Export, m.ExportOwner(r.Export, string(r.Passphrase), work)
+	case r.Import != "":
+		err = m.ImportOwner(r.Import, string(r.Passphrase))
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, err := m.show()
+	if err == nil {
+		a.Wrote = wrote
+	}
+	return a, err
 }
 
 // keepNext keeps a new owner key: it is there before the root that needs it.
@@ -94,7 +122,7 @@ func (m *member) keepNext(owner, next signed.Secret) error {
 }
 
 func (m *member) nextRoot(r ChangeOwners, owner, next signed.Secret) ([]byte, error) {
-	raw, _, err := m.NextRoot(func(root *signed.Root) error {
+	raw, err := m.NextRoot(owner, func(root *signed.Root) error {
 		root.Owners = slices.Clone(root.Owners)
 		if r.Rotate {
 			i := slices.Index(root.Owners, owner.Public())

@@ -1,31 +1,92 @@
 package node
 
 import (
+	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/internal/state"
 )
 
-func (m *member) addUser(u AddUser) (string, error) {
+func (m *member) addUser(u AddUser, a *GroupAnswer) error {
 	s, err := m.AsAdmin("add an account")
 	if err != nil {
-		return "", err
+		return err
 	}
+	if err := m.mayAdd(s, u); err != nil {
+		return err
+	}
+	if !m.private() {
+		a.Wrote, err = m.addByKey(u)
+		return err
+	}
+	password, made, err := m.newPassword(u.Password, u.Name)
+	if err != nil {
+		return err
+	}
+	list := []group.NewAccount{{Name: u.Name, Role: acl.Role(u.Role), Teams: u.Teams, Until: u.Until, Password: password}}
+	if err := m.AddAccounts(list, m.s.n.passwordWork()); err != nil {
+		return err
+	}
+	a.Link, a.User = m.Link().String(), u.Name
+	if made {
+		a.Password = Secret(password)
+	}
+	return nil
+}
+
+// mayAdd refuses an account that cannot be.
+func (m *member) mayAdd(s *acl.State, u AddUser) error {
 	if err := signed.CheckName(u.Name); err != nil {
-		return "", fault.New(fault.Usage, "%q cannot be an account's name: %w", u.Name, err)
+		return fault.New(fault.Usage, "%q cannot be an account's name: %w", u.Name, err)
 	}
-	if !slices.Contains([]acl.Role{acl.Publisher, acl.Member}, acl.Role(u.Role)) {
-		return "", fault.Hint(fault.New(fault.Usage, "an account of the role %q cannot be added", u.Role), "choose publisher or member")
+	roles := []acl.Role{acl.Publisher, acl.Member}
+	if m.private() {
+		roles = append(roles, acl.Backup, acl.Mirror, acl.Invite)
+		if u.Name == group.JoinInvite {
+			return fault.Hint(fault.New(fault.Usage, "%q is what people join by", u.Name), "p2pshare group passwd --group sets its password")
+		}
+	}
+	if !slices.Contains(roles, acl.Role(u.Role)) {
+		return fault.Hint(fault.New(fault.Usage, "an account of the role %q cannot be added", u.Role), "choose %s", joined(roles))
 	}
 	if a, there := s.Account(u.Name); there && !a.Gone {
-		return "", fault.Hint(fault.New(fault.Usage, "there is an account %q already", u.Name), "remove it first, or choose another name")
+		return fault.Hint(fault.New(fault.Usage, "there is an account %q already", u.Name), "remove it first, or choose another name")
+	}
+	return nil
+}
+
+func joined(roles []acl.Role) string {
+	var out []string
+	for _, r := range roles[:len(roles)-1] {
+		out = append(out, string(r))
+	}
+	return strings.Join(out, ", ") + " or " + string(roles[len(roles)-1])
+}
+
+// newPassword judges the one that was chosen, or makes one.
+func (m *member) newPassword(chosen Secret, known ...string) (password string, made bool, err error) {
+	if chosen == "" {
+		password, err = seal.Password()
+		return password, true, err
+	}
+	return string(chosen), false, seal.CheckPassword(string(chosen), append(known, m.Name())...)
+}
+
+// addByKey adds an account to a public group, with its key in a file.
+func (m *member) addByKey(u AddUser) (string, error) {
+	if u.Password != "" {
+		return "", fault.Hint(fault.New(fault.Usage, "in a public group accounts have keys, and no passwords"), "leave the password out")
 	}
 	secret, err := group.NewSecret()
 	if err != nil {
@@ -43,27 +104,243 @@ func (m *member) addUser(u AddUser) (string, error) {
 	return u.Key, nil
 }
 
-func (m *member) removeUser(name string) error {
+// addUsers adds accounts with passwords that are made, all or none, and writes who has which to a file.
+func (m *member) addUsers(ctx context.Context, r AddUsers, a *GroupAnswer, on func(Event)) error {
+	s, err := m.AsAdmin("add accounts")
+	if err != nil {
+		return err
+	}
+	switch {
+	case !m.private():
+		return fault.Hint(fault.New(fault.Usage, "many accounts are added to private groups"), "p2pshare group user add adds one, with a key")
+	case len(r.Users) == 0:
+		return fault.New(fault.Usage, "there are no accounts to add")
+	}
+	if _, err := os.Lstat(r.Out); err == nil {
+		return fault.Hint(fault.New(fault.Usage, "%q is there already", r.Out), "name another file: passwords that are written over are lost")
+	}
+	seen := map[string]bool{}
+	var list []group.NewAccount
+	for _, u := range r.Users {
+		if err := m.mayAdd(s, u); err != nil {
+			return err
+		}
+		if seen[u.Name] {
+			return fault.New(fault.Usage, "the account %q is in the list twice", u.Name)
+		}
+		seen[u.Name] = true
+		password, _, err := m.newPassword(u.Password, u.Name)
+		if err != nil {
+			return err
+		}
+		list = append(list, group.NewAccount{Name: u.Name, Role: acl.Role(u.Role), Teams: u.Teams, Until: u.Until, Password: password})
+	}
+	tell(on, "making the passwords of %d accounts, about a second each", len(list))
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// As with a key: the passwords are on disk before somebody has them.
+	if err := m.writePasswords(r.Out, list); err != nil {
+		return err
+	}
+	if err := m.AddAccounts(list, m.s.n.passwordWork()); err != nil {
+		return errors.Join(err, os.Remove(r.Out))
+	}
+	a.Wrote, a.Link = r.Out, m.Link().String()
+	a.Notes = []string{"the passwords are in " + r.Out + " alone: hand each to its user, then remove the file"}
+	return nil
+}
+
+func (m *member) writePasswords(path string, list []group.NewAccount) error {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	_ = w.Write([]string{"name", "password", "link"}) // into memory: errors are told at the end
+	for _, x := range list {
+		_ = w.Write([]string{x.Name, x.Password, m.Link().String()})
+	}
+	w.Flush()
+	if err := w.Error(); err != nil {
+		return err
+	}
+	return state.WriteFile(path, []byte(b.String()), 0o600)
+}
+
+// passwd gives an account, or the group, another password.
+func (m *member) passwd(r ChangePassword, a *GroupAnswer) error {
+	if !m.private() {
+		return fault.Hint(fault.New(fault.Usage, "%q is a public group, and has no passwords", m.Name()), "accounts of public groups have keys: p2pshare group user add")
+	}
+	if r.Group && r.User != "" {
+		return fault.New(fault.Usage, "the password is either the group's or a user's")
+	}
+	me, err := m.Account()
+	if err != nil {
+		return err
+	}
+	password, made, err := m.newPassword(r.Password, r.User, me.Name)
+	if err != nil {
+		return err
+	}
+	work := m.s.n.passwordWork()
+	switch {
+	case r.Group:
+		err = m.ResetPassword(group.JoinInvite, password, work)
+		a.Link = m.Link().String()
+		a.Notes = []string{"who is in stays in; who joins from now on needs this password"}
+	case r.User == "" || r.User == me.Name:
+		a.User = me.Name
+		if m.Outdated() {
+			return fault.Hint(fault.New(fault.Denied, "the password of %q was changed on another machine", me.Name), "log in again: p2pshare group join LINK --user %s", me.Name)
+		}
+		err = m.SetPassword(password, string(r.Old), work)
+		if me.Role != acl.Admin {
+			a.Notes = m.otherDevices(me.Name)
+		}
+	default:
+		a.User = r.User
+		err = m.ResetPassword(r.User, password, work)
+		a.Notes = m.otherDevices(r.User)
+	}
+	if err != nil {
+		return err
+	}
+	if made {
+		a.Password = Secret(password)
+	}
+	return nil
+}
+
+// otherDevices says what machines of an account with a new password have to do.
+func (m *member) otherDevices(name string) []string {
+	s, err := m.State()
+	if err != nil {
+		return nil
+	}
+	n := 0
+	for _, d := range s.Devices() {
+		if d.Account == name && !d.Removed() && d.Key != m.Device().Public() {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return []string{"the other machine of " + name + " opens nothing new before it logs in again: p2pshare group join LINK --user " + name}
+	}
+	return []string{fmt.Sprintf("the %d other machines of %s open nothing new before they log in again: p2pshare group join LINK --user %s", n, name, name)}
+}
+
+func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {
+	s, err := m.AsAdmin("change an account")
+	if err != nil {
+		return err
+	}
+	x, ok := s.Account(u.Name)
+	if !ok || x.Gone {
+		return fault.Hint(fault.New(fault.NotFound, "there is no account %q", u.Name), "p2pshare group user list shows them")
+	}
+	if u.Role != nil {
+		switch to := acl.Role(*u.Role); {
+		case to == x.Role:
+			u.Role = nil
+		case to == acl.Admin:
+			return m.promote(x, u, a)
+		case x.Role == acl.Admin:
+			return m.demote(x, u, a)
+		case x.Role == acl.Invite || to == acl.Invite:
+			return fault.New(fault.Usage, "an invite is no account of a person, and does not become one")
+		case !slices.Contains([]acl.Role{acl.Publisher, acl.Member}, to) && (!m.private() || to != acl.Backup && to != acl.Mirror):
+			return fault.New(fault.Usage, "there is no role %q that an account of %q can have", to, m.Name())
+		}
+	}
+	c, err := s.Change(u.Name)
+	if err != nil {
+		return err
+	}
+	if u.Role != nil {
+		c.Role = acl.Role(*u.Role)
+	}
+	if u.Until != nil {
+		c.Until = *u.Until
+	}
+	if u.Teams != nil {
+		c.Teams = *u.Teams
+	}
+	if err := m.Append(c.Marshal); err != nil {
+		return err
+	}
+	if c.Role == acl.Mirror && x.Role != acl.Mirror {
+		a.Notes = append(a.Notes, u.Name+" keeps what it has read; what is shared from now on it can only hold")
+	}
+	if !c.Until.IsZero() && c.Until.Before(time.Now()) {
+		a.Notes = append(a.Notes, u.Name+" is not let in any more; what it has fetched stays with it")
+	}
+	return nil
+}
+
+func (m *member) removeUser(name string, a *GroupAnswer) error {
 	s, err := m.AsAdmin("remove an account")
 	if err != nil {
 		return err
 	}
-	c, err := s.Removal(name)
+	x, ok := s.Account(name)
+	if !ok || x.Gone {
+		return fault.Hint(fault.New(fault.NotFound, "there is no account %q", name), "p2pshare group user list shows them")
+	}
+	if me, err := m.Account(); err == nil && me.Name == name {
+		return fault.Hint(fault.New(fault.Usage, "%q is this machine's own account", name), "another admin can remove it; p2pshare group leave leaves the group")
+	}
+	if x.Role == acl.Admin {
+		if err := m.dropAdmin(name, "", "", a); err != nil {
+			return fault.Hint(err, "p2pshare group user role %s %s member takes the admin's role away, with a passphrase or a draft for other owners; then remove the account", m.Name(), name)
+		}
+	}
+	if !m.private() {
+		if x.Role == acl.Admin {
+			return nil
+		}
+		c, err := s.Removal(name)
+		if err != nil {
+			return err
+		}
+		return m.Append(c.Marshal)
+	}
+	password, err := seal.Password()
 	if err != nil {
 		return err
 	}
-	return m.Append(c.Marshal)
+	out, err := m.RemoveAccount(x, password, m.s.n.passwordWork())
+	if err != nil {
+		return err
+	}
+	a.Link = m.Link().String()
+	if out.Invite {
+		a.Password = Secret(password)
+	}
+	if x.Role == acl.Invite {
+		a.Notes = []string{"who came by " + name + " stays; nobody comes by it any more"}
+		return nil
+	}
+	a.Notes = []string{
+		"what " + name + " has fetched stays with it, and the keys to what was shared with it until now",
+		"members that are offline, or cut off from the others, let it in until they hear of this",
+	}
+	for _, inv := range out.Closed {
+		a.Notes = append(a.Notes, fmt.Sprintf("nobody can join by the invite %q, by which it came, before p2pshare group passwd --user %s", inv, inv))
+	}
+	return nil
 }
 
-func (m *member) removeDevice(key string) error {
+func (m *member) removeDevice(key string, a *GroupAnswer) error {
 	s, err := m.AsAdmin("remove a device")
 	if err != nil {
 		return err
 	}
-	var hits []signed.Key
+	var hits []acl.Device
 	for _, d := range s.Devices() {
 		if len(key) >= minPrefix && strings.HasPrefix(d.Key.String(), strings.ToLower(key)) {
-			hits = append(hits, d.Key)
+			hits = append(hits, d)
 		}
 	}
 	switch len(hits) {
@@ -73,60 +350,27 @@ func (m *member) removeDevice(key string) error {
 	default:
 		return fault.New(fault.Usage, "%d devices have keys that begin with %q", len(hits), key)
 	}
-	c, err := s.WithoutDevice(hits[0])
-	if err != nil {
+	d := hits[0]
+	if d.Key == m.Device().Public() {
+		return fault.Hint(fault.New(fault.Usage, "that is this machine"), "p2pshare group leave leaves the group")
+	}
+	if x, ok := s.Account(d.Account); ok && x.Role == acl.Admin {
+		return m.removeAdminDevice(d, a)
+	}
+	if err := m.RemoveDevice(d.Key); err != nil {
 		return err
 	}
-	return m.Append(c.Marshal)
+	m.tellDevice(d, a)
+	return nil
 }
 
-// ruleStep is the distance between rules, so that others fit between them.
-const ruleStep = 1 << 10
-
-func (m *member) addRule(r AddRule) error {
-	s, err := m.AsAdmin("add a rule")
-	if err != nil {
-		return err
+func (m *member) tellDevice(d acl.Device, a *GroupAnswer) {
+	if !m.private() {
+		return
 	}
-	rule, err := acl.ParseRule(r.Rule)
-	if err != nil {
-		return err
+	a.Link = m.Link().String()
+	a.Notes = []string{
+		"what is on the device stays there, with the keys to what was shared with " + d.Account + " until now",
+		"if somebody else may have it, give " + d.Account + " another password too: p2pshare group passwd --user " + d.Account,
 	}
-	rules := s.Rules()
-	at := len(rules)
-	if r.Before != "" {
-		if at = slices.IndexFunc(rules, func(x acl.Rule) bool { return x.ID == r.Before }); at < 0 {
-			return fault.Hint(fault.New(fault.NotFound, "there is no rule %q", r.Before), "p2pshare group rule list shows them")
-		}
-	}
-	switch {
-	case len(rules) == 0:
-	case at == len(rules):
-		rule.Pos = rules[at-1].Pos + ruleStep
-	case at == 0:
-		rule.Pos = rules[0].Pos - ruleStep
-	case rules[at].Pos-rules[at-1].Pos > 1:
-		rule.Pos = rules[at-1].Pos + (rules[at].Pos-rules[at-1].Pos)/2
-	default:
-		return fault.Hint(fault.New(fault.Usage, "there is no room before the rule %q", r.Before), "remove it and add it again behind this one")
-	}
-	var records []func(int64) ([]byte, error)
-	for _, pin := range s.Pins(rule.Who) {
-		records = append(records, pin.Marshal)
-	}
-	return m.Append(append(records, func(n int64) ([]byte, error) {
-		rule.ID = fmt.Sprintf("r%x", n)
-		return acl.RuleChange{Rule: rule}.Marshal(n)
-	})...)
-}
-
-func (m *member) removeRule(id string) error {
-	s, err := m.AsAdmin("remove a rule")
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(s.Rules(), func(r acl.Rule) bool { return r.ID == id }) {
-		return fault.Hint(fault.New(fault.NotFound, "there is no rule %q", id), "p2pshare group rule list shows them")
-	}
-	return m.Append(acl.RuleChange{Rule: acl.Rule{ID: id}, Gone: true}.Marshal)
 }

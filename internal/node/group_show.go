@@ -17,8 +17,10 @@ func (m *member) info() Group {
 	}
 	if o, ok := m.Owner(); ok {
 		out.Owner = o.Public().String()
+	} else if k, locked := m.OwnerLocked(); locked {
+		out.Owner, out.Locked = k.String(), true
 	}
-	if f := c.Follow; f != nil {
+	if f := m.followed(); f != nil {
 		out.Follow = &Follow{Keep: f.Keep, Space: f.Space, Match: f.Match, Dir: f.Dir}
 	}
 	m.s.mu.Lock()
@@ -50,6 +52,7 @@ func (m *member) info() Group {
 	if ix, err := m.Index(); err == nil {
 		out.Entries = ix.Len()
 	}
+	out.Strict = root.Strict
 	out.Age = s.Age(m.headTimes(), time.Now()).String()
 	out.Warnings = append(out.Warnings, m.warnings(s)...)
 	return out
@@ -67,6 +70,12 @@ func (m *member) headTimes() map[signed.Key]time.Time {
 func (m *member) warnings(s *acl.State) (out []string) {
 	if age := s.Age(m.headTimes(), time.Now()); age == signed.Stale {
 		out = append(out, fmt.Sprintf("no admin was heard of for more than %d hours: what was removed or replaced since may still be shown", s.Root().Stale))
+	}
+	if err := m.resting(); err != nil {
+		out = append(out, err.Error())
+	}
+	if m.Outdated() {
+		out = append(out, fmt.Sprintf("the password of %q was changed on another machine: what is shared since cannot be opened here; log in again with p2pshare group join LINK --user %s", m.OwnName(), m.OwnName()))
 	}
 	if err := m.clockOff(); err != nil {
 		out = append(out, err.Error())
@@ -95,10 +104,23 @@ func (m *member) show() (*GroupAnswer, error) {
 		return nil, err
 	}
 	a := &GroupAnswer{Groups: []Group{m.info()}, Accounts: []GroupAccount{}, Devices: []GroupDevice{}, Rules: []GroupRule{}}
-	for _, x := range s.Accounts() {
-		a.Accounts = append(a.Accounts, GroupAccount{Name: x.Name, Role: string(x.Role), Teams: x.Teams, Until: x.Until, Gone: x.Gone})
-	}
 	seen := m.headTimes()
+	devices, latest := map[string]int{}, map[string]time.Time{}
+	for _, d := range s.Devices() {
+		if d.Removed() {
+			continue
+		}
+		devices[d.Account]++
+		if seen[d.Key].After(latest[d.Account]) {
+			latest[d.Account] = seen[d.Key]
+		}
+	}
+	for _, x := range s.Accounts() {
+		a.Accounts = append(a.Accounts, GroupAccount{
+			Name: x.Name, Role: string(x.Role), Teams: x.Teams, Until: x.Until, Gone: x.Gone,
+			Devices: devices[x.Name], Seen: latest[x.Name], Locked: x.Slot != nil && !x.Gone,
+		})
+	}
 	for _, d := range s.Devices() {
 		g := GroupDevice{Key: d.Key.String(), Account: d.Account, Label: d.Label, Since: time.UnixMilli(d.Since), Seen: seen[d.Key], Records: d.Size}
 		switch {
