@@ -277,3 +277,34 @@ func TestSealedShareAgainstItsTorrent(t *testing.T) {
 		}
 	}
 }
+
+func FuzzSealed(f *testing.F) {
+	s := sealedShare("films/heat@1995")
+	for _, sealed := range []catalog.Sealed{{ID: "s", Audience: "all", Epoch: 1, Box: []byte("b"), Hold: s.Hold()}, {ID: "t", Audience: "x", Epoch: 2, Box: []byte("b")}} {
+		raw, err := sealed.Marshal(5)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw, []byte(body(f, s)))
+	}
+	f.Add([]byte(`{"aud":"all","box":"Yg==","epoch":1,"id":"s","n":5,"op":"share"}`), []byte(body(f, share("x"))))
+	f.Fuzz(func(t *testing.T, raw, clear []byte) {
+		got, err := catalog.ReadSealed(raw)
+		if err != nil {
+			return
+		}
+		if again, err := got.Marshal(record(t, raw).N); err != nil || string(again) != string(raw) {
+			t.Fatalf("%q is a share, and encodes to %q, %v", raw, again, err)
+		}
+		share, err := got.Open(opener{fmt.Sprint(got.Audience, got.Epoch, string(got.Box)): string(clear)})
+		if err != nil {
+			return
+		}
+		if hold := share.Hold(); !reflect.DeepEqual(hold, got.Hold) || len(share.WebSeeds) > 0 {
+			t.Errorf("shows mirrors %+v, and is %+v", got.Hold, share)
+		}
+		if again := body(t, share); again != string(clear) {
+			t.Fatalf("%q is a share, and encodes to %q", clear, again)
+		}
+	})
+}
