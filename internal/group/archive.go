@@ -44,6 +44,10 @@ const (
 func (g *Group) WriteArchive(path string) (logs int, records int64, err error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
+	mode := os.FileMode(0o644)
+	if g.link.Kind == signed.Private {
+		mode = 0o600 // it names people, and holds the slots that their passwords open
+	}
 	put := func(name string, body []byte) error {
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(body)), Format: tar.FormatPAX}); err != nil {
 			return err
@@ -82,7 +86,7 @@ func (g *Group) WriteArchive(path string) (logs int, records int64, err error) {
 	if err := w.Close(); err != nil {
 		return 0, 0, err
 	}
-	return logs, records, state.WriteFile(path, b.Bytes(), 0o644)
+	return logs, records, state.WriteFile(path, b.Bytes(), mode)
 }
 
 // ReadArchive reads a file that WriteArchive made. Nothing of it is judged yet but that it begins with a first root.

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -76,17 +78,29 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 	if m.holdSealed(ctx, ix, f, wanted) {
 		missing = true
 	}
-	k.dropMirrored(m.ID().String(), wanted)
+	k.dropMirrored(m.ID().String(), f.Dir, wanted)
 	m.backUp(f.Dir)
 	return missing
 }
 
-// toMirror is the fetch of an entry.
+// toMirror is the fetch of an entry, into a folder of its own: versions of a name have contents of one name, too.
 func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (FetchRequest, error) {
-	r := FetchRequest{Ref: magnetOf(e, nil), Dir: dir, Seed: true, Entry: m.signedEntry(e), Mirror: m.ID().String()}
-	_, err := m.torrentOf(ctx, e)
+	r := FetchRequest{
+		Ref: magnetOf(e, nil), Dir: filepath.Join(dir, filepath.FromSlash(e.Ref())), Seed: true,
+		Entry: m.signedEntry(e), Mirror: m.ID().String(),
+	}
+	b, err := m.torrentOf(ctx, e)
 	if m.private() {
-		return r, err
+		if err != nil || e.Sealed == "" {
+			return r, err
+		}
+		// A backup keeps what is encrypted as it is: it can be served on, and opens with an account's password.
+		t, err := metafile.Decode(b)
+		if err != nil {
+			return r, err
+		}
+		r.Entry.Held, r.Entry.Content, r.Entry.Size, r.Entry.Files = true, t.Name, t.Size, 1
+		return r, nil
 	}
 	if err != nil {
 		m.s.n.log.Debug("a mirror asks the swarm for a torrent", "entry", e.Ref(), "error", err)
@@ -206,7 +220,7 @@ func (k *keeper) beginFetch(r FetchRequest) error {
 }
 
 // dropMirrored removes what a mirror fetched and is not wanted any more, with its files: it was the mirror's own.
-func (k *keeper) dropMirrored(group string, wanted map[string]bool) {
+func (k *keeper) dropMirrored(group, dir string, wanted map[string]bool) {
 	k.mu.Lock()
 	var gone []*item
 	for _, it := range k.items {
@@ -218,6 +232,10 @@ func (k *keeper) dropMirrored(group string, wanted map[string]bool) {
 	for _, it := range gone {
 		if err := k.removeOne(it, true); err != nil {
 			k.n.log.Warn("a mirror cannot drop an entry", "share", it.rec.Name, "error", err)
+			continue
+		}
+		// The folders of the entry, as far as nothing else is in them.
+		for at := filepath.Dir(it.rec.Path); within(at, dir) && at != dir && os.Remove(at) == nil; at = filepath.Dir(at) {
 		}
 	}
 }

@@ -237,7 +237,7 @@ func TestMirror(t *testing.T) {
 		}
 	}
 	s := shareIn2(t, reader, "app-1", in(node.StateSeeding))
-	if s.Path != filepath.Join(dir, "app-1") {
+	if s.Path != filepath.Join(dir, "app@1.0", "app-1") {
 		t.Errorf("mirrored to %q", s.Path)
 	}
 	if _, err := publishAs(t, owner, two, "acme", "app@1.1"); err != nil {
@@ -245,7 +245,7 @@ func TestMirror(t *testing.T) {
 	}
 	shareIn2(t, reader, "app-2", in(node.StateSeeding))
 	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		_, err := os.Stat(filepath.Join(dir, "app-1"))
+		_, err := os.Stat(filepath.Join(dir, "app@1.0"))
 		if os.IsNotExist(err) {
 			break
 		}
