@@ -115,6 +115,9 @@ func groupPaths(r node.GroupRequest) (paths []string) {
 			paths = append(paths, x.Key)
 		}
 	}
+	if u := r.ChangeUser; u != nil {
+		paths = append(paths, u.Draft)
+	}
 	if o := r.Owners; o != nil {
 		paths = append(paths, o.Draft, o.Export, o.Import)
 	}

@@ -38,8 +38,8 @@ func TestRequests(t *testing.T) {
 	group := node.GroupRequest{
 		Group: "p2pshare:abc", Offline: true, Create: &node.CreateGroup{Kind: "public", User: "u", Open: true, Stale: 5, Strict: true, Password: "p1 <&>", NoJoin: true},
 		Join: &node.JoinGroup{As: "a", Peers: []string{"p:1"}, User: "u", Key: "/k", DeviceKey: "/d", Label: "l", Timeout: time.Second, Password: "p2 ü", Account: "ann"}, Show: &struct{}{},
-		Passwd: &node.ChangePassword{User: "u", Group: true, Password: "p3"}, Audit: &node.AuditQuery{User: "u", Since: time.Unix(5, 0).UTC(), Lines: 7},
-		AddUsers: &node.AddUsers{Users: []node.AddUser{{Name: "n", Role: "backup", Password: "p4"}}, Out: "/out"}, ChangeUser: &node.ChangeUser{Name: "n", Role: &file, Until: &time.Time{}, Teams: &[]string{}},
+		Passwd: &node.ChangePassword{User: "u", Group: true, Password: "p3", Old: "p7"}, Audit: &node.AuditQuery{User: "u", Since: time.Unix(5, 0).UTC(), Lines: 7},
+		AddUsers: &node.AddUsers{Users: []node.AddUser{{Name: "n", Role: "backup", Password: "p4"}}, Out: "/out"}, ChangeUser: &node.ChangeUser{Name: "n", Role: &file, Until: &time.Time{}, Teams: &[]string{}, Passphrase: "p8", Draft: "/d"},
 		AddUser: &node.AddUser{Name: "n", Role: "member", Teams: []string{"t"}, Until: time.Unix(5, 0).UTC(), Key: "/k"}, RemoveUser: &file,
 		AddRule: &node.AddRule{Rule: "r", Before: "b"}, TestRule: &node.TestRule{User: "u", Right: "read", Path: "p"},
 		Owners: &node.ChangeOwners{Own: true, Add: []string{"k"}, Rotate: true, Need: 2, Draft: "/d", Passphrase: "p5", Lock: new(node.Secret), Export: "/e", Import: "/i"}, Follow: &node.Follow{Keep: 1, Space: 2, Match: []string{"m"}, Dir: "/d"},
@@ -124,6 +124,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"a relative backup", post("/v1/group", `{"group":"backup","restore":{"user":"u","password":"p"}}`), 400, "usage", `"backup" is not absolute`},
 		{"a relative list of passwords", post("/v1/group", `{"group":"g","add_users":{"users":[],"out":"o"}}`), 400, "usage", `"o" is not absolute`},
 		{"a relative key of many", post("/v1/group", `{"group":"g","add_users":{"users":[{"name":"n","role":"r","key":"k"}],"out":"/o"}}`), 400, "usage", `"k" is not absolute`},
+		{"a relative draft", post("/v1/group", `{"group":"g","change_user":{"name":"n","draft":"d"}}`), 400, "usage", `"d" is not absolute`},
 		{"a relative export of a key", post("/v1/group", `{"group":"g","owners":{"export":"e"}}`), 400, "usage", `"e" is not absolute`},
 		{"a relative import of a key", post("/v1/group", `{"group":"g","owners":{"import":"i"}}`), 400, "usage", `"i" is not absolute`},
 		{"a password that is none", post("/v1/group", `{"group":"g","passwd":{"password":12345}}`), 400, "usage", `"passwd.password" of the request cannot be a number`},

@@ -98,22 +98,17 @@ func (s *session) created(a *node.GroupAnswer, r node.CreateGroup) {
 	name := printable(g.Name)
 	s.groupObject(a)
 	s.labelled([][2]string{{"link", a.Link}, {"password", string(a.Password)}})
-	if a.Wrote != "" {
-		s.out.say("the owner key is %s: keep a copy elsewhere, or add a second owner", printable(a.Wrote))
-	}
 	s.out.say("made the %s group %s (%s); you own it, and administer it as %s", r.Kind, name, printable(g.ID), printable(cmp.Or(g.Account, r.User)))
 	switch {
 	case r.Kind == "public":
+		if a.Wrote != "" {
+			s.out.say("the owner key is %s: keep a copy elsewhere, or add a second owner", printable(a.Wrote))
+		}
 		s.out.say("others join it with p2pshare group join LINK; p2pshare publish PATH --group %s --as NAME@VERSION publishes into it", name)
 	case r.NoJoin:
 		s.out.say("p2pshare group user add %s NAME adds a person, and prints what to give to them", name)
 	default:
-		word := "the password"
-		if a.Password != "" {
-			word = "the password, which is shown this once,"
-		}
-		s.out.say("others join it with p2pshare group join LINK, which asks for the password")
-		s.out.say("hand on the link and %s by two ways, not in one message: whoever has both is in", word)
+		s.out.say("others join it with p2pshare group join LINK, which asks for the password%s", map[bool]string{true: "; it is shown this once"}[a.Password != ""])
 	}
 	s.notes(a)
 }

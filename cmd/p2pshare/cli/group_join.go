@@ -88,6 +88,8 @@ func checkJoin(c *cli.Context, j node.JoinGroup, link *signed.Link) error {
 	switch {
 	case private && j.Key != "":
 		return fault.Hint(usagef("--key-file is for public groups, and the link is of a private one"), "an account of a private group has a password: leave --key-file out, and type it or add --password-file FILE")
+	case private && j.DeviceKey != "":
+		return fault.Hint(usagef("--device-key is for public groups, and the link is of a private one"), "leave it out: the home keeps this machine's key")
 	case public && (j.User == "") != (j.Key == ""), link == nil && j.Key != "" && j.User == "":
 		return fault.Hint(usagef("--user and --key-file belong together"), "an admin writes the key with p2pshare group user add; without both, you join as a reader")
 	case j.User != "" && j.Account != "":

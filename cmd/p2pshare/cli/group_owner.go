@@ -149,11 +149,10 @@ func ownerSignAction(ctx context.Context, s *session, c *cli.Context) error {
 
 // owners makes a change of the root, or a draft of one.
 func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwners) error {
-	if d := s.abs(c.String("draft")); d != "" {
-		if _, err := os.Lstat(d); err == nil {
-			return fault.Hint(usagef("--draft %q is there already", d), "name another file; p2pshare group owner sign signs one that is there")
-		}
-		r.Draft = d
+	if draft, err := s.newDraft(c); err != nil {
+		return err
+	} else if draft != "" {
+		r.Draft = draft
 	}
 	a, err := s.askOwner(ctx, c, func(p node.Secret) node.GroupRequest {
 		r.Passphrase = p
@@ -165,12 +164,29 @@ func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwner
 	s.groupObject(a)
 	g := the(a)
 	if a.Missing > 0 {
-		s.out.answer(a.Wrote)
-		s.out.say("%s to sign it, each with p2pshare group owner sign %s FILE", plural(a.Missing, "more owner")+has(a.Missing), printable(g.Name))
+		s.drafted(a)
 		return nil
 	}
 	s.out.answer(g.Name + ": root " + strconv.FormatInt(g.Version, 10) + ", " + plural(g.Owners, "owner") + ", of whom " + strconv.Itoa(g.Need) + " sign")
 	return nil
+}
+
+// newDraft is the file of --draft, which must not be there yet: one that is there would be signed instead.
+func (s *session) newDraft(c *cli.Context) (string, error) {
+	d := s.abs(c.String("draft"))
+	if d == "" {
+		return "", nil
+	}
+	if _, err := os.Lstat(d); err == nil {
+		return "", fault.Hint(usagef("--draft %q is there already", d), "name another file; p2pshare group owner sign signs one that is there")
+	}
+	return d, nil
+}
+
+// drafted tells of a change that others have to sign too.
+func (s *session) drafted(a *node.GroupAnswer) {
+	s.out.answer(a.Wrote)
+	s.out.say("%s to sign it, each with p2pshare group owner sign %s FILE", plural(a.Missing, "more owner")+has(a.Missing), printable(the(a).Name))
 }
 
 // askOwner carries a request out for which the group's owner signs, with the passphrase of the key if it has one.

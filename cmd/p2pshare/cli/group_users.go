@@ -18,10 +18,10 @@ func userRoleCommand() command {
 	return command{
 		name: "group user role", group: groupGroups, args: "GROUP NAME ROLE", min: 3, max: 3, run: userRoleAction,
 		summary:  "give an account another role",
-		about:    rolesText + " admin takes the owners, for who administers a group stands in its root: this home needs the owner key. Admins alone can do this. " + groupText,
+		about:    rolesText + " admin takes the owners, for who administers a group stands in its root: this home needs the owner key." + ownerText + " Admins alone can do this. " + groupText,
 		examples: []example{{"bob may publish", "p2pshare group user role films bob publisher"}, {"and administer", "p2pshare group user role films bob admin"}},
 		exits:    groupExits,
-		flags:    ownerFlags(),
+		flags:    ownerFlags(draftFlag()),
 	}
 }
 
@@ -36,13 +36,22 @@ func userRoleAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err := checkAccount("the name", name); err != nil {
 		return err
 	}
-	a, err := s.askOwner(ctx, c, func(p node.Secret) node.GroupRequest {
-		return node.GroupRequest{ChangeUser: &node.ChangeUser{Name: name, Role: &role, Passphrase: p}}
-	})
+	draft, err := s.newDraft(c)
 	if err != nil {
 		return err
 	}
-	s.changedUser(a, name)
+	a, err := s.askOwner(ctx, c, func(p node.Secret) node.GroupRequest {
+		return node.GroupRequest{ChangeUser: &node.ChangeUser{Name: name, Role: &role, Passphrase: p, Draft: draft}}
+	})
+	switch {
+	case err != nil:
+		return err
+	case a.Missing > 0:
+		s.groupObject(a)
+		s.drafted(a)
+	default:
+		s.changedUser(a, name)
+	}
 	return nil
 }
 

@@ -66,6 +66,9 @@ func TestPrivateUsageErrors(t *testing.T) {
 		"group create films":                                                 "or --private",
 		"group join " + filmsLink:                                            "no terminal to ask for it on\n  add --password-file FILE, or --password-file - and write it to stdin",
 		"group join " + filmsLink + " --key-file k --user bob":               "--key-file is for public groups",
+		"group join " + filmsLink + " --device-key k":                        "--device-key is for public groups",
+		"group passwd films --group --old-password-file pw":                  "for the password of your own account",
+		"group user role films bob admin --draft pw":                         "is there already",
 		"group join " + filmsLink + " --user bob --account eve":              "leave one of them out",
 		"group join " + filmsLink + " --account Bob":                         "--account",
 		"group join " + filmsLink + " --keyring --password-file pw":          "two sources",
@@ -308,4 +311,39 @@ func TestRestoreNeedsAFolder(t *testing.T) {
 	if s.fake.opened != 0 {
 		t.Error("a node was opened for nothing")
 	}
+}
+
+// TestOldPassword: an admin is asked for it when the node wants it, and nobody else.
+func TestOldPassword(t *testing.T) {
+	denied := fault.Hint(fault.New(fault.Denied, "the keys of an admin stay"), "give the old password too")
+	run := func(args string, turns [][2]string, code int, want node.Secret) {
+		t.Helper()
+		s := newShell(t)
+		s.file("pw", pw)
+		s.fake.groupAnswer = filmsAnswer()
+		s.fake.do = func(context.Context, func(node.Event)) error {
+			if s.fake.group.Passwd.Old == "" {
+				return denied
+			}
+			return nil
+		}
+		if turns != nil {
+			s.types(turns...)
+		}
+		if got := s.run(strings.Fields(args)...); got != code {
+			t.Errorf("%s: got code %d, want %d: %s", args, got, code, s.stderr.String())
+		}
+		if got := s.fake.group.Passwd.Old; got != want {
+			t.Errorf("%s: got the old password %q, want %q", args, string(got), string(want))
+		}
+		if strings.Contains(s.stdout.String()+s.stderr.String(), pw) {
+			t.Errorf("%s: the password was shown: %q", args, s.stderr.String())
+		}
+	}
+	const question = "The password that you have now (empty: leave it as it is): "
+	run("group passwd films", [][2]string{{question, pw}}, 0, pw)
+	run("group passwd films", [][2]string{{question, ""}}, 12, "")
+	run("group passwd films --old-password-file pw", nil, 0, pw)
+	run("group passwd films", nil, 12, "")
+	run("group passwd films --user bob", [][2]string{}, 12, "")
 }

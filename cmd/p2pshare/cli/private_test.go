@@ -54,10 +54,10 @@ func TestPrivateGroupRequests(t *testing.T) {
 	}{
 		{[]string{"group", "create", "films", "--private"}, withPassword(filmsAnswer(), ""), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Create: &node.CreateGroup{Kind: "private", User: "admin", Stale: 720}}
-		}, filmsLink + "\n" + madePw + "\n", "by two ways, not in one message"},
+		}, filmsLink + "\n" + madePw + "\n", "which asks for the password; it is shown this once"},
 		{[]string{"group", "create", "films", "--private", "--user", "ann", "--strict", "--stale", "48", "--password-file", "pw"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Create: &node.CreateGroup{Kind: "private", User: "ann", Strict: true, Stale: 48, Password: pw}}
-		}, filmsLink + "\n", "hand on the link and the password by two ways"},
+		}, filmsLink + "\n", "which asks for the password\n"},
 		{[]string{"group", "create", "films", "--private", "--no-join"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Create: &node.CreateGroup{Kind: "private", User: "admin", Stale: 720, NoJoin: true}}
 		}, filmsLink + "\n", "p2pshare group user add films NAME"},
@@ -81,7 +81,7 @@ func TestPrivateGroupRequests(t *testing.T) {
 		}, "", "changed the password of bob in films\n"},
 		{[]string{"group", "passwd", "films", "--group"}, withPassword(filmsAnswer(), ""), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Passwd: &node.ChangePassword{Group: true}}
-		}, madePw + "\n", "what people join films by"},
+		}, madePw + "\n", "changed the password that people join films by; it is shown this once"},
 		{[]string{"group", "user", "add", "films", "bob", "--role", "member", "--team", "@crew,x", "--until", "2027-01-01", "--offline"}, withPassword(filmsAnswer(), "bob"), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Offline: true, AddUser: &node.AddUser{Name: "bob", Role: "member", Teams: []string{"crew", "x"}, Until: year}}
 		}, filmsLink + "\nbob\n" + madePw + "\n", "by another way than the link"},
@@ -98,6 +98,13 @@ func TestPrivateGroupRequests(t *testing.T) {
 		{[]string{"group", "user", "role", "films", "bob", "admin"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", ChangeUser: &node.ChangeUser{Name: "bob", Role: str("admin")}}
 		}, "bob  member  crew  for ever  1  2023-11-14 22:13:20Z\n", ""},
+		{[]string{"group", "user", "role", "films", "bob", "admin", "--draft", "new", "--passphrase-file", "pw"}, func() *node.GroupAnswer {
+			a := filmsAnswer()
+			a.Wrote, a.Missing = "/d/new", 1
+			return a
+		}(), func(s *shell) node.GroupRequest {
+			return node.GroupRequest{Group: "films", ChangeUser: &node.ChangeUser{Name: "bob", Role: str("admin"), Passphrase: pw, Draft: filepath.Join(s.dir, "new")}}
+		}, "/d/new\n", "1 more owner has to sign it"},
 		{[]string{"group", "user", "role", "films", "bob", "mirror"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", ChangeUser: &node.ChangeUser{Name: "bob", Role: str("mirror")}}
 		}, "bob  member", ""},

@@ -64,8 +64,7 @@ func (s *session) addUsers(ctx context.Context, c *cli.Context) error {
 	if !s.out.json {
 		s.out.path(wrote)
 	}
-	s.out.say("added %s to %s; the file has a line for each, with the link, the name and the password", plural(len(users), "account"), printable(cmp.Or(the(a).Name, c.Args().First())))
-	s.out.say("give each person their own line, and delete the file when that is done")
+	s.out.say("added %s to %s; the file has a line for each, with the name, the password and the link", plural(len(users), "account"), printable(cmp.Or(the(a).Name, c.Args().First())))
 	s.notes(a)
 	return nil
 }
