@@ -50,7 +50,12 @@ func (m *machine) types(args ...string) (string, error) {
 	cmd := m.h.Command(ctx, us.Bin, append(args, "--home", m.home)...)
 	var out, talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &talk
-	if err := cmd.Run(); err != nil {
+	begun := time.Now()
+	err := cmd.Run()
+	if took := time.Since(begun); took > 5*time.Second {
+		m.t.Logf("%q took %v", args, took)
+	}
+	if err != nil {
 		return "", fmt.Errorf("%q: %w: %s", args, err, talk.String())
 	}
 	return strings.TrimSpace(out.String()), nil

@@ -72,6 +72,18 @@ func (m *machine) refuses(code int, words string, args ...string) (talk string) 
 	return err.Error()
 }
 
+// says types a command, however it ends.
+func (m *machine) says(args ...string) (stdout, stderr string, code int) {
+	m.t.Helper()
+	cmd := m.h.Command(within(m.t, 90*time.Second), us.Bin, append(args, "--home", m.home)...)
+	var out, talk strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &talk
+	if err := cmd.Run(); err != nil && exitOf(err) == nil {
+		m.t.Fatal(err)
+	}
+	return out.String(), talk.String(), cmd.ProcessState.ExitCode()
+}
+
 // shown is an entry as catalog show tells of it.
 type shown struct {
 	Ref, Name, Content, Infohash string
