@@ -95,14 +95,21 @@ func (s *State) RootKeep(admin string) map[signed.Key]int64 {
 	return out
 }
 
-// Pins are the records that an admin signs before a rule or role that names accounts by name: they give each name
-// to the key that has it now, so that nobody can claim it with an earlier time.
+// Pins are the records that an admin signs before a rule or role that names accounts by name, and before any other change of
+// one: they give each name to the key that it came with, so that nobody can claim it with an earlier time, and so that a
+// record with a later key takes nothing from what was signed before.
 func (s *State) Pins(who []string) []AccountChange {
 	var out []AccountChange
 	for _, name := range who {
-		if a := s.accounts[name].now(); a != nil && !a.Gone && !a.Pinned && a.Role != Admin {
-			out = append(out, a.current())
+		t := s.accounts[name]
+		a := t.now()
+		if a == nil || a.Gone || a.Pinned || a.Role == Admin {
+			continue
 		}
+		c := a.current()
+		first := t.versions[0].Key // where the account has another by now, it keeps that
+		c.Key = &first
+		out = append(out, c)
 	}
 	return out
 }

@@ -60,7 +60,7 @@ func (g *Group) Care() (bool, error) {
 // leaked says whether somebody has the group's key of now who should not: two admins who did not know of each other have
 // removed one account each, or an account has ended.
 func (g *Group) leaked(s *acl.State) bool {
-	readers, invites := readersOf(s, g.now())
+	readers, invites := s.Everyone(g.now())
 	for aud, may := range map[string][]string{everyone: slices.Concat(readers, invites), mirrors: append(mirrorsOf(s, g.now()), adminsOf(s)...)} {
 		list := epochs(s, aud)
 		if len(list) == 0 {
@@ -125,7 +125,7 @@ func adminsOf(s *acl.State) (out []string) {
 // lacking are grants of what everyone has to those who lack it.
 func (g *Group) lacking(s *acl.State) (out []Record, err error) {
 	now := g.now()
-	readers, invites := readersOf(s, now)
+	readers, invites := s.Everyone(now)
 	for aud, who := range map[string][]string{everyone: slices.Concat(readers, invites), mirrors: append(mirrorsOf(s, now), adminsOf(s)...)} {
 		epoch, _, err := g.current(s, aud)
 		if err != nil {
@@ -185,7 +185,7 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(sealed), func(a, b key) int { return strings.Compare(a.aud, b.aud) })
-	readers, _ := readersOf(s, g.now())
+	readers, _ := s.Everyone(g.now())
 	helper := me.Role == acl.Admin || me.Role == acl.Backup
 	for _, k := range keys {
 		has := granted(s, k.aud, k.epoch)

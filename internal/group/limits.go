@@ -21,6 +21,8 @@ const (
 	maxKeys = 64 << 10
 	// maxBody bounds a share in its box: that of a record.
 	maxBody = 1 << 20
+	// maxContentKeys bounds the keys that are tried on encrypted content: below what package seal refuses.
+	maxContentKeys = 2000
 	// maxTo is how many accounts a grant's box is for: with post-quantum recipients it still fits into a record.
 	maxTo = 400
 )

@@ -67,6 +67,20 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 	return err
 }
 
+// about are the records of a change of an account: of one that came by itself the name is its own first.
+func about(s *acl.State, c acl.AccountChange) []Record {
+	var out []Record
+	for _, pin := range s.Pins([]string{c.Name}) {
+		out = append(out, pin.Marshal)
+	}
+	return append(out, c.Marshal)
+}
+
+// ChangeAccount signs an admin's change of an account.
+func (g *Group) ChangeAccount(s *acl.State, c acl.AccountChange) error {
+	return g.Append(about(s, c)...)
+}
+
 // handOver grants what is held of an audience with a name to more accounts.
 func (g *Group) handOver(s *acl.State, aud string, names []string, seals map[string]string) ([]Record, error) {
 	epoch, _, err := g.current(s, aud)
@@ -98,7 +112,7 @@ func (g *Group) RemoveAccount(gone acl.Account, password string, work int) (Remo
 		if err != nil {
 			return Removed{}, err
 		}
-		records = append(records, c.Marshal)
+		records = append(records, about(s, c)...)
 	}
 	seals := map[string]string{}
 	if name != JoinInvite {
@@ -138,7 +152,7 @@ func (g *Group) newInvites(s *acl.State, gone acl.Account, password string, work
 		if err != nil {
 			return nil, nil, err
 		}
-		records, seals[name] = append(records, c.Marshal), c.Seal
+		records, seals[name] = append(records, about(s, c)...), c.Seal
 	}
 	return records, closed, nil
 }
@@ -154,7 +168,7 @@ func (g *Group) rekey(s *acl.State, without map[string]bool, seals map[string]st
 	for name, r := range seals {
 		of[name] = r
 	}
-	readers, invites := readersOf(s, now)
+	readers, invites := s.Everyone(now)
 	audiences := []struct {
 		name string
 		to   []string
@@ -223,7 +237,7 @@ func (g *Group) RemoveDevice(device signed.Key) error {
 	if err != nil {
 		return err
 	}
-	records := []Record{c.Marshal}
+	records := about(s, c)
 	if g.link.Kind == signed.Private {
 		again, err := g.rekey(s, nil, nil)
 		if err != nil {
@@ -351,7 +365,7 @@ func (g *Group) ResetPassword(name, password string, work int) error {
 	if err != nil {
 		return err
 	}
-	return g.Append(append([]Record{c.Marshal}, records...)...)
+	return g.Append(append(about(s, c), records...)...)
 }
 
 // back forgets an identity that was taken for a record that then was not signed.

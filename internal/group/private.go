@@ -125,6 +125,7 @@ func (g *Group) Links() []signed.Link {
 	if g.link.Kind != signed.Private {
 		return []signed.Link{g.link}
 	}
+	_, _ = g.State() // the latest record may say another; without a root there is none yet
 	var out []signed.Link
 	for _, s := range g.keys.links(g.now()) {
 		l := g.link
@@ -257,6 +258,7 @@ func (g *Group) Absorb() error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.state = nil
 	_, err := g.folded()
 	return err
 }

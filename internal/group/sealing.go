@@ -48,18 +48,13 @@ func (g *Group) Audience(path string, read []string) (Sealing, error) {
 		return Sealing{}, err
 	}
 	now := g.now()
-	all, _ := readersOf(s, now)
-	var who []string
-	for _, name := range all {
-		if s.MayRead(name, path, read, now).Allowed {
-			who = append(who, name)
-		}
-	}
+	all, _ := s.Everyone(now)
+	who := s.Readers(path, read, now)
 	if !slices.Contains(who, me.Name) {
 		who = append(who, me.Name) // who publishes something can take it back and see it, whoever may fetch it
 	}
 	slices.Sort(who)
-	if slices.Equal(who, all) {
+	if slices.Equal(who, all) && forAll(s, path, read, now) {
 		epoch, id, err := g.current(s, everyone)
 		if err != nil {
 			return Sealing{}, err
@@ -87,6 +82,16 @@ func (g *Group) Audience(path string, read []string) (Sealing, error) {
 	defer g.keys.mu.Unlock()
 	g.keys.hold(aud, []held{{1, id}})
 	return g.sealing(aud, 1, id, grants), g.keys.save()
+}
+
+// forAll says whether a share is meant for who comes later too. That those it names are everyone now does not make it so.
+func forAll(s *acl.State, path string, read []string, now time.Time) bool {
+	if len(read) > 0 && !slices.Contains(read, "*") {
+		return false
+	}
+	return !slices.ContainsFunc(s.Rules(), func(r acl.Rule) bool {
+		return r.Deny && r.May == acl.Read && (r.Until.IsZero() || now.Before(r.Until)) && r.Covers(path)
+	})
 }
 
 func (g *Group) sealing(aud string, epoch int64, id seal.Identity, grants []Record) Sealing {
@@ -124,21 +129,6 @@ func (g *Group) ShareID(name, version string) string {
 	h := hmac.New(sha256.New, expand(id.Secret(), "share"))
 	h.Write([]byte(name + "\x00" + version))
 	return hex.EncodeToString(h.Sum(nil)[:12])
-}
-
-// readersOf are the accounts that read by default, and the invites that bring in more of them: whom the audience of all is
-// for.
-func readersOf(s *acl.State, now time.Time) (readers, invites []string) {
-	for _, a := range s.Accounts() {
-		switch {
-		case !a.Active(now) || a.Seal == "":
-		case a.Role == acl.Invite && a.Gives != acl.Mirror:
-			invites = append(invites, a.Name)
-		case a.Role != acl.Invite && a.Role != acl.Mirror:
-			readers = append(readers, a.Name)
-		}
-	}
-	return readers, invites
 }
 
 func mirrorsOf(s *acl.State, now time.Time) (out []string) {
@@ -259,7 +249,7 @@ func (g *Group) ContentKeys(e *catalog.Entry) ([]seal.Identity, error) {
 	g.keys.mu.Lock()
 	defer g.keys.mu.Unlock()
 	for _, list := range g.keys.ids {
-		for _, h := range list {
+		for _, h := range list[max(0, len(list)-seal.MaxIdentities):] {
 			out = append(out, h.id)
 		}
 	}

@@ -267,7 +267,7 @@ func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {
 	if u.Teams != nil {
 		c.Teams = *u.Teams
 	}
-	if err := m.Append(c.Marshal); err != nil {
+	if err := m.ChangeAccount(s, c); err != nil {
 		return err
 	}
 	if c.Role == acl.Mirror && x.Role != acl.Mirror {
@@ -304,7 +304,7 @@ func (m *member) removeUser(name string, a *GroupAnswer) error {
 		if err != nil {
 			return err
 		}
-		return m.Append(c.Marshal)
+		return m.ChangeAccount(s, c)
 	}
 	password, err := seal.Password()
 	if err != nil {
