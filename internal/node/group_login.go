@@ -3,12 +3,12 @@ package node
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"os/user"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
@@ -280,17 +280,20 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	defer wg.Wait()
 	defer cancel()
 	slots, refused := make(chan []byte), make(chan struct{}, 1)
+	var answered atomic.Bool // somebody knows the group by this link's name
 	lobby, tag := m.Link().Lobby(), signed.SlotTag(m.ID(), account)
 	crowd := groupsync.NewCrowd(groupsync.CrowdOptions{
 		Group: m.ID(), Vault: m, Log: m.s.n.log,
-		Client: func(addr string) *http.Client { return m.clientAs(addr, lobby) },
+		Client: func(addr string) *http.Client {
+			return m.clientAs(addr, lobby, func() { answered.Store(true) })
+		},
 		Visit: func(ctx context.Context, p *groupsync.Peer) error {
 			err := p.Roots(ctx)
 			var slot []byte
 			if err == nil {
 				slot, err = p.Slot(ctx, tag)
 			}
-			if alert := tls.AlertError(0); errors.As(err, &alert) || errors.Is(err, groupsync.ErrRefused) {
+			if err != nil && answered.Load() {
 				select {
 				case refused <- struct{}{}:
 				default:

@@ -76,15 +76,17 @@ func (m *member) offline() {
 
 // client reaches a member at an address, as this machine's device.
 func (m *member) client(addr string) *http.Client {
-	return m.clientAs(addr, m.identity())
+	return m.clientAs(addr, m.identity(), func() {})
 }
 
-func (m *member) clientAs(addr string, as signed.Secret) *http.Client {
+// clientAs reaches a member as somebody; answered is called when one has shown that it knows the group.
+func (m *member) clientAs(addr string, as signed.Secret, answered func()) *http.Client {
 	to := m.reach(addr, as)
 	to.Accept = func(k signed.Key) error {
 		if k == m.Device().Public() {
 			return &groupsync.PeerError{Err: errors.New("it is this machine")}
 		}
+		answered()
 		return nil
 	}
 	return groupnet.Client(&net.Dialer{KeepAlive: -1}, to)
