@@ -4,11 +4,13 @@
 // Entry points: New starts an Engine on one port. Engine.Add with an infohash alone gives a Torrent to ask
 // for its Metadata; Engine.Add with the info, which the caller has judged by then, and a storage gives one
 // that serves and fetches. Engine.Meet finds machines by an infohash that no torrent has, and Settings.TLS is given
-// the connections to the port that begin with a TLS handshake: groups use both.
+// the connections to the port that begin with a TLS handshake: groups use both. Engine.Private starts a client for
+// the torrents of one private group, over connections that a gate has judged.
 //
 // It guarantees that
 //   - no storage is opened, and so no file made, before the caller has seen the info;
 //   - nothing of a private torrent (BEP 27) is told to DHT, LAN or PEX once its info is known;
+//   - a private group's torrents are told to nobody at all, and who sends garbage is known by name;
 //   - a DHT packet that would crash the DHT library never reaches it;
 //   - a rate limit is shared out by torrent, however many connections each has;
 //   - an address that failed is tried again, so that a lost first connection is no stall;

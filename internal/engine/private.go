@@ -49,7 +49,7 @@ func (e *Engine) Private(t Transport) (*Engine, error) {
 	c.port.number = e.Port()
 	c.members = newMembers(t)
 	c.ctx, c.cancel = context.WithCancel(e.ctx)
-	c.port.listeners = []net.Listener{shapedListener{memberListener{t.Listener(), c}, c}}
+	c.port.listeners = []net.Listener{shapedListener{memberListener{t.Listener(), c, c.Port()}, c}}
 	c.port.dialers = []dialer{{"tcp", c.dialMember, c}}
 	conf := c.clientConfig()
 	conf.DisablePEX = true
@@ -253,7 +253,8 @@ func (c *memberConn) Close() error {
 // memberListener wraps what comes in.
 type memberListener struct {
 	net.Listener
-	e *Engine
+	e    *Engine
+	port int
 }
 
 func (l memberListener) Accept() (net.Conn, error) {
@@ -272,7 +273,7 @@ func (l memberListener) Accept() (net.Conn, error) {
 
 // Addr has the port at which members are reached.
 func (l memberListener) Addr() net.Addr {
-	return &net.TCPAddr{IP: net.IPv6unspecified, Port: l.e.Port()}
+	return &net.TCPAddr{IP: net.IPv6unspecified, Port: l.port}
 }
 
 // dialMember connects to what an address of ours stands for.

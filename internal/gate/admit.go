@@ -134,11 +134,11 @@ func (g *Gate) leave(c *conn) (was bool) {
 
 // refuse closes a connection without a word, and tells the audit.
 func (g *Gate) refuse(c *conn, why error) {
-	c.hangUp()
-	g.leave(c)
-	if errors.Is(why, errClosed) || g.ctx.Err() != nil {
-		return // nobody refused it
+	// Noted first, so that who hears that it is out finds it in the audit.
+	if !errors.Is(why, errClosed) && g.ctx.Err() == nil { // else nobody refused it
+		g.o.Log.Debug("a connection for content was refused", "device", c.key.String(), "from", c.from(), "error", why)
+		g.notes.sum(Note{What: Refused, Device: c.key, From: c.from(), Infohash: c.asked, Why: why.Error()})
 	}
-	g.o.Log.Debug("a connection for content was refused", "device", c.key.String(), "from", c.from(), "error", why)
-	g.notes.sum(Note{What: Refused, Device: c.key, From: c.from(), Infohash: c.asked, Why: why.Error()})
+	g.leave(c)
+	_ = c.hangUp() // it is closed, whatever that says
 }

@@ -158,8 +158,8 @@ func (c *conn) count(sent, got int) {
 
 // cut closes a connection whose right has ended.
 func (c *conn) cut(why error) {
-	_ = c.hangUp() // before anything else
-	c.end(Cut, why)
+	c.end(Cut, why) // before the torrent client sees that it is closed, and ends it as served
+	_ = c.hangUp()
 }
 
 // end takes the connection out of the tables and notes what it carried.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type club struct {
 	mu      sync.Mutex
 	members map[signed.Key]string
 	denied  map[string]bool // account and infohash
+
+	strangers atomic.Int64 // that came to a port
 }
 
 // helloFor is a BitTorrent handshake.
@@ -78,61 +81,23 @@ type machine struct {
 	secret signed.Secret
 	addr   string
 	gate   *gate.Gate
-	engine *engine.Engine
+	engine *engine.Engine // of the group
+	parent *engine.Engine
 
 	mu    sync.Mutex
 	notes []gate.Note
 	news  chan struct{} // a note came
 }
 
-func (c *club) join(t testing.TB, name string) *machine { return c.joinWith(t, name, nil) }
-
-// joinWith starts a machine whose connections are wrapped below TLS.
-func (c *club) joinWith(t testing.TB, name string, wrap func(net.Conn) net.Conn) *machine {
+func (c *club) join(t testing.TB, name string) *machine {
 	t.Helper()
 	m := c.port(t, name)
-	parent := openEngine(t)
+	m.parent = openEngine(t)
 	var err error
-	if m.engine, err = parent.Private(m.gate2(wrap)); err != nil {
+	if m.engine, err = m.parent.Private(m.gate); err != nil {
 		t.Fatal(err)
 	}
 	return m
-}
-
-// wrapped shows the torrent client connections through wrap.
-type wrapped struct {
-	*gate.Gate
-	wrap func(net.Conn) net.Conn
-}
-
-func (m *machine) gate2(wrap func(net.Conn) net.Conn) engine.Transport {
-	if wrap == nil {
-		return m.gate
-	}
-	return wrapped{m.gate, wrap}
-}
-
-func (w wrapped) Listener() net.Listener { return wrappedListener{w.Gate.Listener(), w.wrap} }
-
-func (w wrapped) DialContext(ctx context.Context, addr string) (net.Conn, error) {
-	c, err := w.Gate.DialContext(ctx, addr)
-	if err != nil {
-		return nil, err
-	}
-	return w.wrap(c), nil
-}
-
-type wrappedListener struct {
-	net.Listener
-	wrap func(net.Conn) net.Conn
-}
-
-func (l wrappedListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return l.wrap(c), nil
 }
 
 // port starts a machine without a torrent client.
@@ -158,6 +123,7 @@ func (c *club) port(t testing.TB, name string) *machine {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if c.members[key] == "" {
+				c.strangers.Add(1)
 				return errStranger
 			}
 			return nil
