@@ -201,11 +201,13 @@ func userRemoveAction(ctx context.Context, s *session, c *cli.Context) error {
 func (s *session) removed(a *node.GroupAnswer, what string) {
 	s.groupObject(a)
 	s.out.answer("removed " + what)
-	if the(a).Kind == "private" {
+	if the(a).Kind == "private" && a.Link != "" {
 		s.labelled([][2]string{{"new link", a.Link}, {"new password", string(a.Password)}})
-	}
-	if a.Password != "" {
-		s.out.say("whom you invite from now on needs the new link and the new password of the group, which is shown this once; members go on as they are")
+		also := ""
+		if a.Password != "" {
+			also = ", and the new password of the group, which is shown this once"
+		}
+		s.out.say("whom you invite from now on needs the new link%s; members go on as they are", also)
 	}
 	s.notes(a)
 }

@@ -161,7 +161,11 @@ func groupLines(g node.Group) []string {
 	}
 	rows = append(rows, []string{"  you", you}, []string{"  this machine", g.Device})
 	if g.Owner != "" {
-		rows = append(rows, []string{"  owner key", g.Owner})
+		key := g.Owner
+		if g.Locked {
+			key += ", with a passphrase"
+		}
+		rows = append(rows, []string{"  owner key", key})
 	}
 	if f := g.Follow; f != nil {
 		rows = append(rows, []string{"  mirror", followText(*f)})

@@ -73,7 +73,11 @@ func (s *session) password(ctx context.Context, c *cli.Context, question string)
 // askSecret asks on the terminal. ways is what to do where there is none.
 func (s *session) askSecret(ctx context.Context, question, ways string) (node.Secret, error) {
 	if s.env.Secret == nil {
-		return "", fault.Hint(usagef("a password is needed, and there is no terminal to ask for it on"), "%s", ways)
+		what := "password"
+		if strings.Contains(question, "assphrase") {
+			what = "passphrase"
+		}
+		return "", fault.Hint(usagef("a %s is needed, and there is no terminal to ask for it on", what), "%s", ways)
 	}
 	text, err := s.env.Secret(ctx, question)
 	if err != nil {

@@ -122,10 +122,10 @@ func TestPrivateGroupRequests(t *testing.T) {
 		}, "bob  member", ""},
 		{[]string{"group", "user", "remove", "films", "bob"}, withPassword(filmsAnswer(), ""), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", RemoveUser: str("bob")}
-		}, "removed bob\n" + filmsLink + "\n" + madePw + "\n", `stays with \x1b him`},
+		}, "removed bob\n" + filmsLink + "\n" + madePw + "\n", "needs the new link, and the new password of the group, which is shown this once"},
 		{[]string{"group", "device", "remove", "films", "5d5d"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", RemoveDevice: str("5d5d")}
-		}, "removed 5d5d\n" + filmsLink + "\n", ""},
+		}, "removed 5d5d\n" + filmsLink + "\n", "needs the new link; members go on"},
 		{[]string{"group", "audit", "films"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Audit: &node.AuditQuery{Lines: 100}}
 		}, "2023-11-14 22:13:20Z  served   bob (5d5d5d5d5d5d)  10.0.0.2  films/alien@1  sent 3.0 MB, in 1.5s\n" +
@@ -250,10 +250,11 @@ func TestMadePasswordInJSON(t *testing.T) {
 // TestAnswersForEyes: on a terminal, lines that cannot be told apart say what they are.
 func TestAnswersForEyes(t *testing.T) {
 	for args, want := range map[string]string{
-		"group create films --private": "link      " + filmsLink + "\npassword  " + madePw + "\n",
-		"group user add films bob":     "link      " + filmsLink + "\nuser      bob\npassword  " + madePw + "\n",
-		"group user remove films bob":  "removed bob\nnew link      " + filmsLink + "\nnew password  " + madePw + "\n",
-		"group audit films":            "TIME ",
+		"group create films --private":   "link      " + filmsLink + "\npassword  " + madePw + "\n",
+		"group user add films bob":       "link      " + filmsLink + "\nuser      bob\npassword  " + madePw + "\n",
+		"group user remove films bob":    "removed bob\nnew link      " + filmsLink + "\nnew password  " + madePw + "\n",
+		"group audit films":              "TIME ",
+		"group device remove films 5d5d": "removed 5d5d\nnew link      " + filmsLink,
 		"group user role films bob member": "NAME  ROLE    TEAMS  UNTIL     MACHINES  SEEN\n" +
 			"bob   member  crew   for ever  1         2023-11-14 22:13:20Z\n",
 	} {
@@ -322,6 +323,13 @@ func TestPublishIntoAPrivateGroup(t *testing.T) {
 	s := newShell(t)
 	s.fake.daemon, s.fake.do = true, everyPrivateEvent
 	s.want(0, "films/alien@1\n", "", "publish", "x", "--group", "films", "--as", "alien@1")
+}
+
+func TestShowALockedKey(t *testing.T) {
+	s := newShell(t)
+	s.fake.groupAnswer = filmsAnswer()
+	s.fake.groupAnswer.Groups[0].Locked = true
+	s.want(0, aKey+", with a passphrase\n", "", "group", "show", "films")
 }
 
 func TestLeaveAPrivateGroup(t *testing.T) {
