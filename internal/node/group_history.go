@@ -15,16 +15,23 @@ const maxHistory = 10_000
 
 // told is what the sentences of the history need of any record; what is in it was judged when it was folded.
 type told struct {
-	Acct  string   `json:"acct"`
-	Label string   `json:"label"`
-	Name  string   `json:"name"`
-	Role  string   `json:"role"`
-	Gone  bool     `json:"gone"`
-	ID    string   `json:"id"`
-	Deny  bool     `json:"deny"`
-	Who   []string `json:"who"`
-	May   string   `json:"may"`
-	Glob  string   `json:"glob"`
+	Acct  string           `json:"acct"`
+	Label string           `json:"label"`
+	Name  string           `json:"name"`
+	Role  string           `json:"role"`
+	Gone  bool             `json:"gone"`
+	ID    string           `json:"id"`
+	Deny  bool             `json:"deny"`
+	Who   []string         `json:"who"`
+	May   string           `json:"may"`
+	Glob  string           `json:"glob"`
+	Inv   string           `json:"inv"`
+	Gives string           `json:"gives"`
+	Until int64            `json:"until"`
+	Slot  []byte           `json:"slot"`
+	Keep  map[string]int64 `json:"keep"`
+	Aud   string           `json:"aud"`
+	To    []string         `json:"to"`
 	Open  *struct {
 		Name    string `json:"name"`
 		Version string `json:"version"`
@@ -94,15 +101,16 @@ func sentence(r signed.Record) string {
 	}
 	switch r.Op {
 	case "hello":
+		if t.Inv != "" {
+			return fmt.Sprintf("a device %q joined as %s, a new account, by the invite %s", t.Label, t.Acct, t.Inv)
+		}
 		return fmt.Sprintf("a device %q joined as %s", t.Label, t.Acct)
 	case "acct":
-		if t.Gone {
-			return "removed the account " + t.Name
-		}
-		if t.Role != "" {
-			return fmt.Sprintf("set the account %s, %s", t.Name, t.Role)
-		}
-		return "changed the account " + t.Name
+		return t.account()
+	case "grant":
+		return t.grant()
+	case "link":
+		return "gave the group a link"
 	case "rule":
 		if t.Gone {
 			return "took the rule " + t.ID + " away"
@@ -114,7 +122,7 @@ func sentence(r signed.Record) string {
 		return fmt.Sprintf("set the rule %s: %s %s %s %s", t.ID, verb, strings.Join(t.Who, ","), t.May, t.Glob)
 	case "share":
 		if t.Open == nil {
-			return "shared something sealed"
+			return "shared something that is sealed, to " + readersOf(t.Aud)
 		}
 		if t.Open.Version == "" {
 			return "published " + t.Open.Name
@@ -124,4 +132,56 @@ func sentence(r signed.Record) string {
 		return "took back the entry with the ID " + t.ID
 	}
 	return "a record of another kind (" + r.Op + ")"
+}
+
+// account is what a record says of an account.
+func (t *told) account() string {
+	until := ""
+	if t.Until > 0 {
+		until = ", until " + time.Unix(t.Until, 0).UTC().Format(time.DateOnly)
+	}
+	switch {
+	case t.Gone:
+		return "removed the account " + t.Name
+	case t.Role == "invite" && t.Slot != nil:
+		return "set the password of the invite " + t.Name + until
+	case t.Role != "" && t.Slot != nil:
+		return fmt.Sprintf("set the account %s, %s%s, and its password", t.Name, t.Role, until)
+	case t.Role != "" && len(t.Keep) > 0:
+		return fmt.Sprintf("cut %s off the account %s", plural(len(t.Keep), "device"), t.Name)
+	case t.Role != "":
+		return fmt.Sprintf("set the account %s, %s%s", t.Name, t.Role, until)
+	case t.Slot != nil:
+		return "changed the password of " + t.Name
+	}
+	return "changed the account " + t.Name
+}
+
+// grant is who was given which key.
+func (t *told) grant() string {
+	who := strings.Join(t.To, ", ")
+	if len(t.To) > fewNames {
+		who = plural(len(t.To), "account")
+	}
+	return "gave " + who + " the key of " + readersOf(t.Aud)
+}
+
+// fewNames is how many accounts a sentence names.
+const fewNames = 5
+
+func readersOf(aud string) string {
+	switch aud {
+	case "all":
+		return "everyone"
+	case "mirrors":
+		return "the mirrors"
+	}
+	return "some (" + aud + ")"
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
