@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -54,14 +55,27 @@ type lanService struct {
 type announced interface {
 	shorts() [][20]byte
 	Private() bool
-	hungry() bool // nobody is there, and somebody is wanted
+	hungry() bool  // nobody is there, and somebody is wanted
+	answers() bool // who is new has to hear of us: we do not connect to it by ourselves
 }
 
 // lanSwarm is when a torrent was, and will be, announced.
 type lanSwarm struct {
-	said int
-	next time.Time
+	said  int
+	last  time.Time
+	next  time.Time
+	heard map[string]time.Time // who else announces it, and when it last did; of those that answer
 }
+
+const (
+	// lanAnswer is how long an answer waits at most: those of a hundred machines do not come at once. lanPause is
+	// between two, so that a flood of strangers' packets is answered by few.
+	lanAnswer = 200 * time.Millisecond
+	lanPause  = time.Second
+	// lanNew is how long who was silent is new again; announces come every five minutes. lanHeard bounds whom we remember.
+	lanNew   = 11 * time.Minute
+	lanHeard = 1024
+)
 
 // startLAN joins what groups it can. It is no error if there are none: the machine has no multicast.
 func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]byte, *net.UDPAddr)) *lanService {
@@ -145,6 +159,7 @@ func (l *lanService) due(now time.Time) (shorts [][20]byte, next time.Time) {
 		if !s.next.After(now) {
 			shorts = append(shorts, t.shorts()...)
 			s.said++
+			s.last = now
 			wait := lanEvery
 			if s.said < len(lanFirst) {
 				wait = lanFirst[s.said]
@@ -182,7 +197,36 @@ func (l *lanService) receive(ctx context.Context, c *lanConn) {
 		}
 		peer := &net.UDPAddr{IP: u.IP, Port: a.port, Zone: u.Zone}
 		for _, short := range a.shorts {
+			l.hear(short, peer.String(), time.Now())
 			l.onPeer(short, peer)
+		}
+	}
+}
+
+// hear has those that answer announced again soon, for who is new: it would hear nothing of us for five minutes.
+func (l *lanService) hear(short [20]byte, from string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for t, s := range l.swarm {
+		if !t.answers() || !slices.Contains(t.shorts(), short) {
+			continue
+		}
+		known := now.Sub(s.heard[from]) < lanNew
+		if s.heard == nil || len(s.heard) >= lanHeard {
+			s.heard = map[string]time.Time{}
+		}
+		s.heard[from] = now
+		soon := now.Add(mathrand.N(lanAnswer))
+		if pause := s.last.Add(lanPause); soon.Before(pause) {
+			soon = pause
+		}
+		if known || s.next.Before(soon) {
+			continue
+		}
+		s.next = soon
+		select {
+		case l.wake <- struct{}{}:
+		default:
 		}
 	}
 }

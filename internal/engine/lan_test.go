@@ -2,9 +2,70 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
+
+type told struct {
+	short   [20]byte
+	answer  bool
+	private bool
+}
+
+func (a *told) shorts() [][20]byte { return [][20]byte{a.short} }
+func (a *told) Private() bool      { return a.private }
+func (a *told) hungry() bool       { return false }
+func (a *told) answers() bool      { return a.answer }
+
+// TestLANAnswersWhoIsNew: a meeting that was announced for the last time for five minutes is announced again, soon, when
+// somebody is heard of who is new, and only then.
+func TestLANAnswersWhoIsNew(t *testing.T) {
+	meeting, torrent := &told{short: [20]byte{1}, answer: true}, &told{short: [20]byte{2}}
+	l := &lanService{wake: make(chan struct{}, 1), swarm: map[announced]*lanSwarm{}}
+	now := time.Now()
+	l.add(meeting)
+	l.add(torrent)
+	for range 10 { // past the first few
+		now = now.Add(10 * time.Minute)
+		l.due(now)
+	}
+	says := func(what string, at time.Time, want ...[20]byte) {
+		t.Helper()
+		if got, _ := l.due(at); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+	}
+	now = now.Add(time.Minute)
+	says("nobody came", now)
+	l.hear(torrent.short, "10.0.0.7:1", now)
+	l.hear([20]byte{9}, "10.0.0.7:1", now)
+	says("others' announces", now.Add(lanAnswer))
+	l.hear(meeting.short, "10.0.0.7:1", now)
+	says("somebody is new", now.Add(lanAnswer), meeting.short)
+	now = now.Add(30 * time.Second)
+	l.hear(meeting.short, "10.0.0.7:1", now)
+	says("he announces again", now.Add(lanAnswer))
+	answers := 0
+	for i := range 10_000 { // a flood, from everywhere, within a second
+		now = now.Add(time.Second / 10_000)
+		l.hear(meeting.short, fmt.Sprint("10.1.0.1:", i), now)
+		got, _ := l.due(now)
+		answers += len(got)
+	}
+	if answers > 2 {
+		t.Errorf("a flood of strangers: got %d answers in a second, want 2 at most", answers)
+	}
+	if n := len(l.swarm[meeting].heard); n > lanHeard {
+		t.Errorf("%d are remembered, want %d at most", n, lanHeard)
+	}
+	l.due(now.Add(time.Second))
+	now = now.Add(time.Hour)
+	l.due(now)
+	l.hear(meeting.short, "10.0.0.7:1", now.Add(2*lanPause))
+	says("who comes back after an hour", now.Add(2*lanPause+lanAnswer), meeting.short)
+}
 
 func TestParseLAN(t *testing.T) {
 	const h = "0123456789ABCDEF0123456789ABCDEF01234567"

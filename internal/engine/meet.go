@@ -73,6 +73,9 @@ func (e *Engine) count() int {
 	return len(e.torrents)
 }
 
+// answers says no: who announces a torrent is connected to.
+func (t *Torrent) answers() bool { return false }
+
 // announceOpenly keeps the DHT and the LAN told of a torrent that is not private. A magnet's torrent
 // may turn out to be private, and is then told no more.
 func (t *Torrent) announceOpenly(ctx context.Context) {

@@ -60,6 +60,7 @@ func (m *Meeting) Close() {
 func (m *Meeting) shorts() [][20]byte { return [][20]byte{m.place} }
 func (m *Meeting) Private() bool      { return false }
 func (m *Meeting) hungry() bool       { return false }
+func (m *Meeting) answers() bool      { return true }
 
 func (m *Meeting) keepAnnounced(ctx context.Context, silent bool) {
 	port := m.e.Port()
