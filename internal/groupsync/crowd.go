@@ -42,6 +42,8 @@ type CrowdOptions struct {
 	Port int
 	// Visit is done at each member that is reached, instead of keeping up with it. May be nil.
 	Visit func(ctx context.Context, p *Peer) error
+	// Ask says that members tell each other of members.
+	Ask bool
 	// Stay is how long a member is a neighbour while others wait for the place; 0: 20 minutes.
 	Stay time.Duration
 }
@@ -331,6 +333,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 		return err
 	}
 	c.once.Do(func() { close(c.first) })
+	var asked time.Time
 	pushed := make(chan error, 1)
 	to := NewPeer(client, c.o.Group, c.o.Vault)
 	to.port = c.o.Port
@@ -340,6 +343,9 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 		pause := wait
 		if left := time.Until(end); left > 0 {
 			pause = min(wait, max(left, time.Second))
+		}
+		if c.o.Ask && time.Since(asked) > askEvery && c.askPeers(ctx, p) {
+			asked = time.Now()
 		}
 		if err := c.pull(ctx, m, p, pause); err != nil {
 			return err

@@ -35,6 +35,8 @@ type Options struct {
 	Torrent func(r *http.Request, hash signed.Hash) []byte
 	// Have tells who asks of which torrents content is held here that this peer may have. May be nil.
 	Have func(r *http.Request) [][20]byte
+	// Peers are addresses at which members are, for other members; at most maxPeersTold of them are told. May be nil.
+	Peers func() []string
 	// Slot gives the password slot of a tag. One that there is none of is best answered too, with what looks like one.
 	// May be nil.
 	Slot func(tag [16]byte) []byte
@@ -61,6 +63,7 @@ func NewHandler(o Options) *Handler {
 	h.mux.HandleFunc("GET /v1/heads", h.may(func(r Rights) bool { return r.Read }, h.heads))
 	h.mux.HandleFunc("GET /v1/log/{device}", h.may(func(r Rights) bool { return r.Read }, h.log))
 	h.mux.HandleFunc("GET /v1/forks", h.may(func(r Rights) bool { return r.Read }, h.forks))
+	h.mux.HandleFunc("GET /v1/peers", h.may(func(r Rights) bool { return r.Content }, h.peers))
 	h.mux.HandleFunc("GET /v1/slot/{tag}", h.may(func(r Rights) bool { return r.Slot }, h.slot))
 	h.mux.HandleFunc("GET /v1/torrent/{hash}", h.may(func(r Rights) bool { return r.Content }, h.torrent))
 	h.mux.HandleFunc("GET /v1/have", h.may(func(r Rights) bool { return r.Content }, h.have))
@@ -225,6 +228,15 @@ func (h *Handler) have(w http.ResponseWriter, r *http.Request) {
 		for _, ih := range all[:min(len(all), maxHave)] {
 			out.Have = append(out.Have, hex.EncodeToString(ih[:]))
 		}
+	}
+	answer(w, out)
+}
+
+func (h *Handler) peers(w http.ResponseWriter, _ *http.Request) {
+	out := peersAnswer{Peers: []string{}}
+	if h.o.Peers != nil {
+		all := h.o.Peers()
+		out.Peers = append(out.Peers, all[:min(len(all), maxPeersTold)]...)
 	}
 	answer(w, out)
 }

@@ -31,6 +31,11 @@ const (
 	// maxForks bounds the evidence of one answer: an admin who has not acted on so many reads no more of it.
 	maxForks     = 256
 	maxForksBody = 2 * maxForks * signed.MaxFork
+	// maxPeersTold bounds the addresses that a member tells of others, and maxPeersBody what they take. More would let one
+	// member fill everybody's list with addresses that nobody is at.
+	maxPeersTold = 50
+	maxPeersBody = maxPeersTold*64 + 100
+
 	// maxHave bounds the infohashes of one answer, and maxHaveBody what they take: the shares of a large group.
 	maxHave     = 50_000
 	maxHaveBody = maxHave*44 + 100

@@ -52,6 +52,9 @@ type (
 		Heads  []string `json:"heads"`
 		Forks  int      `json:"forks,omitempty"` // how many there is evidence of
 	}
+	peersAnswer struct {
+		Peers []string `json:"peers"`
+	}
 	haveAnswer struct {
 		Have []string `json:"have"` // infohashes
 	}

@@ -1,0 +1,76 @@
+package groupsync
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// Torrent asks for the .torrent with a hash, and gives it if it has that hash.
+func (p *Peer) Torrent(ctx context.Context, hash signed.Hash, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*answerTime)
+	defer cancel()
+	b, err := p.fetch(ctx, "/v1/torrent/"+hash.String(), limit)
+	if err != nil {
+		return nil, err
+	}
+	if signed.HashOf(b) != hash {
+		return nil, &PeerError{errors.New("a torrent with another hash than was asked for")}
+	}
+	return b, nil
+}
+
+// Have asks of which torrents the peer holds content that we may have.
+func (p *Peer) Have(ctx context.Context) ([][20]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	var in haveAnswer
+	if err := p.get(ctx, "/v1/have", maxHaveBody, &in); err != nil {
+		return nil, err
+	}
+	out := make([][20]byte, 0, len(in.Have))
+	for _, s := range in.Have {
+		b, err := hex.DecodeString(s)
+		if err != nil || len(b) != 20 {
+			return nil, &PeerError{fmt.Errorf("%.50q is no infohash", s)}
+		}
+		out = append(out, [20]byte(b))
+	}
+	return out, nil
+}
+
+// Peers asks at which addresses the peer has met members.
+func (p *Peer) Peers(ctx context.Context) ([]netip.AddrPort, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	var in peersAnswer
+	if err := p.get(ctx, "/v1/peers", maxPeersBody, &in); err != nil {
+		return nil, err
+	}
+	out := make([]netip.AddrPort, 0, len(in.Peers))
+	for _, s := range in.Peers[:min(len(in.Peers), maxPeersTold)] {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() {
+			return nil, &PeerError{fmt.Errorf("%.50q is no address of a member", s)}
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// Slot asks for the password slot of a tag. What comes may be anything: the password tells.
+func (p *Peer) Slot(ctx context.Context, tag [16]byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	return p.fetch(ctx, "/v1/slot/"+hex.EncodeToString(tag[:]), maxSlot)
+}
+
+// Roots takes the roots that are new at the peer.
+func (p *Peer) Roots(ctx context.Context) error {
+	_, err := p.pullRoots(ctx)
+	return err
+}
