@@ -154,7 +154,7 @@ func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwner
 	} else if draft != "" {
 		r.Draft = draft
 	}
-	a, err := s.askOwner(ctx, c, func(p node.Secret) node.GroupRequest {
+	a, err := s.askOwner(ctx, c, nil, func(p node.Secret) node.GroupRequest {
 		r.Passphrase = p
 		return node.GroupRequest{Owners: &r}
 	})
@@ -189,8 +189,9 @@ func (s *session) drafted(a *node.GroupAnswer) {
 	s.out.say("%s to sign it, each with p2pshare group owner sign %s FILE", plural(a.Missing, "more owner")+has(a.Missing), printable(the(a).Name))
 }
 
-// askOwner carries a request out for which the group's owner signs, with the passphrase of the key if it has one.
-func (s *session) askOwner(ctx context.Context, c *cli.Context, request func(node.Secret) node.GroupRequest) (a *node.GroupAnswer, err error) {
+// askOwner carries a request out for which the group's owner signs, with the passphrase of the key if it has one and it is
+// needed; nil: it is.
+func (s *session) askOwner(ctx context.Context, c *cli.Context, needed func(Backend) (bool, error), request func(node.Secret) node.GroupRequest) (a *node.GroupAnswer, err error) {
 	var passphrase node.Secret
 	file := c.String("passphrase-file")
 	if file != "" {
@@ -204,7 +205,13 @@ func (s *session) askOwner(ctx context.Context, c *cli.Context, request func(nod
 			if err != nil {
 				return err
 			}
-			if g, _ := named(all.Groups, c.Args().First()); g.Locked {
+			g, _ := named(all.Groups, c.Args().First())
+			if g.Locked && needed != nil {
+				if g.Locked, err = needed(b); err != nil {
+					return err
+				}
+			}
+			if g.Locked {
 				if passphrase, err = s.askSecret(ctx, "Passphrase of the owner key: ", "add --passphrase-file FILE, or - for stdin"); err != nil {
 					return err
 				}

@@ -40,7 +40,13 @@ func userRoleAction(ctx context.Context, s *session, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.askOwner(ctx, c, func(p node.Secret) node.GroupRequest {
+	a, err := s.askOwner(ctx, c, func(b Backend) (bool, error) { // an admin is made and unmade by the owner, and nobody else
+		a, err := groupOf(b.Group(ctx, node.GroupRequest{Group: c.Args().First(), Show: &struct{}{}}, func(node.Event) {}))
+		if err != nil {
+			return false, err
+		}
+		return role == "admin" || slices.Contains(admins(a), name), nil
+	}, func(p node.Secret) node.GroupRequest {
 		return node.GroupRequest{ChangeUser: &node.ChangeUser{Name: name, Role: &role, Passphrase: p, Draft: draft}}
 	})
 	switch {
@@ -114,6 +120,16 @@ func (s *session) changeUser(ctx context.Context, c *cli.Context, u node.ChangeU
 	}
 	s.changedUser(a, u.Name)
 	return nil
+}
+
+// admins are the names of a group's admins.
+func admins(a *node.GroupAnswer) (names []string) {
+	for _, x := range a.Accounts {
+		if x.Role == "admin" && !x.Gone {
+			names = append(names, x.Name)
+		}
+	}
+	return names
 }
 
 func (s *session) changedUser(a *node.GroupAnswer, name string) {

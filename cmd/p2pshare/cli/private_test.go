@@ -398,3 +398,19 @@ func TestOwnerPassphrase(t *testing.T) {
 		})
 	}
 }
+
+// TestRoleWithoutTheOwner: no passphrase is asked for where no admin is made or unmade.
+func TestRoleWithoutTheOwner(t *testing.T) {
+	for was, asked := range map[string]bool{"member": false, "admin": true} {
+		s := newShell(t)
+		s.fake.groupAnswer = filmsAnswer()
+		s.fake.groupAnswer.Groups[0].Locked, s.fake.groupAnswer.Accounts[0].Role = true, was
+		if asked {
+			s.types([2]string{"Passphrase of the owner key: ", pw})
+		}
+		s.want(0, "bob  "+was, "", "group", "user", "role", "films", "bob", "publisher")
+		if got := s.fake.group.ChangeUser.Passphrase; (got == pw) != asked {
+			t.Errorf("an account that was %s: got the passphrase %q", was, string(got))
+		}
+	}
+}
