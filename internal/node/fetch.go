@@ -150,7 +150,7 @@ func (f *fetch) bring(ctx context.Context) (at *located, from BytesFrom, err err
 		return nil, from, err
 	}
 	// A target that is there already is checked, used if it is the content, and never written over.
-	h := &hashing{on: f.on, phase: "checking", name: f.meta.Name}
+	h := &hashing{on: f.on, phase: "checking", name: f.name()}
 	at, err = f.plan.Existing(ctx, h.progress)
 	if err != nil {
 		return nil, from, err
@@ -172,81 +172,6 @@ func (f *fetch) join() {
 	}
 }
 
-// allow lets the guard pass the hosts that the user named: in flags always, in the reference only if
-// asked, for a link may come from anybody.
-func (f *fetch) allow() {
-	f.n.guard.Allow(f.r.WebSeeds...)
-	f.n.guard.Allow(f.r.Announce...)
-	if f.ref.Kind == catalog.URL {
-		f.n.guard.Allow(f.ref.URL)
-	}
-	if f.r.AllowPrivate {
-		f.n.guard.Allow(f.ref.Trackers...)
-		f.n.guard.Allow(f.ref.WebSeeds...)
-	}
-}
-
-// learn gets the info, from the .torrent or from peers, and judges it.
-func (f *fetch) learn(ctx context.Context) error {
-	if f.meta == nil && f.r.Entry != nil {
-		f.meta = f.n.signedTorrent(f.r.Entry)
-	}
-	if f.meta != nil {
-		return nil
-	}
-	var err error
-	switch f.ref.Kind {
-	case catalog.File:
-		f.meta, err = metafile.ReadFile(f.ref.Path)
-	case catalog.URL:
-		var b []byte
-		if b, err = netguard.FetchTorrent(ctx, f.n.guard.Client(), f.ref.URL); err == nil {
-			f.meta, err = metafile.Decode(b)
-		}
-	default:
-		return f.learnFromPeers(ctx)
-	}
-	if err == nil && f.r.AllowPrivate {
-		f.n.guard.Allow(announceList(f.meta)...)
-		f.n.guard.Allow(f.meta.Meta.UrlList...)
-	}
-	return err
-}
-
-// learnFromPeers joins the swarm of a magnet to ask for its info (BEP 9).
-func (f *fetch) learnFromPeers(ctx context.Context) error {
-	if f.group() != "" {
-		return fault.Hint(fault.New(fault.NotFound, "no member that is online has the torrent of %q", f.r.Entry.Ref), "try again when one is; its publisher has it")
-	}
-	e, err := f.n.network()
-	if err != nil {
-		return err
-	}
-	f.w = swarm{Engine: e}
-	spec := engine.Spec{V1: f.ref.V1, V2: f.ref.V2, Name: f.ref.DisplayName}
-	spec.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
-	spec.Peers = resolvePeers(ctx, slices.Concat(f.ref.Peers, f.r.Peers, f.n.opts.Network.Peers), f.on)
-	spec.MaxUp, spec.MaxDown = f.r.Limits.now(time.Now())
-	if f.t, err = e.Add(spec); err != nil {
-		return err
-	}
-	f.join()
-	var info []byte
-	err = f.watch(ctx, "metadata", f.ref.DisplayName, 0, 0, func() error {
-		info, err = f.t.Metadata(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	f.meta, err = metafile.FromInfo(info)
-	// The torrent is added again with its info, once that is judged: what was added without is private
-	// to nobody, and has no place to put bytes.
-	f.known, f.t = f.t.Found(), nil
-	f.join()
-	return err
-}
-
 // transfer fetches what is missing into staging and moves it into place.
 func (f *fetch) transfer(ctx context.Context) (at *located, from BytesFrom, err error) {
 	if f.keep.turn != nil {
@@ -259,7 +184,7 @@ func (f *fetch) transfer(ctx context.Context) (at *located, from BytesFrom, err 
 	if f.stage, err = fetcher.Open(ctx, f.plan, f.n.log); err != nil {
 		return nil, from, err
 	}
-	h := &hashing{on: f.on, phase: "checking", name: f.meta.Name}
+	h := &hashing{on: f.on, phase: "checking", name: f.name()}
 	reused, err := f.stage.Resume(ctx, h.progress)
 	if err != nil {
 		return nil, from, err
@@ -278,7 +203,7 @@ func (f *fetch) transfer(ctx context.Context) (at *located, from BytesFrom, err 
 		from = BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds}
 	}
 	from.Reused = min(reused, total)
-	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.meta.Name, Done: total, Total: total, From: from}})
+	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.name(), Done: total, Total: total, From: from}})
 	at, err = f.stage.Finish(ctx)
 	if err != nil {
 		return nil, from, err
@@ -321,7 +246,7 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 		case <-ctx.Done():
 		}
 	})
-	err = f.watch(ctx, "fetching", f.meta.Name, total, reused, func() error {
+	err = f.watch(ctx, "fetching", f.name(), total, reused, func() error {
 		for _, r := range ranges {
 			f.t.Want(r[0], r[1])
 		}
@@ -350,20 +275,20 @@ func (f *fetch) spec(ctx context.Context) engine.Spec {
 	return s
 }
 
+// name is what the user knows the content by.
+func (f *fetch) name() string {
+	if f.sealed != nil {
+		return f.r.Entry.Content
+	}
+	return f.meta.Name
+}
+
 // group is the ID of the private group that the content is of; empty: none.
 func (f *fetch) group() string {
 	if f.r.Entry == nil {
 		return ""
 	}
 	return f.r.Entry.Group
-}
-
-// single makes a tier of each: a magnet's trackers have no order, and all are asked.
-func single(urls []string) (tiers [][]string) {
-	for _, u := range urls {
-		tiers = append(tiers, []string{u})
-	}
-	return tiers
 }
 
 // watch reports the torrent while do runs.
@@ -425,7 +350,7 @@ func (f *fetch) part() bool { return f.plan.WantedBytes() < f.meta.Size }
 
 // serve puts the files in place under the torrent that brought them, and no connection is lost.
 func (f *fetch) serve(ctx context.Context, at *located) error {
-	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy, group: f.group()}, f.on)
+	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy, group: f.group(), name: f.name()}, f.on)
 	if err != nil {
 		return err
 	}

@@ -319,6 +319,17 @@ func (m *member) holders(ctx context.Context, t *metafile.Torrent) (out []string
 // holdersWait is how long members are asked what they have before a fetch goes on without their answers.
 const holdersWait = 2 * time.Second
 
+// peersMet are addresses that other members may be told.
+func (m *member) peersMet() []string {
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd == nil {
+		return nil
+	}
+	return crowd.Met()
+}
+
 // addresses are those at which members are, as far as known.
 func (m *member) addresses() []string {
 	m.s.mu.Lock()

@@ -186,7 +186,7 @@ func (s *groups) add(g *group.Group, visit bool) *member {
 	m.watch = []func(){m.recheck}
 	m.sync = groupsync.NewHandler(groupsync.Options{
 		Group: g.ID(), Vault: g,
-		Rights: m.rights, Slot: g.Slot, Torrent: m.torrentFor, Have: m.haveFor,
+		Rights: m.rights, Slot: g.Slot, Torrent: m.torrentFor, Have: m.haveFor, Peers: m.peersMet,
 		// Members whom nobody can dial come to us: what they have of our log they say then.
 		Self: g.Device().Public(),
 		Told: func() {

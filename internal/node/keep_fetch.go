@@ -72,7 +72,7 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 		rec.describe(m)
 		// The file may be gone when the daemon is started again.
 		files[torrentFile] = b
-		rec.Fetch.Ref = rec.Magnet
+		rec.Fetch.Ref = m.Magnet(announceList(m), m.Meta.UrlList, nil)
 		if r.AllowPrivate {
 			rec.Allow = append(append(rec.Allow, announceList(m)...), m.Meta.UrlList...)
 		}
@@ -169,7 +169,7 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 	if m, err := k.torrentOf(it); err == nil {
 		f.meta = m // of an earlier run, or of the .torrent that was named
 	}
-	known := f.meta != nil && rec.Magnet != "" // a crash may have left the torrent alone
+	known := f.meta != nil && rec.Size > 0 // a crash may have left the torrent alone
 	defer f.close()
 	ctxRun, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -328,7 +328,7 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	if !seed {
 		f.dropSealed()
 	}
-	k.n.log.Info("fetched", "share", f.meta.Name, "path", f.plan.Target())
+	k.n.log.Info("fetched", "share", f.name(), "path", f.plan.Target())
 	if !seed {
 		k.show(it, StateDone, nil)
 		it.emit(fetched)

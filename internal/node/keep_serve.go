@@ -32,7 +32,7 @@ func (k *keeper) serve(ctx context.Context, it *item) error {
 	rec := it.rec
 	k.mu.Unlock()
 	k.n.guard.Allow(rec.Allow...)
-	s, err := k.n.share(ctx, m, at, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits, Policy{}, rec.Group}, it.emit)
+	s, err := k.n.share(ctx, m, at, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits, Policy{}, rec.Group, rec.Name}, it.emit)
 	if err != nil {
 		return err
 	}
@@ -51,12 +51,12 @@ func (k *keeper) seed(ctx context.Context, it *item, s *share) error {
 	defer k.unwatch(s)
 	var up rate
 	it.emit(Event{Seeding: s.seeding(&up)})
-	k.n.log.Info("seeding", "share", s.meta.Name, "path", s.path)
+	k.n.log.Info("seeding", "share", s.name, "path", s.path)
 	var changed error
 	select {
 	case <-ctx.Done():
 	case changed = <-s.changed:
-		k.n.log.Warn("files of a share changed", "share", s.meta.Name, "reason", changed)
+		k.n.log.Warn("files of a share changed", "share", s.name, "reason", changed)
 	}
 	if changed != nil {
 		it.emit(Event{Level: "warn", Message: changed.Error() + "; it is looked at again"})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -27,6 +28,7 @@ type share struct {
 	w      swarm
 	t      *engine.Torrent
 	meta   *metafile.Torrent
+	name   string // for the user
 	path   string // of the content, for the user
 	source *seeder.Source
 	policy Policy // of a share that no keeper looks after
@@ -41,6 +43,7 @@ type shareOptions struct {
 	limits          Limits
 	policy          Policy // ends run; a keeper has its own way, and gives none
 	group           string // the ID of the private group that the content is of
+	name            string // what the user knows it by; empty: the torrent's name
 }
 
 // share starts to serve verified content. old is a torrent that runs already (after a fetch), nil to add
@@ -50,7 +53,7 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 	if err != nil {
 		return nil, err
 	}
-	s := &share{n: n, w: w, t: old, meta: m, path: contentPath(m, at), policy: o.policy, changed: make(chan error, 1)}
+	s := &share{n: n, w: w, t: old, meta: m, name: cmp.Or(o.name, m.Name), path: contentPath(m, at), policy: o.policy, changed: make(chan error, 1)}
 	s.source = n.files.NewSource(m, at, func(err error) {
 		select {
 		case s.changed <- err:
@@ -93,7 +96,7 @@ func (s *share) run(ctx context.Context, on func(Event)) error {
 			on(Event{Seeding: now})
 			if why := s.policy.enough(s.meta.Size, now.Uploaded, time.Since(begun), now.Copies); why != "" {
 				s.t.Close()
-				on(Event{Stopped: &Stopped{Name: s.meta.Name, Reason: why}})
+				on(Event{Stopped: &Stopped{Name: s.name, Reason: why}})
 				return nil
 			}
 		}
@@ -114,8 +117,8 @@ func (s *share) runUntil(ctx context.Context, copies int, on func(Event)) error 
 
 func (s *share) stop(err error, on func(Event)) error {
 	s.t.Close()
-	on(Event{Stopped: &Stopped{Name: s.meta.Name, Reason: err.Error()}})
-	return fault.Hint(fmt.Errorf("%q is not shared any more: %w", s.meta.Name, err),
+	on(Event{Stopped: &Stopped{Name: s.name, Reason: err.Error()}})
+	return fault.Hint(fmt.Errorf("%q is not shared any more: %w", s.name, err),
 		"publish it again to share it as it is now; that makes a new infohash")
 }
 
@@ -123,7 +126,7 @@ func (s *share) seeding(up *rate) *Seeding {
 	st := s.t.Stats()
 	v1, v2 := hashes(s.meta)
 	return &Seeding{
-		Name: s.meta.Name, Infohash: v1, InfohashV2: v2, Path: s.path, Port: s.w.Port(), Peers: st.Peers,
+		Name: s.name, Infohash: v1, InfohashV2: v2, Path: s.path, Port: s.w.Port(), Peers: st.Peers,
 		Magnet: magnetFor(s.meta),
 		Up:     up.sample(time.Now(), st.Uploaded), Uploaded: st.Uploaded,
 		Copies: st.Copies, WebSeeds: len(s.meta.Meta.UrlList),

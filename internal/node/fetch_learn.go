@@ -1,0 +1,96 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/netguard"
+)
+
+// allow lets the guard pass the hosts that the user named: in flags always, in the reference only if
+// asked, for a link may come from anybody.
+func (f *fetch) allow() {
+	f.n.guard.Allow(f.r.WebSeeds...)
+	f.n.guard.Allow(f.r.Announce...)
+	if f.ref.Kind == catalog.URL {
+		f.n.guard.Allow(f.ref.URL)
+	}
+	if f.r.AllowPrivate {
+		f.n.guard.Allow(f.ref.Trackers...)
+		f.n.guard.Allow(f.ref.WebSeeds...)
+	}
+}
+
+// learn gets the info, from the .torrent or from peers, and judges it.
+func (f *fetch) learn(ctx context.Context) error {
+	if f.meta == nil && f.r.Entry != nil {
+		f.meta = f.n.signedTorrent(f.r.Entry)
+	}
+	if f.meta != nil {
+		return nil
+	}
+	var err error
+	switch f.ref.Kind {
+	case catalog.File:
+		f.meta, err = metafile.ReadFile(f.ref.Path)
+	case catalog.URL:
+		var b []byte
+		if b, err = netguard.FetchTorrent(ctx, f.n.guard.Client(), f.ref.URL); err == nil {
+			f.meta, err = metafile.Decode(b)
+		}
+	default:
+		return f.learnFromPeers(ctx)
+	}
+	if err == nil && f.r.AllowPrivate {
+		f.n.guard.Allow(announceList(f.meta)...)
+		f.n.guard.Allow(f.meta.Meta.UrlList...)
+	}
+	return err
+}
+
+// learnFromPeers joins the swarm of a magnet to ask for its info (BEP 9).
+func (f *fetch) learnFromPeers(ctx context.Context) error {
+	if f.group() != "" {
+		return fault.Hint(fault.New(fault.NotFound, "no member that is online has the torrent of %q", f.r.Entry.Ref), "try again when one is; its publisher has it")
+	}
+	e, err := f.n.network()
+	if err != nil {
+		return err
+	}
+	f.w = swarm{Engine: e}
+	spec := engine.Spec{V1: f.ref.V1, V2: f.ref.V2, Name: f.ref.DisplayName}
+	spec.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
+	spec.Peers = resolvePeers(ctx, slices.Concat(f.ref.Peers, f.r.Peers, f.n.opts.Network.Peers), f.on)
+	spec.MaxUp, spec.MaxDown = f.r.Limits.now(time.Now())
+	if f.t, err = e.Add(spec); err != nil {
+		return err
+	}
+	f.join()
+	var info []byte
+	err = f.watch(ctx, "metadata", f.ref.DisplayName, 0, 0, func() error {
+		info, err = f.t.Metadata(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	f.meta, err = metafile.FromInfo(info)
+	// The torrent is added again with its info, once that is judged: what was added without is private
+	// to nobody, and has no place to put bytes.
+	f.known, f.t = f.t.Found(), nil
+	f.join()
+	return err
+}
+
+// single makes a tier of each: a magnet's trackers have no order, and all are asked.
+func single(urls []string) (tiers [][]string) {
+	for _, u := range urls {
+		tiers = append(tiers, []string{u})
+	}
+	return tiers
+}
