@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -369,74 +368,6 @@ func (m *member) introduce(ctx context.Context, e *engine.Engine) {
 
 // maxIntroduced bounds the addresses that are remembered as told.
 const maxIntroduced = 10_000
-
-// auditLog is this machine's record of the group, opened at the first call; nil after the end, or if it cannot be.
-func (m *member) auditLog() *audit.Log {
-	in := &m.insiders
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.audit == nil && !in.closed {
-		l, err := audit.Open(m.Dir(), audit.Options{Log: m.s.n.log})
-		if err != nil {
-			m.s.n.log.Error("the audit of a group cannot be written", "group", m.Name(), "error", err)
-			return nil
-		}
-		in.audit = l
-	}
-	return in.audit
-}
-
-// noteGate writes down what the gate did.
-func (m *member) noteGate(n gate.Note) {
-	l := m.auditLog()
-	if l == nil {
-		return
-	}
-	entry := ""
-	if list, err := m.entriesOf(n.Infohash); err == nil && len(list) > 0 {
-		entry = m.Name() + "/" + list[0].Ref()
-	}
-	l.Add(audit.Line{
-		Time: n.Time, What: n.What, Account: n.Account, Device: deviceName(n.Device), From: n.From, Entry: entry, Why: n.Why,
-		Sent: n.Sent, Got: n.Got, Bad: n.Bad, Seconds: n.Seconds, Times: n.Times,
-	})
-}
-
-// noteRefused writes down that a connection was refused before it could ask for anything.
-func (m *member) noteRefused(peer signed.Key, from string, why error) {
-	if l := m.auditLog(); l != nil {
-		l.Add(audit.Line{What: audit.Refused, Device: deviceName(peer), From: from, Why: why.Error()})
-	}
-}
-
-// deviceName is the beginning of a device's key: enough to find it, and to remove it.
-func deviceName(k signed.Key) string { return hex.EncodeToString(k[:8]) }
-
-// readAudit answers what was noted of the group on this machine.
-func (m *member) readAudit(q AuditQuery) (*GroupAnswer, error) {
-	if q.Lines < 0 {
-		return nil, fault.New(fault.Usage, "--lines is not negative")
-	}
-	if q.Lines == 0 {
-		q.Lines = auditLines
-	}
-	l := m.auditLog()
-	if l == nil {
-		return nil, fault.New(fault.Failed, "the audit of %q cannot be read; the log says why", m.Name())
-	}
-	lines, err := l.Read(audit.Query{User: q.User, Since: q.Since, Lines: q.Lines})
-	if err != nil {
-		return nil, err
-	}
-	a := &GroupAnswer{Groups: []Group{m.info()}, Audit: []AuditLine{}}
-	for _, x := range lines {
-		a.Audit = append(a.Audit, AuditLine(x))
-	}
-	return a, nil
-}
-
-// auditLines is how many lines are shown if nobody says how many.
-const auditLines = 100
 
 // privateGroup is the private group with an ID.
 func (n *Node) privateGroup(id string) (*member, error) {
