@@ -55,6 +55,7 @@ func (g *Gate) admit(c *conn, hash [20]byte) error {
 		at := g.judgings
 		g.mu.Unlock()
 		name, err := g.o.Judge(c.key, hash)
+		c.name = name
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func (g *Gate) refuse(c *conn, why error) {
 	// Noted first, so that who hears that it is out finds it in the audit.
 	if !errors.Is(why, errClosed) && g.ctx.Err() == nil { // else nobody refused it
 		g.o.Log.Debug("a connection for content was refused", "device", c.key.String(), "from", c.from(), "error", why)
-		g.notes.sum(Note{What: Refused, Device: c.key, From: c.from(), Infohash: c.asked, Why: why.Error()})
+		g.notes.sum(Note{What: Refused, Account: c.name, Device: c.key, From: c.from(), Infohash: c.asked, Why: why.Error()})
 	}
 	g.leave(c)
 	_ = c.hangUp() // it is closed, whatever that says

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/gate"
+	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 // BenchmarkHandshake is a connection for content from nothing to the answer of BitTorrent's handshake: both ends of
@@ -107,4 +109,17 @@ func openEngine(t testing.TB) *engine.Engine {
 	}
 	t.Cleanup(func() { e.Close() })
 	return e
+}
+
+// BenchmarkRecheck is a change of the group with 2,000 connections of 100 devices open.
+func BenchmarkRecheck(b *testing.B) {
+	g, _ := start(b, gate.Options{Judge: func(k signed.Key, _ [20]byte) (string, error) { return k.String(), nil }})
+	for i := range 2000 {
+		go member(b, g, signed.Key{byte(i % 100)}).Write(helloFor([20]byte{byte(i / 100)}))
+		accept(b, g)
+	}
+	b.ResetTimer()
+	for range b.N {
+		g.Recheck()
+	}
 }

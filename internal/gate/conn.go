@@ -27,6 +27,7 @@ type conn struct {
 	ours bool // we dialled
 
 	asked [20]byte // the torrent that was asked for, may or not
+	name  string   // the account, if the judge knew one
 
 	// Set by Gate.insert.
 	account *account

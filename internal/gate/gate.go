@@ -13,8 +13,8 @@ import (
 
 // Options are what a Gate asks of the group. Judge, Dial and Log are required.
 type Options struct {
-	// Judge gives the account of a device that may exchange the torrent with us, or says why not. It is called often,
-	// from many goroutines, and must not wait.
+	// Judge gives the account of a device that may exchange the torrent with us, or says why not, with the account if it
+	// knows one: that is for the audit. It is called often, from many goroutines, and must not wait.
 	Judge func(peer signed.Key, infohash [20]byte) (account string, err error)
 	// Dial connects to a member and proves its key.
 	Dial func(ctx context.Context, addr string) (net.Conn, signed.Key, error)

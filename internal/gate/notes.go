@@ -20,7 +20,7 @@ const (
 type Note struct {
 	Time     time.Time
 	What     string
-	Account  string // empty if refused: the judge names accounts of those that may
+	Account  string // empty if it was refused before the judge named it
 	Device   signed.Key
 	From     string // IP address
 	Infohash [20]byte

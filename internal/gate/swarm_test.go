@@ -57,7 +57,7 @@ func (c *club) judge(peer signed.Key, hash [20]byte) (string, error) {
 	case !ok:
 		return "", errStranger
 	case c.denied[name+string(hash[:])]:
-		return "", errors.New("it may not read this")
+		return name, errors.New("it may not read this")
 	}
 	return name, nil
 }

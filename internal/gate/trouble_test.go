@@ -430,7 +430,7 @@ func TestNothingIsSaidToStrangers(t *testing.T) {
 	}()
 	c.deny("eve", p.hash)
 	tt, _ := p.begin(t, b.engine, eve.addr)
-	if n := b.waitNote(gate.Refused); n.Device != eve.secret.Public() || n.Infohash != p.hash {
+	if n := b.waitNote(gate.Refused); n.Account != "eve" || n.Device != eve.secret.Public() || n.Infohash != p.hash {
 		t.Errorf("got %+v, want that eve is not asked", n)
 	}
 	tt.Close()
