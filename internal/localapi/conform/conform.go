@@ -22,6 +22,9 @@ type Open func(t *testing.T, o node.Options) Backend
 // quiet is a network on loopback that finds nobody by itself.
 var quiet = node.Network{ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true}
 
+// littleWork is what passwords are hashed with: the real work is a second of each.
+const littleWork = 10
+
 // Run tests what open opens.
 func Run(t *testing.T, open Open) {
 	for _, part := range []struct {
@@ -48,6 +51,8 @@ func Run(t *testing.T, open Open) {
 		{"joining a group", (*suite).joins},
 		{"rights in a group", (*suite).rights},
 		{"catalogs", (*suite).catalogs},
+		{"private groups", (*suite).privateGroups},
+		{"people of a private group", (*suite).privatePeople},
 		{"refusals of groups", (*suite).groupRefusals},
 		{"refusals", (*suite).refusals},
 		{"ended before it began", (*suite).endedBefore},
@@ -72,7 +77,7 @@ type suite struct {
 
 func (s *suite) start() {
 	s.Helper()
-	s.b = s.open(s.T, node.Options{Home: s.home, Network: quiet, Version: "test", Log: slog.New(slog.DiscardHandler), Daemon: true})
+	s.b = s.open(s.T, node.Options{Home: s.home, Network: quiet, Version: "test", Log: slog.New(slog.DiscardHandler), Daemon: true, PasswordWork: littleWork})
 }
 
 func (s *suite) close() {
@@ -90,7 +95,7 @@ func (s *suite) other(peers ...string) *node.Node {
 	s.Helper()
 	n := quiet
 	n.Peers = peers
-	nd, err := node.Open(s.Context(), node.Options{Home: s.TempDir(), Network: n, Version: "test", Log: slog.New(slog.DiscardHandler)})
+	nd, err := node.Open(s.Context(), node.Options{Home: s.TempDir(), Network: n, Version: "test", Log: slog.New(slog.DiscardHandler), PasswordWork: littleWork})
 	if err != nil {
 		s.Fatal(err)
 	}

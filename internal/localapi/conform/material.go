@@ -79,7 +79,7 @@ func (s *suite) share(r node.PublishRequest) (pub *node.Published, port int, kep
 			kept = e.Kept
 		}
 	}
-	if kept == nil || port == 0 || pub.Magnet == "" {
+	if kept == nil || port == 0 || pub.Magnet+pub.Entry == "" {
 		s.Fatalf("publishing: got %+v at port %d, kept %+v", pub, port, kept)
 	}
 	return pub, port, kept
