@@ -40,6 +40,9 @@ type CrowdOptions struct {
 	// Port is where this machine is reached. Members who are pushed to hear of it: whoever is met because it announced
 	// itself has not heard of us yet. 0: nowhere.
 	Port int
+	// May says whether a member at an address, which has been spoken to, is handed what is new here; it is asked each time. nil:
+	// any is.
+	May func(addr string) bool
 	// Visit is done at each member that is reached, instead of keeping up with it. May be nil.
 	Visit func(ctx context.Context, p *Peer) error
 	// Ask says that members tell each other of members.
@@ -120,6 +123,17 @@ func (c *Crowd) Again() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
+	}
+}
+
+// Drop ends the connections to addresses of which that is said; they are tried again as if they had failed.
+func (c *Crowd) Drop(which func(addr string) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.addrs {
+		if m.end != nil && which(m.addr) {
+			m.end()
+		}
 	}
 }
 
@@ -337,7 +351,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	pushed := make(chan error, 1)
 	to := NewPeer(client, c.o.Group, c.o.Vault)
 	to.port = c.o.Port
-	wg.Go(func() { pushed <- c.push(ctx, to) })
+	wg.Go(func() { pushed <- c.push(ctx, m.addr, to) })
 	end := time.Now().Add(c.o.Stay/2 + rand.N(c.o.Stay))
 	for {
 		pause := wait
@@ -379,20 +393,27 @@ func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration
 	return nil
 }
 
+// has notes that a member has everything up to a number of the vault.
+func (c *Crowd) has(now uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now > c.pushed {
+		c.pushed = now
+		close(c.passed)
+		c.passed = make(chan struct{})
+	}
+}
+
 // push hands over what is new here, now and whenever something is, until it fails.
-func (c *Crowd) push(ctx context.Context, p *Peer) error {
+func (c *Crowd) push(ctx context.Context, addr string, p *Peer) error {
 	for {
 		changed, now := c.o.Vault.Changed()
-		if err := p.Push(ctx); err != nil {
-			return err
+		if c.o.May == nil || c.o.May(addr) {
+			if err := p.Push(ctx); err != nil {
+				return err
+			}
+			c.has(now)
 		}
-		c.mu.Lock()
-		if now > c.pushed {
-			c.pushed = now
-			close(c.passed)
-			c.passed = make(chan struct{})
-		}
-		c.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -69,6 +69,12 @@ func (m *member) attend(ctx context.Context) {
 // cut ends what is open to those who may not have it any more.
 func (m *member) cut() {
 	m.s.server.Recheck()
+	m.crowd.Drop(func(addr string) bool {
+		m.at.mu.Lock()
+		k, met := m.at.keys[addr]
+		m.at.mu.Unlock()
+		return met && m.removed(k)
+	})
 	for _, f := range m.watch {
 		f()
 	}

@@ -62,6 +62,58 @@ func (m *member) rights(r *http.Request) groupsync.Rights {
 	}
 }
 
+// keysAt are whom this machine has met at which address.
+type keysAt struct {
+	mu   sync.Mutex
+	keys map[string]signed.Key
+}
+
+// errPutOut is a member whom this machine does not call any more.
+var errPutOut = errors.New("it was removed from the group")
+
+// note takes the key that answered at an address, and refuses one that was removed. One that is not known may have joined
+// while this machine was away: it is listened to, and told nothing.
+func (m *member) note(addr string, k signed.Key) error {
+	if !m.private() {
+		return nil
+	}
+	m.at.mu.Lock()
+	defer m.at.mu.Unlock()
+	if m.at.keys == nil || len(m.at.keys) >= maxLobbyHosts {
+		m.at.keys = map[string]signed.Key{}
+	}
+	m.at.keys[addr] = k
+	if m.removed(k) {
+		return errPutOut
+	}
+	return nil
+}
+
+// removed says whether a key is of somebody who once was in the group, and is not any more.
+func (m *member) removed(k signed.Key) bool {
+	s, err := m.State()
+	if err != nil {
+		return false
+	}
+	if _, known := s.Device(k); !known {
+		return false
+	}
+	_, err = s.Admit(k, time.Now())
+	return err != nil
+}
+
+// mayHear says whether who is at an address is handed what is new here: in a private group members alone.
+func (m *member) mayHear(addr string) bool {
+	if !m.private() {
+		return true
+	}
+	m.at.mu.Lock()
+	k, met := m.at.keys[addr]
+	m.at.mu.Unlock()
+	st, _ := m.Standing(k)
+	return met && st == group.Member
+}
+
 // torrentFor gives a .torrent to who may have its content.
 func (m *member) torrentFor(r *http.Request, h signed.Hash) []byte {
 	if m.private() {

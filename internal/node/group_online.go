@@ -87,7 +87,7 @@ func (m *member) clientAs(addr string, as signed.Secret, answered func()) *http.
 			return &groupsync.PeerError{Err: errors.New("it is this machine")}
 		}
 		answered()
-		return nil
+		return m.note(addr, k)
 	}
 	return groupnet.Client(&net.Dialer{KeepAlive: -1}, to)
 }

@@ -63,6 +63,7 @@ type member struct {
 
 	as       atomic.Pointer[signed.Secret] // who this machine is before it is a device: the key of an invite or account
 	lobby    lobby
+	at       keysAt
 	relink   chan struct{} // says that the group is to be met elsewhere
 	watch    []func()      // called when what somebody may has changed
 	insiders insiders

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,6 +207,74 @@ func TestStolenDevice(t *testing.T) {
 	waitAccounts(t, alice, "alice bob join")
 }
 
+// TestNothingIsHandedToTheRemoved has a removed member go on listening at an address that others call: they hang up, and hand
+// it nothing of what is signed after.
+func TestNothingIsHandedToTheRemoved(t *testing.T) {
+	aliceHome, bobHome := t.TempDir(), t.TempDir()
+	alice, endAlice := daemon(t, aliceHome, quickly)
+	a := askGroup(t, alice, node.GroupRequest{Group: "family", Create: &node.CreateGroup{Kind: "private", User: "alice"}})
+	bobs, endBob := daemon(t, bobHome, quickly)
+	if _, err := tryJoin(t, bobs, alice, a.Link, node.JoinGroup{Password: a.Password, Account: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	waitAccounts(t, alice, "alice bob join")
+	endBob()
+	endAlice()
+	bob := thief(t, bobHome)
+	var handed atomic.Int64
+	pushes, hung := make(chan bool, 100), make(chan bool, 100)
+	inner := groupsync.NewHandler(groupsync.Options{Group: bob.ID(), Vault: bob, Rights: func(*http.Request) groupsync.Rights {
+		return groupsync.Rights{Root: true, Read: true, Push: true}
+	}})
+	addr := answers(t, bob.Device(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			handed.Add(1)
+			pushes <- true
+		}
+		inner.ServeHTTP(w, r)
+		if r.Context().Err() != nil {
+			hung <- true
+		}
+	}))
+	calls := quiet
+	calls.Peers = []string{addr}
+	alice, _ = daemon(t, aliceHome, func(o *node.Options) { quickly(o); o.Network = calls })
+	within(t, pushes, "a member is handed what is new")
+	askGroup(t, alice, familyRequest(func(r *node.GroupRequest) { r.RemoveUser = text("bob") }))
+	within(t, hung, "who was removed is hung up on")
+	before := handed.Load()
+	added := askGroup(t, alice, familyRequest(func(r *node.GroupRequest) { r.AddUser = &node.AddUser{Name: "carol", Role: "member"} }))
+	carol, _, err := joins(t, alice, added.Link, node.JoinGroup{User: "carol", Password: added.Password})
+	must(t, err)
+	waitAccounts(t, carol, "alice carol join")
+	if got := handed.Load(); got != before {
+		t.Errorf("after the removal it was handed %d more", got-before)
+	}
+	if n := accountsOf(t, bob); strings.Contains(n, "carol") {
+		t.Errorf("it knows of %q", n)
+	}
+}
+
+func accountsOf(t *testing.T, g *group.Group) string {
+	t.Helper()
+	s, err := g.State()
+	must(t, err)
+	var out []string
+	for _, a := range s.Accounts() {
+		out = append(out, a.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+func within(t *testing.T, c <-chan bool, what string) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(60 * time.Second):
+		t.Fatalf("in vain waited that %s", what)
+	}
+}
+
 // slots is a false member that answers every slot with what it was made with.
 func slots(t *testing.T, link signed.Link, root []byte, slot []byte) string {
 	t.Helper()
@@ -220,7 +289,13 @@ func slots(t *testing.T, link signed.Link, root []byte, slot []byte) string {
 		io.WriteString(w, `{"roots":[]}`)
 	})
 	mux.HandleFunc("GET /v1/slot/{tag}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(slot) })
-	g := &groupnet.Group{Identity: me, Admit: func(signed.Key, string) error { return nil }, Sync: mux}
+	return answers(t, me, mux)
+}
+
+// answers is somebody who answers to any group's name.
+func answers(t *testing.T, me signed.Secret, h http.Handler) string {
+	t.Helper()
+	g := &groupnet.Group{Identity: me, Admit: func(signed.Key, string) error { return nil }, Sync: h}
 	s := groupnet.NewServer(func(string) *groupnet.Group { return g }, slog.New(slog.DiscardHandler))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -1,4 +1,4 @@
-//go:build reach
+//go:build reach && linux
 
 package node_test
 
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/group"
@@ -45,12 +47,12 @@ func TestReachManyAccounts(t *testing.T) {
 	t.Logf("%d devices made and taken in %v", 2*accounts, time.Since(start).Round(time.Millisecond))
 	timed := func(what string, do func() error) {
 		t.Helper()
-		start := time.Now()
+		start, before := time.Now(), cpu(t)
 		must(t, do())
 		if _, err := g.State(); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s: %v", what, time.Since(start).Round(time.Millisecond))
+		t.Logf("%s: %v, %v of CPU", what, time.Since(start).Round(time.Millisecond), (cpu(t) - before).Round(time.Millisecond))
 	}
 	timed("the first fold", func() error { _, err := g.State(); return err })
 	timed("user add", func() error {
@@ -61,6 +63,14 @@ func TestReachManyAccounts(t *testing.T) {
 	gone, _ := s.Account("user7")
 	timed("remove, with another key, link and password", func() error {
 		_, err := g.RemoveAccount(gone, "another password", seal.MaxWork)
+		return err
+	})
+	timed("user add but for the password", func() error {
+		return g.AddAccounts([]group.NewAccount{{Name: "newer", Role: acl.Member, Password: "a password that is new"}}, 2)
+	})
+	gone, _ = s.Account("user8")
+	timed("remove but for the password", func() error {
+		_, err := g.RemoveAccount(gone, "another password", 2)
 		return err
 	})
 	timed("care with nothing to do", func() error { _, err := g.Care(); return err })
@@ -80,6 +90,14 @@ func TestReachManyAccounts(t *testing.T) {
 	if st, err := g.State(); err != nil || len(st.Accounts()) < accounts {
 		t.Errorf("accounts: %v", err)
 	}
+}
+
+// cpu is what this process has used of the processors.
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	must(t, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // TestReachJoin measures a join with the real work factor, and how long after a removal twenty members have heard of it.
