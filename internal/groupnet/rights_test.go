@@ -1,12 +1,15 @@
 package groupnet_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,5 +170,65 @@ func TestNamesOfBefore(t *testing.T) {
 		if (err == nil) != c.want {
 			t.Errorf("%s: got %v, want an answer: %v", c.name, err, c.want)
 		}
+	}
+}
+
+// recorder keeps what is written.
+type recorder struct {
+	net.Conn
+	mu   *sync.Mutex
+	sent *bytes.Buffer
+}
+
+func (r recorder) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	r.sent.Write(b)
+	r.mu.Unlock()
+	return r.Conn.Write(b)
+}
+
+type recording struct{ recorder }
+
+func (r *recording) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	r.recorder.Conn = c
+	return r.recorder, err
+}
+
+// TestReplay sends what a member has sent, again: handshake and requests.
+func TestReplay(t *testing.T) {
+	var asked atomic.Int64
+	h := newHall(t, func(_ *hall, g *groupnet.Group) {
+		g.Sync = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	})
+	tape := &recording{recorder{mu: new(sync.Mutex), sent: new(bytes.Buffer)}}
+	client := groupnet.Client(tape, groupnet.Member{Addr: h.addr, ServerName: name, Identity: secret(t)})
+	_, err := get(client)
+	client.CloseIdleConnections()
+	if err != nil || asked.Load() != 1 {
+		t.Fatalf("the member itself: %v, %d requests", err, asked.Load())
+	}
+	c, err := net.Dial("tcp", h.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	tape.mu.Lock()
+	sent := tape.sent.Bytes()
+	tape.mu.Unlock()
+	if len(sent) < 500 {
+		t.Fatalf("only %d bytes were recorded", len(sent))
+	}
+	if _, err := c.Write(sent); err != nil {
+		return // it was hung up on before the end
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_, err = io.Copy(io.Discard, c)
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		t.Error("the connection stays open")
+	}
+	if asked.Load() != 1 {
+		t.Errorf("a replay was answered: %d requests", asked.Load())
 	}
 }

@@ -68,6 +68,9 @@ func (m *member) demote(x acl.Account, u ChangeUser, a *GroupAnswer) error {
 	if !slices.Contains([]acl.Role{acl.Publisher, acl.Member, acl.Backup}, to) || !m.private() && to == acl.Backup {
 		return fault.New(fault.Usage, "an admin does not become a %q", to)
 	}
+	if me, err := m.Account(); err == nil && me.Name == x.Name {
+		return fault.Hint(fault.New(fault.Usage, "%q is this machine's own account", x.Name), "another admin can change it")
+	}
 	if err := m.dropAdmin(x.Name, string(u.Passphrase), u.Draft, a); err != nil || a.Missing > 0 {
 		return err
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -61,6 +62,13 @@ func (m *member) history() ([]GroupLogRecord, error) {
 	for _, p := range shares {
 		void[place{p.Device, p.Index}] = p.Reason
 	}
+	// What is sealed is told by name where this machine can open it.
+	opened := map[place]string{}
+	if m.private() {
+		for _, e := range ix.Entries() {
+			opened[place{e.Device, e.Index}] = "published " + e.Ref()
+		}
+	}
 	var out []GroupLogRecord
 	for v, raw := range m.Roots(1) {
 		r, err := signed.ParseRoot(raw)
@@ -86,7 +94,7 @@ func (m *member) history() ([]GroupLogRecord, error) {
 		for _, r := range l.Records {
 			out = append(out, GroupLogRecord{
 				Time: time.UnixMilli(r.N).UTC(), Account: account, Device: h.Device.String(),
-				What: sentence(r), Void: void[place{h.Device, r.Index}],
+				What: cmp.Or(opened[place{h.Device, r.Index}], sentence(r)), Void: void[place{h.Device, r.Index}],
 			})
 		}
 	}
