@@ -78,7 +78,7 @@ const (
 // for all, one that anna may not read, one that is sealed; and a public torrent, which the network is to show.
 func newGuild(t *testing.T) *guild {
 	t.Helper()
-	lab := newLab(t, guildHosts+5)
+	lab := newLab(t, guildHosts+clients)
 	w, err := wire.Watch(within(t, 30*time.Second), t, lab.Hub())
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func newGuild(t *testing.T) *guild {
 	}
 	g.content = payloadFile(t, "sommerfest-video.mkv", 3_141_593)
 	confidential := payloadFile(t, "gehaltsliste-alle.ods", 1_618_033)
-	for share, flags := range map[string][]string{"filme/sommerfest": nil, "personal/gehaelter": {"--for", "direktorin,berthold"}, "archiv/bilanz": {"--seal"}} {
+	for share, flags := range map[string][]string{"filme/sommerfest": {"--format", "v1"}, "personal/gehaelter": {"--for", "direktorin,berthold"}, "archiv/bilanz": {"--seal"}} {
 		path := g.content
 		if share != "filme/sommerfest" {
 			path = confidential
@@ -112,10 +112,11 @@ func newGuild(t *testing.T) *guild {
 		g.admin.must(append([]string{"publish", path, "--group", "geheimbund", "--as", share + "@1"}, flags...)...)
 	}
 	g.open, g.secret, g.sealed = g.admin.entry("geheimbund/filme/sommerfest"), g.admin.entry("geheimbund/personal/gehaelter"), g.admin.entry("geheimbund/archiv/bilanz")
-	g.admin.must("publish", payloadFile(t, "public.iso", 300_000))
+	g.admin.must("publish", payloadFile(t, "public.iso", 300_000), "--format", "v1") // one infohash
 	for _, m := range []*machine{g.anna, g.bert, g.carl} {
 		m.until("filme/sommerfest", "catalog", "list", "geheimbund")
 	}
+	g.anna.must("fetch", "geheimbund/filme/sommerfest", "--seed", "-o", t.TempDir())
 	g.bury(t)
 	return g
 }
@@ -193,7 +194,7 @@ func (g *guild) loot(t *testing.T, who rogue.Member) (loot []byte) {
 	}
 	_ = heads
 	for _, e := range []shown{g.open, g.secret, g.sealed} {
-		got, _ := who.Take(ctx, [20]byte(unhex(t, e.Infohash)), 3, 40<<10) // an error is a refusal, which says nothing
+		got, _ := who.Take(within(t, 10*time.Second), [20]byte(unhex(t, e.Infohash)), 3, 40<<10) // an error is a refusal, which says nothing
 		loot = append(loot, got...)
 	}
 	return loot
@@ -309,21 +310,29 @@ func (g *guild) withoutLink(t *testing.T) {
 			}
 		}
 	}
-	// No TLS at all: BitTorrent as it is spoken everywhere, and requests.
-	for name, say := range map[string][]byte{
-		"BitTorrent, what all read":   rogue.Handshake([20]byte(unhex(t, g.open.Infohash))),
-		"BitTorrent, what is sealed":  rogue.Handshake([20]byte(unhex(t, g.sealed.Infohash))),
-		"HTTP":                        []byte("GET /v1/root HTTP/1.1\r\nHost: x\r\n\r\n"),
-		"nothing that is anything":    []byte(strings.Repeat("x", 68)),
-		"the begin of a TLS greeting": {0x16, 3, 1, 0xff, 0xff, 1},
-	} {
+	// No TLS at all: BitTorrent as it is spoken everywhere, which is answered as if the machine had no such torrent, and requests.
+	say := func(b []byte) []byte {
 		c, err := g.other.h.Dial(within(t, 30*time.Second), "tcp", g.admin.h.IP+":6881")
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := dialogue(t, c, say)
-		if len(got) > 7 {
-			t.Errorf("%s: got %d bytes, %.80q, want none", name, len(got), got)
+		return dialogue(t, c, b)
+	}
+	nobodys := len(say(rogue.Handshake([20]byte{1, 2, 3})))
+	for name, hello := range map[string][]byte{
+		"BitTorrent, what all read":  rogue.Handshake([20]byte(unhex(t, g.open.Infohash))),
+		"BitTorrent, what is sealed": rogue.Handshake([20]byte(unhex(t, g.sealed.Infohash))),
+	} {
+		if got := say(hello); len(got) != nobodys || len(got) > 68 {
+			t.Errorf("%s: got %d bytes, %.80q, and for an infohash that nobody has %d", name, len(got), got, nobodys)
+		}
+	}
+	for name, hello := range map[string][]byte{
+		"HTTP":                        []byte("GET /v1/root HTTP/1.1\r\nHost: x\r\n\r\n"), // which could be a greeting that hides its infohash
+		"the begin of a TLS greeting": {0x16, 3, 1, 0xff, 0xff, 1},
+	} {
+		if got := say(hello); len(g.treasure.in(got)) > 0 || len(got) > 700 {
+			t.Errorf("%s: got %d bytes, %.80q, want nothing that matters", name, len(got), got)
 		}
 	}
 }
@@ -411,7 +420,7 @@ func (g *guild) asMirror(t *testing.T, gid string) {
 		t.Errorf("torrents for the mirror: got %d, want the sealed one alone", len(got))
 	}
 	ctx := within(t, time.Minute)
-	if got, _ := who.Take(ctx, [20]byte(unhex(t, g.open.Infohash)), 3, 40<<10); len(got) > 0 {
+	if got, _ := who.Take(within(t, 10*time.Second), [20]byte(unhex(t, g.open.Infohash)), 3, 40<<10); len(got) > 0 {
 		t.Errorf("what is not sealed: got %d bytes, want none", len(got))
 	}
 	if got, err := who.Take(ctx, [20]byte(unhex(t, g.sealed.Infohash)), 3, 40<<10); len(got) < 16<<10 || !bytes.Contains(got, []byte("age-encryption.org/v1")) {
@@ -445,6 +454,16 @@ func (g *guild) wrongPassword(t *testing.T) {
 	}
 }
 
+// stranger says whether an address is that of a host of attackers.
+func (g *guild) stranger(ip string) bool {
+	for i := host6Outside; i < hostClients+clients; i++ {
+		if g.lab.Host(i).IP == ip {
+			return true
+		}
+	}
+	return false
+}
+
 // wire is what somebody saw who listened all the time.
 func (g *guild) wire(t *testing.T) {
 	seen, err := g.watch.Stop(within(t, 30*time.Second))
@@ -452,6 +471,8 @@ func (g *guild) wire(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := seen.Said(g.admin.h.IP, g.anna.h.IP, g.bert.h.IP, g.carl.h.IP, g.mirror.h.IP)
+	// Who names an infohash himself is answered with it, if nobody has it too; what others hear counts.
+	said.Streams = slices.DeleteFunc(said.Streams, func(s wire.Stream) bool { return g.stranger(s.To.Addr().String()) })
 	tr := g.treasure
 	for _, id := range []string{g.link, g.gone} {
 		l := parsed(t, id)

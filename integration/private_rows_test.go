@@ -102,8 +102,11 @@ func (g *guild) ordinaryClients(t *testing.T, gid string) {
 	}
 }
 
-// hostClients is the first of the hosts of ordinary clients.
-const hostClients = guildHosts + 1
+// hostClients is the first of the hosts of ordinary clients, of which there are as many as clients.
+const (
+	hostClients = guildHosts + 1
+	clients     = 5
+)
 
 // stolenTorrent is the .torrent of the share for all out of anna's home, with a tracker.
 func (g *guild) stolenTorrent(t *testing.T, gid, announce string) string {
@@ -310,7 +313,7 @@ func (g *guild) removed(t *testing.T, gid string) {
 	}
 	g.link, g.gone = a.Link, old
 	for _, m := range []*machine{g.admin, g.anna} {
-		m.until("berthold", "group", "user", "list", "geheimbund") // heard of it
+		eventually(t, "the removal is heard of", func() bool { return strings.Contains(m.people("geheimbund"), "berthold removed") })
 		for name, thief := range map[string]rogue.Member{
 			"his key, the old link":             m.reaching(g.other.h, g.bert.stolen(gid), parsed(t, old)),
 			"his key, the new link":             m.reaching(g.other.h, g.bert.stolen(gid), parsed(t, a.Link)),

@@ -118,7 +118,7 @@ func TestPrivateStolen(t *testing.T) {
 			m.until("deny carl read", "group", "rule", "list", "haus")
 		}
 		eventually(t, "both see the same people", func() bool {
-			return chef.people() == pc.people() && strings.Contains(chef.people(), "bert removed")
+			return chef.people("haus") == pc.people("haus") && strings.Contains(chef.people("haus"), "bert removed")
 		})
 	})
 
@@ -135,14 +135,14 @@ func TestPrivateStolen(t *testing.T) {
 }
 
 // people are the accounts with their roles, as the machine sees them.
-func (m *machine) people() string {
+func (m *machine) people(group string) string {
 	var l struct {
 		Users []struct {
 			Name, Role string
 			Gone       bool
 		}
 	}
-	raw := m.must("group", "user", "list", "haus", "--json")
+	raw := m.must("group", "user", "list", group, "--json")
 	if err := json.Unmarshal([]byte(raw), &l); err != nil {
 		m.t.Fatalf("%v in %s", err, raw)
 	}

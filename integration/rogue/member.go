@@ -1,6 +1,7 @@
 package rogue
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -194,30 +195,56 @@ func (m Member) Take(ctx context.Context, infohash [20]byte, pieces, enough int)
 	return Leech(ctx, c, infohash, pieces, enough)
 }
 
-// Leech says the handshake on a connection, that it is interested, and asks for the first block of each piece.
+// Leech says the handshake on a connection and that it is interested, and asks for the first block of each piece when it may.
 func Leech(ctx context.Context, c net.Conn, infohash [20]byte, pieces, enough int) ([]byte, error) {
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	say := append(Handshake(infohash), 0, 0, 0, 1, 2)
-	for i := range pieces {
-		say = append(say, 0, 0, 0, 13, msgRequest)
-		say = binary.BigEndian.AppendUint32(say, uint32(i))
-		say = append(say, 0, 0, 0, 0, 0, 0, 0x40, 0)
-	}
-	if _, err := c.Write(say); err != nil {
+	if _, err := c.Write(append(Handshake(infohash), 0, 0, 0, 1, msgInterested)); err != nil {
 		return nil, fmt.Errorf("asking: %w", err)
 	}
 	var got bytes.Buffer
-	buf := make([]byte, 32<<10)
-	for got.Len() < enough {
-		n, err := c.Read(buf)
-		got.Write(buf[:n])
+	in := bufio.NewReader(io.TeeReader(c, &got))
+	ended := func(err error) ([]byte, error) {
 		switch {
 		case ctx.Err() != nil:
 			return got.Bytes(), context.Cause(ctx)
-		case errors.Is(err, io.EOF) || isClosed(err):
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isClosed(err):
 			return got.Bytes(), nil
-		case err != nil:
-			return got.Bytes(), err
+		}
+		return got.Bytes(), err
+	}
+	if _, err := in.Discard(68); err != nil {
+		return ended(err)
+	}
+	for got.Len() < enough {
+		var head [4]byte
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			return ended(err)
+		}
+		n := binary.BigEndian.Uint32(head[:])
+		if n == 0 {
+			continue
+		}
+		if n > maxMessage {
+			return got.Bytes(), fmt.Errorf("a message of %d bytes", n)
+		}
+		kind, err := in.ReadByte()
+		if err == nil {
+			_, err = in.Discard(int(n) - 1)
+		}
+		if err != nil {
+			return ended(err)
+		}
+		if kind != msgUnchoke {
+			continue
+		}
+		var say []byte
+		for i := range pieces {
+			say = append(say, 0, 0, 0, 13, msgRequest)
+			say = binary.BigEndian.AppendUint32(say, uint32(i))
+			say = append(say, 0, 0, 0, 0, 0, 0, 0x40, 0)
+		}
+		if _, err := c.Write(say); err != nil {
+			return ended(err)
 		}
 	}
 	return got.Bytes(), nil

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -83,15 +84,15 @@ func TestMember(t *testing.T) {
 	}))
 	srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{rogue.Sync, rogue.Swarm}}
 	srv.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){rogue.Swarm: func(_ *http.Server, c *tls.Conn, _ http.Handler) {
-		b := make([]byte, 73+17)
-		for n := 0; n < len(b); {
-			m, err := c.Read(b[n:])
-			if err != nil {
-				return
-			}
-			n += m
+		hello, request := make([]byte, 73), make([]byte, 17)
+		if _, err := io.ReadFull(c, hello); err != nil {
+			return
 		}
-		_, _ = c.Write(b) // the test sees if not
+		_, _ = c.Write(append(hello[:68], 0, 0, 0, 0, 0, 0, 0, 1, 1)) // a message that says nothing, and unchoke; the test sees if not
+		if _, err := io.ReadFull(c, request); err != nil {
+			return
+		}
+		_, _ = c.Write(append([]byte{0, 0, 0, 18, 20}, request...))
 	}}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)

@@ -14,11 +14,12 @@ import (
 
 // Message numbers of BEP 3 and BEP 10.
 const (
-	msgUnchoke  = 1
-	msgBitfield = 5
-	msgRequest  = 6
-	msgPiece    = 7
-	msgExtended = 20
+	msgUnchoke    = 1
+	msgInterested = 2
+	msgBitfield   = 5
+	msgRequest    = 6
+	msgPiece      = 7
+	msgExtended   = 20
 )
 
 // maxMessage bounds what is read from the program under test.
