@@ -253,5 +253,5 @@ func (g *Group) ContentKeys(e *catalog.Entry) ([]seal.Identity, error) {
 			out = append(out, h.id)
 		}
 	}
-	return out, nil
+	return out[:min(len(out), maxContentKeys)], nil
 }

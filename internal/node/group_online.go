@@ -35,7 +35,7 @@ func (m *member) online(peers []string) error {
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
-		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Port: e.Port(), Ask: m.private()})
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Port: e.Port(), Ask: m.private(), May: m.mayHear})
 		m.wg.Go(func() { m.crowd.Run(ctx) })
 		m.wg.Go(func() { m.keep(ctx, e) })
 		if m.private() {

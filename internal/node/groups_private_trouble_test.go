@@ -130,10 +130,8 @@ func TestOldAdminDisk(t *testing.T) {
 		}
 		return os.Chmod(path, 0o600)
 	}))
-	alice, end = daemon(t, home, quickly)
 	peer := quiet
 	peer.Peers = []string{addrOf(t, bob)}
-	end()
 	alice, end = daemon(t, home, func(o *node.Options) { quickly(o); o.Network = peer })
 	askGroup(t, alice, familyRequest(func(r *node.GroupRequest) { r.AddUser = &node.AddUser{Name: "carol", Role: "member"} }))
 	askGroup(t, alice, familyRequest(func(r *node.GroupRequest) { r.RemoveUser = text("carol") }))
