@@ -22,7 +22,7 @@ const mirrorPause = 500 * time.Millisecond
 func validGlob(g string) bool { return doublestar.ValidatePattern(g) }
 
 // mirrorAgain is when a mirror asks again for what nobody who was online had.
-const mirrorAgain = 30 * time.Second
+const mirrorAgain = 10 * time.Second
 
 // mirror fetches what appears in a group that is followed, and drops what is not to be kept any more, until ctx ends.
 func (m *member) mirror(ctx context.Context) {

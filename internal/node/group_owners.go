@@ -38,6 +38,7 @@ func (m *member) ownOwner() (*GroupAnswer, error) {
 
 // changeOwners signs the next root. If others have to sign it too, it goes into the draft for them.
 func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
+	_, locked := m.OwnerLocked()
 	owner, err := m.OwnerKey(string(r.Passphrase))
 	if err != nil {
 		return err
@@ -63,7 +64,15 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 	if err != nil {
 		return err
 	}
-	return m.signRoot(raw, r.Draft, owner, next, a)
+	if err := m.signRoot(raw, r.Draft, owner, next, a); err != nil || !locked || next.Public() == owner.Public() {
+		return err
+	}
+	if a.Missing > 0 {
+		a.Notes = append(a.Notes, "the new owner key has no passphrase until the others have signed; then p2pshare group owner lock gives it one")
+		return nil
+	}
+	// Who protected the old key wants the new one protected.
+	return m.LockOwner("", string(r.Passphrase), m.s.n.passwordWork())
 }
 
 // signRoot takes a root that this machine's owner has signed, if enough have. Else it goes into a draft for the others.

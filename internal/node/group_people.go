@@ -274,7 +274,7 @@ func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {
 		a.Notes = append(a.Notes, u.Name+" keeps what it has read; what is shared from now on it can only hold")
 	}
 	if !c.Until.IsZero() && c.Until.Before(time.Now()) {
-		a.Notes = append(a.Notes, u.Name+" is not let in any more; what it has fetched stays with it")
+		a.Notes = append(a.Notes, u.Name+" is not let in any more, and keeps what is fetched already")
 	}
 	return nil
 }
@@ -323,11 +323,11 @@ func (m *member) removeUser(name string, a *GroupAnswer) error {
 		return nil
 	}
 	a.Notes = []string{
-		"what " + name + " has fetched stays with it, and the keys to what was shared with it until now",
-		"members that are offline, or cut off from the others, let it in until they hear of this",
+		name + " keeps what is fetched already, and the keys to what was shared with that account until now",
+		"members that are offline, or cut off from the others, let that account in until they hear of this",
 	}
 	for _, inv := range out.Closed {
-		a.Notes = append(a.Notes, fmt.Sprintf("nobody can join by the invite %q, by which it came, before p2pshare group passwd --user %s", inv, inv))
+		a.Notes = append(a.Notes, fmt.Sprintf("nobody can join by the invite %q, by which that account came, before p2pshare group passwd --user %s", inv, inv))
 	}
 	return nil
 }

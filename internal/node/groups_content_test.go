@@ -356,3 +356,25 @@ func folderOf(t *testing.T, n *node.Node) string {
 	}
 	return list[0]
 }
+
+func TestRotateAnOwnerKeyWithAPassphrase(t *testing.T) {
+	alice, _ := family(t, node.CreateGroup{})
+	owners := func(c node.ChangeOwners) node.Group {
+		t.Helper()
+		return askGroup(t, alice, node.GroupRequest{Group: "family", Owners: &c}).Groups[0]
+	}
+	before := owners(node.ChangeOwners{Lock: new(node.Secret("five words for the owner"))})
+	if !before.Locked {
+		t.Fatalf("locked: %+v", before)
+	}
+	after := owners(node.ChangeOwners{Rotate: true, Passphrase: "five words for the owner"})
+	if !after.Locked || after.Owner == before.Owner || after.Version != 2 {
+		t.Errorf("rotated: %+v, want another key behind the same passphrase", after)
+	}
+	if _, err := alice.Group(t.Context(), node.GroupRequest{Group: "family", Owners: &node.ChangeOwners{Rotate: true}}, func(node.Event) {}); fault.KindOf(err) != fault.Denied {
+		t.Errorf("without the passphrase: got %v, want that it is refused", err)
+	}
+	if plain, _ := filepath.Glob(filepath.Join(folderOf(t, alice), "owner*.key")); len(plain) > 0 {
+		t.Errorf("plain keys stay: %q", plain)
+	}
+}

@@ -110,6 +110,9 @@ func catalogListAction(ctx context.Context, s *session, c *cli.Context) error {
 			what = "nothing in " + printable(a.Group.Name) + " has all of these words"
 		}
 		s.out.say("%s", what)
+		if a.Group.Role == "mirror" {
+			s.out.say("this machine is a mirror: it holds what is encrypted, and reads no names; p2pshare list shows what it holds")
+		}
 	}
 	s.problems(a)
 	return nil
