@@ -68,8 +68,9 @@ type member struct {
 	watch    []func()      // called when what somebody may has changed
 	insiders insiders
 
-	visit    bool // it was not joined: somebody fetches from it
-	visitors int  // how many do; guarded by entering
+	visit    bool        // it was not joined: somebody fetches from it
+	visitors int         // how many do; guarded by entering
+	left     atomic.Bool // from then on nobody is answered
 
 	cancel context.CancelFunc // of what runs for it; nil: it is not online
 	since  time.Time          // when it went online
@@ -112,7 +113,10 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 			}
 			continue
 		}
-		s.add(g, false)
+		m := s.add(g, false)
+		if err := n.tidySealed(m); err != nil {
+			n.log.Warn("the encrypted files of a group", "group", m.Name(), "error", err)
+		}
 	}
 	n.groups.Store(s)
 	return s, nil

@@ -378,3 +378,25 @@ func TestRotateAnOwnerKeyWithAPassphrase(t *testing.T) {
 		t.Errorf("plain keys stay: %q", plain)
 	}
 }
+
+func TestEncryptedFilesThatNobodyServesGo(t *testing.T) {
+	home := t.TempDir()
+	alice, stop := daemon(t, home, quickly)
+	askGroup(t, alice, node.GroupRequest{Group: "family", Create: &node.CreateGroup{Kind: "private", User: "alice"}})
+	publishFor(t, alice, folder(t, "taxes", map[string]string{"a": "numbers"}), node.InGroup{As: "taxes", Seal: true})
+	sealed := filepath.Join(folderOf(t, alice), "sealed")
+	kept, err := filepath.Glob(filepath.Join(sealed, "*.age"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("served: %q, %v", kept, err)
+	}
+	stop()
+	left := filepath.Join(sealed, strings.Repeat("ab", 16)+".age") // as a crash leaves it
+	if err := os.WriteFile(left, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := daemon(t, home, quickly)
+	shareIn(t, again, "taxes", in(node.StateSeeding))
+	if now, _ := filepath.Glob(filepath.Join(sealed, "*.age")); len(now) != 1 || now[0] != kept[0] {
+		t.Errorf("after the start: %q, want %q", now, kept)
+	}
+}
