@@ -51,7 +51,7 @@ func fetchNamed(t *testing.T, n *node.Node, r node.FetchRequest) (*node.Fetched,
 // waitNames waits until a node's catalog of the family's group lists these.
 func waitNames(t *testing.T, n *node.Node, want string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		var refs []string
 		for _, e := range askCatalog(t, n, node.CatalogRequest{Group: "family", List: &node.ListCatalog{All: true}}).Entries {
 			refs = append(refs, e.Ref)
@@ -111,7 +111,7 @@ func TestATorrentOfAPrivateGroupGoesToNobodyElse(t *testing.T) {
 	if fault.KindOf(err) != fault.Denied {
 		t.Errorf("a stranger seeds it: got %v, want that it is refused", err)
 	}
-	if _, err := fetchNamed(t, stranger, node.FetchRequest{Ref: stolen[0], Dir: t.TempDir(), Peers: []string{addrOf(t, alice)}, Timeout: 10 * time.Second}); fault.KindOf(err) != fault.Denied {
+	if _, err := fetchNamed(t, stranger, node.FetchRequest{Ref: stolen[0], Dir: t.TempDir(), Peers: []string{addrOf(t, alice)}, Timeout: 60 * time.Second}); fault.KindOf(err) != fault.Denied {
 		t.Errorf("a stranger fetches it: got %v, want that it is refused", err)
 	}
 	// A member who seeds the file by hand serves members.
@@ -172,13 +172,13 @@ func TestShareForSome(t *testing.T) {
 	}
 	publishFor(t, alice, folder(t, "plan", map[string]string{"p": "q"}), node.InGroup{As: "plan"})
 	waitNames(t, carol, "family/plan") // she has what came after, and so what came before
-	if _, err := fetchNamed(t, carol, node.FetchRequest{Ref: "family/surprise", Dir: t.TempDir(), Timeout: 10 * time.Second}); fault.KindOf(err) != fault.NotFound {
+	if _, err := fetchNamed(t, carol, node.FetchRequest{Ref: "family/surprise", Dir: t.TempDir(), Timeout: 60 * time.Second}); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("carol's fetch: got %v, want that there is no such thing", err)
 	}
 	// A rule takes from bob what he may have, and he hears why.
 	askGroup(t, alice, node.GroupRequest{Group: "family", AddRule: &node.AddRule{Rule: "deny bob read plan"}})
 	waitNames(t, bob, "family/surprise")
-	if _, err := fetchNamed(t, bob, node.FetchRequest{Ref: "family/plan", Dir: t.TempDir(), Timeout: 10 * time.Second}); fault.KindOf(err) != fault.Denied {
+	if _, err := fetchNamed(t, bob, node.FetchRequest{Ref: "family/plan", Dir: t.TempDir(), Timeout: 60 * time.Second}); fault.KindOf(err) != fault.Denied {
 		t.Errorf("bob's fetch: got %v, want that it is not for him", err)
 	}
 }
@@ -266,7 +266,7 @@ func TestMirrorAndBackupOfAPrivateGroup(t *testing.T) {
 	}
 	shareIn2(t, backup, "photos", in(node.StateSeeding))
 	var boxes []node.Share
-	for end := time.Now().Add(40 * time.Second); len(boxes) == 0; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); len(boxes) == 0; time.Sleep(50 * time.Millisecond) {
 		st, err := mirror.Status(t.Context(), node.StatusRequest{})
 		if err == nil && len(st.Shares) == 1 && st.Shares[0].State == node.StateSeeding {
 			boxes = st.Shares
@@ -325,7 +325,7 @@ func TestAuditOfAPrivateGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sent int64
-	for end := time.Now().Add(20 * time.Second); sent < 350_000; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); sent < 350_000; time.Sleep(50 * time.Millisecond) {
 		sent = 0
 		a := askGroup(t, alice, node.GroupRequest{Group: "family", Audit: &node.AuditQuery{User: "bob"}})
 		for _, l := range a.Audit {

@@ -81,7 +81,7 @@ func waitAccounts(t *testing.T, n *node.Node, want string) {
 
 func waitShown(t *testing.T, n *node.Node, want string, say func(*node.GroupAnswer) string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got := say(askGroup(t, n, node.GroupRequest{Group: "family", Show: &struct{}{}}))
 		if got == want {
 			return

@@ -32,7 +32,7 @@ func alone(t *testing.T, home string) *node.Node {
 
 func askGroup(t *testing.T, n *node.Node, r node.GroupRequest) *node.GroupAnswer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	a, err := n.Group(ctx, r, func(e node.Event) {})
 	if err != nil {
@@ -43,7 +43,7 @@ func askGroup(t *testing.T, n *node.Node, r node.GroupRequest) *node.GroupAnswer
 
 func askCatalog(t *testing.T, n *node.Node, r node.CatalogRequest) *node.CatalogAnswer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	a, err := n.Catalog(ctx, r, func(e node.Event) {})
 	if err != nil {
@@ -86,7 +86,7 @@ func acme(t *testing.T) (owner, reader *node.Node, link string) {
 
 func waitEntries(t *testing.T, n *node.Node, want string) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got := entries(askCatalog(t, n, node.CatalogRequest{Group: "acme", List: &node.ListCatalog{All: true}}))
 		if got == want {
 			return
@@ -183,7 +183,7 @@ func TestPublisherInAGroup(t *testing.T) {
 	if d.Decision.Allowed || d.Decision.Rule != r.Rules[0].ID {
 		t.Errorf("decision: %+v", d.Decision)
 	}
-	for end := time.Now().Add(15 * time.Second); len(askGroup(t, bob, node.GroupRequest{Group: "acme", Show: &struct{}{}}).Rules) == 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); len(askGroup(t, bob, node.GroupRequest{Group: "acme", Show: &struct{}{}}).Rules) == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("bob does not hear of the rule")
 		}
@@ -244,7 +244,7 @@ func TestMirror(t *testing.T) {
 		t.Fatal(err)
 	}
 	shareIn2(t, reader, "app-2", in(node.StateSeeding))
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		_, err := os.Stat(filepath.Join(dir, "app@1.0"))
 		if os.IsNotExist(err) {
 			break
@@ -261,7 +261,7 @@ func TestMirror(t *testing.T) {
 // shareIn2 is shareIn for a share that is not there yet.
 func shareIn2(t *testing.T, n *node.Node, ref string, ok func(node.Share) bool) node.Share {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		s, err := n.Status(t.Context(), node.StatusRequest{Refs: []string{ref}})
 		if err == nil && ok(s.Shares[0]) {
 			return s.Shares[0]

@@ -44,7 +44,7 @@ func daemon(t *testing.T, home string, change func(*node.Options)) (*node.Node, 
 // each sort.
 func ask(t *testing.T, do func(context.Context, func(node.Event)) error, until func(node.Event) bool) (last node.Event, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	err = do(ctx, func(e node.Event) {
 		if e.Kept != nil {
@@ -83,7 +83,7 @@ func publishIn(t *testing.T, n *node.Node, path string) *node.Published {
 // share waits until the share that ref names is as ok wants it.
 func shareIn(t *testing.T, n *node.Node, ref string, ok func(node.Share) bool) node.Share {
 	t.Helper()
-	end := time.Now().Add(20 * time.Second)
+	end := time.Now().Add(90 * time.Second)
 	for {
 		s, err := n.Status(t.Context(), node.StatusRequest{Refs: []string{ref}})
 		if err != nil {
