@@ -5,8 +5,10 @@ import "time"
 const (
 	// handshakeTime is what a peer has for its handshake, on either side.
 	handshakeTime = 5 * time.Second
-	// maxHandshakes bounds those under way, each of which costs a signature; the next are closed at once.
-	maxHandshakes = 64
+	// maxHandshakes bounds those under way, maxHandshakesPerHost those of one address. A member's takes a tenth of a
+	// second: where there are too many the oldest is closed, so that who dawdles keeps nobody out.
+	maxHandshakes        = 128
+	maxHandshakesPerHost = 16
 	// maxConns bounds all connections but those for content, in a process that may have 1,024 descriptors.
 	maxConns = 400
 	// maxPerHost bounds the connections from one address: many members may be behind one router.

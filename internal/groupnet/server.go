@@ -43,7 +43,7 @@ type Server struct {
 	http *http.Server
 	web  *handed
 
-	handshakes chan struct{}
+	young young
 
 	mu     sync.Mutex
 	closed bool
@@ -58,8 +58,7 @@ type Server struct {
 func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 	s := &Server{
 		find: find, log: log, web: newHanded(),
-		handshakes: make(chan struct{}, maxHandshakes),
-		hosts:      map[string]int{}, open: map[*memberConn]bool{},
+		hosts: map[string]int{}, open: map[*memberConn]bool{},
 	}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.answer),
@@ -186,14 +185,9 @@ func hostOf(c net.Conn) string {
 func (s *Server) receive(ctx context.Context, raw net.Conn) {
 	free := sync.OnceFunc(func() { s.leave(raw) })
 	counted := &countedConn{Conn: raw, left: []func(){free}}
-	select {
-	case s.handshakes <- struct{}{}:
-	default:
-		counted.Close()
-		return
-	}
+	done := s.young.enter(hostOf(raw), counted)
 	m, err := s.handshake(ctx, counted)
-	<-s.handshakes
+	done()
 	if err != nil {
 		s.log.Debug("a connection to a group was refused", "from", hostOf(raw), "error", err)
 		counted.Close()
