@@ -63,6 +63,7 @@ func TestPrivateFlood(t *testing.T) {
 			}
 		}
 	}
+	before := resident(t, d.Pid())
 	for _, f := range []struct {
 		name      string
 		strangers int
@@ -103,8 +104,9 @@ func TestPrivateFlood(t *testing.T) {
 	if _, err := late.joins(made.Link, made.Password, "--account", "spaet", "--peer", lab.Host(1).IP+":6881", "--no-dht", "--no-upnp"); err != nil {
 		t.Errorf("a join during a flood: %v", err)
 	}
-	if kb := resident(t, d.Pid()); kb > 400<<10 {
-		t.Errorf("the daemon has %d MiB resident after the floods, want at most 400", kb>>10)
+	// It has hashed a password before, which takes 256 MiB, and some of that may have been given back meanwhile.
+	if kb := resident(t, d.Pid()); kb > before+100<<10 {
+		t.Errorf("the daemon has %d MiB resident after the floods, and %d before, want at most 100 more", kb>>10, before>>10)
 	}
 	raw, err := os.ReadFile(filepath.Join(admin.home, "groups", link.GID(), "audit.jsonl"))
 	if err != nil || len(raw) > 1<<20 {

@@ -123,7 +123,7 @@ func TestPrivateStolen(t *testing.T) {
 	})
 
 	step(t, []*machine{chef, notebook, pc}, "what is not there to be asked", func(t *testing.T) {
-		who := pc.reaching(thief, chef.stolen(link.GID()), parsed(t, chef.asks("group", "link", "haus").Link))
+		who := pc.reaching(thief, chef.stolen(link.GID()), parsed(t, chef.must("group", "link", "haus")))
 		for path, want := range map[string]int{"/v1/root?from=1": http.StatusOK, "/v1/slot/zz": http.StatusBadRequest, "/v1/torrent/../../device.key": http.StatusNotFound,
 			"/v1/log/" + strings.Repeat("0", 64) + "?from=-1": http.StatusBadRequest, "/": http.StatusNotFound, "/v1/group": http.StatusNotFound} {
 			got, err := who.Get(within(t, time.Minute), path)
