@@ -58,6 +58,11 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 	if f.group() != "" {
 		return fault.Hint(fault.New(fault.NotFound, "no member that is online has the torrent of %q", f.r.Entry.Ref), "try again when one is; its publisher has it")
 	}
+	// Who asks everyone for it tells everyone of it.
+	if m, name := f.n.listed(f.ref.V1, f.ref.V2); m != nil {
+		return fault.Hint(fault.New(fault.Denied, "this is %q of the private group %q, and is asked for among its members alone", name, m.Name()),
+			"p2pshare fetch %s/%s", m.Name(), name)
+	}
 	e, err := f.n.network()
 	if err != nil {
 		return err

@@ -312,16 +312,6 @@ func (m *member) callByTitle() error {
 	return m.Change(func(c *group.Settings) { c.Name = title })
 }
 
-func (s *groups) leave(m *member) error {
-	m.offline()
-	s.mu.Lock()
-	if s.all[m.ID()] == m { // not one that was joined while this one was visited
-		delete(s.all, m.ID())
-	}
-	s.mu.Unlock()
-	return m.Group.Leave()
-}
-
 // leaveBad removes the folder of a group that cannot be read, if that is what it is.
 func (s *groups) leaveBad(dir string) bool {
 	s.mu.Lock()

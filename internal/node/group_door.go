@@ -25,15 +25,28 @@ var errLobbyFull = errors.New("too many came with the link alone from there")
 
 // door is what the server knows of the group.
 func (m *member) door() *groupnet.Group {
-	g := &groupnet.Group{Identity: m.Device(), Sync: m.sync, Admit: func(signed.Key, string) error { return nil }}
+	g := &groupnet.Group{Identity: m.Device(), Sync: m.sync, Admit: func(signed.Key, string) error { return m.gone() }}
 	if m.private() {
 		g.Admit, g.Room, g.Refused, g.Swarm = m.admit, m.lobby.room(m), m.noteRefused, m.takeSwarm
 	}
 	return g
 }
 
+// errLeft is a group that this home has left, while a connection of it was still open.
+var errLeft = errors.New("the group was left")
+
+func (m *member) gone() error {
+	if m.left.Load() {
+		return errLeft
+	}
+	return nil
+}
+
 // admit judges a connection to a private group by the key of its other end.
 func (m *member) admit(k signed.Key, protocol string) error {
+	if err := m.gone(); err != nil {
+		return err
+	}
 	st, _ := m.Standing(k)
 	switch {
 	case st == group.Stranger:

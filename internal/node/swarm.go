@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/anacrolix/torrent/metainfo"
+
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
@@ -32,6 +34,25 @@ func (n *Node) swarmOf(ctx context.Context, m *metafile.Torrent, group string) (
 	}
 	e, err := in.insideClient()
 	return swarm{e, in}, err
+}
+
+// listed finds the private group that lists a torrent, and what it is called there, as far as this process has groups open.
+func (n *Node) listed(v1 *metainfo.Hash, v2 *[32]byte) (*member, string) {
+	s := n.groups.Load()
+	if s == nil {
+		return nil, ""
+	}
+	for _, h := range shortHashes(&metafile.Torrent{V1: v1, V2: v2}) {
+		for _, m := range s.list() {
+			if !m.private() {
+				continue
+			}
+			if list, err := m.entriesOf(h); err == nil && len(list) > 0 {
+				return m, list[0].Ref()
+			}
+		}
+	}
+	return nil, ""
 }
 
 // spec is what the engine is told of a torrent whose info is known. Trackers of the command line are
