@@ -12,7 +12,6 @@ import (
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
-	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 // Catalog carries out what is asked of a group's catalog.
@@ -253,29 +252,6 @@ func noTorrent(m *member, e *catalog.Entry, err error) error {
 
 // errNoTorrent is an entry of which no member has the .torrent: its info then comes from the swarm.
 var errNoTorrent = errors.New("no member has the torrent")
-
-// torrentOf gives the .torrent of an entry, from here or from a member.
-func (m *member) torrentOf(ctx context.Context, e *catalog.Entry) ([]byte, error) {
-	return m.torrentBytes(ctx, e.Torrent)
-}
-
-func (m *member) torrentBytes(ctx context.Context, h signed.Hash) ([]byte, error) {
-	if b := m.torrentFile(h); b != nil {
-		return b, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, memberWait)
-	defer cancel()
-	for _, nb := range m.crowd.Neighbours() {
-		b, err := m.askTorrent(ctx, nb.Addr, h)
-		if err == nil {
-			return b, m.keepTorrent(b)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, errNoTorrent
-}
 
 // entryTime is when an entry was published, for the log.
 func entryTime(e *catalog.Entry) string { return e.Published().Format(time.RFC3339) }

@@ -165,7 +165,7 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 	if m.private() && r.Receipt != "" {
 		return r, fault.Hint(fault.New(fault.Usage, "--receipt is for public groups"), "what a private group signs is sealed to its members, and would prove nothing to others")
 	}
-	torrent, err := m.torrentOf(ctx, e)
+	torrent, err := m.torrentSoon(ctx, e)
 	if err != nil && (m.private() || !errors.Is(err, errNoTorrent)) {
 		return r, noTorrent(m, e, err)
 	}
