@@ -199,7 +199,7 @@ func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map
 	// An admin is an account from the beginning, and cannot be made or unmade by a record.
 	for _, a := range w.root.Admins {
 		t := &timeline{name: a.Name, keys: map[signed.Key]bool{a.Key: true}}
-		t.versions = []version{{order{n: -1}, Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal}}}
+		t.versions = []version{{at: order{n: -1}, Account: Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal}}}
 		w.accounts[a.Name] = t
 	}
 	return w

@@ -35,8 +35,9 @@ func (s *State) Everyone(now time.Time) (readers, invites []string) {
 	return readers, invites
 }
 
-// SealSince is the time of the record from which on an account has the recipient that it has now: what was sealed to
-// the account before, it may not open any more. 0: there is no such account.
+// SealSince is the time of the record from which on an account has the recipient that it has now, or of that in which it last
+// said so itself: what was sealed to the account before, it may not open any more. An account says so again that was granted
+// something by who had not heard of its new recipient yet. 0: there is no such account.
 func (s *State) SealSince(name string) int64 {
 	t := s.accounts[name]
 	if t.now() == nil {
@@ -44,7 +45,7 @@ func (s *State) SealSince(name string) int64 {
 	}
 	since := int64(0)
 	for i, v := range t.versions {
-		if i == 0 || v.Seal != t.versions[i-1].Seal || t.versions[i-1].Gone {
+		if i == 0 || v.Seal != t.versions[i-1].Seal || t.versions[i-1].Gone || v.said {
 			since = v.at.n
 		}
 	}

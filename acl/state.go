@@ -89,6 +89,7 @@ type timeline struct {
 type version struct {
 	at order
 	Account
+	said bool // its recipient, by itself
 }
 
 type ruleset struct {

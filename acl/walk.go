@@ -114,7 +114,7 @@ func (w *walk) newcomer(e event, d *Device) error {
 		delete(w.devices, d.Key)
 		return denied("what brought %q in was closed before this was known", h.Account)
 	}
-	w.accounts[h.Account] = &timeline{name: h.Account, keys: map[signed.Key]bool{*h.Key: true}, versions: []version{{e.at, Account{
+	w.accounts[h.Account] = &timeline{name: h.Account, keys: map[signed.Key]bool{*h.Key: true}, versions: []version{{at: e.at, Account: Account{
 		Name: h.Account, Role: role, Key: *h.Key, Seal: h.Seal, By: h.Invite, Since: e.at.n}}}}
 	return nil
 }
@@ -146,7 +146,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		}
 		next := *was
 		next.Gone, next.Pinned = true, true
-		t.versions = append(t.versions, version{at, next})
+		t.versions = append(t.versions, version{at: at, Account: next})
 		w.close(t, &closure{name: c.Name, keys: maps.Clone(t.keys), keep: c.Keep, by: at}, &w.byAdmins)
 		return nil
 	}
@@ -158,7 +158,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		if len(w.accounts) >= maxAccounts {
 			return denied("the group has %d accounts, and more are not kept", maxAccounts)
 		}
-		t = &timeline{name: c.Name, keys: map[signed.Key]bool{*c.Key: true}, versions: []version{{at, next}}}
+		t = &timeline{name: c.Name, keys: map[signed.Key]bool{*c.Key: true}, versions: []version{{at: at, Account: next}}}
 		w.accounts[c.Name] = t
 		return nil
 	}
@@ -175,7 +175,7 @@ func (w *walk) change(at order, c AccountChange) error {
 			next.Key, next.Seal = was.Key, was.Seal
 		}
 	}
-	t.versions = append(t.versions, version{at, next})
+	t.versions = append(t.versions, version{at: at, Account: next})
 	if was.Gone {
 		t.keys[next.Key] = true // the removal has closed all keys there were
 		return nil
@@ -222,7 +222,7 @@ func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
 	if c.Slot != nil {
 		next.Slot = c.Slot
 	}
-	t.versions = append(t.versions, version{at, next})
+	t.versions = append(t.versions, version{at, next, c.Seal != ""})
 	w.rekey(t, at, was.Key, next.Key, c.Keep, &w.byOwn)
 	return nil
 }

@@ -51,10 +51,30 @@ func (g *Group) Care() (bool, error) {
 		return false, err
 	}
 	records = append(records, shares...)
+	if g.shutOut(s, me) {
+		records = append(records, acl.AccountChange{Name: me.Name, Seal: me.Seal}.Marshal)
+	}
 	if len(records) == 0 {
 		return false, nil
 	}
 	return true, g.Append(records...)
+}
+
+// shutOut says whether this machine was granted what it cannot open: by who had not heard of its account's new password. Who
+// hears that the account says its recipient again grants it again. What others than admins and backups grant may be anything.
+func (g *Group) shutOut(s *acl.State, me acl.Account) bool {
+	if me.Role == acl.Admin {
+		return false // whose recipient stays
+	}
+	for _, gr := range s.Grants() {
+		if !byKeeper(gr, s) || gr.By == me.Name || gr.N < s.SealSince(me.Name) || !slices.Contains(gr.To, me.Name) {
+			continue
+		}
+		if _, held := g.keys.key(gr.Audience, gr.Epoch); !held {
+			return true
+		}
+	}
+	return false
 }
 
 // leaked says whether somebody has the group's key of now who should not: two admins who did not know of each other have
@@ -145,16 +165,16 @@ func (g *Group) lacking(s *acl.State) (out []Record, err error) {
 	return out, nil
 }
 
-// granted are the accounts that hold an audience's epoch with the identity they have now.
-func granted(s *acl.State, aud string, epoch int64) map[string]bool {
+// granted are the accounts that hold an audience's epoch with the identity they have now. authors are those of what is sealed
+// to it: whoever else says that he has handed it on may have handed on anything, so that nobody does it any more.
+func granted(s *acl.State, aud string, epoch int64, authors ...string) map[string]bool {
 	out := map[string]bool{}
 	for _, gr := range s.Grants() {
 		if gr.Audience != aud || gr.Epoch != epoch {
 			continue
 		}
 		for _, name := range gr.To {
-			// What somebody grants to others is to be believed of an audience with a name from admins and backups alone.
-			if gr.N >= s.SealSince(name) && trusted(gr, name, s) {
+			if gr.N >= s.SealSince(name) && (gr.By == name || byKeeper(gr, s) || slices.Contains(authors, gr.By)) {
 				out[name] = true
 			}
 		}
@@ -188,7 +208,11 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 	readers, _ := s.Everyone(g.now())
 	helper := me.Role == acl.Admin || me.Role == acl.Backup
 	for _, k := range keys {
-		has := granted(s, k.aud, k.epoch)
+		var authors []string
+		for _, e := range sealed[k] {
+			authors = append(authors, e.Account)
+		}
+		has := granted(s, k.aud, k.epoch, authors...)
 		var more []string
 		var part []*catalog.Entry
 		for _, name := range readers {

@@ -57,6 +57,8 @@ type doors struct {
 	keys  map[signed.Key]string // of accounts
 	slots map[[16]byte][]byte   // by tag
 	work  string                // the work factor that the group's slots have
+	// secret is known to all who read the logs, mirrors too, and to nobody who has the link alone.
+	secret string
 }
 
 func (g *Group) doorsOf(s *acl.State) *doors {
@@ -66,6 +68,12 @@ func (g *Group) doorsOf(s *acl.State) *doors {
 		return g.doors
 	}
 	d := &doors{state: s, keys: map[signed.Key]string{}, slots: map[[16]byte][]byte{}, work: strconv.Itoa(seal.MaxWork)}
+	for _, gr := range s.Grants() {
+		if gr.Audience == everyone && gr.Admin {
+			d.secret = string(gr.Box)
+			break
+		}
+	}
 	for _, a := range s.Accounts() {
 		if a.Gone {
 			continue
@@ -98,7 +106,7 @@ func (g *Group) Slot(tag [16]byte) []byte {
 	}
 	d := g.doorsOf(s)
 	// Made in any case, so that the time tells nothing. It is the same each time, and at every member.
-	fake := fakeSlot(g.keys.private("fake slot "+hex.EncodeToString(tag[:])), d.work)
+	fake := fakeSlot(expand(d.secret, "fake slot "+hex.EncodeToString(tag[:])), d.work)
 	if b := d.slots[tag]; b != nil {
 		return b
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
@@ -59,6 +60,7 @@ type keysOnDisk struct {
 type heldKey struct {
 	Epoch int64  `json:"epoch"`
 	Key   string `json:"key"`
+	By    string `json:"by,omitempty"` // who granted it, of what an admin or a backup did not
 }
 
 // heldLink is a link secret, the current one first.
@@ -71,6 +73,7 @@ type heldLink struct {
 type held struct {
 	epoch int64
 	id    seal.Identity
+	by    string
 }
 
 func openKeys(dir string, first signed.Link) (*keyring, error) {
@@ -98,7 +101,7 @@ func openKeys(dir string, first signed.Link) (*keyring, error) {
 			if err != nil {
 				return nil, fmt.Errorf("an audience's identity in %q: %w", k.path, err)
 			}
-			k.ids[aud] = append(k.ids[aud], held{h.Epoch, id})
+			k.ids[aud] = append(k.ids[aud], held{h.Epoch, id, h.By})
 		}
 	}
 	return k, nil
@@ -145,11 +148,24 @@ func (k *keyring) hold(aud string, list []held) (news bool) {
 		if slices.ContainsFunc(k.ids[aud], same) {
 			continue
 		}
+		if h.by != "" && k.from(aud, h) >= maxKeysFrom {
+			continue
+		}
 		news = true
 		k.ids[aud] = append(k.ids[aud], h)
-		k.f.Audiences[aud] = append(k.f.Audiences[aud], heldKey{h.epoch, h.id.Secret()})
+		k.f.Audiences[aud] = append(k.f.Audiences[aud], heldKey{h.epoch, h.id.Secret(), h.by})
 	}
 	return news
+}
+
+// from counts what the one who granted h has granted of its epoch. k.mu is held.
+func (k *keyring) from(aud string, h held) (n int) {
+	for _, o := range k.ids[aud] {
+		if o.epoch == h.epoch && o.by == h.by {
+			n++
+		}
+	}
+	return n
 }
 
 // key is the identity of an audience's epoch.
@@ -174,10 +190,14 @@ func (k *keyring) OpenShare(aud string, epoch int64, box []byte) ([]byte, error)
 		}
 	}
 	k.mu.Unlock()
-	if len(ids) == 0 {
-		return nil, seal.ErrNotForUs
+	err := fault.New(fault.Denied, "opening a box: %w", seal.ErrNotForUs)
+	for chunk := range slices.Chunk(ids, maxContentKeys) { // package seal refuses to try more at a time
+		body, why := seal.OpenBox(box, maxBody, chunk...)
+		if why == nil || !errors.Is(why, seal.ErrNotForUs) {
+			return body, why
+		}
 	}
-	return seal.OpenBox(box, maxBody, ids...)
+	return nil, err
 }
 
 // file is what a grant of an audience holds: the identity of an epoch, and those of the epochs that were before it, the
@@ -224,7 +244,7 @@ func readKeys(text []byte, epoch int64) ([]held, error) {
 			continue
 		}
 		if line != "" && len(out) < len(ids) {
-			out = append(out, held{at, ids[len(out)]})
+			out = append(out, held{epoch: at, id: ids[len(out)]})
 			at = epoch
 		}
 	}
@@ -239,16 +259,21 @@ func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err erro
 	if len(k.seals) == 0 {
 		return false, false, nil
 	}
-	changed := false
+	changed := k.settle(s)
+	read := make(map[string]bool, len(k.f.Read))
+	for _, id := range k.f.Read {
+		read[id] = true
+	}
 	for _, g := range s.Grants() {
 		if !slices.Contains(g.To, k.f.Account) || !trusted(g, k.f.Account, s) {
 			continue
 		}
 		sum := sha256.Sum256(g.Box)
 		id := hex.EncodeToString(sum[:12])
-		if slices.Contains(k.f.Read, id) {
+		if read[id] {
 			continue
 		}
+		read[id] = true
 		k.f.Read, changed = append(k.f.Read, id), true
 		text, err := seal.OpenBox(g.Box, maxKeys, k.seals...)
 		if err != nil {
@@ -257,6 +282,13 @@ func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err erro
 		list, err := readKeys(text, g.Epoch)
 		if err != nil {
 			continue
+		}
+		if !hasName(g.Audience) && !byKeeper(g, s) {
+			// Anybody can sign a grant of anything: he is to fill neither this machine nor what it tries on a box.
+			list = slices.DeleteFunc(list, func(h held) bool { return h.epoch != g.Epoch })
+			for i := range list {
+				list[i].by = g.By
+			}
 		}
 		if k.hold(g.Audience, list) {
 			news = true
@@ -272,10 +304,35 @@ func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err erro
 	return news, link, err
 }
 
+// settle puts the account's identity first that the group knows. Of a change of the password that a crash kept from being
+// signed there is another one before it. k.mu is held.
+func (k *keyring) settle(s *acl.State) (changed bool) {
+	a, ok := s.Account(k.f.Account)
+	if !ok || k.seals[0].Recipient() == a.Seal {
+		return false
+	}
+	i := slices.IndexFunc(k.seals, func(id seal.Identity) bool { return id.Recipient() == a.Seal })
+	if i < 0 {
+		return false
+	}
+	now := k.seals[i]
+	k.seals = slices.Insert(slices.Delete(k.seals, i, i+1), 0, now)
+	k.f.Seals = slices.Insert(slices.Delete(k.f.Seals, i, i+1), 0, now.Secret())
+	return true
+}
+
 // trusted says whether a grant may hand out an audience. Those with names are the admins': whoever chose their keys could
 // read on after he is removed. Backups pass them on.
 func trusted(g acl.Grant, me string, s *acl.State) bool {
-	if g.Audience != everyone && g.Audience != mirrors || g.Admin || g.By == me {
+	return !hasName(g.Audience) || g.By == me || byKeeper(g, s)
+}
+
+// hasName says whether an audience is none that somebody made for his shares.
+func hasName(aud string) bool { return aud == everyone || aud == mirrors }
+
+// byKeeper says whether a grant is of somebody who holds what the group holds: an admin or a backup.
+func byKeeper(g acl.Grant, s *acl.State) bool {
+	if g.Admin {
 		return true
 	}
 	a, ok := s.Account(g.By)
@@ -335,22 +392,7 @@ func (k *keyring) links(now time.Time) (out [][16]byte) {
 	return out
 }
 
-// private is a secret for what has to look random to others and be the same each time. Members who hold the group's first
-// key have the same one.
-func (k *keyring) private(use string) []byte {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	from := ""
-	switch {
-	case len(k.ids[everyone]) > 0:
-		first := slices.MinFunc(k.ids[everyone], func(a, b held) int { return int(a.epoch - b.epoch) })
-		from = first.id.Secret()
-	case len(k.seals) > 0:
-		from = k.seals[0].Secret()
-	}
-	return expand(from, use)
-}
-
+// expand makes a secret for one use of another.
 func expand(from, use string) []byte {
 	b, err := hkdf.Key(sha256.New, []byte(from), nil, "p2pshare/v1 "+use, 32)
 	if err != nil {

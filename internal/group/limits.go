@@ -23,6 +23,9 @@ const (
 	maxBody = 1 << 20
 	// maxContentKeys bounds the keys that are tried on encrypted content: below what package seal refuses.
 	maxContentKeys = 2000
+	// maxKeysFrom is how many keys of one audience and epoch are taken from one account, which is no admin's or backup's: an
+	// author hands on one.
+	maxKeysFrom = 8
 	// maxTo is how many accounts a grant's box is for: with post-quantum recipients it still fits into a record.
 	maxTo = 400
 )

@@ -191,7 +191,7 @@ func (g *Group) rekey(s *acl.State, without map[string]bool, seals map[string]st
 		if err != nil {
 			return nil, err
 		}
-		text := append(keysText(a.name, []held{{epoch, id}}), g.keys.file(a.name, epochs(s, a.name))...)
+		text := append(keysText(a.name, []held{{epoch: epoch, id: id}}), g.keys.file(a.name, epochs(s, a.name))...)
 		grants, err := grantTo(a.name, epoch, text, to, of)
 		if err != nil {
 			return nil, err
@@ -361,11 +361,25 @@ func (g *Group) ResetPassword(name, password string, work int) error {
 	if err != nil {
 		return err
 	}
-	records, err := g.regrant(s, name, c.Seal, func(string) bool { return true })
+	// That a grant names him does not say that he was to have the key: anybody can sign one, and his role may have been another.
+	readers, invites := s.Everyone(g.now())
+	records, err := g.regrant(s, name, c.Seal, func(aud string) bool {
+		switch aud {
+		case everyone:
+			return slices.Contains(readers, name) || slices.Contains(invites, name)
+		case mirrors:
+			return slices.Contains(mirrorsOf(s, g.now()), name)
+		}
+		return false
+	})
 	if err != nil {
 		return err
 	}
-	return g.Append(append(about(s, c), records...)...)
+	if err := g.Append(append(about(s, c), records...)...); err != nil {
+		return err
+	}
+	_, err = g.Care() // what is for some, as far as he may read it
+	return err
 }
 
 // back forgets an identity that was taken for a record that then was not signed.

@@ -98,7 +98,7 @@ func createPrivate(dir string, c Created, now func() time.Time) (*Group, error) 
 		if err != nil {
 			return err
 		}
-		grants, err := grantTo(everyone, 1, keysText(everyone, []held{{1, all}}), to, seals)
+		grants, err := grantTo(everyone, 1, keysText(everyone, []held{{epoch: 1, id: all}}), to, seals)
 		if err != nil {
 			return err
 		}

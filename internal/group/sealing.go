@@ -73,14 +73,14 @@ func (g *Group) Audience(path string, read []string) (Sealing, error) {
 		return Sealing{}, err
 	}
 	aud := "s" + hex.EncodeToString(b[:])
-	grants, err := g.grants(s, aud, 1, keysText(aud, []held{{1, id}}), who)
+	grants, err := g.grants(s, aud, 1, keysText(aud, []held{{epoch: 1, id: id}}), who)
 	if err != nil {
 		return Sealing{}, err
 	}
 	// The author's own machine opens it without asking the log.
 	g.keys.mu.Lock()
 	defer g.keys.mu.Unlock()
-	g.keys.hold(aud, []held{{1, id}})
+	g.keys.hold(aud, []held{{epoch: 1, id: id}})
 	return g.sealing(aud, 1, id, grants), g.keys.save()
 }
 
@@ -119,7 +119,7 @@ func (s Sealing) record(share *catalog.Share, id string) Record {
 
 func freshKey(aud string, epoch int64) (text []byte, id seal.Identity, err error) {
 	id, err = seal.NewAudience()
-	return keysText(aud, []held{{epoch, id}}), id, err
+	return keysText(aud, []held{{epoch: epoch, id: id}}), id, err
 }
 
 // ShareID is the ID of the record of a name and version: the same each time, so that the later takes the place of the
@@ -174,8 +174,18 @@ func (g *Group) ownAudience(s *acl.State, me string, who []string) (aud string, 
 	to := map[key]map[string]bool{}
 	mine := map[key]bool{}
 	var order []key
+	// The group has another key since somebody or a machine was put out: who went with it holds the keys from before.
+	since := int64(0)
+	if list := epochs(s, everyone); len(list) > 0 {
+		for _, gr := range s.Grants() {
+			if gr.Audience == everyone && gr.Admin && gr.Epoch == list[len(list)-1] {
+				since = gr.N
+				break
+			}
+		}
+	}
 	for _, gr := range s.Grants() {
-		if gr.Audience == everyone || gr.Audience == mirrors {
+		if hasName(gr.Audience) || gr.N < since {
 			continue
 		}
 		k := key{gr.Audience, gr.Epoch}
