@@ -234,6 +234,9 @@ func (m *member) otherDevices(name string) []string {
 func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {
 	s, err := m.AsAdmin("change an account")
 	if err != nil {
+		if x, ok := m.toPromote(u); ok {
+			return m.promote(x, u, a)
+		}
 		return err
 	}
 	x, ok := s.Account(u.Name)
@@ -277,6 +280,19 @@ func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {
 		a.Notes = append(a.Notes, u.Name+" is not let in any more, and keeps what is fetched already")
 	}
 	return nil
+}
+
+// toPromote is the account that an owner makes an admin, on a machine that is no admin's: owners say who is, and there may be
+// no admin left.
+func (m *member) toPromote(u ChangeUser) (acl.Account, bool) {
+	_, open := m.Owner()
+	_, locked := m.OwnerLocked()
+	s, err := m.State()
+	if err != nil || !open && !locked || u.Role == nil || acl.Role(*u.Role) != acl.Admin {
+		return acl.Account{}, false
+	}
+	x, ok := s.Account(u.Name)
+	return x, ok && !x.Gone && x.Role != acl.Admin
 }
 
 func (m *member) removeUser(name string, a *GroupAnswer) error {
