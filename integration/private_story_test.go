@@ -368,14 +368,20 @@ func (h *house) memberLost(t *testing.T) {
 func (h *house) backedUp(t *testing.T) {
 	t.Helper()
 	want := strings.Fields(h.chef.must("catalog", "list", "haus", "--all", "--quiet"))
+	list, missing := "", ""
+	defer func() {
+		if t.Failed() {
+			t.Logf("missing %q of %q in %s", missing, want, list)
+		}
+	}()
 	eventually(t, "the backup has everything", func() bool {
-		list := h.nas.must("list", "--json")
+		list, missing = h.nas.must("list", "--json"), ""
 		for _, ref := range want {
 			if !strings.Contains(list, h.chef.entry(ref).Content) {
-				return false
+				missing = ref
 			}
 		}
-		return !strings.Contains(list, `"fetching"`)
+		return missing == "" && !strings.Contains(list, `"fetching"`)
 	})
 }
 
