@@ -52,13 +52,14 @@ type Handler struct {
 	o    Options
 	boot string // cursors of another run of this machine mean nothing
 	mux  *http.ServeMux
+	long chan struct{} // a place for each long log that is being read
 }
 
 // NewHandler makes a handler.
 func NewHandler(o Options) *Handler {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // it never fails
-	h := &Handler{o: o, boot: hex.EncodeToString(b[:]), mux: http.NewServeMux()}
+	h := &Handler{o: o, boot: hex.EncodeToString(b[:]), mux: http.NewServeMux(), long: make(chan struct{}, maxLong)}
 	h.mux.HandleFunc("GET /v1/root", h.may(func(r Rights) bool { return r.Root }, h.root))
 	h.mux.HandleFunc("GET /v1/heads", h.may(func(r Rights) bool { return r.Read }, h.heads))
 	h.mux.HandleFunc("GET /v1/log/{device}", h.may(func(r Rights) bool { return r.Read }, h.log))
@@ -313,6 +314,18 @@ func (h *Handler) takeLog(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	deadline(w, 4*answerTime)
+	if r.ContentLength < 0 || r.ContentLength > signed.MaxHead+maxChunk {
+		// Nothing of it is read before it has a place: who hands in many at a time fills no memory.
+		select {
+		case h.long <- struct{}{}:
+			defer func() { <-h.long }()
+		case <-time.After(answerTime):
+			http.Error(w, "later", http.StatusServiceUnavailable)
+			return
+		case <-r.Context().Done():
+			return
+		}
+	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, signed.MaxHead+signed.MaxLog+1))
 	if err != nil {
 		http.Error(w, "too large, or cut off", http.StatusRequestEntityTooLarge)

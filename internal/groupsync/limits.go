@@ -9,6 +9,8 @@ import (
 const (
 	// maxChunk bounds the records of one answer or push: one of the largest size always fits.
 	maxChunk = signed.MaxRecord + 1
+	// maxLong bounds the logs longer than that which are taken at a time, each of up to 64 MiB.
+	maxLong = 4
 	// maxRoots bounds the roots of one answer. A newcomer of a group with more asks again.
 	maxRoots = 64
 	// maxRootsBody is what they take at most as JSON, where every byte of a note may be escaped.
