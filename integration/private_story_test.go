@@ -387,11 +387,18 @@ func (h *house) backedUp(t *testing.T) {
 
 // adminLost: the admin's machine is gone, and his password forgotten. The owner key that was exported makes another admin.
 func (h *house) adminLost(t *testing.T) {
+	u := h.chef.asks("group", "user", "add", "haus", "gerda")
+	gerda := h.fresh(t, h.clara.h)
+	if _, err := gerda.joins(h.link, u.Password, "--user", "gerda"); err != nil {
+		t.Fatal(err)
+	}
 	h.burns(h.chef)
-	h.dora.must("group", "owner", "import", "haus", h.ownerFile, "--passphrase-file", secret(t, h.passphrase))
-	h.dora.must("group", "user", "role", "haus", "dora", "admin")
-	h.dora.must("group", "user", "add", "haus", "gerda")
-	h.nas.until("gerda", "group", "user", "list", "haus")
+	gerda.refuses(12, "", "group", "user", "role", "haus", "gerda", "admin")
+	gerda.must("group", "owner", "import", "haus", h.ownerFile, "--passphrase-file", secret(t, h.passphrase))
+	gerda.must("group", "user", "role", "haus", "gerda", "admin")
+	gerda.must("group", "user", "add", "haus", "hilde")
+	h.nas.until("hilde", "group", "user", "list", "haus")
+	h.stops(t, gerda)
 	// With his password he would be admin again without the owner.
 	h.chef = h.fresh(t, h.chef.h)
 	if _, err := h.chef.joins(h.link, h.chefs, "--user", "chef"); err != nil {
