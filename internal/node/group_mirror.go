@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -13,6 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/names"
 	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
@@ -162,7 +164,7 @@ func wantedEntries(ix *catalog.Index, f group.Follow) (out []*catalog.Entry) {
 	for depth := 0; ; depth++ {
 		more := false
 		for _, name := range ix.Names() {
-			if depth >= len(name.Versions) || f.Keep > 0 && depth >= f.Keep || !matchesAny(f.Match, name.Name) {
+			if depth >= len(name.Versions) || f.Keep > 0 && depth >= f.Keep || !matchesAny(f.Match, name.Name) || ownFolder(name.Name) {
 				continue
 			}
 			more = true
@@ -177,6 +179,13 @@ func wantedEntries(ix *catalog.Index, f group.Follow) (out []*catalog.Entry) {
 			return out
 		}
 	}
+}
+
+// ownFolder says whether an entry would lie where a mirror has what is its own: a publisher could put a folder where the copy
+// of the group is to be written.
+func ownFolder(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return strings.HasPrefix(names.Key(first), names.Key(".p2pshare"))
 }
 
 func matchesAny(globs []string, name string) bool {
