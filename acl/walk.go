@@ -13,19 +13,19 @@ import (
 func (w *walk) hello(e event) error {
 	h, device := e.part.hello, e.at.device
 	d := &Device{Key: device, Account: h.Account, Label: h.Label, Since: e.at.n, Counts: -1}
+	if keep, named := w.root.Keep[device]; named && w.names[h.Account] != nil {
+		// The owners vouch for it themselves: the key that signed for it may be one that the account had before the root
+		// named it with another.
+		d.admin, d.Counts = true, keep
+		w.devices[device] = d
+		return nil
+	}
 	current := false
 	for key, version := range w.names[h.Account] {
 		now := version == w.root.Version
 		current = current || now
-		if !w.memo.verify(key, e.part, h.Sig) {
-			continue
-		}
-		keep, named := w.root.Keep[device]
-		if named || now {
+		if now && w.memo.verify(key, e.part, h.Sig) {
 			d.admin = true
-			if named {
-				d.Counts = keep
-			}
 			w.devices[device] = d
 			return nil
 		}

@@ -17,12 +17,28 @@ func (m *member) promote(x acl.Account, u ChangeUser, a *GroupAnswer) error {
 	if err != nil {
 		return err
 	}
+	s, err := m.State()
+	if err != nil {
+		return err
+	}
+	// The root names one key. Machines that came in by one that the account had before a change of its password go on
+	// counting, with all they have shared, because the owners say so.
+	keep := map[signed.Key]int64{}
+	for _, d := range s.Devices() {
+		if d.Account == x.Name {
+			keep[d.Key] = d.Counts // and one that was removed stays so
+		}
+	}
 	raw, err := m.NextRoot(owner, func(r *signed.Root) error {
 		r.Admins = append(slices.Clone(r.Admins), signed.Admin{Name: x.Name, Key: x.Key, Seal: x.Seal})
+		r.Keep = keepOf(r.Keep, keep)
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if x.Slot != nil {
+		a.Notes = append(a.Notes, x.Name+" logs other machines in again once p2pshare group passwd has set a password there")
 	}
 	return m.signRoot(raw, u.Draft, owner, owner, a)
 }

@@ -400,3 +400,49 @@ func TestEncryptedFilesThatNobodyServesGo(t *testing.T) {
 		t.Errorf("after the start: %q, want %q", now, kept)
 	}
 }
+
+func TestAnAdminWhoHadAnotherPasswordBefore(t *testing.T) {
+	alice, bob, a := two(t)
+	pub := askGroup(t, alice, node.GroupRequest{Group: "family", ChangeUser: &node.ChangeUser{Name: "bob", Role: new("publisher")}})
+	if len(pub.Accounts) == 0 {
+		t.Fatal("bob is no publisher")
+	}
+	waitShown(t, bob, "publisher", func(a *node.GroupAnswer) string { return a.Groups[0].Role })
+	p := askGroup(t, bob, node.GroupRequest{Group: "family", Passwd: &node.ChangePassword{}})
+	lost, _, err := joins(t, alice, a.Link, node.JoinGroup{User: "bob", Password: p.Password, Label: "lost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publishFor(t, bob, folder(t, "photos", map[string]string{"p": "picture"}), node.InGroup{As: "photos"})
+	waitNames(t, alice, "family/photos")
+	var key string
+	for _, d := range askGroup(t, lost, node.GroupRequest{Group: "family", Show: &struct{}{}}).Devices {
+		if d.Label == "lost" {
+			key = d.Key
+		}
+	}
+	waitShown(t, alice, "2", func(a *node.GroupAnswer) string {
+		n := 0
+		for _, d := range a.Devices {
+			if d.Account == "bob" {
+				n++
+			}
+		}
+		return string(rune('0' + n))
+	})
+	askGroup(t, alice, node.GroupRequest{Group: "family", RemoveDevice: &key})
+	askGroup(t, alice, node.GroupRequest{Group: "family", ChangeUser: &node.ChangeUser{Name: "bob", Role: new("admin")}})
+	waitShown(t, bob, "admin", func(a *node.GroupAnswer) string { return a.Groups[0].Role })
+	for who, n := range map[string]*node.Node{"alice": alice, "bob": bob} {
+		waitNames(t, n, "family/photos")
+		for _, d := range askGroup(t, n, node.GroupRequest{Group: "family", Show: &struct{}{}}).Devices {
+			if want := map[bool]string{true: "removed"}[d.Key == key]; d.Account == "bob" && d.Problem != want {
+				t.Errorf("%s sees the device %q of bob as %q, want %q", who, d.Label, d.Problem, want)
+			}
+		}
+	}
+	askGroup(t, bob, node.GroupRequest{Group: "family", AddRule: &node.AddRule{Rule: "deny * read hr/**"}}) // he is one
+	if rules := askGroup(t, alice, node.GroupRequest{Group: "family", Show: &struct{}{}}).Rules; len(rules) != 1 {
+		waitShown(t, alice, "1", func(a *node.GroupAnswer) string { return string(rune('0' + len(a.Rules))) })
+	}
+}
