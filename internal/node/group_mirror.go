@@ -116,6 +116,10 @@ func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (Fe
 	return r, nil
 }
 
+// heldDigits is how much of its torrent's hash names the folder of what a mirror holds: what is in it was named by who
+// published it, and two may have chosen one name.
+const heldDigits = 16
+
 // holdSealed fetches, for an account of the role mirror, the encrypted content that it cannot read. It says whether some
 // could not be begun yet.
 func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Follow, wanted map[string]bool) (missing bool) {
@@ -146,7 +150,7 @@ func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Foll
 		if k.mirrors(info) {
 			continue
 		}
-		r := FetchRequest{Ref: t.Magnet(nil, nil, nil), Dir: f.Dir, Seed: true, Mirror: m.ID().String(), Entry: &SignedEntry{
+		r := FetchRequest{Ref: t.Magnet(nil, nil, nil), Dir: filepath.Join(f.Dir, h.Torrent.String()[:heldDigits]), Seed: true, Mirror: m.ID().String(), Entry: &SignedEntry{
 			Ref: m.Name() + "/" + t.Name, Account: h.Account, Content: t.Name, Size: h.Size, Files: 1, Info: info,
 			Torrent: h.Torrent.String(), Group: m.ID().String(), Sealed: string(seal.File), SealedSize: h.Size, Held: true,
 		}}
