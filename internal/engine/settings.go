@@ -29,6 +29,8 @@ type Settings struct {
 
 	MaxUp, MaxDown int64 // bytes a second; 0: no limit
 
+	SuperSeed SuperSeed // of torrents that are complete here
+
 	// HTTP carries web seed requests, Dial the connections of HTTP trackers, and Judge is asked
 	// before a packet goes to ip, to which a UDP tracker's host resolved. They are where requests
 	// that a stranger's torrent asks for are kept off private networks. All are required.
@@ -61,6 +63,8 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.DialForPeerConns = false
 	// Without Seed a finished torrent neither dials nor accepts.
 	c.Seed = true
+	// Obfuscation is done beneath the client; see obfuscated.go.
+	c.HeaderObfuscationPolicy = torrent.HeaderObfuscationPolicy{Preferred: false, RequirePreferred: true}
 	c.NoDHT = true
 	c.DisableTrackers = true
 	c.PeriodicallyAnnounceTorrentsToDht = false
@@ -87,6 +91,9 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	// copies would never hear of it. See dropSeeds.
 	c.DropMutuallyCompletePeers = false
 
+	// A block that was asked for is not asked of another at once: without this a fifth of all blocks came twice in a
+	// swarm whose links are full.
+	c.StealRequestGrace = stealGrace
 	c.WebTransport = shapedHTTP{s.HTTP, e}
 	c.HTTPUserAgent = "p2pshare/" + s.Version
 	c.ExtendedHandshakeClientVersion = "p2pshare " + s.Version
