@@ -48,6 +48,8 @@ const (
 	// superDrain is how long the last pieces have to reach their first holders before anything is sent twice: a piece
 	// of 4 MiB takes as long at 40 Mbit/s.
 	superDrain = time.Second
+	// superIdle is the same for a peer that asks for nothing: it may want other pieces, and be held up.
+	superIdle = time.Second
 	// superTick is how often peers that do not get on are looked for.
 	superTick = 500 * time.Millisecond
 

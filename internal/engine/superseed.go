@@ -190,7 +190,11 @@ func (s *superSeeder) tend() {
 		if !p.hiding || p.all {
 			continue
 		}
-		if now.Sub(p.moved) < superPatience {
+		patience := superPatience
+		if p.asked == 0 {
+			patience = superIdle
+		}
+		if now.Sub(p.moved) < patience {
 			if !s.drain.IsZero() {
 				s.show(p)
 			}
