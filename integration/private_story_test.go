@@ -377,7 +377,7 @@ func (h *house) backedUp(t *testing.T) {
 	eventually(t, "the backup has everything", func() bool {
 		list, missing = h.nas.must("list", "--json"), ""
 		for _, ref := range want {
-			if !strings.Contains(list, h.chef.entry(ref).Content) {
+			if !strings.Contains(list, h.chef.entry(ref).Infohash) {
 				missing = ref
 			}
 		}
