@@ -173,21 +173,29 @@ func readRecord(r signed.Record, sums bool) (out record, err error) {
 
 // ReadShare reads the record of a share in clear, with all it says.
 func ReadShare(raw []byte) (*Share, error) {
-	r, err := signed.ParseRecord(raw)
+	out, err := shareRecord(raw)
 	if err != nil {
 		return nil, err
-	}
-	if r.Op != "share" {
-		return nil, fault.New(fault.Unverified, "the record is no share, but %q", r.Op)
-	}
-	out, err := readRecord(r, true)
-	if err != nil {
-		return nil, fault.New(fault.Unverified, "reading a share: %w", err)
 	}
 	if out.share == nil {
 		return nil, fault.New(fault.Unverified, "the share is sealed")
 	}
 	return out.share, nil
+}
+
+// shareRecord reads the record of a share, in clear or sealed.
+func shareRecord(raw []byte) (out record, err error) {
+	r, err := signed.ParseRecord(raw)
+	if err != nil {
+		return out, err
+	}
+	if r.Op != "share" {
+		return out, fault.New(fault.Unverified, "the record is no share, but %q", r.Op)
+	}
+	if out, err = readRecord(r, true); err != nil {
+		return out, fault.New(fault.Unverified, "reading a share: %w", err)
+	}
+	return out, nil
 }
 
 // ReadBody reads what Body has made, from a box that was opened.
