@@ -193,6 +193,8 @@ func versionOf(ctx context.Context, argv []string) string {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	out, _ := cmd.CombinedOutput() // some end with 1 after it
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	line, _, _ = strings.Cut(line, " (http") // of mktorrent
+	line, _, _ = strings.Cut(line, " (x86")  // of curl, with all its libraries
 	return line
 }
 
@@ -222,7 +224,8 @@ func (b *bench) tell(r Run, runs int) {
 		line += fmt.Sprintf("%.2f s", s)
 	}
 	if !r.Whole {
-		line += "not whole: " + r.Failure
+		first, _, _ := strings.Cut(r.Failure, "\n")
+		line += "not whole: " + first
 	}
 	b.Say(line)
 }

@@ -141,7 +141,7 @@ func Build(ctx context.Context, e Env, o BuildOptions) (*Report, error) {
 		write func(path string) error
 	}{
 		{"a release", func(p string) error { return release(p, o.Size) }},
-		{"one file", func(p string) error { return noise(p, 1, o.Size) }},
+		{"an image", func(p string) error { return noise(p, 1, o.Size) }},
 		{"small files", func(p string) error { return smallFiles(p, o.Size) }},
 	} {
 		content := filepath.Join(b.work, "content", strings.ReplaceAll(shape.part, " ", "-"))
@@ -186,8 +186,11 @@ func (b *bench) build(ctx context.Context, c creator, content string, round int)
 		return failed(err)
 	}
 	r := Run{Whole: true, Values: map[string]float64{
-		valueSeconds: p.when().Sub(p.started).Seconds(), valueCPU: p.used().cpu, valueRSS: float64(rss),
+		valueSeconds: p.when().Sub(p.started).Seconds(), valueCPU: p.used().cpu,
 	}}
+	if rss > 0 { // it ran for long enough to be looked at
+		r.Values[valueRSS] = float64(rss)
+	}
 	if info, err := os.Stat(out); err == nil {
 		r.Values[valueIndex] = float64(info.Size())
 	}
@@ -218,7 +221,7 @@ func checkTorrent(torrent, content string) error {
 		return errors.New("the torrent that was made has no v1 pieces")
 	}
 	s := &pieceSums{want: info.Pieces, length: info.PieceLength, sum: sha1.New()}
-	for _, f := range info.UpvertedFiles() {
+	for f := range info.UpvertedV1Files() {
 		if strings.Contains(f.Attr, "p") { // a pad (BEP 47)
 			_, err = io.CopyN(s, zeros{}, f.Length)
 		} else {
@@ -290,10 +293,17 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func countFiles(n int) string {
+	if n == 1 {
+		return "one file"
+	}
+	return fmt.Sprintf("%d files", n)
+}
+
 // buildTable has a row for each creator, beside the quickest other one of its format.
 func (r *Report) buildTable(part string, files int, chosen []creator, o BuildOptions) {
 	t := Table{
-		Title:   fmt.Sprintf("%s, %d files: medians of %d runs in turn", part, files, o.Runs),
+		Title:   fmt.Sprintf("%s, %s: %s", part, countFiles(files), turns(o.Runs)),
 		Columns: []string{"creator", "s", "of the quickest other", "processor s", "memory, MB", "whole"},
 	}
 	for _, c := range chosen {

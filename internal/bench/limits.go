@@ -19,10 +19,15 @@ const (
 	// maxLine bounds a line of a program's output. Longer ones are cut in pieces.
 	maxLine = 64 << 10
 	// keptLines of a program's output are shown when its run fails.
-	keptLines = 12
+	keptLines = 4
 	// leastTimeout of a run, for small payloads on fast links, and timeoutBounds of those with a bound.
 	leastTimeout  = 150 * time.Second
 	timeoutBounds = 12
+	// stallLimit is how long nothing may move in a network before a run has failed, looked at every stallEvery; what is
+	// less than stallBytes is talk. Clients may ask a tracker or choose their peers anew every 30 s.
+	stallLimit = 75 * time.Second
+	stallEvery = time.Second
+	stallBytes = 64 << 10
 	// pieceLength of the torrents that swarms share: 256 KiB, so that 64 MB have 244 pieces.
 	pieceLength = 256 << 10
 )

@@ -60,7 +60,7 @@ func unshapedLimit(size int64) time.Duration {
 
 func (r *Report) linkTable(part string, kinds []string, size int64, runs int) {
 	t := Table{
-		Title:   fmt.Sprintf("%smedians of %d runs in turn", lead(part), runs),
+		Title:   fmt.Sprintf("%s%s", lead(part), turns(runs)),
 		Columns: []string{"seeder to fetcher", "s", "MB/s", "processor s per GB, both ends", "seeder", "fetcher", "memory of the seed, MB", "of the fetch, MB", "whole"},
 	}
 	gb := float64(size) / 1e9

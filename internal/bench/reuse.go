@@ -103,7 +103,7 @@ func (b *bench) torrentSize(ctx context.Context, t *transfer, more []string) (in
 
 func (r *Report) reuseTable(kinds []string, size int64, runs int) {
 	t := Table{
-		Title:   fmt.Sprintf("%s, medians of %d runs in turn", Size(size), runs),
+		Title:   fmt.Sprintf("%s, %s", Size(size), turns(runs)),
 		Columns: []string{"client", "received, of the release", "s", "processor s of the fetch", "memory, MB", "whole"},
 	}
 	for _, k := range kinds {

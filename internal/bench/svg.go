@@ -11,9 +11,9 @@ import (
 
 // A plot's measures, in pixels.
 const (
-	plotWidth, plotHeight           = 820, 420
+	plotWidth, plotHeight           = 820, 440
 	plotLeft, plotRight             = 56, 170
-	plotTop, plotBottom             = 56, 48
+	plotTop, plotBottom             = 74, 48
 	plotInnerWidth, plotInnerHeight = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
 	gridLines                       = 8 // about so many, on round numbers
 	fontFamily                      = "system-ui, sans-serif"
@@ -52,19 +52,21 @@ func (p Plot) draw(b *strings.Builder) {
 	longest *= 1.04 // so that the last step is seen
 	x := func(s float64) float64 { return plotLeft + s/longest*plotInnerWidth }
 	y := func(n float64) float64 { return plotTop + plotInnerHeight*(1-n/float64(max(p.Fetchers, 1))) }
-	text(b, plotLeft, 24, `font-size="15" font-weight="600" fill="#222222"`, fit(p.Title))
-	text(b, plotLeft, 44, `fill="#555555"`, "fetchers that have everything, over seconds")
+	for i, line := range wrapTitle(p.Title) {
+		text(b, plotLeft, float64(22+18*i), `font-size="14" font-weight="600" fill="#222222"`, line)
+	}
+	text(b, plotLeft, plotTop-12, `fill="#555555"`, "fetchers that have everything, over seconds")
 
 	for s, step := 0.0, roundStep(longest/gridLines); s <= longest; s += step {
-		fmt.Fprintf(b, `<line x1="%[1]s" y1="%d" x2="%[1]s" y2="%d" stroke="#dddddd"/>`+"\n", px(x(s)), plotTop, plotTop+plotInnerHeight)
+		fmt.Fprintf(b, `<line x1="%[1]s" y1="%[2]d" x2="%[1]s" y2="%[3]d" stroke="#dddddd"/>`+"\n", px(x(s)), plotTop, plotTop+plotInnerHeight)
 		text(b, x(s), plotTop+plotInnerHeight+18, `text-anchor="middle" fill="#555555"`, strconv.FormatFloat(math.Round(s*1000)/1000, 'f', -1, 64))
 	}
 	for n, step := 0.0, max(1, roundStep(float64(p.Fetchers)/gridLines)); n <= float64(p.Fetchers); n += step {
-		fmt.Fprintf(b, `<line x1="%d" y1="%[2]s" x2="%[3]d" y2="%[2]s" stroke="#dddddd"/>`+"\n", plotLeft, px(y(n)), plotLeft+plotInnerWidth)
+		fmt.Fprintf(b, `<line x1="%[1]d" y1="%[2]s" x2="%[3]d" y2="%[2]s" stroke="#dddddd"/>`+"\n", plotLeft, px(y(n)), plotLeft+plotInnerWidth)
 		text(b, plotLeft-8, y(n)+4, `text-anchor="end" fill="#555555"`, strconv.FormatFloat(n, 'f', -1, 64))
 	}
 	if p.Bound > 0 && !math.IsInf(p.Bound, 0) {
-		fmt.Fprintf(b, `<line x1="%[1]s" y1="%d" x2="%[1]s" y2="%d" stroke="#555555" stroke-width="1.5" stroke-dasharray="3 4"/>`+"\n", px(x(p.Bound)), plotTop, plotTop+plotInnerHeight)
+		fmt.Fprintf(b, `<line x1="%[1]s" y1="%[2]d" x2="%[1]s" y2="%[3]d" stroke="#555555" stroke-width="1.5" stroke-dasharray="3 4"/>`+"\n", px(x(p.Bound)), plotTop, plotTop+plotInnerHeight)
 	}
 	for i, c := range p.Curves {
 		p.curve(b, i, c, x, y)
@@ -72,7 +74,7 @@ func (p Plot) draw(b *strings.Builder) {
 	legend := len(p.Curves)
 	if p.Bound > 0 {
 		at := plotTop + 14 + legend*22
-		fmt.Fprintf(b, `<line x1="%d" y1="%[2]d" x2="%[3]d" y2="%[2]d" stroke="#555555" stroke-width="1.5" stroke-dasharray="3 4"/>`+"\n", plotLeft+plotInnerWidth+14, at, plotLeft+plotInnerWidth+38)
+		fmt.Fprintf(b, `<line x1="%[1]d" y1="%[2]d" x2="%[3]d" y2="%[2]d" stroke="#555555" stroke-width="1.5" stroke-dasharray="3 4"/>`+"\n", plotLeft+plotInnerWidth+14, at, plotLeft+plotInnerWidth+38)
 		text(b, plotLeft+plotInnerWidth+44, float64(at+4), `fill="#222222"`, "bound, "+number(p.Bound, 1)+" s")
 	}
 }
@@ -94,7 +96,7 @@ func (p Plot) curve(b *strings.Builder, i int, c Curve, x, y func(float64) float
 		last = fmt.Sprintf("%d of %d", len(c.Done), p.Fetchers)
 	}
 	at := plotTop + 14 + i*22
-	fmt.Fprintf(b, `<line x1="%d" y1="%[2]d" x2="%[3]d" y2="%[2]d" %[4]s/>`+"\n", plotLeft+plotInnerWidth+14, at, plotLeft+plotInnerWidth+38, style)
+	fmt.Fprintf(b, `<line x1="%[1]d" y1="%[2]d" x2="%[3]d" y2="%[2]d" %[4]s/>`+"\n", plotLeft+plotInnerWidth+14, at, plotLeft+plotInnerWidth+38, style)
 	text(b, plotLeft+plotInnerWidth+44, float64(at+4), `fill="#222222"`, c.Kind+", "+last)
 }
 
@@ -104,13 +106,25 @@ func text(b *strings.Builder, x, y float64, attributes, s string) {
 	b.WriteString("</text>\n")
 }
 
-// fit cuts a title that would leave the picture.
-func fit(s string) string {
-	const most = 105
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
+// wrapTitle breaks a title at its commas into two lines, and cuts what does not fit then.
+func wrapTitle(s string) []string {
+	const most = 92
+	lines := []string{""}
+	for i, part := range strings.SplitAfter(s, ", ") {
+		last := len(lines) - 1
+		if i > 0 && len(lines) < 2 && len([]rune(lines[last]))+len([]rune(part)) > most {
+			lines, last = append(lines, ""), last+1
+		}
+		lines[last] += part
 	}
-	return s
+	for i, l := range lines {
+		l = strings.TrimSpace(l)
+		if r := []rune(l); len(r) > most {
+			l = string(r[:most-1]) + "…"
+		}
+		lines[i] = l
+	}
+	return lines
 }
 
 // px writes a place to a tenth of a pixel.

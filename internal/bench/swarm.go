@@ -142,7 +142,7 @@ func (b *bench) swarm(ctx context.Context, links Links, name string, write func(
 func (r *Report) swarmTable(part string, kinds []string, links Links, runs int) {
 	bound := links.Bound()
 	t := Table{
-		Title:   fmt.Sprintf("%sbound %.2f s, medians of %d runs in turn", lead(part), bound, runs),
+		Title:   fmt.Sprintf("%sbound %.2f s, %s", lead(part), bound, turns(runs)),
 		Columns: []string{"client", "median fetcher, s", "last, s", "last / bound", "copies the origin sent", "whole"},
 	}
 	for _, k := range kinds {
@@ -165,6 +165,14 @@ func lead(part string) string {
 		return ""
 	}
 	return part + ": "
+}
+
+// turns says what the figures of a table are.
+func turns(runs int) string {
+	if runs == 1 {
+		return "one run"
+	}
+	return fmt.Sprintf("medians of %d runs in turn", runs)
 }
 
 // among is the median over the runs of a mixed swarm of the median and last fetcher of one of its kinds.

@@ -65,9 +65,11 @@ func (t *transfer) run(ctx context.Context, kind string, round int) (r Run) {
 	}
 	defer p.origin.stop()
 	defer func() { stopAll(p.fetchers) }()
-	limited, stop := context.WithTimeout(within, t.timeout)
+	limited, stop := context.WithTimeoutCause(within, t.timeout, fmt.Errorf("it was not done after %v", t.timeout.Round(time.Second)))
+	limited, stall := context.WithCancelCause(limited)
 	defer stop()
 	var watchers sync.WaitGroup
+	watchers.Go(func() { t.watchTraffic(limited, stall) })
 	defer watchers.Wait()
 	defer stop()
 	if err := t.startFetchers(limited, kind, dir, p, &watchers); err != nil {
@@ -77,6 +79,9 @@ func (t *transfer) run(ctx context.Context, kind string, round int) (r Run) {
 	errs := make([]error, len(p.fetchers))
 	for i, f := range p.fetchers {
 		errs[i] = f.wait(limited)
+		if limited.Err() != nil && errors.Is(errs[i], limited.Err()) {
+			errs[i] = context.Cause(limited)
+		}
 	}
 	r.Values = map[string]float64{}
 	t.measure(p, r.Values)
@@ -212,6 +217,35 @@ func (t *transfer) leaveAfter(ctx context.Context, o *process, before int64) {
 		sent, _, err := t.lab.traffic()
 		if err == nil && float64(sent[origin]-before) >= t.leave.Copies*float64(t.links.Size) {
 			o.kill()
+			return
+		}
+	}
+}
+
+// watchTraffic ends a run in which nothing moves any more: what the origin took with it never comes.
+func (t *transfer) watchTraffic(ctx context.Context, stall context.CancelCauseFunc) {
+	tick := time.NewTicker(stallEvery)
+	defer tick.Stop()
+	last, since := int64(0), t.Now()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		sent, _, err := t.lab.traffic()
+		if err != nil {
+			continue // the time limit is left
+		}
+		total := int64(0)
+		for _, n := range sent {
+			total += n
+		}
+		if total-last >= stallBytes {
+			last, since = total, t.Now()
+		}
+		if t.Now().Sub(since) > stallLimit {
+			stall(fmt.Errorf("nothing has moved for %v", stallLimit))
 			return
 		}
 	}

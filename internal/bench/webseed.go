@@ -110,7 +110,7 @@ func linkPieceOf(l Links) int {
 
 func (r *Report) webseedTable(part string, kinds []string, links Links, runs int) {
 	t := Table{
-		Title:   fmt.Sprintf("%s: medians of %d runs in turn", part, runs),
+		Title:   fmt.Sprintf("%s: %s", part, turns(runs)),
 		Columns: []string{"client", "s", "MB/s", "speed / curl's", "processor s per GB of the fetch", "memory, MB", "received / size", "whole"},
 	}
 	curl, size := r.median(part, kindHTTP, valueSeconds), float64(links.Size)
