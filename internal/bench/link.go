@@ -71,7 +71,7 @@ func (r *Report) linkTable(part string, kinds []string, size int64, runs int) {
 		if k == kindHTTP {
 			name = "nginx to curl, which verifies nothing"
 		}
-		t.Rows = append(t.Rows, []string{name, number(s, 2), number(float64(size)/1e6/s, 0), number(seed+fetch, 2), number(seed, 2), number(fetch, 2),
+		t.Rows = append(t.Rows, []string{name, number(s, 2), number(over(float64(size)/1e6, s), 0), number(seed+fetch, 2), number(seed, 2), number(fetch, 2),
 			number(r.median(part, k, valueSeedRSS)/1e6, 0), number(r.median(part, k, valueRSS)/1e6, 0), r.wholes(part, k)})
 	}
 	r.Tables = append(r.Tables, t)
@@ -88,7 +88,7 @@ func (r *Report) lead(part string, kinds []string) string {
 			best, name = s, k
 		}
 	}
-	ratio := number(best/own, 2)
+	ratio := number(over(best, own), 2)
 	if name == "" || ratio == "–" {
 		return ""
 	}

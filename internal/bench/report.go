@@ -170,6 +170,14 @@ func number(v float64, digits int) string {
 	return fmt.Sprintf("%.*f", digits, v)
 }
 
+// over divides by seconds. By those of what never ended there is nothing to say.
+func over(v, seconds float64) float64 {
+	if math.IsInf(seconds, 0) {
+		return math.NaN()
+	}
+	return v / seconds
+}
+
 func gib(n int64) string { return fmt.Sprintf("%.0f GiB", float64(n)/(1<<30)) }
 
 // Size writes bytes in the powers of 1000 that they are given in.

@@ -11,8 +11,8 @@ import (
 
 // A plot's measures, in pixels.
 const (
-	plotWidth, plotHeight           = 820, 440
-	plotLeft, plotRight             = 56, 170
+	plotWidth, plotHeight           = 860, 440
+	plotLeft, plotRight             = 56, 210
 	plotTop, plotBottom             = 74, 48
 	plotInnerWidth, plotInnerHeight = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
 	gridLines                       = 8 // about so many, on round numbers

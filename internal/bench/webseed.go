@@ -120,7 +120,7 @@ func (r *Report) webseedTable(part string, kinds []string, links Links, runs int
 		if k == kindHTTP {
 			name = "curl, which verifies nothing"
 		}
-		t.Rows = append(t.Rows, []string{name, number(s, 2), number(size/1e6/s, 1), number(curl/s, 2), number(r.median(part, k, valueCPU)/size*1e9, 2),
+		t.Rows = append(t.Rows, []string{name, number(s, 2), number(over(size/1e6, s), 1), number(over(curl, s), 2), number(r.median(part, k, valueCPU)/size*1e9, 2),
 			number(r.median(part, k, valueRSS)/1e6, 0), number(r.median(part, k, valueMoved)/size, 2), r.wholes(part, k)})
 	}
 	r.Tables = append(r.Tables, t)
