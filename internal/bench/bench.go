@@ -149,11 +149,14 @@ func environment(home string) []string {
 	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=" + home, "TMPDIR=" + home, "XDG_STATE_HOME=" + home, "XDG_CONFIG_HOME=" + home}
 }
 
-// torrent makes one of content with p2pshare, in v1, which all of them read, with the lab's tracker.
+// torrent makes one of content with p2pshare, in v1, which all of them read, with the lab's tracker. A piece length of 0 is p2pshare's to choose.
 func (b *bench) torrent(ctx context.Context, content, out string, piece int, more ...string) error {
 	state := out + ".home"
 	argv := append([]string{b.Program, "publish", content, "--no-seed", "--alone", "--no-dht", "--no-lan", "--no-upnp", "--home", state, "-o", out,
-		"--format", "v1", "--piece-length", strconv.Itoa(piece), "--tracker", b.announce()}, more...)
+		"--format", "v1", "--tracker", b.announce()}, more...)
+	if piece > 0 {
+		argv = append(argv, "--piece-length", strconv.Itoa(piece))
+	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = environment(b.work)
 	if text, err := cmd.CombinedOutput(); err != nil {

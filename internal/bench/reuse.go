@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
@@ -54,16 +55,12 @@ func Reuse(ctx context.Context, e Env, o ReuseOptions) (*Report, error) {
 	t.timeout = unshapedLimit(o.Size)
 	var publish []string
 	if b.understands(ctx, "publish", "--chunks") {
-		publish = []string{"--chunks", "auto"}
+		publish = []string{"--chunks", "on"}
 	} else {
 		b.note("This p2pshare publishes no index of chunks.")
 	}
-	plain, err := b.torrentSize(ctx, t, nil)
-	if err != nil {
-		return nil, err
-	}
-	indexed, err := b.torrentSize(ctx, t, publish)
-	if err != nil {
+	// The length of pieces is p2pshare's own choice: with an index of chunks it takes shorter ones.
+	if err := b.torrent(ctx, filepath.Join(t.source, t.name), t.torrent, 0, publish...); err != nil {
 		return nil, err
 	}
 	reuses := b.understands(ctx, "fetch", "--reuse")
@@ -85,20 +82,25 @@ func Reuse(ctx context.Context, e Env, o ReuseOptions) (*Report, error) {
 		return nil, err
 	}
 	b.report.reuseTable(kinds, t.links.Size, o.Runs)
-	b.note(fmt.Sprintf("Of %s, the torrent has %s, and the index of chunks adds %s, %.3f %%.", Size(t.links.Size), Size(plain), Size(indexed-plain), 100*float64(indexed-plain)/float64(t.links.Size)))
+	if err := b.noteIndex(t); err != nil {
+		return nil, err
+	}
 	return b.report, nil
 }
 
-// torrentSize makes the torrent and gives its length.
-func (b *bench) torrentSize(ctx context.Context, t *transfer, more []string) (int64, error) {
-	if err := b.torrent(ctx, filepath.Join(t.source, t.name), t.torrent, pieceLength, more...); err != nil {
-		return 0, err
-	}
-	info, err := os.Stat(t.torrent)
+// noteIndex tells what the torrent and the index of chunks beside it take.
+func (b *bench) noteIndex(t *transfer) error {
+	torrent, err := os.Stat(t.torrent)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return info.Size(), nil
+	note := fmt.Sprintf("The release has %s, its torrent %s", Size(t.links.Size), Size(torrent.Size()))
+	index, err := os.Stat(strings.TrimSuffix(t.torrent, ".torrent") + ".chunks")
+	if err == nil {
+		note += fmt.Sprintf(", and its index of chunks %s, %.3f %%", Size(index.Size()), 100*float64(index.Size())/float64(t.links.Size))
+	}
+	b.note(note + ".")
+	return nil
 }
 
 func (r *Report) reuseTable(kinds []string, size int64, runs int) {

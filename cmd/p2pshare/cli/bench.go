@@ -29,6 +29,7 @@ func benchFlags(size, of string, more ...cli.Flag) []cli.Flag {
 		&cli.StringFlag{Name: "size", Category: groupBench, Value: size, Usage: of},
 		&cli.IntFlag{Name: "runs", Category: groupBench, Value: 5, Usage: "measure each `N` times, and give medians"},
 		&cli.StringFlag{Name: "kinds", Category: groupBench, Usage: "measure `KIND,...` alone", DefaultText: "all that are installed"},
+		&cli.StringFlag{Name: "program", Category: groupBench, Usage: "measure the p2pshare in `FILE`, as another build", DefaultText: "this one"},
 		&cli.StringFlag{Name: "work", Category: groupBench, Usage: "put payload and downloads below `DIR`", DefaultText: "/dev/shm, or the system's place for temporary files"},
 		&cli.StringFlag{Name: "report", Category: groupOutput, Usage: "write tables and every run to `FILE`, as the object of --json"},
 	}, more...)
@@ -216,9 +217,9 @@ func inFlag(flag string, err error) error {
 
 // bench carries a measuring out with this program, and writes what came of it.
 func (s *session) bench(ctx context.Context, c *cli.Context, measure func(context.Context, bench.Env) (*bench.Report, error)) error {
-	program, err := os.Executable()
+	program, err := s.measured(c)
 	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+		return err
 	}
 	e := bench.SystemEnv(program, func(line string) { s.out.say("%s", printable(line)) }, s.env.Now)
 	e.Work, e.Command = s.abs(c.String("work")), "p2pshare "+strings.Join(s.env.Args, " ")
@@ -250,6 +251,22 @@ func (s *session) bench(ctx context.Context, c *cli.Context, measure func(contex
 		return s.write(file, b.Bytes())
 	}
 	return nil
+}
+
+// measured is the p2pshare that is measured.
+func (s *session) measured(c *cli.Context) (string, error) {
+	file := s.abs(c.String("program"))
+	if file == "" {
+		own, err := os.Executable()
+		if err != nil {
+			return "", fmt.Errorf("finding this program: %w", err)
+		}
+		return own, nil
+	}
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return "", fault.Hint(fault.New(fault.NotFound, "there is no program %q", file), "give the file of a p2pshare that was built")
+	}
+	return file, nil
 }
 
 func (s *session) write(file string, data []byte) error {

@@ -30,6 +30,7 @@ func TestBenchRefuses(t *testing.T) {
 		{"fetchers", "bench swarm --peers 1000", "1000 fetchers are not between 1 and 200", 4},
 		{"what is the same", "bench reuse --same 100", "100 % of the bytes the same", 4},
 		{"a kind", "bench build --kinds p2pshare,zip", "there is no kind \"zip\" to measure here\n  the kinds are p2pshare, mktorrent, transmission, libtorrent", 4},
+		{"no program", "bench build --program gone", "gone\"\n  give the file of a p2pshare", 10},
 		{"an argument", "bench build x", "takes no argument", 4},
 		{"nothing that is measured", "bench everything", "everything", 4},
 	} {
