@@ -118,12 +118,12 @@ func TestProcessTakesItsChildrenAlong(t *testing.T) {
 }
 
 func TestProcessUsage(t *testing.T) {
-	p := sh(t, minute(t), `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo '`+bench.DoneMark+`'; exec sleep 1000`)
+	p := sh(t, minute(t), `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; x=$(head -c 8000000 /dev/zero | tr '\0' x); echo '`+bench.DoneMark+`'; sleep 1000; : $x`)
 	if err := p.Wait(minute(t)); err != nil {
 		t.Fatal(err)
 	}
-	if cpu, rss := p.Used(); cpu <= 0 || rss < 100<<10 {
-		t.Errorf("while it runs: got %v s and %d bytes, want some of both", cpu, rss)
+	if cpu, rss := p.Used(); cpu <= 0 || rss < 4<<20 {
+		t.Errorf("while it runs: got %v s and %d bytes, want some, and the 8 MB that it holds", cpu, rss)
 	}
 	p = sh(t, minute(t), `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done`)
 	<-p.Exited()
