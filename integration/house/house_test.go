@@ -124,6 +124,10 @@ func TestImports(t *testing.T) {
 		{"nothing imports the tests' tools", func(p string) bool { return !within(p, "integration") }, func(_, i string) bool { return within(i, "integration") }},
 		{"tests of the whole program use the binary, not its packages", func(p string) bool { return within(p, "integration") },
 			func(_, i string) bool { return within(i, domain...) || within(i, "internal", "cmd") }},
+		{"what measures the program knows it by its command line alone", func(p string) bool { return within(p, "internal/bench") },
+			func(_, i string) bool {
+				return within(i, domain...) || within(i, "internal", "cmd") && !within(i, "internal/bench", "internal/fault")
+			}},
 		{"only the engine imports the BitTorrent client and the DHT",
 			func(p string) bool { return !within(p, "internal/engine") },
 			func(_, i string) bool {
