@@ -155,7 +155,7 @@ func (n *Node) build(ctx context.Context, r PublishRequest, salt []byte, on func
 	return seeder.Build(ctx, seeder.Options{
 		Path: r.Path, Name: r.Name, Format: seeder.Format(r.Format), PieceLength: r.PieceLength,
 		Private: r.Private, Salt: salt, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
-		Comment: r.Comment, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
+		Comment: r.Comment, Fine: r.Chunks == ChunksOn, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
 	})
 }
 

@@ -332,3 +332,32 @@ func TestDaemonKeepsTheIndex(t *testing.T) {
 	}
 	same(t, filepath.Join(dir, "app-2"), fresh)
 }
+
+// In a private group the index goes to those who may have the content, as the .torrent does.
+func TestPrivateGroupReuses(t *testing.T) {
+	alice, a := family(t, node.CreateGroup{})
+	bob, _, err := joins(t, alice, a.Link, node.JoinGroup{Password: a.Password, Account: "bob"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, fresh := versions(t, "app")
+	if _, err := publishAs(t, alice, fresh, "family", "app@2"); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if entries(askCatalog(t, bob, node.CatalogRequest{Group: "family", List: &node.ListCatalog{}})) != "" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the entry does not come")
+		}
+	}
+	got, said, err := fetchWith(t, bob, node.FetchRequest{Ref: "family/app", Dir: t.TempDir(), Reuse: []string{old}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got.Path, fresh)
+	if got.BytesFrom.Reused < 5<<20 {
+		t.Errorf("from %+v, want nearly all reused; said %s", got.BytesFrom, said)
+	}
+}

@@ -35,7 +35,7 @@ func publishCommand() command {
 			"with --no-seed too, where web seeds or another machine serve the content. Into a private group it goes for the group's members alone, or for those of --for: no link " +
 			"leads to it from outside, and what is printed is its name, GROUP/NAME@VERSION. --seal encrypts the content itself, so that mirrors, machines that nobody has to trust, can hold it too.\n\n" +
 			"--chunks on makes an index of the content's chunks, a thousandth of its size, by which a later version is fetched with little more than what is " +
-			"new in it, even where bytes were inserted. With -o NAME.torrent it goes beside it as NAME.chunks: put both where people get " +
+			"new in it, even where bytes were inserted. Pieces are a quarter as long then, for a change costs whole ones. With -o NAME.torrent it goes beside it as NAME.chunks: put both where people get " +
 			"them. In a group auto makes one by itself, and members pass it on.\n\n" +
 			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore.",
 		examples: []example{
