@@ -19,7 +19,7 @@ func btrfs(t *testing.T) string {
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(image, 256<<20); err != nil {
+	if err := os.Truncate(image, 160<<20); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func used(t *testing.T, dir string) int64 {
 // Where the file system can, a file that is the same takes no room a second time, and is its own all the same.
 func TestReuseByReference(t *testing.T) {
 	disk := btrfs(t)
-	data := noise(1, 48<<20+5)
+	data := noise(1, 20<<20+5)
 	changed := bytes.Clone(data)
 	for i := 10 << 20; i < 11<<20; i++ {
 		changed[i]++

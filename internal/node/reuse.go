@@ -179,16 +179,18 @@ func (n *Node) places(r FetchRequest, name string, dir bool) []string {
 }
 
 // earlier lists the content of shares of the home that have the entry's name, or the torrent's but for a number in it,
-// the newest first.
+// the newest first. Content of a private group is for that group alone: what a fetch has at once tells its swarm what was
+// on disk.
 func (n *Node) earlier(r FetchRequest, name string) (paths []string) {
-	key, entry := fetcher.NameKey(name), ""
+	key, entry, group := fetcher.NameKey(name), "", ""
 	if r.Entry != nil {
 		entry, _, _ = strings.Cut(r.Entry.Ref, "@")
+		group = r.Entry.Group
 	}
 	var found []record
 	for _, rec := range n.records() {
 		of, _, _ := strings.Cut(rec.Entry, "@")
-		if rec.Path != "" && rec.Fetch == nil && (fetcher.NameKey(rec.Name) == key || entry != "" && of == entry) {
+		if rec.Path != "" && rec.Fetch == nil && (rec.Group == "" || rec.Group == group) && (fetcher.NameKey(rec.Name) == key || entry != "" && of == entry) {
 			found = append(found, rec)
 		}
 	}

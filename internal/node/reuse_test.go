@@ -360,4 +360,10 @@ func TestPrivateGroupReuses(t *testing.T) {
 	if got.BytesFrom.Reused < 5<<20 {
 		t.Errorf("from %+v, want nearly all reused; said %s", got.BytesFrom, said)
 	}
+	// A torrent for everyone, which may ask just whether this home has the content, does not find it.
+	torrent, addr := served(t, old)
+	got, _, err = fetchWith(t, bob, node.FetchRequest{Ref: torrent, Dir: t.TempDir(), Peers: []string{addr}})
+	if err != nil || got.BytesFrom.Reused != 0 {
+		t.Errorf("a torrent for everyone: got %+v, %v, want nothing of the group's content reused", got, err)
+	}
 }
