@@ -140,6 +140,18 @@ func (m *member) indexOf(ctx context.Context, h signed.Hash) ([]byte, error) {
 	return nil, fmt.Errorf("no member that is online gave the index of chunks: %w", errors.Join(why, ctx.Err()))
 }
 
+// mirrorIndex has a mirror hold what others may ask it for when its publisher is offline.
+func (m *member) mirrorIndex(ctx context.Context, e *catalog.Entry) {
+	if e.Chunks == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, memberWait)
+	defer cancel()
+	if _, err := m.indexOf(ctx, *e.Chunks); err != nil {
+		m.s.n.log.Debug("a mirror without an entry's index of chunks", "entry", e.Ref(), "error", err)
+	}
+}
+
 func (m *member) askIndex(ctx context.Context, addr string, h signed.Hash) ([]byte, error) {
 	c := m.client(addr)
 	defer c.CloseIdleConnections()

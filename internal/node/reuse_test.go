@@ -367,3 +367,41 @@ func TestPrivateGroupReuses(t *testing.T) {
 		t.Errorf("a torrent for everyone: got %+v, %v, want nothing of the group's content reused", got, err)
 	}
 }
+
+// A mirror has the index of what it mirrors, so that others have it when the publisher is offline.
+func TestMirrorHoldsTheIndex(t *testing.T) {
+	owner, endOwner := daemon(t, t.TempDir(), nil)
+	a := askGroup(t, owner, node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public", User: "alice"}})
+	old, fresh := versions(t, "app")
+	if _, err := publishAs(t, owner, fresh, "acme", "app@2"); err != nil {
+		t.Fatal(err)
+	}
+	join := func(at *node.Node) *node.Node {
+		n, _ := daemon(t, t.TempDir(), nil)
+		askGroup(t, n, node.GroupRequest{Group: a.Link, Join: &node.JoinGroup{Peers: []string{addrOf(t, at)}, Timeout: 20 * time.Second}})
+		return n
+	}
+	mirror := join(owner)
+	askGroup(t, mirror, node.GroupRequest{Group: "acme", Follow: &node.Follow{Dir: t.TempDir()}})
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		st, err := mirror.Status(t.Context(), node.StatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(st.Shares) == 1 && st.Shares[0].State == node.StateSeeding {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nothing is mirrored: %+v", st.Shares)
+		}
+	}
+	endOwner()
+	got, said, err := fetchWith(t, join(mirror), node.FetchRequest{Ref: "acme/app", Dir: t.TempDir(), Reuse: []string{old}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got.Path, fresh)
+	if got.BytesFrom.Reused < 5<<20 {
+		t.Errorf("from %+v, want nearly all reused; said %s", got.BytesFrom, said)
+	}
+}
