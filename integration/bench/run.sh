@@ -51,5 +51,8 @@ echo; echo "## what a daemon adds to a transfer (daemon_transfer.py)"
 echo; echo "## a thousand shares that nobody fetches (daemon_idle.py)"
 "$python" "$here/daemon_idle.py" --p2pshare "$bin"
 
+echo; echo "## the next release (reuse.py)"
+"$python" "$here/reuse.py" --p2pshare "$bin" --size "$(awk -v s="$scale" 'BEGIN { printf "%d", 1000 * s }')" --work "$work/reuse"
+
 echo; echo "## a share of 100,000 small files (many_files.py)"
 "$python" "$here/many_files.py" --p2pshare "$bin"
