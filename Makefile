@@ -15,10 +15,12 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.0
+GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 FUZZTIME ?= 10s
-# Of the payload of docs/benchmarks.md, which at 1 is 2.08 GB.
+# Of the payloads of docs/benchmarks.md, which at 1 are 2 GB and less; and how often each thing is measured.
 BENCH_SCALE ?= 0.25
+BENCH_RUNS  ?= 3
 
 .PHONY: help build install test check deps tools unit integration interop bench demo fuzz package release packaging clean
 
@@ -42,6 +44,8 @@ test: deps check unit integration packaging ## install what the tests need, then
 deps: ## install the clients and tools that the tests drive (Debian's packages)
 	@integration/deps.sh
 
+RUNNER := $(TOOLS)/gotestsum-$(lastword $(subst @, ,$(GOTESTSUM)))
+
 tools: $(TOOLS)/staticcheck-$(lastword $(subst @, ,$(STATICCHECK))) $(TOOLS)/govulncheck-$(lastword $(subst @, ,$(GOVULNCHECK)))
 
 $(TOOLS)/staticcheck-%:
@@ -53,24 +57,28 @@ $(TOOLS)/govulncheck-%:
 $(TOOLS)/nfpm-%:
 	@integration/tool.sh '$(TOOLS)' '$(NFPM)' '$@'
 
+$(TOOLS)/gotestsum-%:
+	@integration/tool.sh '$(TOOLS)' '$(GOTESTSUM)' '$@'
+
 check: tools ## gofmt, go vet, staticcheck, govulncheck, the rules of the house
 	@GO='$(GO)' integration/check.sh '$(TOOLS)'
 
-unit: ## every package's own tests, with the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 10m $$($(GO) list ./... | grep -vE '/(integration(/netlab|/client|/wire)?|fetcher)$$')
-	as=; [ "$$(id -u)" -eq 0 ] || as='-exec sudo' # it fills disks of its own
-	CGO_ENABLED=1 $(GO) test -race -timeout 10m $$as ./fetcher
-	cd internal/goutp && CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...
+unit: $(RUNNER) ## every package's own tests, with the race detector
+	run() { GO='$(GO)' $(CURDIR)/integration/gotest.sh '$(TOOLS)' "$$@"; }
+	run "$$($(GO) list ./... | grep -vE '/(integration(/netlab|/client|/wire)?|fetcher)$$' | tr '\n' ' ')" -timeout 10m
+	as=; [ "$$(id -u)" -eq 0 ] || as='-exec=sudo' # it fills disks of its own
+	run ./fetcher -timeout 10m $$as
+	cd internal/goutp && run ./... -timeout 5m
 
-integration: build ## the whole program with real clients, in network namespaces (needs root, or sudo)
-	@GO='$(GO)' integration/run.sh -timeout 14m -parallel 10
+integration: build $(RUNNER) ## the whole program with real clients, in network namespaces (needs root, or sudo)
+	@GO='$(GO)' integration/run.sh '$(TOOLS)' -timeout 14m -parallel 10
 
 interop: deps build ## the matrix of clients: print it and write docs/interop.md
-	@GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh -v -timeout 14m -parallel 10 -run '^TestInterop$$'
+	@GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh '$(TOOLS)' -v -timeout 14m -parallel 10 -run '^TestInterop$$'
 	cat docs/interop.md
 
-bench: deps build ## measure against the other clients (BENCH_SCALE=1 is the payload of docs/benchmarks.md)
-	@integration/bench/run.sh '$(CURDIR)/$(BIN)' '$(BENCH_SCALE)'
+bench: deps build ## measure against the other clients into dist/bench (BENCH_SCALE=1 is the payload of docs/benchmarks.md)
+	@integration/bench/run.sh '$(CURDIR)/$(BIN)' '$(BENCH_SCALE)' '$(BENCH_RUNS)' dist/bench
 
 demo: build ## publish a folder and fetch it by its magnet, on this machine alone
 	@integration/demo.sh '$(CURDIR)/$(BIN)'

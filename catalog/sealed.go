@@ -55,16 +55,9 @@ func (s *Sealed) Marshal(n int64) ([]byte, error) {
 
 // ReadSealed reads the record of a sealed share: what its box holds, Open says.
 func ReadSealed(raw []byte) (*Sealed, error) {
-	r, err := signed.ParseRecord(raw)
+	out, err := shareRecord(raw)
 	if err != nil {
 		return nil, err
-	}
-	if r.Op != "share" {
-		return nil, fault.New(fault.Unverified, "the record is no share, but %q", r.Op)
-	}
-	out, err := readRecord(r, true)
-	if err != nil {
-		return nil, fault.New(fault.Unverified, "reading a share: %w", err)
 	}
 	if out.sealed == nil {
 		return nil, fault.New(fault.Unverified, "the share is not sealed")

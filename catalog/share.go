@@ -31,6 +31,7 @@ type Share struct {
 	Until    time.Time      // from then on it is not listed; zero: for ever
 	WebSeeds []string       // of public groups
 	Note     string
+	Chunks   *signed.Hash // SHA-256 of the index of its chunks (internal/chunk), which members have beside the .torrent; nil: there is none
 
 	// Sealed says that the torrent is one age file of SealedSize bytes (seal.Open), so that who may not read can hold
 	// it: Content, Size, Files and Sums are those of what is in it. Empty: it is the content itself.
@@ -51,6 +52,7 @@ func (s *Share) Ref() string {
 
 // body is what a share says, as it is written in clear or sealed: the keys in order.
 type body struct {
+	Chunks   *signed.Hash  `json:"chunks,omitempty"`
 	Content  string        `json:"content"`
 	Files    int           `json:"files"`
 	Info     signed.Hash   `json:"info"`
@@ -70,7 +72,7 @@ type body struct {
 }
 
 func (s *Share) body() body {
-	b := body{Content: s.Content, Files: s.Files, Info: s.Info, Name: s.Name, Note: s.Note, Read: s.Read, SHA256: s.Sums,
+	b := body{Chunks: s.Chunks, Content: s.Content, Files: s.Files, Info: s.Info, Name: s.Name, Note: s.Note, Read: s.Read, SHA256: s.Sums,
 		Sealed: string(s.Sealed), SealedSz: s.SealedSize, Size: s.Size, Time: s.Time.Unix(), Torrent: s.Torrent, Version: s.Version, WebSeeds: s.WebSeeds}
 	if !s.Until.IsZero() {
 		b.Until = s.Until.Unix()
@@ -173,21 +175,29 @@ func readRecord(r signed.Record, sums bool) (out record, err error) {
 
 // ReadShare reads the record of a share in clear, with all it says.
 func ReadShare(raw []byte) (*Share, error) {
-	r, err := signed.ParseRecord(raw)
+	out, err := shareRecord(raw)
 	if err != nil {
 		return nil, err
-	}
-	if r.Op != "share" {
-		return nil, fault.New(fault.Unverified, "the record is no share, but %q", r.Op)
-	}
-	out, err := readRecord(r, true)
-	if err != nil {
-		return nil, fault.New(fault.Unverified, "reading a share: %w", err)
 	}
 	if out.share == nil {
 		return nil, fault.New(fault.Unverified, "the share is sealed")
 	}
 	return out.share, nil
+}
+
+// shareRecord reads the record of a share, in clear or sealed.
+func shareRecord(raw []byte) (out record, err error) {
+	r, err := signed.ParseRecord(raw)
+	if err != nil {
+		return out, err
+	}
+	if r.Op != "share" {
+		return out, fault.New(fault.Unverified, "the record is no share, but %q", r.Op)
+	}
+	if out, err = readRecord(r, true); err != nil {
+		return out, fault.New(fault.Unverified, "reading a share: %w", err)
+	}
+	return out, nil
 }
 
 // ReadBody reads what Body has made, from a box that was opened.
@@ -219,6 +229,10 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 		f.NeedHex("v1", s.V1[:])
 	}
 	s.Info, s.Torrent = f.NeedHash("info"), f.NeedHash("torrent")
+	if f.Has("chunks") {
+		h := f.NeedHash("chunks")
+		s.Chunks = &h
+	}
 	n := 0
 	f.Each("sha256", maxSums, func(raw []byte) error {
 		n++

@@ -60,6 +60,27 @@ func TestShareGolden(t *testing.T) {
 	}
 }
 
+// A share names an index of its chunks where there is one; without, its bytes are those of before there were any.
+func TestShareChunks(t *testing.T) {
+	s := full()
+	h := signed.HashOf([]byte("index"))
+	s.Chunks = &h
+	raw, err := s.Marshal(5)
+	if err != nil || !bytes.Contains(raw, []byte(`"open":{"chunks":"`+h.String()+`","content":`)) {
+		t.Fatalf("got %s, %v", raw, err)
+	}
+	got, err := catalog.ReadShare(raw)
+	if err != nil || !reflect.DeepEqual(got, s) {
+		t.Errorf("got %+v, %v, want %+v", got, err, s)
+	}
+	for _, bad := range []string{`"x"`, `5`, `""`, `"` + h.String()[:62] + `"`} {
+		spoilt := bytes.Replace(raw, []byte(`"`+h.String()+`"`), []byte(bad), 1)
+		if _, err := catalog.ReadShare(spoilt); fault.KindOf(err) != fault.Unverified {
+			t.Errorf("chunks %s: got %v, want it refused", bad, err)
+		}
+	}
+}
+
 func TestShareRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -25,6 +25,7 @@ type item struct {
 	size int
 	exec bool
 	link string // a symlink to this path
+	data []byte // instead of bytes by lot
 }
 
 // made is a torrent with its bytes.
@@ -47,6 +48,9 @@ func build(t testing.TB, format string, pieceLength int, files ...item) *made {
 	tree, layers := dict{}, dict{}
 	var list []any
 	for k, f := range files {
+		if f.data != nil {
+			f.size = len(f.data)
+		}
 		b := make([]byte, f.size)
 		for i := 0; i+8 <= len(b); i += 8 {
 			v := r.Uint64()
@@ -54,6 +58,7 @@ func build(t testing.TB, format string, pieceLength int, files ...item) *made {
 				b[i+j] = byte(v >> (8 * j))
 			}
 		}
+		copy(b, f.data)
 		m.bytes[f.path] = b
 		if pad := (pieceLength - len(m.space)%pieceLength) % pieceLength; aligned && pad > 0 && f.size > 0 && k > 0 {
 			list = append(list, dict{"attr": "p", "length": pad, "path": []any{".pad", fmt.Sprint(pad)}})
@@ -100,7 +105,7 @@ func build(t testing.TB, format string, pieceLength int, files ...item) *made {
 		}
 		info["pieces"] = string(hashes)
 		if single {
-			info["length"] = files[0].size
+			info["length"] = len(m.bytes[""])
 		} else {
 			info["files"] = list
 		}

@@ -211,7 +211,7 @@ func stampLinks(p *Plan, at *content.Located) error {
 
 // inTheWay is the error of a target that is not the content.
 func inTheWay(err error) error {
-	return &fault.Error{Kind: fault.Unverified, Hint: "move it away, or choose another folder with -o", Err: err}
+	return &fault.Error{Kind: fault.Unverified, Hint: "move it away, or choose another folder with -o; --reuse takes from it what is the same", Err: err}
 }
 
 func kindOf(fi fs.FileInfo) string {

@@ -44,3 +44,6 @@ func (s *Stage) Gathered() int64 {
 	defer s.mem.mu.Unlock()
 	return s.mem.used
 }
+
+// SetBounds bounds what is listed, what is read in search, and the memory of a piece; 0 leaves one as it is.
+func (o *Reuse) SetBounds(sources int, scan, whole int64) { o.bounds = bounds{sources, scan, whole} }

@@ -29,6 +29,33 @@ const (
 	// syncFiles is from how many files on one sync of the file system is cheaper than one of each.
 	syncFiles = 32
 
+	// maxSources bounds the files that are listed in search of bytes to reuse: their names take some 50 MB then.
+	maxSources = 100_000
+
+	// maxAlike is how many files of one name, or of one size, are compared with one that is wanted, and maxNear how many
+	// of them are tried: a torrent may have 100,000 files called the same.
+	maxAlike = 64
+	maxNear  = 4
+
+	// missesInARow is after how many wrong pieces a file that looked like the right one is left: behind an insertion
+	// nothing is at its place.
+	missesInARow = 16
+
+	// Of other files at most scanShare times the torrent's bytes, and leastScan, are read in search of its chunks or sums,
+	// scanWindow of them at a time: a folder of terabytes shall not hold up a fetch that would be done sooner.
+	scanShare  = 4
+	leastScan  = 256 << 20
+	scanWindow = 256 << 20
+
+	// leastClone is from which size on a file is worth a copy by reference.
+	leastClone = 64 << 10
+
+	// openSources bounds the descriptors of files that bytes are reused from.
+	openSources = 64
+
+	// wholePiece is up to which length a piece that is put together from other files is held in memory.
+	wholePiece = 32 << 20
+
 	// shownNames is how many names a message lists.
 	shownNames = 3
 )

@@ -298,7 +298,7 @@ func TestTerminated(t *testing.T) {
 	ctx := within(t, time.Minute)
 	fetch := map[string]any{"ref": magnet, "dir": out, "seed": true, "peers": []string{peerOf(t, source, nil)}}
 	if err := d.Stream(ctx, "fetch", fetch, func(e client.Event) bool {
-		return e.Progress != nil && e.Progress.Phase == "fetching" && e.Progress.Done > 300_000
+		return e.Progress != nil && e.Progress.Phase == "fetching" && e.Progress.Done > 1_500_000
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -328,8 +328,8 @@ func TestTerminated(t *testing.T) {
 		t.Errorf("got %+v, %v, want the fetch and the share, and no half publish", s, err)
 	}
 	for _, sh := range s.Shares {
-		// What came before the end was taken up, and not fetched again.
-		if size := int64(3_000_001); sh.Name == payload.OneFile.Name && (sh.Downloaded < size || sh.Downloaded > size+300_000) {
+		// What came before the end was taken up, and not fetched again, but for pieces that were not whole.
+		if size := int64(3_000_001); sh.Name == payload.OneFile.Name && (sh.Downloaded < size || sh.Downloaded > size+1_000_000) {
 			t.Errorf("%d bytes were received over both runs, want about %d", sh.Downloaded, size)
 		}
 	}

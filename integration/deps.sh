@@ -20,6 +20,7 @@ need script bsdutils
 need gcc gcc
 need tcpdump tcpdump
 need age age
+need mkfs.btrfs btrfs-progs
 need curl curl
 need ps procps
 need systemd-analyze systemd

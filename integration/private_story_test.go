@@ -227,7 +227,7 @@ func (h *house) removal(t *testing.T) {
 
 func (h *house) newcomer(t *testing.T) {
 	emil := h.fresh(t, h.clara.h)
-	if _, err := emil.joins(h.link, h.password, "--account", "emil"); err != nil {
+	if _, err := emil.joins(h.link, h.password, "--account", "emil", "--peer", h.nas.h.IP+":6881"); err != nil {
 		t.Fatal(err)
 	}
 	// What was shared before he came he reads too.
@@ -246,7 +246,7 @@ func (h *house) passwords(t *testing.T) {
 	h.doras = a.Password
 	stray := &machine{t, h.second.h, filepath.Join(t.TempDir(), "home")}
 	stray.refuses(12, "password", "group", "join", h.link, "--user", "dora", "--password-file", secret(t, was), "--peer", h.dora.h.IP+":6881", "--no-dht", "--no-upnp")
-	if _, err := h.second.joins(h.link, h.doras, "--user", "dora"); err != nil {
+	if _, err := h.second.joins(h.link, h.doras, "--user", "dora", "--peer", h.nas.h.IP+":6881"); err != nil {
 		t.Fatalf("logging in again: %v", err)
 	}
 	h.dora.must("publish", h.hr, "--group", "haus", "--as", "new/plan@1", "--for", "dora,@backup")
@@ -356,7 +356,7 @@ func (h *house) memberLost(t *testing.T) {
 	h.burns(h.dora)
 	h.burns(h.second)
 	h.dora = h.fresh(t, h.dora.h)
-	if _, err := h.dora.joins(h.link, h.doras, "--user", "dora"); err != nil {
+	if _, err := h.dora.joins(h.link, h.doras, "--user", "dora", "--peer", h.nas.h.IP+":6881"); err != nil {
 		t.Fatal(err)
 	}
 	h.dora.lists(t, "films/one", "")
@@ -377,7 +377,7 @@ func (h *house) backedUp(t *testing.T) {
 	eventually(t, "the backup has everything", func() bool {
 		list, missing = h.nas.must("list", "--json"), ""
 		for _, ref := range want {
-			if !strings.Contains(list, h.chef.entry(ref).Content) {
+			if !strings.Contains(list, h.chef.entry(ref).Infohash) {
 				missing = ref
 			}
 		}
@@ -389,7 +389,7 @@ func (h *house) backedUp(t *testing.T) {
 func (h *house) adminLost(t *testing.T) {
 	u := h.chef.asks("group", "user", "add", "haus", "gerda")
 	gerda := h.fresh(t, h.clara.h)
-	if _, err := gerda.joins(h.link, u.Password, "--user", "gerda"); err != nil {
+	if _, err := gerda.joins(h.link, u.Password, "--user", "gerda", "--peer", h.nas.h.IP+":6881"); err != nil {
 		t.Fatal(err)
 	}
 	h.burns(h.chef)
@@ -401,7 +401,7 @@ func (h *house) adminLost(t *testing.T) {
 	h.stops(t, gerda)
 	// With his password he would be admin again without the owner.
 	h.chef = h.fresh(t, h.chef.h)
-	if _, err := h.chef.joins(h.link, h.chefs, "--user", "chef"); err != nil {
+	if _, err := h.chef.joins(h.link, h.chefs, "--user", "chef", "--peer", h.nas.h.IP+":6881"); err != nil {
 		t.Fatal(err)
 	}
 	h.chef.must("group", "user", "add", "haus", "hans")
@@ -427,7 +427,7 @@ func (h *house) allLost(t *testing.T) {
 	chef.gets(t, "haus/hr/payroll", h.hr)
 	chef.gets(t, "haus/vault/film", h.films)
 	ida := h.fresh(t, h.dora.h)
-	if _, err := ida.joins(a.Link, a.Password, "--user", "ida"); err != nil {
+	if _, err := ida.joins(a.Link, a.Password, "--user", "ida", "--peer", h.nas.h.IP+":6881"); err != nil {
 		t.Fatal(err)
 	}
 	ida.lists(t, "last/words", "plans/surprise")

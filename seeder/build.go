@@ -42,6 +42,7 @@ type Options struct {
 	WebSeeds    []string   // BEP 19
 	Exclude     []string   // gitignore patterns, stronger than the ignore files
 	Comment     string
+	Fine        bool // pieces chosen by size are a quarter as long: of a later version what is new costs whole pieces
 	Sums        bool // also the SHA-256 of every file
 	Workers     int  // 0: all cores
 
@@ -158,6 +159,11 @@ func newPlan(t *tree, o Options) (*plan, error) {
 	p.pieceLength = o.PieceLength
 	if p.pieceLength == 0 {
 		p.pieceLength = choosePieceLength(t.size, len(p.entries), p.format != V1 && t.dir)
+		for range fineHalves {
+			if n := p.pieceLength / 2; o.Fine && n >= leastChosen && t.size/n < maxPieces/2 {
+				p.pieceLength = n
+			}
+		}
 	}
 	extents := p.extents()
 	last := extents[len(extents)-1]

@@ -28,6 +28,10 @@ const (
 	leastChosen = 64 << 10
 	mostChosen  = 16 << 20
 
+	// fineHalves is how often they are halved for Options.Fine: four times as many pieces are 8,192, with 160 KB of hashes
+	// in a torrent of v1. In a release with a hundred changes it halved what had to be fetched for nothing.
+	fineHalves = 2
+
 	// maxPieces keeps the info below what clients take over the wire (16 MiB) with room for the file list.
 	maxPieces = 1 << 19
 

@@ -60,6 +60,12 @@ func TestBuildPieceLength(t *testing.T) {
 		}
 		return dir
 	}
+	for _, c := range []struct{ size, given, want int64 }{{1000, 0, 64 << 10}, {129 << 20, 0, 64 << 10}, {1 << 30, 0, 128 << 10}, {1 << 30, 1 << 20, 1 << 20}} {
+		b := build(t, seeder.Options{Path: sparse(t, c.size, 1), Format: seeder.V1, PieceLength: c.given, Fine: true})
+		if b.Torrent.PieceLength != c.want {
+			t.Errorf("fine pieces for %d bytes, %d given: got %d, want %d", c.size, c.given, b.Torrent.PieceLength, c.want)
+		}
+	}
 	tests := []struct {
 		name   string
 		size   int64

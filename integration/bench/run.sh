@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# The figures of docs/benchmarks.md, on a payload of SCALE times 2.08 GB: run.sh BINARY SCALE
-# The payload and every download lie in memory (/dev/shm), so a disk does not blur what is compared;
+# The figures of docs/benchmarks.md, on payloads of SCALE times 2 GB: run.sh BINARY SCALE [RUNS [FOLDER]]
+# p2pshare bench measures what it can, and leaves tables, every run and plots in FOLDER; scripts measure the rest.
+# Payloads and downloads lie in memory (/dev/shm), so a disk does not blur what is compared;
 # where there is too little of it, TMPDIR is used and the report says so.
 set -euo pipefail
-bin=$(realpath "$1") scale=${2:-0.25}
+bin=$(realpath "$1") scale=${2:-0.25} runs=${3:-3} out=${4:-dist/bench}
+mkdir -p "$out"
+out=$(realpath "$out")
 here=$(dirname "$(realpath "$0")")
 need=$(awk -v s="$scale" 'BEGIN { printf "%d", 2.1 * s * 3 * 1048576 + 300000 }') # KiB: source, copy, room for the swarm
 base=/dev/shm
@@ -12,27 +15,32 @@ if [ "${room:-0}" -lt "$need" ]; then
   base=${TMPDIR:-/tmp}
   echo "NOTICE: /dev/shm is too small for this scale: measuring on $base, disk included"
 fi
-work=$(mktemp -d "$base/p2pshare-bench-XXXXXX")
+work=$(mktemp -d "$base/p2pshare-payload-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 python=/usr/bin/python3
 
 echo "# machine: $(nproc) cores, $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr)"
 echo "# p2pshare: $("$bin" version | head -n 1)"
-"$python" "$here/make_release.py" "$work/release" "$scale"
-echo "# payload: $(du -sm --apparent-size "$work/release" | cut -f1) MiB in $(find "$work/release" -type f | wc -l) files"
 
-echo; echo "## build a torrent (create.sh)"
-"$here/create.sh" "$work/release" "$bin"
-
+mb() { awk -v s="$scale" -v n="$1" 'BEGIN { printf "%dMB", s * n + 1 }'; }
+measure() { # NAME FLAG...
+  local name=$1
+  shift
+  echo; echo "## p2pshare bench $name $*"
+  "$bin" bench "$name" --runs "$runs" --report "$out/$name.json" "$@" | tee "$out/$name.md"
+}
+measure build --size "$(mb 2000)"
 if [ "$(id -u)" -ne 0 ]; then
   echo "NOTICE: not root: transfers need network namespaces, and were not measured"
   exit 1
 fi
-echo; echo "## one seeder, one fetcher (loopback.py)"
-"$python" "$here/loopback.py" "$work/release" --p2pshare "$bin" --runs 3 --work "$work/loopback"
+measure link --size "$(mb 2000)"
+measure swarm --svg "$out/swarm.svg"
+measure webseed --size "$(mb 1000)" --svg "$out/webseed.svg"
+measure reuse --size "$(mb 1000)"
 
-echo; echo "## twelve fetchers on shaped links (swarm.py)"
-"$python" "$here/swarm.py" --p2pshare "$bin" --kinds http,aria2,lt,p2pshare --work "$work/swarm"
+"$python" "$here/make_release.py" "$work/release" "$scale"
+echo "# payload: $(du -sm --apparent-size "$work/release" | cut -f1) MiB in $(find "$work/release" -type f | wc -l) files"
 
 echo; echo "## time to the first bytes on a LAN (first_byte.py)"
 "$python" "$here/first_byte.py" --p2pshare "$bin" --runs 20
@@ -42,6 +50,9 @@ echo; echo "## what a daemon adds to a transfer (daemon_transfer.py)"
 
 echo; echo "## a thousand shares that nobody fetches (daemon_idle.py)"
 "$python" "$here/daemon_idle.py" --p2pshare "$bin"
+
+echo; echo "## the next release (reuse.py)"
+"$python" "$here/reuse.py" --p2pshare "$bin" --size "$(awk -v s="$scale" 'BEGIN { printf "%d", 1000 * s }')" --work "$work/reuse"
 
 echo; echo "## a share of 100,000 small files (many_files.py)"
 "$python" "$here/many_files.py" --p2pshare "$bin"

@@ -34,6 +34,7 @@ type PublishRequest struct {
 	Comment     string     `json:"comment,omitempty"`
 	Output      string     `json:"output,omitempty"` // the .torrent to write, absolute; empty: none
 	Sums        string     `json:"sums,omitempty"`   // the SHA256SUMS to write, absolute; empty: none
+	Chunks      string     `json:"chunks,omitempty"` // auto, on or off: an index of chunks, by which later versions are fetched with less; empty: auto
 	NoSeed      bool       `json:"no_seed,omitempty"`
 	In          *InGroup   `json:"in,omitempty"`           // publish it into a group too
 	UntilCopies int        `json:"until_copies,omitempty"` // end, without error, when so many other machines hold every piece
@@ -41,6 +42,8 @@ type PublishRequest struct {
 	Announce    []string   `json:"announce,omitempty"`     // trackers that are told, and not written into the torrent
 	Limits      Limits     `json:"limits"`
 	Policy      Policy     `json:"policy"`
+
+	index []byte // that was made
 }
 
 // Published is a torrent that was made.
@@ -55,6 +58,7 @@ type Published struct {
 	Magnet      string    `json:"magnet"`
 	TorrentFile string    `json:"torrent_file,omitempty"`
 	SumsFile    string    `json:"sums_file,omitempty"`
+	ChunksFile  string    `json:"chunks_file,omitempty"`
 	Entry       string    `json:"entry,omitempty"` // GROUP/NAME@VERSION, if it was signed into a group
 	Skipped     []Skipped `json:"skipped"`
 
@@ -75,6 +79,10 @@ type FetchRequest struct {
 	Only    []string      `json:"only,omitempty"`    // globs over the paths below the name; none: all
 	Seed    bool          `json:"seed,omitempty"`    // go on seeding after the fetch, until ctx ends
 	Timeout time.Duration `json:"timeout,omitempty"` // for the whole fetch; 0: none
+
+	Reuse      []string `json:"reuse,omitempty"`       // files and folders that may have bytes of it, absolute
+	ChunksFile string   `json:"chunks_file,omitempty"` // an index of its chunks, absolute; empty: that beside the .torrent, or of Entry
+	hints      hints
 
 	WebSeeds     []string `json:"webseeds,omitempty"`      // URLs besides those of Ref; the user named their hosts
 	AllowPrivate bool     `json:"allow_private,omitempty"` // hosts that Ref names may have private addresses
@@ -100,8 +108,9 @@ type SignedEntry struct {
 	Infohash   string `json:"infohash,omitempty"`
 	Info       string `json:"info_sha256"`
 	Torrent    string `json:"torrent_sha256"`
-	Group      string `json:"group,omitempty"`  // the ID of a private group: the content moves between its members alone
-	Sealed     string `json:"sealed,omitempty"` // how the content lies in an encrypted file, which is what is fetched: file or tar
+	Chunks     string `json:"chunks_sha256,omitempty"` // of the index of its chunks
+	Group      string `json:"group,omitempty"`         // the ID of a private group: the content moves between its members alone
+	Sealed     string `json:"sealed,omitempty"`        // how the content lies in an encrypted file, which is what is fetched: file or tar
 	SealedSize int64  `json:"sealed_size,omitempty"`
 	Held       bool   `json:"held,omitempty"` // it is fetched for a mirror, which knows of it that it is Torrent alone
 }
@@ -121,7 +130,7 @@ type Fetched struct {
 }
 
 // BytesFrom says where the bytes of a fetch came from. Reused bytes were on disk already: an earlier
-// attempt's staging, or a target that was complete.
+// attempt's staging, a target that was complete, or other files.
 type BytesFrom struct {
 	Peers    int64 `json:"peers"`
 	WebSeeds int64 `json:"webseeds"`
@@ -178,7 +187,7 @@ type Event struct {
 
 // Progress of the phase under way. Rates are bytes a second over the last few seconds.
 type Progress struct {
-	Phase   string        `json:"phase"` // hashing, metadata, checking, fetching, moving
+	Phase   string        `json:"phase"` // hashing, metadata, checking, reusing, fetching, moving
 	Name    string        `json:"name,omitempty"`
 	Done    int64         `json:"done"`
 	Total   int64         `json:"total"` // 0: not known yet

@@ -33,6 +33,9 @@ func (n *Node) Fetch(ctx context.Context, r FetchRequest, on func(Event)) error 
 	if err := checkKeeping(r.Limits, r.Policy, r.Peers, r.Announce); err != nil {
 		return err
 	}
+	if err := r.readHints(ref); err != nil {
+		return err
+	}
 	on, end := n.hear(on)
 	defer end()
 	if ref.Kind == catalog.Named {
@@ -187,6 +190,9 @@ func (f *fetch) transfer(ctx context.Context) (at *located, from BytesFrom, err 
 	h := &hashing{on: f.on, phase: "checking", name: f.name()}
 	reused, err := f.stage.Resume(ctx, h.progress)
 	if err != nil {
+		return nil, from, err
+	}
+	if reused, err = f.reuse(ctx, reused); err != nil {
 		return nil, from, err
 	}
 	total := f.plan.WantedBytes()

@@ -237,6 +237,9 @@ func (m *member) signedEntry(e *catalog.Entry) *SignedEntry {
 	if m.private() {
 		s.Group, s.Sealed, s.SealedSize = m.ID().String(), string(e.Sealed), e.SealedSize
 	}
+	if e.Chunks != nil {
+		s.Chunks = e.Chunks.String()
+	}
 	return s
 }
 

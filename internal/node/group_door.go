@@ -154,7 +154,7 @@ func (m *member) mayTake(k signed.Key, h signed.Hash) bool {
 		return false
 	}
 	for _, e := range ix.Entries() {
-		if e.Torrent == h && m.mayHave(st, &a, e, now) {
+		if isOf(e, h) && m.mayHave(st, &a, e, now) {
 			return true
 		}
 	}

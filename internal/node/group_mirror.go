@@ -92,6 +92,7 @@ func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (Fe
 		Entry: m.signedEntry(e), Mirror: m.ID().String(),
 	}
 	b, err := m.torrentOf(ctx, e)
+	m.mirrorIndex(ctx, e)
 	if m.private() {
 		if err != nil || e.Sealed == "" {
 			return r, err

@@ -295,11 +295,11 @@ func (m *member) passOn(ctx context.Context, on func(Event)) {
 	tell(on, "no member of %s is online; it goes out when this machine and another are (p2pshare daemon keeps this one there)", m.Name())
 }
 
-// torrentFile gives a .torrent that was published or fetched here.
+// torrentFile gives a .torrent, or an index of chunks, that was published or fetched here.
 func (m *member) torrentFile(h signed.Hash) []byte {
 	b, err := os.ReadFile(m.torrentPath(h))
 	if err != nil || signed.HashOf(b) != h {
-		return nil
+		return m.indexFile(h)
 	}
 	return b
 }

@@ -93,6 +93,9 @@ func (n *Node) intoGroup(ctx context.Context, m *member, r PublishRequest, b *se
 	if err := m.keepTorrent(b.Bytes); err != nil {
 		return "", err
 	}
+	if err := m.signIndex(&s, r.index); err != nil {
+		return "", err
+	}
 	records := []group.Record{s.Marshal}
 	if m.private() {
 		if records, err = m.sealedRecords(&s, with); err != nil {
@@ -172,6 +175,7 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 	tell(on, "%s/%s, signed by %s on %s", m.Name(), e.Ref(), e.Account, e.Published().Format(time.DateOnly))
 	r.Ref = magnetOf(e, full.WebSeeds)
 	r.Entry = m.signedEntry(e)
+	r.hints.add(m.hintsOf(ctx, r, full))
 	if m.private() {
 		return m.fromHolders(ctx, r, torrent, on)
 	}

@@ -223,7 +223,7 @@ func (it *item) emit(e Event) {
 	if p := e.Progress; p != nil {
 		it.progress = p
 		switch {
-		case p.Phase == "hashing" || p.Phase == "checking":
+		case p.Phase == "hashing" || p.Phase == "checking" || p.Phase == "reusing":
 			it.state = StateChecking
 		case it.state != StateQueued:
 			it.state = StateFetching

@@ -80,6 +80,9 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 	if rec.Name == "" {
 		rec.Name = nameOfRef(ref)
 	}
+	if r.hints.chunks != nil {
+		files[chunksFile] = r.hints.chunks
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if old := k.sameHashes(rec); old != nil {
@@ -166,6 +169,9 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 		it.emit(e)
 	}
 	f.r.Limits = rec.Limits
+	if f.r.hints.chunks == nil {
+		f.r.hints.chunks, _ = k.store.File(it.id, chunksFile) // most have none
+	}
 	if m, err := k.torrentOf(it); err == nil {
 		f.meta = m // of an earlier run, or of the .torrent that was named
 	}

@@ -88,6 +88,9 @@ func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)
 	if err != nil {
 		return nil, nil, err
 	}
+	if r.index, err = n.makeIndex(ctx, r, built, on); err != nil {
+		return nil, nil, err
+	}
 	pub, err := n.writeOut(r, built)
 	if err != nil {
 		return nil, nil, err
@@ -112,6 +115,9 @@ func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)
 }
 
 func (n *Node) checkPublish(r PublishRequest) error {
+	if err := checkChunks(r); err != nil {
+		return err
+	}
 	if err := checkKeeping(r.Limits, r.Policy, r.Peers, r.Announce); err != nil {
 		return err
 	}
@@ -149,7 +155,7 @@ func (n *Node) build(ctx context.Context, r PublishRequest, salt []byte, on func
 	return seeder.Build(ctx, seeder.Options{
 		Path: r.Path, Name: r.Name, Format: seeder.Format(r.Format), PieceLength: r.PieceLength,
 		Private: r.Private, Salt: salt, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
-		Comment: r.Comment, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
+		Comment: r.Comment, Fine: r.Chunks == ChunksOn, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
 	})
 }
 
@@ -189,7 +195,7 @@ func (n *Node) writeOut(r PublishRequest, b *seeder.Built) (*Published, error) {
 		}
 		pub.SumsFile = r.Sums
 	}
-	return pub, nil
+	return pub, writeIndex(r, pub)
 }
 
 // replaceable refuses to write over a file that is not of the kind to be written: a slip of -o must not

@@ -61,15 +61,27 @@ func TestFetchFlags(t *testing.T) {
 	}
 }
 
+func TestReuseFlags(t *testing.T) {
+	s := newShell(t)
+	s.want(0, "", "", "fetch", v1hex, "--reuse", "old", "--reuse", "/srv/a,b", "--chunks-file", "x.chunks")
+	want := node.FetchRequest{Ref: v1hex, Dir: s.dir, Reuse: []string{filepath.Join(s.dir, "old"), "/srv/a,b"}, ChunksFile: filepath.Join(s.dir, "x.chunks")}
+	if got := s.fake.fetch; !reflect.DeepEqual(got, want) {
+		t.Errorf("request: got %+v, want %+v", got, want)
+	}
+	s = newShell(t)
+	s.want(4, "", "--reuse", "fetch", v1hex, "--reuse", "")
+	s.want(4, "", `--chunks "perhaps"`, "publish", "rel", "--chunks", "perhaps")
+}
+
 func TestPublishFlags(t *testing.T) {
 	s := newShell(t)
 	s.want(0, "", "", "publish", "--format", "v2", "rel", "--piece-length", "1MiB", "--name", "-n", "--private", "--webseed", "http://w/",
-		"--exclude", "*.tmp", "--exclude", "!a,b", "--comment", "c", "-o", "x.torrent", "--sums", "/S", "--no-seed",
+		"--exclude", "*.tmp", "--exclude", "!a,b", "--comment", "c", "-o", "x.torrent", "--sums", "/S", "--chunks", "on", "--no-seed",
 		"--tracker", "udp://a:1 http://b/", "--tracker", "http://c/", "--dht-node", "h:1")
 	want := node.PublishRequest{
 		Path: filepath.Join(s.dir, "rel"), Name: "-n", Format: "v2", PieceLength: 1 << 20, Private: true,
 		Trackers: [][]string{{"udp://a:1", "http://b/"}, {"http://c/"}}, WebSeeds: []string{"http://w/"},
-		Exclude: []string{"*.tmp", "!a,b"}, Comment: "c", Output: filepath.Join(s.dir, "x.torrent"), Sums: "/S", NoSeed: true,
+		Exclude: []string{"*.tmp", "!a,b"}, Comment: "c", Output: filepath.Join(s.dir, "x.torrent"), Sums: "/S", Chunks: "on", NoSeed: true,
 	}
 	if got := s.fake.publish; !reflect.DeepEqual(got, want) {
 		t.Errorf("request: got %+v, want %+v", got, want)

@@ -35,6 +35,10 @@ func fetchCommand() command {
 			"Where a daemon runs, it does the work, and the command shows it until the content is there. Ctrl-C leaves the " +
 			"daemon at it and says how to end it; --no-wait ends as soon as the daemon has it, and prints the ID that status " +
 			"and remove know it by. With --seed the daemon goes on sharing it.\n\n" +
+			"Bytes that are on disk already are not fetched again: of an earlier version that the home or DIR has under the same name, or " +
+			"the same but for a number, and of what --reuse names. All of it is verified like what comes from others. Where the publisher made " +
+			"an index of chunks, what has moved within its files is found too; it comes with the entry of a group, and lies " +
+			"beside a .torrent as NAME.chunks, or where --chunks-file says.\n\n" +
 			"--receipt writes down who had signed what was fetched, with the proof: p2pshare verify --receipt holds the files against it later. " +
 			"--sums holds what was fetched against a SHA256SUMS from elsewhere, and --minisign-key that file against its signature. Where they do not " +
 			"agree, the command ends with 13; the content stays, for it is what was published.\n\n" +
@@ -45,12 +49,15 @@ func fetchCommand() command {
 			{"get what a magnet names", "p2pshare fetch 'magnet:?xt=urn:btih:...'"},
 			{"the latest version in a group", "p2pshare fetch acme/app@latest --receipt app.receipt"},
 			{"into a folder, only the images, for an hour at most", "p2pshare fetch release.torrent -o downloads --only '*.iso' --timeout 1h"},
+			{"with what is in the last release", "p2pshare fetch release.torrent --reuse /srv/release-1.4"},
 			{"and help others get it", "p2pshare fetch https://example.org/release.torrent --seed"},
 		},
 		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitDenied, exitUnverified, exitTimeout, exitInterrupted},
 		flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "put the content into the folder `DIR`", DefaultText: "the working folder"},
 			&cli.StringSliceFlag{Name: "only", Category: groupOutput, Usage: "get only files whose path below the content's name matches `GLOB`; may be repeated"},
+			&cli.StringSliceFlag{Name: "reuse", Category: groupOutput, Usage: "take from the files in `DIR`, or from that file, what is the same; may be repeated"},
+			&cli.StringFlag{Name: "chunks-file", Category: groupOutput, Usage: "find it by the index of chunks in `FILE`", DefaultText: "beside the .torrent"},
 			&cli.StringFlag{Name: "receipt", Category: groupOutput, Usage: "write a receipt of an entry of a group to `FILE`"},
 			&cli.StringFlag{Name: "sums", Category: groupOutput, Usage: "the content must agree with the SHA256SUMS in `FILE`"},
 			&cli.StringFlag{Name: "minisign-key", Category: groupOutput, Usage: "and --sums with its signature beside it (FILE.minisig) by `KEY`, a public key or its file"},
@@ -75,9 +82,15 @@ func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
 	o := fetchOptions{way: w, request: node.FetchRequest{
 		Only: c.StringSlice("only"), Seed: c.Bool("seed"), Timeout: c.Duration("timeout"),
 		WebSeeds: c.StringSlice("webseed"), AllowPrivate: c.Bool("allow-private"), Dir: s.env.Dir,
-		Policy: w.policy,
+		Policy: w.policy, ChunksFile: s.abs(c.String("chunks-file")),
 	}}
 	r := &o.request
+	for _, place := range c.StringSlice("reuse") {
+		if place == "" {
+			return usagef("--reuse names no file or folder")
+		}
+		r.Reuse = append(r.Reuse, s.abs(place))
+	}
 	if dir := c.String("output"); dir != "" {
 		r.Dir = s.abs(dir)
 	}
@@ -185,6 +198,9 @@ func fetchedLine(f *node.Fetched) string {
 	from := sources(f.BytesFrom)
 	if from != "" {
 		from = " (" + from + ")"
+	}
+	if f.BytesFrom.Reused > 0 && f.Size > 0 {
+		from = fmt.Sprintf(", %d %% reused", 100*min(f.BytesFrom.Reused, f.Size)/f.Size) + from
 	}
 	took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
 	return fmt.Sprintf("fetched and verified %s: %s in %v%s", printable(cmp.Or(f.Entry, f.Name)), counted(f.Files, f.Size), took, from)

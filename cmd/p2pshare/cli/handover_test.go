@@ -201,7 +201,7 @@ func TestRequestsToADaemon(t *testing.T) {
 		s.want(0, "", "", append([]string{"publish", "rel"}, flags...)...)
 		s.want(0, "", "", append([]string{"fetch", v1hex, "--seed", "-o", "sub"}, flags...)...)
 		s.want(0, "", "", append([]string{"seed", "a.torrent", "--data", "d"}, flags...)...)
-		pub := node.PublishRequest{Path: filepath.Join(s.dir, "rel"), Format: "auto", Trackers: [][]string{announce}, Policy: policy}
+		pub := node.PublishRequest{Path: filepath.Join(s.dir, "rel"), Format: "auto", Chunks: "auto", Trackers: [][]string{announce}, Policy: policy}
 		fetch := node.FetchRequest{Ref: v1hex, Dir: filepath.Join(s.dir, "sub"), Seed: true, Policy: policy}
 		seed := node.SeedRequest{Torrents: []string{filepath.Join(s.dir, "a.torrent")}, Data: filepath.Join(s.dir, "d"), Policy: policy}
 		if daemon {

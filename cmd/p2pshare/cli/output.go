@@ -190,7 +190,7 @@ func (o *output) published(p *node.Published) {
 	if p.Entry != "" {
 		o.say("signed as %s", printable(p.Entry))
 	}
-	for _, f := range []string{p.TorrentFile, p.SumsFile} {
+	for _, f := range []string{p.TorrentFile, p.ChunksFile, p.SumsFile} {
 		if f != "" {
 			o.say("wrote %s", printable(f))
 		}

@@ -34,6 +34,9 @@ func publishCommand() command {
 			"--group signs it into the catalog of a group, in which others fetch it as GROUP/NAME. The entry is signed when the torrent is made; " +
 			"with --no-seed too, where web seeds or another machine serve the content. Into a private group it goes for the group's members alone, or for those of --for: no link " +
 			"leads to it from outside, and what is printed is its name, GROUP/NAME@VERSION. --seal encrypts the content itself, so that mirrors, machines that nobody has to trust, can hold it too.\n\n" +
+			"--chunks on makes an index of the content's chunks, a thousandth of its size, by which a later version is fetched with little more than what is " +
+			"new in it, even where bytes were inserted. Pieces are a quarter as long then, for a change costs whole ones. With -o NAME.torrent it goes beside it as NAME.chunks: put both where people get " +
+			"them. In a group auto makes one by itself, and members pass it on.\n\n" +
 			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore.",
 		examples: []example{
 			{"share a folder", "p2pshare publish ./release"},
@@ -51,6 +54,7 @@ func publishCommand() command {
 			&cli.BoolFlag{Name: "private", Category: groupTorrent, Usage: "find peers by the torrent's trackers alone (BEP 27)"},
 			&cli.StringSliceFlag{Name: "webseed", Category: groupTorrent, Usage: "the content is also at `URL`; may be repeated"},
 			&cli.StringSliceFlag{Name: "exclude", Category: groupTorrent, Usage: "leave out what matches `GLOB` (gitignore syntax); may be repeated"},
+			&cli.StringFlag{Name: "chunks", Category: groupTorrent, Value: node.ChunksAuto, Usage: "make an index of chunks: `WHEN` is auto (with --group, where it pays), on or off"},
 			&cli.StringFlag{Name: "comment", Category: groupTorrent, Usage: "write `TEXT` into the torrent"},
 			&cli.StringFlag{Name: "group", Category: groupEntry, Usage: "sign it into the catalog of `GROUP`"},
 			&cli.StringFlag{Name: "as", Category: groupEntry, Usage: "under `NAME[@VERSION]`; needed with --group"},
@@ -75,7 +79,7 @@ func publishAction(ctx context.Context, s *session, c *cli.Context) error {
 		Path: s.abs(c.Args().First()), Name: c.String("name"), Format: c.String("format"), Private: c.Bool("private"),
 		WebSeeds: c.StringSlice("webseed"), Exclude: c.StringSlice("exclude"), Comment: c.String("comment"),
 		Output: s.abs(c.String("output")), Sums: s.abs(c.String("sums")), NoSeed: c.Bool("no-seed"),
-		UntilCopies: c.Int("until-copies"), Policy: w.policy,
+		UntilCopies: c.Int("until-copies"), Policy: w.policy, Chunks: c.String("chunks"),
 	}}
 	r := &o.request
 	if err := publishEnds(c, s, r); err != nil {
@@ -83,6 +87,9 @@ func publishAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	if formats := []string{"auto", "hybrid", "v1", "v2"}; !slices.Contains(formats, r.Format) {
 		return fault.Hint(usagef("--format %q is not known", r.Format), "choose auto, hybrid, v1 or v2")
+	}
+	if chunks := []string{node.ChunksAuto, node.ChunksOn, node.ChunksOff}; !slices.Contains(chunks, r.Chunks) {
+		return fault.Hint(usagef("--chunks %q is not known", r.Chunks), "choose auto, on or off")
 	}
 	if v := c.String("piece-length"); v != "" {
 		if r.PieceLength, err = pieceLength(v); err != nil {

@@ -1,0 +1,277 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/fault"
+)
+
+// Env is what a measuring has of the machine.
+type Env struct {
+	Program   string                               // p2pshare's binary
+	Work      string                               // where payloads and downloads lie meanwhile; empty: in memory if there is room
+	Command   string                               // that the report names
+	Root      bool                                 // networks can be made
+	LookPath  func(program string) (string, error) // as exec.LookPath
+	HasModule func(module string) bool             // of the system's Python
+	Say       func(line string)                    // how it goes
+	Now       func() time.Time
+}
+
+// SystemEnv is this machine's. program is p2pshare's binary.
+func SystemEnv(program string, say func(string), now func() time.Time) Env {
+	return Env{
+		Program: program, Root: os.Geteuid() == 0, Say: say, Now: now, LookPath: lookPath,
+		HasModule: func(module string) bool { return exec.Command(systemPython, "-c", "import "+module).Run() == nil },
+	}
+}
+
+// lookPath looks where an administrator's programs are too, which are not in every user's PATH.
+func lookPath(program string) (string, error) {
+	p, err := exec.LookPath(program)
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if err == nil {
+			break
+		}
+		p, err = exec.LookPath(filepath.Join(dir, program))
+	}
+	return p, err
+}
+
+// bench is one measuring.
+type bench struct {
+	Env
+	owner  string
+	work   string
+	report *Report
+	lab    *lab // the latest; nil: none is needed
+	labs   int
+	track  *tracker
+	end    []func()
+}
+
+// begin makes the work folder, with room for need bytes, and sweeps up what others left. close ends it.
+func begin(e Env, name, title string, need int64) (b *bench, err error) {
+	if !supported {
+		return nil, fault.Hint(fault.New(fault.Failed, "bench measures on Linux alone, and this is %s", runtime.GOOS), "run it on a Linux machine")
+	}
+	owner, err := ownerOf(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	roots := []string{"/dev/shm", os.TempDir()}
+	if e.Work != "" {
+		roots = []string{e.Work}
+	}
+	sweep(roots)
+	b = &bench{Env: e, owner: owner, report: &Report{
+		Bench: name, Title: title, Command: e.Command, Machine: machine(),
+		Programs: []Program{}, Absent: []string{}, Notes: []string{}, Tables: []Table{}, Plots: []Plot{}, Runs: []Run{},
+	}}
+	root := roots[len(roots)-1]
+	for _, r := range roots {
+		if room(r) > need {
+			root = r
+			break
+		}
+	}
+	if free := room(root); free < need {
+		return nil, fault.Hint(fault.New(fault.Failed, "this takes %s, and %q has room for %s", Size(need), root, Size(free)), "give a smaller --size, or --work DIR on a larger disk")
+	}
+	if e.Work == "" && root != roots[0] {
+		b.note("There is too little memory for payload and downloads: they lay in " + root + ", whose disk was measured too.")
+	}
+	b.work = filepath.Join(root, labPrefix+owner+"-"+name)
+	if err := os.Mkdir(b.work, 0o700); err != nil {
+		return nil, fmt.Errorf("making a work folder: %w", err)
+	}
+	b.end = append(b.end, func() { _ = os.RemoveAll(b.work) }) // what is left is swept the next time
+	if err := scripts(b.work); err != nil {
+		b.close()
+		return nil, fmt.Errorf("making a work folder: %w", err)
+	}
+	return b, nil
+}
+
+// close removes everything, the last first.
+func (b *bench) close() {
+	for i := len(b.end) - 1; i >= 0; i-- {
+		b.end[i]()
+	}
+}
+
+func (b *bench) note(s string) { b.report.Notes = append(b.report.Notes, s) }
+
+// network makes the lab, with a tracker at its hub.
+func (b *bench) network(ctx context.Context, hosts int) error {
+	b.labs++
+	l, err := newLab(ctx, fmt.Sprintf("%s-%d", b.owner, b.labs), hosts)
+	if err != nil {
+		return err
+	}
+	b.lab = l
+	b.end = append(b.end, l.close)
+	ln, err := l.listen(hub, trackerPort)
+	if err != nil {
+		return fmt.Errorf("starting the tracker: %w", err)
+	}
+	b.track = newTracker()
+	b.end = append(b.end, b.track.serve(ln))
+	return nil
+}
+
+// announce is the tracker's address.
+func (b *bench) announce() string {
+	return "http://" + b.lab.ip(hub) + ":" + strconv.Itoa(trackerPort) + "/announce"
+}
+
+// run starts a program on a host; on host -1 it is the machine itself.
+func (b *bench) run(ctx context.Context, host int, state string, argv []string) (*process, error) {
+	if path, err := b.LookPath(argv[0]); err == nil {
+		argv = append([]string{path}, argv[1:]...)
+	}
+	if host >= 0 {
+		argv = append([]string{"ip", "netns", "exec", b.lab.ns(host)}, argv...)
+	}
+	return start(ctx, b.Now, state, environment(state), argv)
+}
+
+// environment is as good as none: no settings, proxies or language of the user's decide a measuring.
+func environment(home string) []string {
+	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=" + home, "TMPDIR=" + home, "XDG_STATE_HOME=" + home, "XDG_CONFIG_HOME=" + home}
+}
+
+// torrent makes one of content with p2pshare, in v1, which all of them read, with the lab's tracker. A piece length of 0 is p2pshare's to choose.
+func (b *bench) torrent(ctx context.Context, content, out string, piece int, more ...string) error {
+	state := out + ".home"
+	argv := append([]string{b.Program, "publish", content, "--no-seed", "--alone", "--no-dht", "--no-lan", "--no-upnp", "--home", state, "-o", out,
+		"--format", "v1", "--tracker", b.announce()}, more...)
+	if piece > 0 {
+		argv = append(argv, "--piece-length", strconv.Itoa(piece))
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = environment(b.work)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("making the torrent of what is shared: %w: %s", err, strings.TrimSpace(string(text)))
+	}
+	return os.RemoveAll(state)
+}
+
+// programs notes the versions of those that take part.
+func (b *bench) programs(ctx context.Context, kinds []string) {
+	seen := map[string]bool{}
+	for _, k := range kinds {
+		for part := range strings.SplitSeq(k, "+") {
+			if seen[part] {
+				continue
+			}
+			seen[part] = true
+			argv := clientOf(part).version
+			if part == kindP2PShare {
+				argv = []string{b.Program, "version"}
+			}
+			b.report.Programs = append(b.report.Programs, Program{part, versionOf(ctx, argv)})
+		}
+	}
+}
+
+// understands says whether a command of p2pshare has a flag.
+func (b *bench) understands(ctx context.Context, command, flag string) bool {
+	cmd := exec.CommandContext(ctx, b.Program, "help", command)
+	cmd.Env = environment(b.work)
+	out, err := cmd.Output()
+	return err == nil && strings.Contains(string(out), " "+flag+" ")
+}
+
+// versionOf is the first line that a program says of itself.
+func versionOf(ctx context.Context, argv []string) string {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	out, _ := cmd.CombinedOutput() // some end with 1 after it
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	line, _, _ = strings.Cut(line, " (http") // of mktorrent
+	line, _, _ = strings.Cut(line, " (x86")  // of curl, with all its libraries
+	return line
+}
+
+// rounds lets kinds take turns, so that each round has all of them.
+func (b *bench) rounds(ctx context.Context, part string, runs int, kinds []string, one func(kind string, round int) Run) error {
+	for round := 1; round <= runs; round++ {
+		for _, kind := range kinds {
+			r := one(kind, round)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			r.Part, r.Kind, r.Round = part, kind, round
+			b.report.Runs = append(b.report.Runs, r)
+			b.tell(r, runs)
+		}
+	}
+	return nil
+}
+
+func (b *bench) tell(r Run, runs int) {
+	what := r.Kind
+	if r.Part != "" {
+		what = r.Part + ", " + what
+	}
+	line := fmt.Sprintf("round %d of %d, %s: ", r.Round, runs, what)
+	if s, ok := r.Values[valueSeconds]; ok {
+		line += fmt.Sprintf("%.2f s", s)
+	}
+	if !r.Whole {
+		first, _, _ := strings.Cut(r.Failure, "\n")
+		line += "not whole: " + first
+	}
+	b.Say(line)
+}
+
+// The names of values in Run.Values.
+const (
+	valueSeconds = "seconds"        // until all of it was there; of a swarm, at the last fetcher
+	valueMedian  = "median_seconds" // of a swarm's fetchers
+	valueCopies  = "origin_copies"  // that the origin sent, headers included
+	valueMoved   = "moved_bytes"    // that the fetcher received, headers included
+	valueSeedCPU = "seed_cpu_seconds"
+	valueCPU     = "cpu_seconds" // of the one that fetches or builds
+	valueSeedRSS = "seed_rss_bytes"
+	valueRSS     = "rss_bytes"
+	valueIndex   = "torrent_bytes"
+)
+
+func failed(err error) Run { return Run{Failure: err.Error(), Values: map[string]float64{}} }
+
+func machine() Machine {
+	m := Machine{System: runtime.GOOS, Processor: runtime.GOARCH, Cores: runtime.NumCPU()}
+	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		m.System = "Linux " + strings.TrimSpace(string(b))
+	}
+	m.Processor = firstField("/proc/cpuinfo", "model name", m.Processor)
+	kib, _ := strconv.ParseInt(strings.Fields(firstField("/proc/meminfo", "MemTotal", "0"))[0], 10, 64)
+	m.Memory = kib << 10
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _ = strconv.ParseFloat(strings.Fields(string(b) + " 0")[0], 64)
+	}
+	return m
+}
+
+// firstField is the value of the first line "name : value" of a file.
+func firstField(path, name, otherwise string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return otherwise
+	}
+	for line := range strings.Lines(string(b)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name && strings.TrimSpace(value) != "" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return otherwise
+}
