@@ -53,6 +53,12 @@ const (
 	// superTick is how often peers that do not get on are looked for.
 	superTick = 500 * time.Millisecond
 
+	// heldTime is how long the client may go without news of what a peer has; see holding.go. What it cannot ask for yet
+	// is of no use to it, but that a piece is not rare any more.
+	heldTime = 3 * time.Second
+	// heldBuffer is read of a connection at once, four blocks.
+	heldBuffer = 64 << 10
+
 	// stealGrace is how long a peer has for a block before another is asked for it. 1 s measured better than none, and
 	// is short enough for a peer that has fallen silent at the end of a fetch.
 	stealGrace = time.Second
