@@ -82,6 +82,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	// that pieces of any length work.
 	c.MaxUnverifiedBytes = 32 << 20
 	c.PieceHashersPerTorrent = max(2, runtime.NumCPU())
+	c.MaxAllocPeerRequestDataPerConn = readyBytes
 
 	// The client would drop a peer that has everything the moment we have too, with the word that we do unsent: who counts
 	// copies would never hear of it. See dropSeeds.
@@ -94,7 +95,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.Slogger = s.Log
 	c.Callbacks.CompletedHandshake = e.claim
 	c.Callbacks.ReadMessage = e.noteHaves
-	c.Callbacks.ReadExtendedHandshake = e.noteListenPort
+	c.Callbacks.ReadExtendedHandshake = e.readHandshake
 	c.Callbacks.PeerConnClosed = e.forgetConn
 	return c
 }
