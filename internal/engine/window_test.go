@@ -1,9 +1,8 @@
 package engine
 
 import (
-	"bytes"
-	"regexp"
 	"testing"
+	"time"
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
@@ -40,13 +39,40 @@ func TestRequestsByDistance(t *testing.T) {
 // The client keeps to what it is left with.
 func TestClientKeepsToRequests(t *testing.T) {
 	p := newPayload(t, 1<<20, false)
-	seeder, fetcher := start(t, nil), start(t, nil)
+	seeder, e := start(t, nil), start(t, nil)
 	p.seed(t, seeder, Spec{})
-	fetching(t, fetcher, p, Spec{Peers: []string{at(seeder)}})
-	kept := regexp.MustCompile(`reqq: \d+\+\d+/\(\d+/512\)`)
-	waitFor(t, "the client's status has the bound", func() bool {
-		var status bytes.Buffer
-		fetcher.client.WriteStatus(&status)
-		return kept.Match(status.Bytes())
-	})
+	bounds := make(chan int, 1)
+	conf := e.clientConfig()
+	conf.Callbacks = torrent.Callbacks{
+		ReadExtendedHandshake: e.readHandshake,
+		SentRequest: []func(torrent.PeerRequestEvent){func(r torrent.PeerRequestEvent) {
+			pc, _ := r.Peer.TryAsPeerConn()
+			select {
+			case bounds <- pc.PeerMaxRequests:
+			default: // one tells
+			}
+		}},
+	}
+	client, err := torrent.NewClient(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.AddDialer(e.port.dialers[0])
+	fetch, _, err := client.AddTorrentSpec(&torrent.TorrentSpec{AddTorrentOpts: torrent.AddTorrentOpts{
+		InfoHash: p.hash, InfoBytes: p.info, Storage: &memory{data: make([]byte, len(p.data)), done: map[int]bool{}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetch.DownloadAll()
+	fetch.AddPeers([]torrent.PeerInfo{{Addr: torrent.StringAddr(at(seeder)), Trusted: true}})
+	select {
+	case got := <-bounds:
+		if got != nearRequests {
+			t.Errorf("the client asks for up to %d blocks, want %d", got, nearRequests)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing was asked for")
+	}
 }
