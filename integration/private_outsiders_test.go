@@ -214,11 +214,11 @@ func (g *guild) devices(t *testing.T) (keys []string) {
 	return keys
 }
 
-// torrents are the hashes of the .torrent files that a home keeps.
+// torrents are the hashes of the .torrent files and chunk indexes that a home keeps.
 func (m *machine) torrents(gid string) (tags []string) {
 	list, _ := filepath.Glob(filepath.Join(m.home, "groups", gid, "torrents", "*"))
 	for _, p := range list {
-		tags = append(tags, strings.TrimSuffix(filepath.Base(p), ".torrent"))
+		tags = append(tags, strings.TrimSuffix(filepath.Base(p), filepath.Ext(p)))
 	}
 	return tags
 }
@@ -236,8 +236,8 @@ func TestOutsiders(t *testing.T) {
 	g := newGuild(t)
 	gid := parsed(t, g.link).GID()
 	g.tags = g.admin.torrents(gid)
-	if len(g.tags) < 3 {
-		t.Fatalf("the admin's home has %d torrents, want 3", len(g.tags))
+	if len(g.tags) != 5 {
+		t.Fatalf("the admin's home has %d torrents and indexes, want 5", len(g.tags))
 	}
 	lobby := func() rogue.Member { return rogue.Member{Key: parsed(t, g.link).Lobby()} }
 	positions := []position{
@@ -396,8 +396,9 @@ func (g *guild) withoutRight(t *testing.T, gid string) {
 		if a, err := who.Get(ctx, "/v1/have"); err == nil && strings.Contains(string(a.Body), g.secret.Infohash) {
 			t.Error("/v1/have names the payroll's infohash")
 		}
-		if got, want := len(g.served(t, who)), 2; m == g.admin && got != want {
-			t.Errorf("torrents that she gets: got %d, want %d", got, want)
+		// The film's and the archive's, and the film's index: not the payroll's two.
+		if got, want := len(g.served(t, who)), 3; m == g.admin && got != want {
+			t.Errorf("torrents and indexes that she gets: got %d, want %d", got, want)
 		}
 	}
 }

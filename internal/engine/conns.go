@@ -110,6 +110,21 @@ type dialer struct {
 func (d dialer) DialerNetwork() string { return d.network }
 
 func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	c, err := d.raw(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	if d.e.members != nil { // TLS has been there already
+		return d.e.follow(c), nil
+	}
+	return d.e.follow(newGreeted(c, func() (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(d.e.ctx, plainTime)
+		defer cancel()
+		return d.raw(ctx, addr)
+	})), nil
+}
+
+func (d dialer) raw(ctx context.Context, addr string) (net.Conn, error) {
 	c, err := d.dial(ctx, d.network, addr)
 	if err != nil {
 		return nil, err
@@ -128,5 +143,9 @@ func (l shapedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	l.e.noteArrival(c.RemoteAddr())
-	return l.e.shape(c), nil
+	c = l.e.shape(c)
+	if l.e.members == nil {
+		c = &answered{Conn: c, keys: l.e.keys}
+	}
+	return l.e.follow(c), nil
 }

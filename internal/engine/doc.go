@@ -13,6 +13,8 @@
 //   - a private group's torrents are told to nobody at all, and who sends garbage is known by name;
 //   - a DHT packet that would crash the DHT library never reaches it;
 //   - a rate limit is shared out by torrent, however many connections each has;
+//   - of a torrent that nobody else has whole, every client is shown a few pieces at a time, so that each leaves us once
+//     before any leaves us twice (BEP 16), over TCP, uTP and TLS, obfuscated or not;
 //   - an address that failed is tried again, so that a lost first connection is no stall;
 //   - Close tells the trackers and waits for every goroutine but the DHT library's table keeper.
 //

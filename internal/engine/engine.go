@@ -121,6 +121,7 @@ func (e *Engine) start() error {
 // run gives the client its connections.
 func (e *Engine) run() {
 	e.wg.Go(e.dropSeeds)
+	e.wg.Go(e.tendSuper)
 	if e.members != nil {
 		e.wg.Go(e.watchBans)
 	}
@@ -175,7 +176,9 @@ func (e *Engine) Close() error {
 		errs = append(errs, c.Close())
 	}
 	wg.Wait()
-	e.cancel()
+	e.mu.Lock()
+	e.cancel() // see whileOpen
+	e.mu.Unlock()
 	if e.parent != nil {
 		e.parent.mu.Lock()
 		delete(e.parent.private, e)

@@ -82,6 +82,9 @@ type Torrent struct {
 	pieces int // 0 until the info is known
 	copies copies
 
+	pieceLength int64
+	super       *superSeeder // once a peer came while all was here; e.mu guards it
+
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	once   sync.Once
@@ -147,7 +150,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		t.book.add(k.addr, k.source)
 	}
 	if info := et.Info(); s.Info != nil && info != nil {
-		t.pieces = info.NumPieces()
+		t.pieces, t.pieceLength = info.NumPieces(), info.PieceLength
 	}
 	t.SetLimits(s.MaxUp, s.MaxDown)
 	t.register()

@@ -18,6 +18,7 @@ type Network struct {
 	MaxDown    int64    `json:"max_down,omitempty"` // bytes a second; 0: no limit
 	UTP        bool     `json:"utp,omitempty"`
 	NoUPnP     bool     `json:"no_upnp,omitempty"`
+	SuperSeed  string   `json:"super_seed,omitempty"` // auto, on or off; empty: auto
 }
 
 // PublishRequest asks for a torrent of Path, and that it be kept available.

@@ -137,11 +137,15 @@ func (n *Node) network() (*engine.Engine, error) {
 		return n.engine, nil
 	}
 	o := n.opts.Network
+	super, err := engine.ParseSuperSeed(o.SuperSeed)
+	if err != nil {
+		return nil, fault.Hint(err, "write auto, on or off")
+	}
 	e, err := engine.New(engine.Settings{
 		ListenHost: o.ListenHost, Port: o.Port,
 		NoDHT: o.NoDHT, DHTNodes: o.DHTNodes, DHTFile: n.home.Path("dht.json"),
 		NoLAN: o.NoLAN, NoUPnP: o.NoUPnP || loopback(o.ListenHost), UTP: o.UTP,
-		MaxUp: o.MaxUp, MaxDown: o.MaxDown,
+		MaxUp: o.MaxUp, MaxDown: o.MaxDown, SuperSeed: super,
 		HTTP: padless{redirects{n.guard.Client(), n.refused}}, Dial: n.dial, Judge: n.judge,
 		TLS: n.takeTLS, Version: n.opts.Version, Log: n.log,
 	})

@@ -42,7 +42,7 @@ func TestFetchFlags(t *testing.T) {
 	s := newShell(t)
 	s.want(0, "", "", "fetch", magnet+"&so=1", "--only", "*.{iso,img}", "--only", "a,b", "--seed", "--timeout", "90s",
 		"--webseed", "http://a/b,c", "--allow-private", "--listen", "::1", "--no-dht", "--no-lan", "--peer", "10.0.0.1:1", "--peer", "[::1]:2",
-		"--tracker", "http://t/a,b", "--max-up", "1MiB", "--max-down", "80Mbit", "--utp", "--no-upnp")
+		"--tracker", "http://t/a,b", "--max-up", "1MiB", "--max-down", "80Mbit", "--utp", "--no-upnp", "--super-seed", "on")
 	wantReq := node.FetchRequest{
 		Ref: magnet + "&so=1", Dir: s.dir, Only: []string{"*.{iso,img}", "a,b"}, Seed: true, Timeout: 90 * time.Second,
 		WebSeeds: []string{"http://a/b,c"}, AllowPrivate: true,
@@ -52,7 +52,7 @@ func TestFetchFlags(t *testing.T) {
 	}
 	wantNet := node.Network{
 		ListenHost: "::1", NoDHT: true, NoLAN: true, Peers: []string{"10.0.0.1:1", "[::1]:2"}, Trackers: []string{"http://t/a,b"},
-		MaxUp: 1 << 20, MaxDown: 10_000_000, UTP: true, NoUPnP: true,
+		MaxUp: 1 << 20, MaxDown: 10_000_000, UTP: true, NoUPnP: true, SuperSeed: "on",
 	}
 	got := s.fake.settings.Network
 	got.DHTNodes = nil
@@ -195,6 +195,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"fetch", v1hex, "--tracker", "wss://t/"}, "--tracker"},
 		{[]string{"fetch", v1hex, "--webseed", "ftp://t/"}, "--webseed"},
 		{[]string{"fetch", v1hex, "--max-up", "fast"}, `"fast" is not a rate`},
+		{[]string{"seed", "a", "--super-seed", "sometimes"}, `"sometimes" is none of auto, on and off`},
 		{[]string{"fetch", v1hex, "--max-down", "8Mb"}, "bits or bytes"},
 		{[]string{"fetch", v1hex[:39]}, "39 hex digits"},
 		{[]string{"fetch", ""}, "empty"},

@@ -107,6 +107,7 @@ func networkFlags(tracker string) []cli.Flag {
 		&cli.StringFlag{Name: "max-down", Category: groupNetwork, Usage: "receive at most `RATE`"},
 		&cli.BoolFlag{Name: "utp", Category: groupNetwork, Usage: "use uTP besides TCP: slower, gets through more routers"},
 		&cli.BoolFlag{Name: "no-upnp", Category: groupNetwork, Usage: "do not ask the router to open the port"},
+		&cli.StringFlag{Name: "super-seed", Category: groupNetwork, Value: "auto", Usage: "`WHEN` each peer is shown a few pieces at a time: auto (while no two others have everything), on or off"},
 	}
 }
 

@@ -46,6 +46,12 @@ func (s *session) readNetwork(c *cli.Context) (node.Network, error) {
 			return n, err
 		}
 	}
+	if err := judge("super-seed", c.String("super-seed")); err != nil {
+		return n, err
+	}
+	if v := c.String("super-seed"); v != "auto" {
+		n.SuperSeed = v
+	}
 	var err error
 	if n.MaxUp, err = rateFlag(c, "max-up"); err != nil {
 		return n, err

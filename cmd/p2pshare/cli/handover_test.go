@@ -164,7 +164,7 @@ func TestNoWaitNeedsADaemon(t *testing.T) {
 
 func TestNetworkFlagsWithADaemon(t *testing.T) {
 	verbs := map[string][]string{"publish": {"publish", "x"}, "fetch": {"fetch", v1hex}, "seed": {"seed", "x"}}
-	for name, value := range map[string]string{"--listen": "::1", "--port": "7", "--no-dht": "", "--dht-node": "a:1", "--no-lan": "", "--utp": "", "--no-upnp": ""} {
+	for name, value := range map[string]string{"--listen": "::1", "--port": "7", "--no-dht": "", "--dht-node": "a:1", "--no-lan": "", "--utp": "", "--no-upnp": "", "--super-seed": "off"} {
 		for verb, args := range verbs {
 			args := append([]string{}, args...)
 			args = append(args, name)

@@ -20,7 +20,7 @@ const (
 )
 
 var (
-	networkNames = []string{"listen", "port", "peer", "tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp"}
+	networkNames = []string{"listen", "port", "peer", "tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp", "super-seed"}
 	daemonNames  = []string{"fetches", "floor", "stop-ratio", "stop-time", "stop-copies", "metrics", "log-format"}
 )
 
@@ -76,6 +76,10 @@ func judge(flag, value string) error {
 	case "port":
 		if n, err := strconv.Atoi(value); err != nil || n < 0 || n > 65535 {
 			return usagef("%q is not a number between 0 and 65535", value)
+		}
+	case "super-seed":
+		if value != "" && value != "auto" && value != "on" && value != "off" {
+			return usagef("%q is none of auto, on and off", value)
 		}
 	case "fetches":
 		if n, err := strconv.Atoi(value); err != nil || n < 0 {

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent/mse"
+	pp "github.com/anacrolix/torrent/peer_protocol"
+)
+
+// Header obfuscation (message stream encryption) is done here, beneath the client, so that wire.go sees the messages
+// of every connection. The client is told to speak plainly. As before, we dial obfuscated first and plainly when that
+// fails, and answer both.
+
+const (
+	// obfuscationTime is what the other side has to answer an obfuscated greeting; a client that does not know it
+	// waits for more, or closes at once.
+	obfuscationTime = 3 * time.Second
+	// plainTime is what the second, plain attempt has for all of it.
+	plainTime = 5 * time.Second
+)
+
+var errNotGreeting = errors.New("the connection does not begin with a BitTorrent handshake")
+
+// keys lists what an obfuscated greeting may be keyed with: the infohashes of our torrents.
+func (e *Engine) keys() [][]byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([][]byte, 0, len(e.byShort))
+	for h := range e.byShort {
+		out = append(out, slices.Clone(h[:]))
+	}
+	return out
+}
+
+// answered is a connection that came in: the first bytes say whether it is obfuscated.
+type answered struct {
+	net.Conn
+	keys func() [][]byte
+
+	once sync.Once
+	rw   io.ReadWriter
+	err  error
+}
+
+func (a *answered) Read(b []byte) (int, error) {
+	if a.once.Do(a.open); a.err != nil {
+		return 0, a.err
+	}
+	return a.rw.Read(b)
+}
+
+func (a *answered) Write(b []byte) (int, error) {
+	if a.once.Do(a.open); a.err != nil {
+		return 0, a.err
+	}
+	return a.rw.Write(b)
+}
+
+func (a *answered) open() {
+	var head [len(pp.Protocol)]byte
+	if _, a.err = io.ReadFull(a.Conn, head[:]); a.err != nil {
+		return
+	}
+	again := &replayed{Conn: a.Conn, head: head[:]}
+	if string(head[:]) == pp.Protocol {
+		a.rw = again
+		return
+	}
+	a.rw, _, a.err = mse.ReceiveHandshake(context.Background(), again, func(try func([]byte) bool) {
+		for _, k := range a.keys() {
+			if !try(k) {
+				return
+			}
+		}
+	}, mse.DefaultCryptoSelector)
+}
+
+// greeted is a connection that we dialled. Its obfuscation is keyed with the infohash, which the client's handshake
+// tells; so it begins with the write that holds it.
+type greeted struct {
+	redial func() (net.Conn, error) // another connection to the same address
+
+	opened chan struct{} // closed when rw or err is there
+	once   sync.Once
+	rw     io.ReadWriter
+	err    error
+	head   []byte // what was written before that
+
+	mu     sync.Mutex
+	conn   net.Conn
+	closed bool
+}
+
+func newGreeted(c net.Conn, redial func() (net.Conn, error)) *greeted {
+	return &greeted{conn: c, redial: redial, opened: make(chan struct{})}
+}
+
+func (g *greeted) Read(b []byte) (int, error) {
+	if <-g.opened; g.err != nil {
+		return 0, g.err
+	}
+	return g.rw.Read(b)
+}
+
+// Write is called by one goroutine at a time.
+func (g *greeted) Write(b []byte) (int, error) {
+	select {
+	case <-g.opened:
+		if g.err != nil {
+			return 0, g.err
+		}
+		return g.rw.Write(b)
+	default:
+	}
+	g.head = append(g.head, b...)
+	if len(g.head) < hashEnd {
+		return len(b), nil
+	}
+	rw, err := g.greet([20]byte(g.head[hashBegin:hashEnd]))
+	if err == nil {
+		_, err = rw.Write(g.head)
+	}
+	g.head = nil
+	g.settle(rw, err)
+	if g.err != nil {
+		return 0, g.err
+	}
+	return len(b), nil
+}
+
+// greet tries to be obfuscated, and then, over another connection, to be plain.
+func (g *greeted) greet(hash [20]byte) (io.ReadWriter, error) {
+	if string(g.head[:len(pp.Protocol)]) != pp.Protocol {
+		return nil, errNotGreeting
+	}
+	c := g.current()
+	c.SetDeadline(time.Now().Add(obfuscationTime))
+	rw, _, err := mse.InitiateHandshake(c, hash[:], nil, mse.AllSupportedCrypto)
+	if err == nil {
+		c.SetDeadline(time.Now().Add(plainTime))
+		return rw, nil
+	}
+	c.Close()
+	if c, err = g.redial(); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		c.Close()
+		return nil, net.ErrClosed
+	}
+	g.conn = c
+	return c, c.SetDeadline(time.Now().Add(plainTime))
+}
+
+// settle lets readers go on.
+func (g *greeted) settle(rw io.ReadWriter, err error) {
+	g.once.Do(func() {
+		g.rw, g.err = rw, err
+		close(g.opened)
+	})
+}
+
+func (g *greeted) Close() error {
+	g.mu.Lock()
+	g.closed = true
+	c := g.conn
+	g.mu.Unlock()
+	err := c.Close()
+	g.settle(nil, net.ErrClosed)
+	return err
+}
+
+func (g *greeted) current() net.Conn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conn
+}
+
+func (g *greeted) LocalAddr() net.Addr  { return g.current().LocalAddr() }
+func (g *greeted) RemoteAddr() net.Addr { return g.current().RemoteAddr() }
+
+// The client's deadlines do not hold for greetings, which have their own.
+func (g *greeted) SetDeadline(t time.Time) error     { return g.deadline(net.Conn.SetDeadline, t) }
+func (g *greeted) SetReadDeadline(t time.Time) error { return g.deadline(net.Conn.SetReadDeadline, t) }
+func (g *greeted) SetWriteDeadline(t time.Time) error {
+	return g.deadline(net.Conn.SetWriteDeadline, t)
+}
+
+func (g *greeted) deadline(set func(net.Conn, time.Time) error, t time.Time) error {
+	select {
+	case <-g.opened:
+		return set(g.current(), t)
+	default:
+		return nil
+	}
+}
