@@ -118,3 +118,32 @@ func TestCloseRemovesEverything(t *testing.T) {
 		t.Errorf("namespace %s after Close: %v, want it gone", ns, err)
 	}
 }
+
+// A split lab has two halves that are whole, and is one again when it is joined.
+func TestSplitAndJoin(t *testing.T) {
+	l := newLab(t, 4)
+	reach := func(from, to int) bool {
+		// One answer is enough; a host that is not there has a second to be silent.
+		return l.Host(from).Command(context.Background(), "ping", "-c", "1", "-W", "1", l.Host(to).IP).Run() == nil
+	}
+	look := func(when string, across bool) {
+		t.Helper()
+		for _, c := range []struct {
+			from, to int
+			want     bool
+		}{{1, 2, true}, {3, 4, true}, {1, 3, across}, {4, 2, across}} {
+			if got := reach(c.from, c.to); got != c.want {
+				t.Errorf("%s: %d reaches %d: got %v, want %v", when, c.from, c.to, got, c.want)
+			}
+		}
+	}
+	look("before", true)
+	if err := l.Split(3, 4); err != nil {
+		t.Fatal(err)
+	}
+	look("split", false)
+	if err := l.Join(); err != nil {
+		t.Fatal(err)
+	}
+	look("joined", true)
+}
