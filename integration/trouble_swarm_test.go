@@ -249,4 +249,3 @@ func TestSwarmSplitAndJoined(t *testing.T) {
 	s.whole(t, far, outFar)
 	s.whole(t, further, outFurther)
 }
-
