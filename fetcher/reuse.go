@@ -15,6 +15,7 @@ import (
 // Reuse says where bytes of a torrent may be on disk already.
 type Reuse struct {
 	Places []string // files and folders, absolute, the likeliest first; one that is not there is passed over
+	Except []string // files and folders, absolute, that are passed over where they lie below a place
 
 	Sums   [][32]byte   // SHA-256 of each file in the torrent's order; none: not known. A hint, as the chunks are
 	Chunks *chunk.Index // of the torrent; nil: none
@@ -36,8 +37,14 @@ type bounds struct {
 // it counts, so a file that changes meanwhile, or a hint that is wrong, costs time and nothing else. Files are copied by
 // reference where the file system can, never linked. It returns how many bytes of wanted files it has proven.
 //
-// It comes after Resume and before the engine. What is proven stays if ctx ends. Errors are those of the staging folder.
+// It comes after Resume and before the engine. What is proven stays if ctx ends. Errors are those of the staging folder, and
+// of an index that is not this torrent's.
 func (s *Stage) Reuse(ctx context.Context, o Reuse) (bytes int64, err error) {
+	if o.Chunks != nil {
+		if err := o.Chunks.Fits(s.t); err != nil {
+			return 0, err
+		}
+	}
 	r := &reuser{s: s, o: o, judge: newJudge(s.t, len(s.mem.state)), view: &view{s: s, layout: s.plan.layout}}
 	before := r.todo()
 	if len(before) == 0 {
@@ -67,6 +74,7 @@ type reuser struct {
 	view  *view
 
 	sources []source
+	except  map[string]bool // Except, through symlinks
 	roots   []*os.Root
 	open    *handles // of sources
 	listed  shelf

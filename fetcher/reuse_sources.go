@@ -53,6 +53,12 @@ func (r *reuser) look(ctx context.Context) error {
 		f, _, err := content.OpenRegular(src.root, src.path)
 		return f, err
 	})
+	r.except = map[string]bool{}
+	for _, p := range r.o.Except {
+		if at, err := filepath.EvalSymlinks(p); err == nil {
+			r.except[at] = true
+		}
+	}
 	for _, place := range r.o.Places {
 		if err := r.lookAt(ctx, place); err != nil {
 			return err
@@ -63,14 +69,19 @@ func (r *reuser) look(ctx context.Context) error {
 
 // lookAt lists one place. What cannot be read is passed over: it is no more than a place where something might have been.
 func (r *reuser) lookAt(ctx context.Context, place string) error {
-	fi, err := os.Stat(place)
+	at, err := filepath.EvalSymlinks(place) // of what was named; below it no symlink is followed
 	if err != nil {
 		r.s.log.Debug("nothing is reused from a place", "place", place, "reason", err)
 		return nil
 	}
-	dir, only := place, ""
+	fi, err := os.Stat(at)
+	if err != nil {
+		r.s.log.Debug("nothing is reused from a place", "place", place, "reason", err)
+		return nil
+	}
+	dir, only := at, ""
 	if !fi.IsDir() {
-		dir, only = filepath.Dir(place), filepath.Base(place)
+		dir, only = filepath.Dir(at), filepath.Base(at)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -97,9 +108,9 @@ func (r *reuser) lookAt(ctx context.Context, place string) error {
 			return fs.SkipDir
 		case err != nil:
 			return nil
-		case d.IsDir() && d.Name() == stagingName:
+		case d.IsDir() && (d.Name() == stagingName || p != "." && r.except[filepath.Join(dir, p)]):
 			return fs.SkipDir
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular() || r.except[filepath.Join(dir, p)]:
 			return nil
 		}
 		if fi, err := d.Info(); err == nil && fi.Size() > 0 {

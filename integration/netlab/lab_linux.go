@@ -107,6 +107,39 @@ func (l *Lab) Move(i int, addr string) error {
 	return l.Up(i)
 }
 
+// Split parts hosts from all others and the hub: they reach each other alone, until Join.
+func (l *Lab) Split(hosts ...int) error {
+	hub := l.hosts[0].NS
+	for _, c := range []string{"link add br1 type bridge", "link set br1 up"} {
+		if err := ip(append([]string{"-n", hub}, strings.Fields(c)...)...); err != nil {
+			return err
+		}
+	}
+	return l.plug("br1", hosts)
+}
+
+// Join ends a Split. Programs and their connections have seen no more than silence.
+func (l *Lab) Join() error {
+	all := make([]int, 0, len(l.hosts))
+	for i := range l.hosts[1:] {
+		all = append(all, i+1)
+	}
+	if err := l.plug("br0", all); err != nil {
+		return err
+	}
+	return ip("-n", l.hosts[0].NS, "link", "del", "br1")
+}
+
+// plug puts hosts on a bridge.
+func (l *Lab) plug(bridge string, hosts []int) error {
+	for _, i := range hosts {
+		if err := ip("-n", l.hosts[0].NS, "link", "set", fmt.Sprintf("v%d", i), "master", bridge); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close ends every process that is left in the lab and removes its namespaces.
 func (l *Lab) Close() {
 	for _, h := range l.hosts {

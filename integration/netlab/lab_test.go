@@ -118,3 +118,44 @@ func TestCloseRemovesEverything(t *testing.T) {
 		t.Errorf("namespace %s after Close: %v, want it gone", ns, err)
 	}
 }
+
+// A split lab has two halves that are whole, and is one again when it is joined.
+func TestSplitAndJoin(t *testing.T) {
+	l := newLab(t, 4)
+	for i := 1; i <= 4; i++ {
+		ln, err := l.Host(i).Listen("tcp", l.Host(i).IP+":7000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close() // nobody accepts: a connection is there before that
+	}
+	reach := func(from, to int) bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a host that is not there is silent
+		defer cancel()
+		c, err := l.Host(from).Dial(ctx, "tcp", l.Host(to).IP+":7000")
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}
+	look := func(when string, across bool) {
+		t.Helper()
+		for _, c := range []struct {
+			from, to int
+			want     bool
+		}{{1, 2, true}, {3, 4, true}, {1, 3, across}, {4, 2, across}} {
+			if got := reach(c.from, c.to); got != c.want {
+				t.Errorf("%s: %d reaches %d: got %v, want %v", when, c.from, c.to, got, c.want)
+			}
+		}
+	}
+	look("before", true)
+	if err := l.Split(3, 4); err != nil {
+		t.Fatal(err)
+	}
+	look("split", false)
+	if err := l.Join(); err != nil {
+		t.Fatal(err)
+	}
+	look("joined", true)
+}

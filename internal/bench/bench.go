@@ -46,6 +46,14 @@ func lookPath(program string) (string, error) {
 	return p, err
 }
 
+// tool is where a program is, or its name, for the message, where it is not.
+func tool(program string) string {
+	if p, err := lookPath(program); err == nil {
+		return p
+	}
+	return program
+}
+
 // bench is one measuring.
 type bench struct {
 	Env
@@ -69,6 +77,9 @@ func begin(e Env, name, title string, need int64) (b *bench, err error) {
 	}
 	roots := []string{"/dev/shm", os.TempDir()}
 	if e.Work != "" {
+		if info, err := os.Stat(e.Work); err != nil || !info.IsDir() {
+			return nil, fault.Hint(fault.New(fault.NotFound, "there is no folder %q for payload and downloads", e.Work), "make it, or leave --work out")
+		}
 		roots = []string{e.Work}
 	}
 	sweep(roots)
@@ -139,7 +150,7 @@ func (b *bench) run(ctx context.Context, host int, state string, argv []string) 
 		argv = append([]string{path}, argv[1:]...)
 	}
 	if host >= 0 {
-		argv = append([]string{"ip", "netns", "exec", b.lab.ns(host)}, argv...)
+		argv = append([]string{tool("ip"), "netns", "exec", b.lab.ns(host)}, argv...)
 	}
 	return start(ctx, b.Now, state, environment(state), argv)
 }
@@ -193,7 +204,7 @@ func (b *bench) understands(ctx context.Context, command, flag string) bool {
 
 // versionOf is the first line that a program says of itself.
 func versionOf(ctx context.Context, argv []string) string {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, tool(argv[0]), argv[1:]...)
 	out, _ := cmd.CombinedOutput() // some end with 1 after it
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	line, _, _ = strings.Cut(line, " (http") // of mktorrent

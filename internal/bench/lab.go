@@ -228,7 +228,7 @@ func statOf(pid int) ([]string, error) {
 
 // removeNamespace ends what runs in a namespace and deletes it: it would live on while a process is in it.
 func removeNamespace(ns string) {
-	pids, err := exec.Command("ip", "netns", "pids", ns).Output()
+	pids, err := exec.Command(tool("ip"), "netns", "pids", ns).Output()
 	if err != nil {
 		return // it was never made
 	}
@@ -244,7 +244,7 @@ func removeNamespace(ns string) {
 // command runs words that hold no spaces of their own.
 func command(ctx context.Context, line string) error {
 	w := strings.Fields(line)
-	out, err := exec.CommandContext(ctx, w[0], w[1:]...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, tool(w[0]), w[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", line, errors.Join(err, ctx.Err()), bytes.TrimSpace(out))
 	}

@@ -260,15 +260,17 @@ func TestMakeTrouble(t *testing.T) {
 func TestFits(t *testing.T) {
 	m := &metafile.Torrent{Name: "release", Files: []metafile.File{{Length: 5}, {Length: 0}}}
 	for name, c := range map[string]struct {
-		files []chunk.File
-		fits  bool
+		average int
+		files   []chunk.File
+		fits    bool
 	}{
-		"the same":       {[]chunk.File{{Length: 5}, {}}, true},
-		"too few":        {[]chunk.File{{Length: 5}}, false},
-		"too many":       {[]chunk.File{{Length: 5}, {}, {}}, false},
-		"another length": {[]chunk.File{{Length: 6}, {}}, false},
+		"the same":       {average, []chunk.File{{Length: 5}, {}}, true},
+		"too few":        {average, []chunk.File{{Length: 5}}, false},
+		"too many":       {average, []chunk.File{{Length: 5}, {}, {}}, false},
+		"another length": {average, []chunk.File{{Length: 6}, {}}, false},
+		"larger chunks":  {2 * average, []chunk.File{{Length: 5}, {}}, false},
 	} {
-		err := (&chunk.Index{Files: c.files}).Fits(m)
+		err := (&chunk.Index{Average: c.average, Files: c.files}).Fits(m)
 		if (err == nil) != c.fits || !c.fits && fault.KindOf(err) != fault.Unverified {
 			t.Errorf("%s: got %v, want fits %v", name, err, c.fits)
 		}

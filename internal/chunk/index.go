@@ -156,7 +156,8 @@ func validAverage(n int64) bool {
 	return n >= leastAverage && n <= mostAverage && n&(n-1) == 0
 }
 
-// Fits refuses an index of other files than t's.
+// Fits refuses an index of other files than t's, or with chunks of another size than content of t's has. Errors are of kind
+// Unverified.
 func (x *Index) Fits(t *metafile.Torrent) error {
 	same := len(x.Files) == len(t.Files)
 	for i := 0; same && i < len(t.Files); i++ {
@@ -164,6 +165,10 @@ func (x *Index) Fits(t *metafile.Torrent) error {
 	}
 	if !same {
 		return fault.New(fault.Unverified, "the chunk index is of another torrent than %q", t.Name)
+	}
+	// Larger chunks cost who cuts as much memory, and there is one size that is right.
+	if want := AverageFor(t.Size); x.Average != want {
+		return fault.New(fault.Unverified, "the chunk index of %q has chunks of %d bytes, where its size asks for %d", t.Name, x.Average, want)
 	}
 	return nil
 }

@@ -70,4 +70,9 @@ const (
 	// stealGrace is how long a peer has for a block before another is asked for it. 1 s measured better than none, and
 	// is short enough for a peer that has fallen silent at the end of a fetch.
 	stealGrace = time.Second
+
+	// nudgeEvery is how often a fetch is looked at that may have come to rest, longer than stealGrace. nudgedPieces are asked
+	// for anew then: one would do for a peer that has them all, and more are for peers that have different ones.
+	nudgeEvery   = 1500 * time.Millisecond
+	nudgedPieces = 16
 )

@@ -274,8 +274,12 @@ func (t *Torrent) Wait(ctx context.Context, ranges [][2]int) error {
 			}
 		}
 	}
+	nudge := newNudge(t)
+	defer nudge.stop()
 	for len(missing) > 0 {
 		select {
+		case <-nudge.tick.C:
+			nudge.look(missing)
 		case c, ok := <-sub.Values:
 			if !ok {
 				return ErrClosed

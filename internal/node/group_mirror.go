@@ -80,9 +80,35 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 	if m.holdSealed(ctx, ix, f, wanted) {
 		missing = true
 	}
+	// Most bytes of a new version are in the one before, which goes once the new one is there.
+	stays := k.superseded(ix, f, wanted)
+	for info := range stays {
+		wanted[info] = true
+	}
 	k.dropMirrored(m.ID().String(), f.Dir, wanted)
 	m.backUp(f.Dir)
-	return missing
+	return missing || len(stays) > 0
+}
+
+// brought has the mirror of a group look at once for what it need not keep any more.
+func (n *Node) brought(group string) {
+	s := n.groups.Load()
+	if group == "" || s == nil {
+		return
+	}
+	for _, m := range s.list() {
+		if m.ID().String() == group {
+			m.refollow()
+		}
+	}
+}
+
+// refollow says that what to mirror may have changed.
+func (m *member) refollow() {
+	select {
+	case m.follow <- struct{}{}:
+	default: // it is said already
+	}
 }
 
 // toMirror is the fetch of an entry, into a folder of its own: versions of a name have contents of one name, too.
@@ -184,6 +210,43 @@ func wantedEntries(ix *catalog.Index, f group.Follow) (out []*catalog.Entry) {
 			return out
 		}
 	}
+}
+
+// superseded are versions that are not to be kept, but for what a newer one of their name that is under way can take from
+// them: of each name the newest that is whole, where there is room beside what is wanted. Nothing of it is remembered, so a
+// daemon that starts again decides the same.
+func (k *keeper) superseded(ix *catalog.Index, f group.Follow, wanted map[string]bool) map[string]bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	here := map[string]*item{}
+	for _, it := range k.items {
+		here[it.rec.Info] = it
+	}
+	stays := map[string]bool{}
+	var space int64
+	for _, e := range ix.Entries() {
+		if wanted[e.Info.String()] {
+			space += e.Size
+		}
+	}
+	for _, name := range ix.Names() {
+		coming, last := false, (*catalog.Entry)(nil)
+		for _, e := range name.Versions {
+			it := here[e.Info.String()]
+			switch {
+			case wanted[e.Info.String()] && (it == nil || it.rec.Fetch != nil && it.state != StateWaiting):
+				coming = true // one that waits does so for room, and might for ever
+			case last == nil && !wanted[e.Info.String()] && e.Sealed == "" && it != nil && it.rec.Fetch == nil:
+				last = e
+			}
+		}
+		if !coming || last == nil || !matchesAny(f.Match, name.Name) || f.Space > 0 && space+last.Size > f.Space {
+			continue
+		}
+		space += last.Size
+		stays[last.Info.String()] = true
+	}
+	return stays
 }
 
 // ownFolder says whether an entry would lie where a mirror has what is its own: a publisher could put a folder where the copy

@@ -320,9 +320,6 @@ func (m *member) setFollow(f Follow) (*GroupAnswer, error) {
 	if err := m.Change(func(c *group.Settings) { c.Follow = next }); err != nil {
 		return nil, err
 	}
-	select {
-	case m.follow <- struct{}{}:
-	default:
-	}
+	m.refollow()
 	return &GroupAnswer{Groups: []Group{m.info()}}, nil
 }

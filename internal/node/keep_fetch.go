@@ -331,6 +331,7 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 			r.Sealed, r.Name = f.sealed.target, f.r.Entry.Content
 		}
 	})
+	k.n.brought(f.r.Mirror)
 	if !seed {
 		f.dropSealed()
 	}

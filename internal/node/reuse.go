@@ -18,6 +18,7 @@ import (
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/fetcher"
 	"github.com/p2pshare/p2pshare/internal/chunk"
+	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/store"
 )
@@ -76,17 +77,26 @@ func (r *FetchRequest) readHints(ref catalog.Ref) error {
 }
 
 func readIndex(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	at, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "there is no such file")
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return nil, errors.Join(err, errors.New("it is no file"))
+	root, err := os.OpenRoot(filepath.Dir(at))
+	if err != nil {
+		return nil, err
 	}
+	defer root.Close()
+	f, _, err := content.OpenRegular(root, filepath.Base(at)) // a FIFO would be waited for
+	if errors.Is(err, content.ErrNotRegular) {
+		return nil, errors.New("it is no file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, chunk.MaxBytes+1))
 }
 
@@ -95,15 +105,21 @@ func chunksBeside(torrent string) string { return strings.TrimSuffix(torrent, ".
 
 // reuse takes what is on disk elsewhere, and gives how much of what is wanted is proven then.
 func (f *fetch) reuse(ctx context.Context, proven int64) (int64, error) {
-	if proven >= f.plan.WantedBytes() || f.sealed != nil || f.r.Entry != nil && f.r.Entry.Held {
-		return proven, nil // what is encrypted anew has nothing in common with anything
+	if proven >= f.plan.WantedBytes() {
+		return proven, nil
+	}
+	if f.sealed != nil || f.r.Entry != nil && f.r.Entry.Held {
+		if len(f.r.Reuse) > 0 || f.r.hints.chunks != nil {
+			warn(f.on, "nothing is reused for %s: it was published with --seal, which encrypts anew each time, so that no two versions have bytes in common", f.name())
+		}
+		return proven, nil
 	}
 	places := f.n.places(f.r, f.meta.Name, f.meta.Dir)
 	if len(places) == 0 {
 		return proven, nil
 	}
 	h := &hashing{on: f.on, phase: "reusing", name: f.meta.Name}
-	n, err := f.stage.Reuse(ctx, fetcher.Reuse{Places: places, Sums: f.r.hints.sums, Chunks: f.chunks(ctx), Progress: h.progress})
+	n, err := f.stage.Reuse(ctx, fetcher.Reuse{Places: places, Except: f.n.others(f.group()), Sums: f.r.hints.sums, Chunks: f.chunks(ctx), Progress: h.progress})
 	if err == nil && n > 0 {
 		tell(f.on, "%d %% of %s is on disk already, and is reused", 100*n/max(f.plan.WantedBytes(), 1), f.meta.Name)
 	}
@@ -168,7 +184,15 @@ func (n *Node) getIndex(ctx context.Context, torrent string) ([]byte, error) {
 // places is where bytes of content called name may be: where the user says, in earlier versions that the home knows, and in
 // those beside the target.
 func (n *Node) places(r FetchRequest, name string, dir bool) []string {
-	list := slices.Concat(r.Reuse, n.earlier(r, name), beside(r.Dir, name, dir))
+	group := ""
+	if r.Entry != nil {
+		group = r.Entry.Group
+	}
+	others := n.others(group)
+	unasked := slices.DeleteFunc(slices.Concat(n.earlier(r, name), beside(r.Dir, name, dir)), func(p string) bool {
+		return slices.ContainsFunc(others, func(o string) bool { return sameOrWithin(p, o) })
+	})
+	list := slices.Concat(r.Reuse, unasked)
 	seen := map[string]bool{filepath.Join(r.Dir, name): true}
 	return slices.DeleteFunc(list, func(p string) bool {
 		p = filepath.Clean(p)
@@ -179,8 +203,7 @@ func (n *Node) places(r FetchRequest, name string, dir bool) []string {
 }
 
 // earlier lists the content of shares of the home that have the entry's name, or the torrent's but for a number in it,
-// the newest first. Content of a private group is for that group alone: what a fetch has at once tells its swarm what was
-// on disk.
+// the newest first. Content of a private group is for that group alone; see others.
 func (n *Node) earlier(r FetchRequest, name string) (paths []string) {
 	key, entry, group := fetcher.NameKey(name), "", ""
 	if r.Entry != nil {
@@ -199,6 +222,30 @@ func (n *Node) earlier(r FetchRequest, name string) (paths []string) {
 		paths = append(paths, cmp.Or(rec.Sealed, rec.Path))
 	}
 	return paths
+}
+
+// others lists where content of private groups but one lies, as far as the home knows. It is left out of what is looked into
+// for anybody else, unless the user names it: what a fetch has at once tells its swarm what was on disk.
+func (n *Node) others(group string) (paths []string) {
+	for _, rec := range n.records() {
+		if rec.Group != "" && rec.Group != group && rec.Path != "" {
+			paths = append(paths, rec.Path)
+			if rec.Sealed != "" {
+				paths = append(paths, rec.Sealed)
+			}
+		}
+	}
+	return paths
+}
+
+// sameOrWithin says whether p is folder or lies below it, through symlinks too.
+func sameOrWithin(p, folder string) bool {
+	for _, f := range []*string{&p, &folder} {
+		if at, err := filepath.EvalSymlinks(*f); err == nil {
+			*f = at
+		}
+	}
+	return within(p, folder)
 }
 
 // records are those of the home's shares, whoever has it.

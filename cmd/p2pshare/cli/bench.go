@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -221,6 +222,11 @@ func (s *session) bench(ctx context.Context, c *cli.Context, measure func(contex
 	if err != nil {
 		return err
 	}
+	for _, flag := range []string{"report", "svg"} {
+		if err := s.writable(flag, c.String(flag)); err != nil {
+			return err
+		}
+	}
 	e := bench.SystemEnv(program, func(line string) { s.out.say("%s", printable(line)) }, s.env.Now)
 	e.Work, e.Command = s.abs(c.String("work")), "p2pshare "+strings.Join(s.env.Args, " ")
 	r, err := measure(ctx, e)
@@ -269,9 +275,24 @@ func (s *session) measured(c *cli.Context) (string, error) {
 	return file, nil
 }
 
+// writable refuses a file that could not be written after the measuring, before it.
+func (s *session) writable(flag, file string) error {
+	if file == "" {
+		return nil
+	}
+	dir := filepath.Dir(s.abs(file))
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fault.Hint(fault.New(fault.NotFound, "--%s: there is no folder %q", flag, dir), "make it first")
+	}
+	if info, err := os.Stat(s.abs(file)); err == nil && info.IsDir() {
+		return usagef("--%s: %q is a folder", flag, file)
+	}
+	return nil
+}
+
 func (s *session) write(file string, data []byte) error {
 	if err := state.WriteFile(s.abs(file), data, 0o644); err != nil {
-		return fmt.Errorf("writing %q: %w", file, err)
+		return err
 	}
 	s.out.say("wrote %s", printable(file))
 	return nil

@@ -31,6 +31,10 @@ func TestBenchRefuses(t *testing.T) {
 		{"what is the same", "bench reuse --same 100", "100 % of the bytes the same", 4},
 		{"a kind", "bench build --kinds p2pshare,zip", "there is no kind \"zip\" to measure here\n  the kinds are p2pshare, mktorrent, transmission, libtorrent", 4},
 		{"no program", "bench build --program gone", "gone\"\n  give the file of a p2pshare", 10},
+		{"no folder for the report", "bench build --report nowhere/x.json", "--report: there is no folder", 10},
+		{"no folder for the drawing", "bench swarm --svg nowhere/x.svg", "--svg: there is no folder", 10},
+		{"a folder as the report", "bench build --report .", "is a folder", 4},
+		{"no folder for the work", "bench build --work nowhere", "there is no folder", 10},
 		{"an argument", "bench build x", "takes no argument", 4},
 		{"nothing that is measured", "bench everything", "everything", 4},
 	} {

@@ -38,7 +38,8 @@ func fetchCommand() command {
 			"Bytes that are on disk already are not fetched again: of an earlier version that the home or DIR has under the same name, or " +
 			"the same but for a number, and of what --reuse names. All of it is verified like what comes from others. Where the publisher made " +
 			"an index of chunks, what has moved within its files is found too; it comes with the entry of a group, and lies " +
-			"beside a .torrent as NAME.chunks, or where --chunks-file says.\n\n" +
+			"beside a .torrent as NAME.chunks, or where --chunks-file says. Nothing is reused for what was published with --seal, and nothing of a " +
+			"private group for others, unless --reuse names it.\n\n" +
 			"--receipt writes down who had signed what was fetched, with the proof: p2pshare verify --receipt holds the files against it later. " +
 			"--sums holds what was fetched against a SHA256SUMS from elsewhere, and --minisign-key that file against its signature. Where they do not " +
 			"agree, the command ends with 13; the content stays, for it is what was published.\n\n" +
