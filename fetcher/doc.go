@@ -11,5 +11,5 @@
 // complete after a crash only if its bytes reached the disk before the note that says so.
 //
 // It never speaks to the network, and never decides what is a right piece while fetching: the engine
-// hashes, and tells the storage.
+// compares the hash, and tells the storage.
 package fetcher
