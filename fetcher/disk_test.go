@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anacrolix/torrent/storage"
 	"github.com/p2pshare/p2pshare/fetcher"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"golang.org/x/sys/unix"
@@ -81,6 +82,40 @@ func TestDiskFull(t *testing.T) {
 	transfer(t, m, s, info, plan.Wanted(), nil)
 	finish(t, s, dir)
 	m.check(t, dir, nil)
+}
+
+// The disk fills up while a piece is hashed: that is no fault of who sent it, and the fetch is told.
+func TestDiskFullWhileHashing(t *testing.T) {
+	m := build(t, "v1", 1<<18, item{path: "a", size: 1 << 18})
+	dir := mount(t, "size=100k")
+	plan, err := fetcher.NewPlan(m.Torrent, fetcher.Options{Dir: dir, FreeSpace: func(string) (uint64, error) { return 1 << 30, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := fetcher.Open(t.Context(), plan, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	info := m.view(true)
+	p := storageOf(t, s, info).Piece(info.Piece(0))
+	if _, err := p.WriteAt(m.pieceBytes(info, 0), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.(storage.SelfHashing).SelfHash(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("SelfHash: got %v, want the disk to be full", err)
+	}
+	select {
+	case err := <-s.WriteErr():
+		if !errors.Is(err, syscall.ENOSPC) || fault.HintOf(err) == "" {
+			t.Errorf("got %v, want the disk to be full, with a hint", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("no error came")
+	}
+	if err := p.MarkComplete(); err == nil || p.Completion().Complete {
+		t.Errorf("MarkComplete: got %v, want a piece that is not on disk to be refused", err)
+	}
 }
 
 func TestReadOnlyTarget(t *testing.T) {

@@ -13,7 +13,7 @@ func (s *Stage) SetGatherLimit(n int64) {
 func (s *Stage) Checkpoint() error {
 	m := &s.mem
 	m.mu.Lock()
-	for len(m.queue)+m.writing > 0 {
+	for m.writing > 0 {
 		m.moves.Wait()
 	}
 	m.mu.Unlock()

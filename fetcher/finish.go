@@ -53,7 +53,7 @@ func (s *Stage) drain() error {
 	m := &s.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for len(m.queue)+m.writing > 0 && m.failed == nil && !m.closed {
+	for m.writing > 0 && m.failed == nil && !m.closed {
 		m.moves.Wait()
 	}
 	if m.failed != nil {

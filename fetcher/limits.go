@@ -11,8 +11,9 @@ const (
 	// than 1,024 descriptors, and sockets need some of them.
 	openFiles = 512
 
-	// writers is how many goroutines write whole pieces. One waits for the disk while the other copies.
-	writers = 2
+	// hashPart is how much of a piece is hashed and then written, before the next: what the hash has brought into
+	// the processor's cache is still there.
+	hashPart = 128 << 10
 
 	// staleAfter is how long a piece that is gathered may go without a block before its memory is given
 	// to another.

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"container/list"
 	"errors"
+	"io"
 	"sort"
 	"sync"
 	"time"
@@ -21,8 +22,7 @@ type memory struct {
 	length  int64 // of a piece, and of each buffer
 	spare   [][]byte
 	partial *list.List // of *gather that are not full, the latest touched in front
-	queue   []*gather  // proven, to be written
-	writing int
+	writing int        // pieces that are being written, which frees their memory
 
 	dirty  map[int]struct{} // slots written to since the last checkpoint
 	news   bool             // pieces were saved since then
@@ -49,13 +49,12 @@ type gather struct {
 	evicted bool   // it was written out before it was full
 
 	// These are guarded by memory.mu.
-	full      bool // from here on buf does not change
-	queued    bool
-	cancelled bool // it was called wrong while it was being written
-	dead      bool // out of use, its buffer goes to the last user
-	refs      int
-	touched   time.Time
-	elem      *list.Element
+	full    bool // from here on buf does not change
+	written bool // all of it is in its files
+	dead    bool // out of use, its buffer goes to the last user
+	refs    int
+	touched time.Time
+	elem    *list.Element
 }
 
 // span is bytes from begin up to but without end.
@@ -216,8 +215,8 @@ func (s *Stage) gatherFor(v *view, piece int) (g *gather, done bool, err error) 
 			g := m.start(piece, v.pieceLength(piece), v.layout, s.now())
 			g.refs++
 			return g, false, nil
-		case len(m.queue)+m.writing > 0:
-			// Back-pressure: what is proven is being written, which frees memory.
+		case m.writing > 0:
+			// Back-pressure: what is full is being written, which frees memory.
 			m.moves.Wait()
 		case m.limit < m.length || !s.evictStale():
 			st.direct = true
@@ -290,36 +289,45 @@ func (s *Stage) put(g *gather, b []byte, off int64) bool {
 	return ok
 }
 
-// writeQueued writes proven pieces until the stage closes and none is left.
-func (s *Stage) writeQueued() {
-	m := &s.mem
+// hashOut gives w the bytes of a full piece, and writes them to their files besides, part by part while the
+// processor has them at hand. Whoever calls it is about to judge the piece, and goes wrong so seldom that to
+// write first costs nothing: until the piece is called right no note says that it is there.
+func (s *Stage) hashOut(g *gather, w io.Writer) (done int64, err error) {
+	write := s.mem.beginWrite(g)
+	for at := 0; at < len(g.buf) && err == nil; at += hashPart {
+		part := g.buf[at:min(at+hashPart, len(g.buf))]
+		var n int
+		n, err = w.Write(part)
+		done += int64(n)
+		if write && err == nil {
+			if err = s.writeOut(g.layout, g.piece, part, int64(at)); err != nil {
+				s.fail(err)
+			}
+		}
+	}
+	if write {
+		s.mem.endWrite(g, err == nil)
+	}
+	return done, err
+}
+
+// beginWrite says whether a full piece is to be written; then endWrite is to follow.
+func (m *memory) beginWrite(g *gather) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for {
-		for len(m.queue) == 0 {
-			if m.closed {
-				return
-			}
-			m.moves.Wait()
-		}
-		g := m.queue[0]
-		m.queue = m.queue[1:]
-		m.writing++
-		m.mu.Unlock()
-		err := s.writeOut(g.layout, g.piece, g.buf, 0)
-		if err != nil {
-			s.fail(err)
-		}
-		m.mu.Lock()
-		m.writing--
-		if st := &m.state[g.piece]; st.g == g && !g.cancelled {
-			st.complete = err == nil
-			st.saved = err == nil
-			m.news = true
-		}
-		m.release(g)
-		m.moves.Broadcast()
+	if g.written || m.failed != nil || m.closed {
+		return false
 	}
+	m.writing++
+	return true
+}
+
+func (m *memory) endWrite(g *gather, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.writing--
+	g.written = ok
+	m.moves.Broadcast()
 }
 
 // markComplete takes the engine's word that a piece is right.
@@ -344,20 +352,44 @@ func (s *Stage) markComplete(piece int) error {
 	case st.complete:
 		return nil
 	}
-	st.complete = true
 	if g := st.g; g != nil {
-		g.queued = true
-		m.queue = append(m.queue, g)
-		m.moves.Broadcast()
-		return nil
+		if err := s.save(g); err != nil {
+			return err
+		}
+		if st.g != g {
+			return nil // it was called wrong meanwhile
+		}
+		m.release(g)
 	}
-	st.saved = true
+	st.complete, st.saved = true, true
 	m.news = true
 	return nil
 }
 
+// save writes a full piece, if it was judged without. It unlocks memory meanwhile.
+func (s *Stage) save(g *gather) error {
+	if g.written {
+		return nil
+	}
+	m := &s.mem
+	m.writing++
+	g.refs++
+	m.mu.Unlock()
+	err := s.writeOut(g.layout, g.piece, g.buf, 0)
+	if err != nil {
+		s.fail(err)
+	}
+	m.mu.Lock()
+	m.writing--
+	g.written = err == nil
+	m.deref(g)
+	m.moves.Broadcast()
+	return err
+}
+
 // markNotComplete forgets all that was said of a piece, and its bytes.
 func (s *Stage) markNotComplete(piece int) {
+	s.suspect[piece].Store(true)
 	m := &s.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -367,12 +399,7 @@ func (s *Stage) markNotComplete(piece int) {
 	}
 	st.complete, st.saved, st.direct = false, false, false
 	if g := st.g; g != nil {
-		st.g = nil
-		if g.queued {
-			g.cancelled = true // the writer releases it
-		} else {
-			m.release(g)
-		}
+		m.release(g)
 	}
 }
 
@@ -381,9 +408,12 @@ func (s *Stage) markNotComplete(piece int) {
 func (m *memory) close(s *Stage) {
 	m.mu.Lock()
 	m.closed = true
+	for m.writing > 0 {
+		m.moves.Wait()
+	}
 	var full []*gather
 	for i := range m.state {
-		if g := m.state[i].g; g != nil && g.full && !g.queued {
+		if g := m.state[i].g; g != nil && g.full && !g.written {
 			full = append(full, g)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,7 +44,8 @@ type Stage struct {
 	moved bool         // the data is in the target now
 
 	mem     memory
-	syncing sync.Mutex // one checkpoint at a time
+	suspect []atomic.Bool // per piece: it was wrong once
+	syncing sync.Mutex    // one checkpoint at a time
 	errs    chan error
 	wg      sync.WaitGroup
 	stop    chan struct{}
@@ -68,6 +70,7 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 	}
 	s.files = newHandles(openFiles, s.openSlot)
 	s.mem.init(p)
+	s.suspect = make([]atomic.Bool, len(s.mem.state))
 	if err := s.openFolders(); err != nil {
 		s.closeFolders()
 		return nil, diskError(fmt.Sprintf("open the staging folder in %q", p.dir), err)
@@ -78,9 +81,6 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 		}
 		s.closeFolders()
 		return nil, err
-	}
-	for range writers {
-		s.wg.Go(s.writeQueued)
 	}
 	s.wg.Go(s.checkpoints)
 	return s, nil

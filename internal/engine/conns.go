@@ -115,13 +115,13 @@ func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	if d.e.members != nil { // TLS has been there already
-		return d.e.follow(c), nil
+		return d.e.hold(d.e.follow(c)), nil
 	}
-	return d.e.follow(newGreeted(c, func() (net.Conn, error) {
+	return d.e.hold(d.e.follow(newGreeted(c, func() (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(d.e.ctx, plainTime)
 		defer cancel()
 		return d.raw(ctx, addr)
-	})), nil
+	}))), nil
 }
 
 func (d dialer) raw(ctx context.Context, addr string) (net.Conn, error) {
@@ -147,5 +147,5 @@ func (l shapedListener) Accept() (net.Conn, error) {
 	if l.e.members == nil {
 		c = &answered{Conn: c, keys: l.e.keys}
 	}
-	return l.e.follow(c), nil
+	return l.e.hold(l.e.follow(c)), nil
 }

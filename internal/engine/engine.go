@@ -199,8 +199,7 @@ func (e *Engine) Close() error {
 }
 
 // noteListenPort learns from the extension handshake (BEP 10 "p") at which port a peer that dialled us can
-// be dialled: it need not be now, and can be once the connection is lost. It is called with the client's
-// lock held.
+// be dialled: it need not be now, and can be once the connection is lost.
 func (e *Engine) noteListenPort(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMessage) {
 	host, _, err := net.SplitHostPort(e.addrOf(pc))
 	if err != nil || d.Port <= 0 || d.Port > 65535 {

@@ -19,6 +19,14 @@ const (
 	// The nodes kept on disk for the next start: two full buckets of the closest and some spares.
 	dhtMaxSavedNodes = 200
 
+	// readyBytes of blocks are read for a peer before they can be sent. The client looks over all of them for every
+	// block, and what lies longer is no more in the processor's cache. The system's socket buffer comes on top.
+	readyBytes = 256 << 10
+	// nearRequests is how many blocks a peer is asked for at a time that is no more than a network's cable away: 8 MiB.
+	// Most peers would take twice as many, which a long way needs to be kept full, and which cost memory, cache and
+	// the sorting of what to ask for next.
+	nearRequests = 512
+
 	// A packet of the DHT is one bencoded dictionary in one datagram. Ours stay far below this, and
 	// no known client sends larger ones.
 	dhtMaxPacket = 8 << 10
@@ -52,6 +60,12 @@ const (
 	superIdle = time.Second
 	// superTick is how often peers that do not get on are looked for.
 	superTick = 500 * time.Millisecond
+
+	// heldTime is how long the client may go without news of what a peer has; see holding.go. What it cannot ask for yet
+	// is of no use to it, but that a piece is not rare any more.
+	heldTime = 3 * time.Second
+	// heldBuffer is read of a connection at once, four blocks.
+	heldBuffer = 64 << 10
 
 	// stealGrace is how long a peer has for a block before another is asked for it. 1 s measured better than none, and
 	// is short enough for a peer that has fallen silent at the end of a fetch.

@@ -86,6 +86,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	// origin took thirty times as long with one of 32 MiB.
 	c.MaxUnverifiedBytes = 0
 	c.PieceHashersPerTorrent = max(2, runtime.NumCPU())
+	c.MaxAllocPeerRequestDataPerConn = readyBytes
 
 	// The client would drop a peer that has everything the moment we have too, with the word that we do unsent: who counts
 	// copies would never hear of it. See dropSeeds.
@@ -101,7 +102,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.Slogger = s.Log
 	c.Callbacks.CompletedHandshake = e.claim
 	c.Callbacks.ReadMessage = e.noteHaves
-	c.Callbacks.ReadExtendedHandshake = e.noteListenPort
+	c.Callbacks.ReadExtendedHandshake = e.readHandshake
 	c.Callbacks.PeerConnClosed = e.forgetConn
 	return c
 }

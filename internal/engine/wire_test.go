@@ -226,8 +226,9 @@ func (c *cut) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (c *cut) Write(b []byte) (int, error) { return c.got.Write(b) }
-func (c *cut) Close() error                { return nil }
+func (c *cut) Write(b []byte) (int, error)     { return c.got.Write(b) }
+func (c *cut) Close() error                    { return nil }
+func (c *cut) SetReadDeadline(time.Time) error { return nil }
 
 // FuzzWire sends anything both ways, cut anywhere: what comes is given on as it is, what goes is the same but for what
 // is hidden, and nothing crashes.
