@@ -230,17 +230,19 @@ func (k *keeper) superseded(ix *catalog.Index, f group.Follow, wanted map[string
 		}
 	}
 	for _, name := range ix.Names() {
-		coming, last := false, (*catalog.Entry)(nil)
+		coming, have, last := false, false, (*catalog.Entry)(nil)
 		for _, e := range name.Versions {
 			it := here[e.Info.String()]
 			switch {
 			case wanted[e.Info.String()] && (it == nil || it.rec.Fetch != nil && it.state != StateWaiting):
 				coming = true // one that waits does so for room, and might for ever
+			case wanted[e.Info.String()] && it != nil && it.rec.Fetch == nil:
+				have = true // it can take from one that stays anyhow
 			case last == nil && !wanted[e.Info.String()] && e.Sealed == "" && it != nil && it.rec.Fetch == nil:
 				last = e
 			}
 		}
-		if !coming || last == nil || !matchesAny(f.Match, name.Name) || f.Space > 0 && space+last.Size > f.Space {
+		if !coming || have || last == nil || !matchesAny(f.Match, name.Name) || f.Space > 0 && space+last.Size > f.Space {
 			continue
 		}
 		space += last.Size

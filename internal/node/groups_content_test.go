@@ -51,19 +51,13 @@ func fetchNamed(t *testing.T, n *node.Node, r node.FetchRequest) (*node.Fetched,
 // waitNames waits until a node's catalog of the family's group lists these.
 func waitNames(t *testing.T, n *node.Node, want string) {
 	t.Helper()
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	waitCatalog(t, n, "family", want, func(a *node.CatalogAnswer) string {
 		var refs []string
-		for _, e := range askCatalog(t, n, node.CatalogRequest{Group: "family", List: &node.ListCatalog{All: true}}).Entries {
+		for _, e := range a.Entries {
 			refs = append(refs, e.Ref)
 		}
-		got := strings.Join(refs, " ")
-		if got == want {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the catalog: got %q, want %q", got, want)
-		}
-	}
+		return strings.Join(refs, " ")
+	})
 }
 
 func TestContentOfAPrivateGroup(t *testing.T) {

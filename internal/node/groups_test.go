@@ -84,10 +84,17 @@ func acme(t *testing.T) (owner, reader *node.Node, link string) {
 	return owner, reader, a.Link
 }
 
+// waitEntries waits until a node's catalog of acme lists these, with who signed them.
 func waitEntries(t *testing.T, n *node.Node, want string) {
 	t.Helper()
+	waitCatalog(t, n, "acme", want, entries)
+}
+
+// waitCatalog waits until what say makes of all that a node's catalog of a group lists is want.
+func waitCatalog(t *testing.T, n *node.Node, group, want string, say func(*node.CatalogAnswer) string) {
+	t.Helper()
 	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		got := entries(askCatalog(t, n, node.CatalogRequest{Group: "acme", List: &node.ListCatalog{All: true}}))
+		got := say(askCatalog(t, n, node.CatalogRequest{Group: group, List: &node.ListCatalog{All: true}}))
 		if got == want {
 			return
 		}

@@ -344,14 +344,7 @@ func TestPrivateGroupReuses(t *testing.T) {
 	if _, err := publishAs(t, alice, fresh, "family", "app@2"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if entries(askCatalog(t, bob, node.CatalogRequest{Group: "family", List: &node.ListCatalog{}})) != "" {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the entry does not come")
-		}
-	}
+	waitNames(t, bob, "family/app@2")
 	got, said, err := fetchWith(t, bob, node.FetchRequest{Ref: "family/app", Dir: t.TempDir(), Reuse: []string{old}})
 	if err != nil {
 		t.Fatal(err)
