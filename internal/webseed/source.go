@@ -178,7 +178,7 @@ func contentRange(s string) (from, to, total int64, ok bool) {
 	if size = strings.TrimSpace(size); size != "*" {
 		total, err3 = strconv.ParseInt(size, 10, 64)
 	}
-	return from, to, total, err1 == nil && err2 == nil && err3 == nil && from >= 0 && to >= from
+	return from, to, total, err1 == nil && err2 == nil && err3 == nil && from >= 0 && to >= from && total >= -1
 }
 
 // versionOf is what tells two versions of a file apart. A weak mark is none: bytes may differ under it.
