@@ -341,6 +341,7 @@ func (f *fetch) fetched(from BytesFrom) {
 		e := f.r.Entry
 		out.Path, out.Name, out.Size, out.Files = f.sealed.target, e.Content, e.Size, e.Files
 	}
+	out.OriginSpared = max(f.plan.WantedBytes()-from.WebSeeds, 0)
 	f.on(Event{Fetched: out})
 }
 
