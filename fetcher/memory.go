@@ -33,6 +33,8 @@ type memory struct {
 type pieceState struct {
 	g        *gather // its bytes, while they are in memory
 	direct   bool    // its blocks are written as they come
+	writing  int     // such writes under way
+	put      bool    // it is being written whole; see Put
 	complete bool    // proven
 	saved    bool    // proven, and its bytes have been written
 }
@@ -199,6 +201,8 @@ func (s *Stage) gatherFor(v *view, piece int) (g *gather, done bool, err error) 
 			return nil, false, m.failed
 		case m.closed:
 			return nil, false, errClosed
+		case st.put:
+			m.moves.Wait()
 		case st.complete || st.g != nil && st.g.full:
 			return nil, true, nil
 		case st.g != nil:
@@ -209,6 +213,7 @@ func (s *Stage) gatherFor(v *view, piece int) (g *gather, done bool, err error) 
 			}
 			return st.g, false, nil
 		case st.direct:
+			st.writing++
 			return nil, false, nil
 		case m.used+m.length <= m.limit:
 			g := m.start(piece, v.pieceLength(piece), v.layout, s.now())
@@ -294,9 +299,9 @@ func (s *Stage) markComplete(piece int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st := &m.state[piece]
-	for st.g != nil && !st.g.full {
+	for st.put || st.g != nil && !st.g.full {
 		// The rest of the piece is on disk.
-		if st.g.elem != nil {
+		if !st.put && st.g.elem != nil {
 			s.evict(st.g)
 		} else {
 			m.moves.Wait() // somebody else is at it
@@ -331,6 +336,9 @@ func (s *Stage) markNotComplete(piece int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st := &m.state[piece]
+	for st.put {
+		m.moves.Wait()
+	}
 	if st.saved {
 		m.news = true
 	}

@@ -82,7 +82,9 @@ func (p *piece) WriteAt(b []byte, off int64) (int, error) {
 		case done:
 			return len(b), nil
 		case g == nil:
-			if err := s.writeOut(p.v.layout, p.index, b, off); err != nil {
+			err := s.writeOut(p.v.layout, p.index, b, off)
+			s.mem.written(p.index)
+			if err != nil {
 				s.fail(err)
 				return 0, err
 			}

@@ -142,7 +142,7 @@ func TestBadWebSeeds(t *testing.T) {
 		works bool // it can be fetched from it all the same
 	}{
 		{"none", rogue.NoFault, true},
-		{"ignores Range", rogue.IgnoreRange, false},
+		{"ignores Range", rogue.IgnoreRange, true},
 		{"redirects to loopback", rogue.Redirect, false},
 		{"403", rogue.Forbidden, false},
 		{"404", rogue.NotFound, false},

@@ -40,7 +40,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 func settings(t *testing.T) Settings {
 	return Settings{
 		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Version: "test", Log: testLog(t),
-		HTTP: http.DefaultTransport, Dial: (&net.Dialer{}).DialContext,
+		Dial:  (&net.Dialer{}).DialContext,
 		Judge: func(string, netip.Addr) error { return nil },
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"testing"
@@ -41,7 +40,7 @@ func TestProbeLAN(t *testing.T) {
 
 func TestArrivalsOfThisMachineDoNotCount(t *testing.T) {
 	e, err := engine.New(engine.Settings{
-		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, HTTP: http.DefaultTransport,
+		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true,
 		Dial:  new(net.Dialer).DialContext,
 		Judge: func(string, netip.Addr) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	})

@@ -90,7 +90,7 @@ func (s Spec) judgePrivate() error {
 	switch {
 	case s.Info == nil:
 		return errNoInfo
-	case len(s.Trackers) > 0, len(s.WebSeeds) > 0:
+	case len(s.Trackers) > 0:
 		return errOutside
 	case !isPrivate(s.Info):
 		return errNotPrivate

@@ -52,7 +52,6 @@ func TestPrivateRefuses(t *testing.T) {
 		{"no info", Spec{V1: &private.hash}, "with its info"},
 		{"no private flag", Spec{V1: &public.hash, Info: public.info, Storage: &memory{}}, "private flag"},
 		{"a tracker", Spec{V1: &private.hash, Info: private.info, Storage: &memory{}, Trackers: [][]string{{"http://x/"}}}, "no trackers"},
-		{"a web seed", Spec{V1: &private.hash, Info: private.info, Storage: &memory{}, WebSeeds: []string{"http://x/"}}, "no web seeds"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := c.Add(tt.spec); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"runtime"
 
@@ -31,10 +30,9 @@ type Settings struct {
 
 	SuperSeed SuperSeed // of torrents that are complete here
 
-	// HTTP carries web seed requests, Dial the connections of HTTP trackers, and Judge is asked
-	// before a packet goes to ip, to which a UDP tracker's host resolved. They are where requests
-	// that a stranger's torrent asks for are kept off private networks. All are required.
-	HTTP  http.RoundTripper
+	// Dial makes the connections of HTTP trackers, and Judge is asked before a packet goes to ip, to
+	// which a UDP tracker's host resolved. They are where requests that a stranger's torrent asks for
+	// are kept off private networks. Both are required.
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	Judge func(host string, ip netip.Addr) error
 
@@ -42,7 +40,7 @@ type Settings struct {
 	// closes them some time.
 	TLS func(net.Conn)
 
-	Version string // of p2pshare, for the extension handshake and HTTP
+	Version string // of p2pshare, for the extension handshake
 	Log     *slog.Logger
 }
 
@@ -72,6 +70,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.NoDefaultPortForwarding = s.NoUPnP
 	c.UpnpID = "p2pshare"
 	c.DisableWebtorrent = true
+	c.DisableWebseeds = true     // internal/webseed does it
 	c.DefaultStorage = emptied{} // its own default would make files in the working folder
 
 	// Rates are held in the connections; see shaper.go.
@@ -95,8 +94,6 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	// A block that was asked for is not asked of another at once: without this a fifth of all blocks came twice in a
 	// swarm whose links are full.
 	c.StealRequestGrace = stealGrace
-	c.WebTransport = shapedHTTP{s.HTTP, e}
-	c.HTTPUserAgent = "p2pshare/" + s.Version
 	c.ExtendedHandshakeClientVersion = "p2pshare " + s.Version
 	c.Bep20 = peerIDPrefix
 	c.Slogger = s.Log

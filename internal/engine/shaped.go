@@ -2,11 +2,7 @@ package engine
 
 import (
 	"context"
-	"io"
 	"net"
-	"net/http"
-	"net/url"
-	"strings"
 	"sync/atomic"
 
 	"github.com/anacrolix/torrent"
@@ -121,58 +117,4 @@ func (c *shapedConn) Close() error {
 	c.e.unclaim(c)
 	c.e.mu.Unlock()
 	return c.Conn.Close()
-}
-
-// shapedHTTP carries the bodies of web seeds in turns, each with its torrent's.
-type shapedHTTP struct {
-	next http.RoundTripper
-	e    *Engine
-}
-
-func (s shapedHTTP) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := s.next.RoundTrip(r)
-	if err != nil {
-		return resp, err
-	}
-	resp.Body = &shapedBody{resp.Body, r.Context(), s.e, &s.e.ofURL(r.URL).down}
-	return resp, nil
-}
-
-type shapedBody struct {
-	io.ReadCloser
-	ctx context.Context
-	e   *Engine
-	f   *flow
-}
-
-func (b *shapedBody) Read(p []byte) (int, error) {
-	if !b.e.down.limits(b.f) {
-		return b.ReadCloser.Read(p)
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), turn)])
-	if n > 0 {
-		if werr := b.e.down.wait(b.ctx, b.f, n); werr != nil && err == nil {
-			err = werr
-		}
-	}
-	return n, err
-}
-
-// ofURL finds the torrent whose web seed is asked.
-func (e *Engine) ofURL(u *url.URL) *flows {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	asked := u.String()
-	for t := range e.torrents {
-		for _, base := range t.spec.WebSeeds {
-			if !strings.HasPrefix(asked, base) {
-				continue
-			}
-			// Many torrents may lie in one folder of a server.
-			if !strings.HasSuffix(base, "/") || strings.Contains(u.Path, "/"+t.spec.Name) {
-				return &t.flows
-			}
-		}
-	}
-	return &e.nobody
 }

@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -62,53 +61,36 @@ func TestRateIsSharedByTorrent(t *testing.T) {
 func TestOwnLimitOfATorrent(t *testing.T) {
 	const limit = 128 << 10
 	p := newPayload(t, 4<<20, false)
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "payload", time.Unix(1, 0), bytes.NewReader(p.data))
-	}))
-	t.Cleanup(web.Close)
 	seeder, fetcher := start(t, nil), start(t, nil)
 	p.seed(t, seeder, Spec{})
-	tt := fetching(t, fetcher, p, Spec{Peers: []string{at(seeder)}, WebSeeds: []string{web.URL + "/payload"}, MaxDown: limit})
+	tt := fetching(t, fetcher, p, Spec{Peers: []string{at(seeder)}, MaxDown: limit})
 	begun := time.Now()
+	var fromWeb atomic.Int64
+	var web sync.WaitGroup
+	web.Go(func() { // what a web seed is held to
+		for n := tt.Most(); n > 0; n = tt.Most() {
+			if tt.Carry(t.Context(), n) != nil {
+				return
+			}
+			fromWeb.Add(int64(n))
+		}
+	})
 	for time.Since(begun) < 2*time.Second {
 		time.Sleep(10 * time.Millisecond)
 	}
 	s := tt.Stats()
-	if got, most := s.FromPeers+s.FromWebSeeds, int64(time.Since(begun).Seconds()*limit)+512<<10; got > most {
+	if got, most := s.FromPeers+fromWeb.Load(), int64(time.Since(begun).Seconds()*limit)+512<<10; got > most {
 		t.Errorf("%d bytes came, want at most %d", got, most)
 	}
 	tt.SetLimits(0, 0)
+	web.Wait()
+	if fromWeb.Load() == 0 {
+		t.Error("nothing was left for a web seed")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := tt.Wait(ctx, [][2]int{{0, p.pieces}}); err != nil {
 		t.Errorf("after the limit was taken away: %v", err)
-	}
-}
-
-func TestWebSeedOfWhichTorrent(t *testing.T) {
-	e := start(t, nil)
-	add := func(size int, name string, urls ...string) *Torrent {
-		p := newPayload(t, size, false)
-		tt := p.seed(t, e, Spec{Name: name, WebSeeds: urls})
-		return tt
-	}
-	a := add(1000, "a", "http://127.0.0.1:9/files/")
-	b := add(1001, "b", "http://127.0.0.1:9/files/")
-	c := add(1002, "c", "http://127.0.0.1:9/single.iso")
-	for url, want := range map[string]*flows{
-		"http://127.0.0.1:9/files/a/x.txt":    &a.flows,
-		"http://127.0.0.1:9/files/b":          &b.flows,
-		"http://127.0.0.1:9/single.iso":       &c.flows,
-		"http://127.0.0.1:9/elsewhere/a":      &e.nobody,
-		"http://127.0.0.1:9/files/other.file": &e.nobody,
-	} {
-		r, err := http.NewRequest(http.MethodGet, url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.ofURL(r.URL) != want {
-			t.Errorf("%s is taken for another torrent's", url)
-		}
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	g "github.com/anacrolix/generics"
 	"github.com/anacrolix/torrent"
-	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
 	infohash_v2 "github.com/anacrolix/torrent/types/infohash-v2"
@@ -36,33 +35,8 @@ type Spec struct {
 	MaxUp, MaxDown int64 // bytes a second; 0: no limit but the engine's
 
 	Trackers [][]string // tiers
-	WebSeeds []string   // BEP 19; see WebSeedsWork
 	Peers    []string   // host:port, named by the user or the reference
 	Known    []Known    // addresses that an earlier look-up found
-}
-
-// WebSeedsWork says whether the client can take the torrent's pieces from web seeds. v1.62.0 counts on every
-// piece but the last being whole when it plans their requests, and panics ("16384 >= 100" in
-// chunkIndexSpec) on a v2 torrent of several files, whose pieces end with each file.
-func (s Spec) WebSeedsWork() bool {
-	if s.V1 != nil {
-		return true
-	}
-	var info metainfo.Info
-	if err := bencode.Unmarshal(s.Info, &info); err != nil {
-		return false
-	}
-	return !severalFiles(&info.FileTree)
-}
-
-func severalFiles(tree *metainfo.FileTree) bool {
-	n := 0
-	tree.Walk(nil, func(_ []string, ft *metainfo.FileTree) {
-		if !ft.IsDir() && ft.File.Length > 0 {
-			n++
-		}
-	})
-	return n > 1
 }
 
 // Known is an address and where it was heard of.
@@ -81,6 +55,7 @@ type Torrent struct {
 	flows  flows
 	pieces int // 0 until the info is known
 	copies copies
+	given  given
 
 	pieceLength int64
 	super       *superSeeder // once a peer came while all was here; e.mu guards it
@@ -137,6 +112,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		done:        make(chan struct{}),
 		writeErr:    make(chan error, 1),
 	}
+	t.given.init()
 	et.SetOnWriteChunkError(func(err error) {
 		select {
 		case t.writeErr <- err:
@@ -157,9 +133,6 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	e.noteEarly(t)
 	if s.Info != nil {
 		t.learnPrivate()
-		if s.WebSeedsWork() {
-			et.AddWebSeeds(s.WebSeeds)
-		}
 		if s.Total == 0 {
 			t.SetDone()
 		}
@@ -287,6 +260,10 @@ func (t *Torrent) Wait(ctx context.Context, ranges [][2]int) error {
 			if _, ours := missing[c.Index]; ours && c.Complete {
 				delete(missing, c.Index)
 			}
+		case <-t.given.news:
+			for _, i := range t.given.take() {
+				delete(missing, i)
+			}
 		case err := <-t.writeErr:
 			return err
 		case <-t.t.Closed():
@@ -348,7 +325,7 @@ func (t *Torrent) Stats() Stats {
 	return Stats{
 		Peers: len(peers), Seeds: min(s.ConnectedSeeders, len(peers)), Known: t.book.size(),
 		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64(),
-		FromWebSeeds:   s.WebSeeds.BytesReadUsefulData.Int64(),
+		FromWebSeeds:   t.given.bytes.Load(),
 		Uploaded:       s.PeerConns.BytesWrittenData.Int64(),
 		BadPieces:      s.PiecesDirtiedBad.Int64(),
 		Copies:         t.copies.count(time.Now(), t.e.ownMachine),
@@ -392,7 +369,7 @@ func (t *Torrent) hungry() bool {
 func (t *Torrent) announceCounts() (up, down, left int64) {
 	s := t.t.Stats()
 	up = s.BytesWrittenData.Int64()
-	down = s.BytesReadUsefulData.Int64()
+	down = s.BytesReadUsefulData.Int64() + t.given.bytes.Load()
 	select {
 	case <-t.done:
 	default:

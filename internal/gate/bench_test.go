@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"syscall"
@@ -101,7 +100,7 @@ func openEngine(t testing.TB) *engine.Engine {
 	t.Helper()
 	e, err := engine.New(engine.Settings{
 		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Version: "test", Log: slog.New(slog.DiscardHandler),
-		HTTP: http.DefaultTransport, Dial: (&net.Dialer{}).DialContext,
+		Dial:  (&net.Dialer{}).DialContext,
 		Judge: func(string, netip.Addr) error { return nil },
 	})
 	if err != nil {

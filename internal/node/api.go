@@ -127,6 +127,8 @@ type Fetched struct {
 	BytesFrom  BytesFrom `json:"bytes_from"`
 	Seconds    float64   `json:"seconds"`
 	Verified   bool      `json:"verified"`
+
+	OriginSpared int64 `json:"origin_spared,omitempty"` // bytes of the content that no web seed had to send
 }
 
 // BytesFrom says where the bytes of a fetch came from. Reused bytes were on disk already: an earlier

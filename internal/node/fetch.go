@@ -232,9 +232,6 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 	f.swap = newSwap(f.stage)
 	spec := f.spec(ctx)
 	spec.Storage, spec.Total = f.swap, total-reused
-	if len(spec.WebSeeds) > 0 && !spec.WebSeedsWork() {
-		warn(f.on, "the web seeds are not used: in a v2 torrent of several files only peers can be asked")
-	}
 	if f.t, err = f.w.Add(spec); err != nil {
 		return err
 	}
@@ -252,14 +249,23 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 		case <-ctx.Done():
 		}
 	})
+	var webErr error
 	err = f.watch(ctx, "fetching", f.name(), total, reused, func() error {
 		for _, r := range ranges {
 			f.t.Want(r[0], r[1])
 		}
+		disk.Go(func() {
+			if webErr = f.fromWeb(ctx, f.plan.Wanted()); webErr != nil {
+				stop()
+			}
+		})
 		return f.t.Wait(ctx, ranges)
 	})
 	stop()
 	disk.Wait()
+	if diskErr == nil {
+		diskErr = webErr
+	}
 	if diskErr != nil {
 		return diskErr
 	}
@@ -276,7 +282,6 @@ func (f *fetch) spec(ctx context.Context) engine.Spec {
 	if f.ref.Kind == catalog.Magnet {
 		s.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
 	}
-	s.WebSeeds = append(append(s.WebSeeds, f.ref.WebSeeds...), f.r.WebSeeds...)
 	s.Known = f.known
 	return s
 }
@@ -336,6 +341,7 @@ func (f *fetch) fetched(from BytesFrom) {
 		e := f.r.Entry
 		out.Path, out.Name, out.Size, out.Files = f.sealed.target, e.Content, e.Size, e.Files
 	}
+	out.OriginSpared = max(f.plan.WantedBytes()-from.WebSeeds, 0)
 	f.on(Event{Fetched: out})
 }
 

@@ -146,7 +146,7 @@ func (n *Node) network() (*engine.Engine, error) {
 		NoDHT: o.NoDHT, DHTNodes: o.DHTNodes, DHTFile: n.home.Path("dht.json"),
 		NoLAN: o.NoLAN, NoUPnP: o.NoUPnP || loopback(o.ListenHost), UTP: o.UTP,
 		MaxUp: o.MaxUp, MaxDown: o.MaxDown, SuperSeed: super,
-		HTTP: padless{redirects{n.guard.Client(), n.refused}}, Dial: n.dial, Judge: n.judge,
+		Dial: n.dial, Judge: n.judge,
 		TLS: n.takeTLS, Version: n.opts.Version, Log: n.log,
 	})
 	switch {

@@ -350,7 +350,7 @@ func TestWebSeed(t *testing.T) {
 	src := release(t)
 	web := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(src))))
 	defer web.Close()
-	for _, format := range []string{"v1", "hybrid"} { // a hybrid has pads, which no web server has
+	for _, format := range []string{"v1", "hybrid", "v2"} { // a hybrid has pads, which no web server has
 		t.Run(format, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "r.torrent")
 			nd := open(t, quiet)
@@ -379,26 +379,6 @@ func TestWebSeed(t *testing.T) {
 				})
 			}
 		})
-	}
-}
-
-// The engine would panic on a v2 folder's web seeds: they are passed over, and the user is told.
-func TestWebSeedOfV2Folder(t *testing.T) {
-	src := release(t)
-	file := filepath.Join(t.TempDir(), "r.torrent")
-	nd := open(t, quiet)
-	if err := nd.Publish(t.Context(), node.PublishRequest{
-		Path: src, Format: "v2", Output: file, WebSeeds: []string{"http://192.0.2.1/"}, NoSeed: true,
-	}, func(node.Event) {}); err != nil {
-		t.Fatal(err)
-	}
-	ev := newEvents()
-	err := nd.Fetch(t.Context(), node.FetchRequest{Ref: file, Dir: t.TempDir(), Timeout: time.Second}, ev.on)
-	if fault.KindOf(err) != fault.Timeout {
-		t.Errorf("got %v, want the end of the time", err)
-	}
-	if _, ok := ev.last(func(e node.Event) bool { return strings.Contains(e.Message, "web seeds are not used") }); !ok {
-		t.Error("nobody was told that the web seeds are not used")
 	}
 }
 

@@ -66,7 +66,6 @@ func (w swarm) spec(ctx context.Context, n *Node, m *metafile.Torrent, peers, an
 		return s
 	}
 	s.Trackers = n.tiers(append(m.Meta.UpvertedAnnounceList(), single(announce)...))
-	s.WebSeeds = m.Meta.UrlList
 	return s
 }
 

@@ -1,11 +1,13 @@
 package node
 
 import (
-	"fmt"
-	"io"
+	"context"
 	"net/http"
-	"path"
-	"strings"
+	"slices"
+
+	"github.com/p2pshare/p2pshare/fetcher"
+	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
 // redirects makes a transport of a client, so that its judgement of redirects holds for web seeds too.
@@ -15,52 +17,46 @@ type redirects struct {
 }
 
 func (r redirects) RoundTrip(req *http.Request) (*http.Response, error) {
-	again := req.Clone(req.Context())
-	again.RequestURI = "" // a client refuses a request that has one
-	res, err := r.client.Do(again)
+	res, err := r.client.Do(req.Clone(req.Context()))
 	return res, r.refused(err)
 }
 
-// padless answers for the pads between files (BEP 47) itself: no web server has them, and the client asks
-// for them as for any file, and drops the pieces that they are part of from a web seed that says 404. Every
-// creator calls them .pad/ and their length.
-type padless struct{ next http.RoundTripper }
+// peersOf is a torrent's swarm as web seeds see it.
+type peersOf struct{ *engine.Torrent }
 
-// maxPad is longer than any pad, which is shorter than a piece.
-const maxPad = 1 << 30
+func (p peersOf) Look() webseed.View { return webseed.View(p.Standing()) }
 
-func (p padless) RoundTrip(req *http.Request) (*http.Response, error) {
-	dir, name := path.Split(req.URL.Path)
-	var length, from, to int64
-	if !strings.HasSuffix(dir, "/.pad/") || !number(name, &length) || length > maxPad {
-		return p.next.RoundTrip(req)
+// limitOf is a torrent's limit on what it receives.
+type limitOf struct{ t *engine.Torrent }
+
+func (l limitOf) Most() int                             { return l.t.Most() }
+func (l limitOf) Wait(ctx context.Context, n int) error { return l.t.Carry(ctx, n) }
+
+// webSeeds are the URLs of the torrent, the reference and the flags. A private group has none: a web server gives to
+// everyone.
+func (f *fetch) webSeeds() []string {
+	if f.w.in != nil {
+		return nil
 	}
-	if _, err := fmt.Sscanf(req.Header.Get("Range"), "bytes=%d-%d", &from, &to); err != nil {
-		from, to = 0, length-1
-	}
-	if from < 0 || to >= length || from > to {
-		return p.next.RoundTrip(req)
-	}
-	h := http.Header{}
-	h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, length))
-	n := to - from + 1
-	return &http.Response{
-		Status: "206 Partial Content", StatusCode: http.StatusPartialContent,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h, ContentLength: n, Request: req,
-		Body: io.NopCloser(io.LimitReader(zeros{}, n)),
-	}, nil
+	return slices.Concat([]string(f.meta.Meta.UrlList), f.ref.WebSeeds, f.r.WebSeeds)
 }
 
-// number reads a name that is a decimal number and nothing else.
-func number(name string, n *int64) bool {
-	_, err := fmt.Sscanf(name, "%d", n)
-	return err == nil && *n > 0 && fmt.Sprint(*n) == name
-}
-
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
+// fromWeb fetches from web seeds until nothing is missing or ctx ends. An error is the disk's.
+func (f *fetch) fromWeb(ctx context.Context, ranges []fetcher.Range) error {
+	urls := f.webSeeds()
+	if len(urls) == 0 {
+		return nil
+	}
+	client := f.n.guard.Client()
+	defer client.CloseIdleConnections()
+	o := webseed.Options{
+		Torrent: f.meta, Layout: f.plan.Layout(), URLs: urls,
+		Swarm: peersOf{f.t}, Store: f.stage.Whole(), Limit: limitOf{f.t},
+		HTTP: redirects{client, f.n.refused}, Agent: "p2pshare/" + f.n.opts.Version,
+		Tell: func(message string) { warn(f.on, "%s", message) }, Log: f.n.log,
+	}
+	for _, r := range ranges {
+		o.Wanted = append(o.Wanted, [2]int{r.Begin, r.End})
+	}
+	return webseed.Run(ctx, o)
 }

@@ -195,13 +195,23 @@ func runFetch(ctx context.Context, s *session, o fetchOptions) error {
 	return e.end(ctx, err, handed || got != nil && r.Seed, hint)
 }
 
+// fetchedLine says what came from where: a share of each, and the bytes.
 func fetchedLine(f *node.Fetched) string {
-	from := sources(f.BytesFrom)
-	if from != "" {
-		from = " (" + from + ")"
+	b, from := f.BytesFrom, ""
+	whole := max(b.Peers+b.WebSeeds+b.Reused, f.Size, 1)
+	for _, p := range []struct {
+		words string
+		n     int64
+	}{{"reused", b.Reused}, {"from peers", b.Peers}, {"web seeds", b.WebSeeds}} {
+		if p.n > 0 {
+			from += fmt.Sprintf(", %d %% %s", 100*min(p.n, whole)/whole, p.words)
+		}
 	}
-	if f.BytesFrom.Reused > 0 && f.Size > 0 {
-		from = fmt.Sprintf(", %d %% reused", 100*min(f.BytesFrom.Reused, f.Size)/f.Size) + from
+	if text := sources(b); text != "" {
+		from += " (" + text + ")"
+	}
+	if b.WebSeeds > 0 {
+		from += ", " + bytesText(f.OriginSpared) + " spared the web seeds"
 	}
 	took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
 	return fmt.Sprintf("fetched and verified %s: %s in %v%s", printable(cmp.Or(f.Entry, f.Name)), counted(f.Files, f.Size), took, from)

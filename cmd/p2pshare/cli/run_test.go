@@ -194,7 +194,7 @@ func TestFetch(t *testing.T) {
 		return nil
 	}
 	s.want(0, "/d/a b\n", "", "fetch", v1hex)
-	want := "3 of 5 files are wanted\n" + `warning: the peer \a lies` + "\nfetched and verified a b: 1 file, 1.5 kB in 2s, 33 % reused (peers 1.0 kB, reused 500 B)\n"
+	want := "3 of 5 files are wanted\n" + `warning: the peer \a lies` + "\nfetched and verified a b: 1 file, 1.5 kB in 2s, 33 % reused, 66 % from peers (peers 1.0 kB, reused 500 B)\n"
 	if got := s.stderr.String(); got != want {
 		t.Errorf("stderr: got %q, want %q", got, want)
 	}

@@ -1,0 +1,46 @@
+package webseed
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/p2pshare/p2pshare/internal/metafile"
+)
+
+// address is where the files of a torrent are below one URL.
+type address struct {
+	base  *url.URL
+	files bool // base is a folder that holds what is called as the torrent
+}
+
+// parseAddress reads a web seed's URL (BEP 19): that of a single file, or of the folder that the torrent's file or folder
+// is in.
+func parseAddress(raw string, t *metafile.Torrent) (address, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return address{}, fmt.Errorf("it is no URL")
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return address{}, fmt.Errorf("it is neither http nor https")
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return address{base: u, files: t.Dir || strings.HasSuffix(u.Path, "/")}, nil
+}
+
+// of is the URL of a file.
+func (a address) of(t *metafile.Torrent, file int) string {
+	if !a.files {
+		return a.base.String()
+	}
+	parts := append([]string{t.Name}, t.Files[file].Path...)
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	u := *a.base
+	escaped := strings.TrimSuffix(u.EscapedPath(), "/") + "/" + strings.Join(parts, "/")
+	// What is escaped here can be unescaped, which is all that PathUnescape complains of.
+	u.Path, _ = url.PathUnescape(escaped)
+	u.RawPath = escaped
+	return u.String()
+}

@@ -1,0 +1,168 @@
+package webseed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+)
+
+// run is pieces to ask for in one go.
+type run struct{ begin, end int }
+
+// get asks s for the pieces of r, and hands each over as it is whole. rest is the first that was not; n is how many bytes
+// the server sent.
+func (f *fetch) get(ctx context.Context, s *source, r run) (n int64, rest int, err error) {
+	w := &filler{f: f, ctx: ctx, s: s, piece: r.begin}
+	defer w.close()
+	l := f.o.Layout
+	begin, end := int64(r.begin)*l.PieceLength, l.PieceEnd(r.end-1)
+	for _, e := range l.Extents(begin, end) {
+		from, to := max(e.Offset, begin), min(e.Offset+e.Length, end)
+		if e.File == content.Padding {
+			err = w.zeros(to - from)
+		} else {
+			err = f.file(ctx, s, w, e.File, from-e.Offset, to-from)
+		}
+		if err != nil {
+			return w.total, w.piece, err
+		}
+	}
+	return w.total, w.piece, nil
+}
+
+// file asks for bytes of one file.
+func (f *fetch) file(ctx context.Context, s *source, w *filler, file int, off, length int64) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watchdog := time.AfterFunc(f.o.patience.stall, func() { cancel(errStalled) })
+	defer watchdog.Stop()
+	body, err := f.open(ctx, s, file, off, length)
+	if err == nil {
+		defer body.Close()
+		watchdog.Stop()
+		err = w.read(ctx, body, length, watchdog)
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return errStalled
+	}
+	return err
+}
+
+// filler puts bytes into the buffers of successive pieces.
+type filler struct {
+	f   *fetch
+	ctx context.Context // of the connection: see close
+	s   *source
+
+	piece int
+	buf   []byte // of piece; nil: none yet
+	n     int    // bytes in buf
+	sent  int64  // of them by the server
+	total int64
+
+	spent time.Duration // waiting for bytes
+	came  int64         // in that time
+}
+
+// zeros are a pad.
+func (w *filler) zeros(length int64) error {
+	for length > 0 {
+		room, err := w.room()
+		if err != nil {
+			return err
+		}
+		room = room[:min(length, int64(len(room)))]
+		clear(room)
+		length -= int64(len(room))
+		if err := w.advance(len(room)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read takes length bytes of a body. Only the time that the server takes counts as its own, not that of the limit.
+func (w *filler) read(ctx context.Context, body io.Reader, length int64, watchdog *time.Timer) error {
+	for length > 0 {
+		room, err := w.room()
+		if err != nil {
+			return err
+		}
+		most := w.f.o.Limit.Most()
+		if most == 0 {
+			most = readSize
+		}
+		watchdog.Reset(w.f.o.patience.stall)
+		at := time.Now()
+		n, err := body.Read(room[:min(length, int64(len(room)), int64(most))])
+		watchdog.Stop()
+		w.spent += time.Since(at)
+		w.came += int64(n)
+		length -= int64(n)
+		w.sent += int64(n)
+		w.total += int64(n)
+		if n > 0 {
+			if err := w.f.o.Limit.Wait(ctx, n); err != nil {
+				return err
+			}
+			if err := w.advance(n); err != nil {
+				return err
+			}
+		}
+		switch {
+		case length == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("the connection ended %d bytes early", length)
+		case err != nil:
+			return plain(err)
+		}
+		if w.spent >= w.f.o.patience.slow {
+			if float64(w.came) < slowRate*w.spent.Seconds() {
+				return errSlow
+			}
+			w.spent, w.came = 0, 0
+		}
+	}
+	return nil
+}
+
+// room is what is free in the buffer of the piece.
+func (w *filler) room() ([]byte, error) {
+	if w.buf == nil {
+		b, err := w.f.buffers.get(w.ctx)
+		if err != nil {
+			return nil, err
+		}
+		l := w.f.o.Layout
+		w.buf = b[:l.PieceEnd(w.piece)-int64(w.piece)*l.PieceLength]
+	}
+	return w.buf[w.n:], nil
+}
+
+// advance notes n bytes more, and hands over the piece that they make whole.
+func (w *filler) advance(n int) error {
+	if w.n += n; w.n < len(w.buf) {
+		return nil
+	}
+	select {
+	case w.f.whole <- arrived{w.piece, w.buf, w.sent, w.s}:
+	case <-w.ctx.Done():
+		return w.ctx.Err()
+	}
+	w.buf, w.n, w.sent = nil, 0, 0
+	w.piece++
+	return nil
+}
+
+// close gives the buffer of a piece back that is not whole.
+func (w *filler) close() {
+	if w.buf != nil {
+		w.f.buffers.put(w.buf)
+		w.buf = nil
+	}
+}

@@ -1,0 +1,262 @@
+package webseed
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+)
+
+// The classes of pieces, the best first. A piece of none is not asked for.
+const (
+	mine   = iota + 1 // nobody has it, and of those who lack it, it falls to us
+	theirs            // nobody has it, and it falls to another
+	held              // a peer has it
+	begun             // a peer is sending it
+)
+
+// pace compares what servers and peers bring. Guarded by fetch.mu.
+type pace struct {
+	web, peers       int64 // bytes so far
+	at               time.Time
+	lastWeb, lastAll int64
+	webRate          float64 // while something was asked of servers, bytes a second
+	peerRate         float64
+	best             float64 // web rate before the last connection was added
+}
+
+// steal is when pieces that fall to another may be fetched after all. Guarded by fetch.mu.
+type steal struct {
+	idle time.Time // since when there is nothing of our own to fetch; zero: there is
+	wait time.Duration
+}
+
+// next reserves pieces for a connection of s. Without any it says how long to wait; ok is false when it can end.
+func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok bool) {
+	v := f.o.Swarm.Look()
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sample(now, v)
+	if s.dead || f.failed != nil || !f.missing(v) {
+		return run{}, 0, false
+	}
+	if wait := s.until.Sub(now); wait > 0 {
+		return run{}, min(wait, lookEvery), true
+	}
+	if nth >= f.allowed(s, v) || s.whole && (nth > 0 || !f.alone(s)) {
+		return run{}, lookEvery, true
+	}
+	r = f.choose(s, v, cursor, now)
+	if r.begin == r.end {
+		return r, lookEvery, true
+	}
+	pieces := make([]int, 0, r.end-r.begin)
+	for i := r.begin; i < r.end; i++ {
+		f.taken[i] = true
+		pieces = append(pieces, i)
+	}
+	if !s.whole { // peers help with what such a server comes to late
+		f.o.Swarm.Reserve(pieces, true)
+	}
+	return r, 0, true
+}
+
+// missing says whether a piece is still to come.
+func (f *fetch) missing(v View) bool {
+	for _, r := range f.o.Wanted {
+		for i := r[0]; i < r[1]; i++ {
+			if v.Missing[i] || f.taken[i] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// alone says that there is no other server. f.mu is held.
+func (f *fetch) alone(s *source) bool {
+	for _, other := range f.sources {
+		if other != s && !other.dead && !other.whole {
+			return false
+		}
+	}
+	return true
+}
+
+// allowed is how many connections s may have: one until it has answered, and among fetchers that share it; else two, and
+// more while they bring more. f.mu is held.
+func (f *fetch) allowed(s *source, v View) int {
+	if s.rate == 0 || len(v.Rivals) > 0 {
+		return 1
+	}
+	return max(s.host.allowed, 2)
+}
+
+// sample measures speeds, and adds connections as long as they pay. f.mu is held.
+func (f *fetch) sample(now time.Time, v View) {
+	p := &f.pace
+	p.peers = v.FromPeers
+	if p.at.IsZero() {
+		p.at, p.lastAll = now, p.peers
+		return
+	}
+	dt := now.Sub(p.at)
+	if dt < sampleEvery {
+		return
+	}
+	peers := float64(p.peers-p.lastAll) / dt.Seconds()
+	p.peerRate += (peers - p.peerRate) / 2
+	if web := float64(p.web-p.lastWeb) / dt.Seconds(); web > 0 {
+		p.webRate = web
+		if web > 1.1*p.best {
+			p.best = web
+			for _, s := range f.sources {
+				s.host.allowed = min(max(s.host.allowed, 2)+1, hostConns)
+			}
+		} else {
+			for _, s := range f.sources {
+				s.host.allowed = max(s.host.allowed-1, 2)
+			}
+		}
+	}
+	p.at, p.lastWeb, p.lastAll = now, p.web, p.peers
+}
+
+// delivers says that peers bring more than servers do, which then only fill what the swarm lacks. f.mu is held.
+func (f *fetch) delivers() bool { return f.pace.peerRate > 0 && f.pace.peerRate >= f.pace.webRate }
+
+// choose finds a run of the best class there is, by lot. f.mu is held.
+func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
+	c := chooser{f: f, v: v, deliver: f.delivers(), steal: f.mayTakeTheirs(now), me: lot(v.Me)}
+	for _, id := range v.Rivals {
+		c.rivals = append(c.rivals, lot(id))
+	}
+	best, own, starts := int64(0), false, []int(nil)
+	for _, r := range f.o.Wanted {
+		for i := r[0]; i < r[1]; i++ {
+			class := c.class(i)
+			own = own || class == mine
+			switch rank := c.rank(i, class); {
+			case class == 0:
+			case best == 0 || rank < best:
+				best, starts = rank, append(starts[:0], i)
+			case rank == best:
+				starts = append(starts, i)
+			}
+		}
+	}
+	if own {
+		f.steal = steal{wait: f.o.patience.steal}
+	} else if f.steal.idle.IsZero() {
+		f.steal.idle = now
+	}
+	if len(starts) == 0 {
+		return run{}
+	}
+	begin := starts[rand.N(len(starts))]
+	if cursor >= 0 && cursor < len(v.Missing) && c.rank(cursor, c.class(cursor)) == best && c.wanted(cursor) {
+		begin = cursor
+	}
+	if s.whole {
+		begin = starts[0]
+	}
+	end := begin + 1
+	if best == theirs<<32 {
+		f.steal.idle, f.steal.wait = now, f.steal.wait/2
+		return run{begin, end}
+	}
+	most := f.rangeFor(s)
+	for length := f.o.Layout.PieceLength; c.wanted(end) && c.rank(end, c.class(end)) == best; end++ {
+		if length += f.o.Layout.PieceLength; length > most && !s.whole {
+			break
+		}
+	}
+	return run{begin, end}
+}
+
+// mayTakeTheirs says whether we waited long enough for those to whom the rest falls. f.mu is held.
+func (f *fetch) mayTakeTheirs(now time.Time) bool {
+	return !f.steal.idle.IsZero() && now.Sub(f.steal.idle) >= f.steal.wait
+}
+
+// rangeFor is how many bytes to ask s for at a time. f.mu is held.
+func (f *fetch) rangeFor(s *source) int64 {
+	if s.rate == 0 {
+		return firstRange
+	}
+	return min(int64(s.rate*rangeTime.Seconds()), s.size*rangeGrowth, maxRange)
+}
+
+// chooser judges pieces for one choice.
+type chooser struct {
+	f              *fetch
+	v              View
+	deliver, steal bool
+	me             uint64
+	rivals         []uint64
+}
+
+func (c *chooser) wanted(i int) bool {
+	for _, r := range c.f.o.Wanted {
+		if r[0] <= i && i < r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// class of a piece; 0: it is not to be asked for now.
+func (c *chooser) class(i int) int {
+	switch {
+	case !c.v.Missing[i] || c.f.taken[i] || !c.f.o.Store.Knows(i):
+		return 0
+	case c.v.Begun[i]:
+		if c.deliver {
+			return 0
+		}
+		return begun
+	case c.v.Holders[i] > 0:
+		if c.deliver {
+			return 0
+		}
+		return held
+	case c.falls(i):
+		return mine
+	case c.steal:
+		return theirs
+	}
+	return 0
+}
+
+// rank orders pieces: the class first, then how rare it is.
+func (c *chooser) rank(i, class int) int64 {
+	if class == held {
+		return int64(class)<<32 + int64(c.v.Holders[i])
+	}
+	return int64(class) << 32
+}
+
+// falls says whether a piece is ours to fetch: every peer that lacks it comes to the same answer without a word, as far as
+// they know each other (rendezvous hashing).
+func (c *chooser) falls(i int) bool {
+	own := mix(c.me ^ uint64(i))
+	for _, r := range c.rivals {
+		if mix(r^uint64(i)) > own {
+			return false
+		}
+	}
+	return true
+}
+
+// lot is what a peer draws with.
+func lot(id [20]byte) uint64 {
+	return mix(binary.LittleEndian.Uint64(id[8:16]) ^ mix(binary.LittleEndian.Uint64(id[12:20])))
+}
+
+// mix is splitmix64's finish.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
