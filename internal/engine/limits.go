@@ -56,4 +56,8 @@ const (
 	// stealGrace is how long a peer has for a block before another is asked for it. 1 s measured better than none, and
 	// is short enough for a peer that has fallen silent at the end of a fetch.
 	stealGrace = time.Second
+	// tailPieces is how many missing pieces make the tail of a fetch: what a few slow peers may hold up, and little enough
+	// to look at again every tailTick, a quarter of stealGrace.
+	tailPieces = 32
+	tailTick   = stealGrace / 4
 )

@@ -274,8 +274,12 @@ func (t *Torrent) Wait(ctx context.Context, ranges [][2]int) error {
 			}
 		}
 	}
+	tick := time.NewTicker(tailTick)
+	defer tick.Stop()
 	for len(missing) > 0 {
 		select {
+		case <-tick.C:
+			t.hurry(missing)
 		case c, ok := <-sub.Values:
 			if !ok {
 				return ErrClosed
