@@ -71,8 +71,10 @@ const (
 	// is short enough for a peer that has fallen silent at the end of a fetch.
 	stealGrace = time.Second
 
-	// nudgeEvery is how often a fetch is looked at that may have come to rest, longer than stealGrace. nudgedPieces are asked
-	// for anew then: one would do for a peer that has them all, and more are for peers that have different ones.
-	nudgeEvery   = 1500 * time.Millisecond
-	nudgedPieces = 16
+	// nudgeEvery is how often a fetch is looked at that may have come to its end, a quarter of stealGrace, and nudgeRest
+	// how long one may have come to rest before it is taken for that. Then nudgedPieces are asked for anew: one would do
+	// for a peer that has them all, and more are for peers that have different ones. So many are the end of a fetch.
+	nudgeEvery   = stealGrace / 4
+	nudgeRest    = 1500 * time.Millisecond
+	nudgedPieces = 32
 )
