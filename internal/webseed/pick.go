@@ -32,22 +32,27 @@ type steal struct {
 
 // next reserves pieces for a connection of s. Without any it says how long to wait; ok is false when it can end.
 func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok bool) {
-	v := f.o.Swarm.Look()
 	now := time.Now()
+	if f.spare(s, nth, now) {
+		return run{}, lookEvery, true
+	}
+	v := f.o.Swarm.Look()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.rivals = len(v.Rivals)
 	f.sample(now, v)
-	if s.dead || f.failed != nil || !f.missing(v) {
+	if f.over = f.over || !f.missing(v); s.dead || f.failed != nil || f.over {
 		return run{}, 0, false
 	}
 	if wait := s.until.Sub(now); wait > 0 {
 		return run{}, min(wait, lookEvery), true
 	}
-	if nth >= f.allowed(s, v) || s.whole && (nth > 0 || !f.alone(s)) {
+	if nth >= f.allowed(s) || s.whole && (nth > 0 || !f.alone(s)) {
 		return run{}, lookEvery, true
 	}
 	r = f.choose(s, v, cursor, now)
 	if r.begin == r.end {
+		f.nothing = now
 		return r, lookEvery, true
 	}
 	pieces := make([]int, 0, r.end-r.begin)
@@ -59,6 +64,14 @@ func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok 
 		f.o.Swarm.Reserve(pieces, true)
 	}
 	return r, 0, true
+}
+
+// spare says whether the connection would find nothing to do, as far as the last look at the swarm tells. To look costs a
+// hundred peers times thousands of pieces, and connections without work would look ten times a second each.
+func (f *fetch) spare(s *source, nth int, now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !s.dead && f.failed == nil && !f.over && (nth >= f.allowed(s) || now.Sub(f.nothing) < lookEvery/2)
 }
 
 // missing says whether a piece is still to come.
@@ -85,8 +98,8 @@ func (f *fetch) alone(s *source) bool {
 
 // allowed is how many connections s may have: one until it has answered, and among fetchers that share it; else two, and
 // more while they bring more. f.mu is held.
-func (f *fetch) allowed(s *source, v View) int {
-	if s.rate == 0 || len(v.Rivals) > 0 {
+func (f *fetch) allowed(s *source) int {
+	if s.rate == 0 || f.rivals > 0 {
 		return 1
 	}
 	return max(s.host.allowed, 2)

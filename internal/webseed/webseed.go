@@ -108,11 +108,14 @@ type fetch struct {
 	whole   chan arrived
 	buffers buffers
 
-	mu     sync.Mutex
-	taken  map[int]bool // pieces on their way
-	failed error
-	pace   pace
-	steal  steal
+	mu      sync.Mutex
+	taken   map[int]bool // pieces on their way
+	failed  error
+	pace    pace
+	steal   steal
+	rivals  int       // of the last look
+	nothing time.Time // when a look last found nothing to ask for
+	over    bool      // nothing is missing
 
 	telling sync.Mutex
 }
