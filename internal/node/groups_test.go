@@ -221,6 +221,12 @@ func TestPublisherInAGroup(t *testing.T) {
 	drop := "tool@1"
 	askCatalog(t, owner, node.CatalogRequest{Group: "acme", Drop: &drop})
 	waitEntries(t, reader, "")
+	// The new root travels by itself, and may come after what its owner did next.
+	for end := time.Now().Add(90 * time.Second); askGroup(t, reader, node.GroupRequest{Group: "acme", Show: &struct{}{}}).Groups[0].Version != 2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the reader does not hear of version 2")
+		}
+	}
 	h := askGroup(t, reader, node.GroupRequest{Group: "acme", Log: &struct{}{}})
 	var all []string
 	for _, l := range h.Log {
