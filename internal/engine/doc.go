@@ -15,6 +15,7 @@
 //   - a rate limit is shared out by torrent, however many connections each has;
 //   - of a torrent that nobody else has whole, every client is shown a few pieces at a time, so that each leaves us once
 //     before any leaves us twice (BEP 16), over TCP, uTP and TLS, obfuscated or not;
+//   - a peer in a busy swarm is asked for as many blocks as its line holds, which the client alone does not do;
 //   - an address that failed is tried again, so that a lost first connection is no stall;
 //   - Close tells the trackers and waits for every goroutine but the DHT library's table keeper.
 //

@@ -32,7 +32,7 @@ type Transport interface {
 var (
 	errNoInfo     = errors.New("a private group's torrent is added with its info")
 	errNotPrivate = errors.New("the info does not have the private flag (BEP 27)")
-	errOutside    = errors.New("a private group's torrent has no trackers and no web seeds")
+	errOutside    = errors.New("a private group's torrent has no trackers")
 )
 
 // Private starts a client for the torrents of one private group, which talk over t alone: no DHT, LAN, trackers, web

@@ -210,7 +210,7 @@ func fetchedLine(f *node.Fetched) string {
 	if text := sources(b); text != "" {
 		from += " (" + text + ")"
 	}
-	if b.WebSeeds > 0 {
+	if b.WebSeeds > 0 && f.OriginSpared > 0 {
 		from += ", " + bytesText(f.OriginSpared) + " spared the web seeds"
 	}
 	took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
