@@ -33,7 +33,7 @@ type memory struct {
 type pieceState struct {
 	g        *gather // its bytes, while they are in memory
 	direct   bool    // its blocks are written as they come
-	writing  int     // such writes under way
+	writing  int     // writes of it under way, but for those of put
 	put      bool    // it is being written whole; see Put
 	complete bool    // proven
 	saved    bool    // proven, and its bytes have been written

@@ -68,7 +68,7 @@ func (s *Stage) take(piece int) (done bool, err error) {
 		case m.closed:
 			return false, errClosed
 		case st.put, st.writing > 0, st.g != nil && st.g.elem == nil && !st.g.full:
-			m.moves.Wait() // for a block that is being written
+			m.moves.Wait() // for what is being written, which may be wrong
 			continue
 		case st.complete:
 			return true, nil

@@ -2,8 +2,10 @@ package fetcher_test
 
 import (
 	"bytes"
+	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/p2pshare/p2pshare/fetcher"
 )
@@ -46,5 +48,57 @@ func TestPutWhole(t *testing.T) {
 			finish(t, s, dir)
 			m.check(t, dir, nil)
 		})
+	}
+}
+
+// slow is a hash that stops at its first bytes until it may go on.
+type slow struct {
+	begun, on chan struct{}
+	once      sync.Once
+}
+
+func (w *slow) Write(b []byte) (int, error) {
+	w.once.Do(func() {
+		close(w.begun)
+		<-w.on
+	})
+	return len(b), nil
+}
+
+// A piece that peers sent wrong is written while it is hashed: what comes whole meanwhile is written after it, or it would
+// be overwritten and still be called right.
+func TestPutWhileWrongIsWritten(t *testing.T) {
+	m := tree(t, "v1")
+	_, s, _ := open(t, m, fetcher.Options{Dir: t.TempDir()})
+	info := m.view(true)
+	piece := storageOf(t, s, info).Piece(info.Piece(0))
+	want := m.pieceBytes(info, 0)
+	if _, err := piece.WriteAt(bytes.Repeat([]byte{0xaa}, len(want)), 0); err != nil {
+		t.Fatal(err)
+	}
+	hash := &slow{begun: make(chan struct{}), on: make(chan struct{})}
+	var both sync.WaitGroup
+	both.Go(func() {
+		if _, err := piece.(io.WriterTo).WriteTo(hash); err != nil {
+			t.Error(err)
+		}
+	})
+	<-hash.begun
+	put := make(chan struct{})
+	both.Go(func() {
+		defer close(put)
+		if right, fresh, err := s.Whole().Put(0, want); !right || !fresh || err != nil {
+			t.Errorf("got %v, %v, %v, want it kept", right, fresh, err)
+		}
+	})
+	select {
+	case <-put: // too early: the rest of the wrong one is still to be written
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(hash.on)
+	both.Wait()
+	got := make([]byte, len(want))
+	if _, err := piece.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the piece: got other bytes than were put (%v)", err)
 	}
 }

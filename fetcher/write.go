@@ -28,10 +28,12 @@ func (s *Stage) hashOut(g *gather, w io.Writer) (done int64, err error) {
 func (m *memory) beginWrite(g *gather) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if g.written || m.failed != nil || m.closed {
-		return false
+	st := &m.state[g.piece]
+	if g.written || m.failed != nil || m.closed || st.g != g {
+		return false // if it is no longer the piece's, another writes what is right
 	}
 	m.writing++
+	st.writing++
 	return true
 }
 
@@ -39,6 +41,7 @@ func (m *memory) endWrite(g *gather, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.writing--
+	m.state[g.piece].writing--
 	g.written = ok
 	m.moves.Broadcast()
 }
@@ -50,6 +53,7 @@ func (s *Stage) save(g *gather) error {
 	}
 	m := &s.mem
 	m.writing++
+	m.state[g.piece].writing++
 	g.refs++
 	m.mu.Unlock()
 	err := s.writeOut(g.layout, g.piece, g.buf, 0)
@@ -58,6 +62,7 @@ func (s *Stage) save(g *gather) error {
 	}
 	m.mu.Lock()
 	m.writing--
+	m.state[g.piece].writing--
 	g.written = err == nil
 	m.deref(g)
 	m.moves.Broadcast()
