@@ -34,6 +34,7 @@ func (e *Engine) listen(hosts []string) error {
 			return err
 		}
 		e.closeListeners()
+		e.port, e.udp = port{}, newUDPPort(e.settings.Log)
 	}
 	return err
 }
@@ -81,13 +82,12 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 	return nil
 }
 
+// closeListeners leaves the fields as they are: whoever still shares as the engine closes asks for the port.
 func (e *Engine) closeListeners() {
 	for _, l := range e.port.listeners {
 		l.Close()
 	}
-	e.port = port{}
 	e.udp.close()
-	e.udp = newUDPPort(e.settings.Log)
 }
 
 // noFamily says whether the machine has no such address family at all.
