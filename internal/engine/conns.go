@@ -56,10 +56,7 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 			return err
 		}
 		p.number = l.Addr().(*net.TCPAddr).Port
-		if e.settings.TLS != nil {
-			l = newSorter(l, e.settings.TLS)
-		}
-		p.listeners = append(p.listeners, shapedListener{l, e})
+		p.listeners = append(p.listeners, shapedListener{newSorter(l, e.settings.TLS, e.nearby.take), e})
 		// The engine dials each address with every dialer, and one of another family fails at once.
 		p.dialers = append(p.dialers, dialer{"tcp" + family, (&net.Dialer{KeepAlive: -1}).DialContext, e})
 		if !e.settings.UTP {

@@ -44,6 +44,9 @@ type Engine struct {
 	byTorrent map[*torrent.Torrent]*Torrent
 	unclaimed map[string][]*shapedConn // connections before their handshake, by remote address
 	holders   map[*torrent.PeerConn]*holder
+	offers    map[*torrent.PeerConn]string // where peers near us give whole pieces; see near.go
+
+	nearby *nearServer // nil in a private engine
 
 	parent  *Engine              // of a private engine
 	private map[*Engine]struct{} // children, until they are closed
@@ -80,6 +83,7 @@ func blank(s Settings) *Engine {
 		byTorrent: map[*torrent.Torrent]*Torrent{},
 		unclaimed: map[string][]*shapedConn{},
 		holders:   map[*torrent.PeerConn]*holder{},
+		offers:    map[*torrent.PeerConn]string{},
 		key:       rand.Int32(),
 	}
 }
@@ -90,6 +94,7 @@ func (e *Engine) start() error {
 	if s.ListenHost != "" {
 		hosts = []string{s.ListenHost}
 	}
+	e.nearby = e.newNearServer()
 	if err := e.listen(hosts); err != nil {
 		return fmt.Errorf("listening on port %d: %w", s.Port, err)
 	}
@@ -190,6 +195,9 @@ func (e *Engine) Close() error {
 	if e.lan != nil {
 		e.lan.close()
 	}
+	if e.nearby != nil {
+		e.nearby.stop()
+	}
 	if e.client != nil {
 		errs = append(errs, e.client.Close()...)
 	}
@@ -219,6 +227,7 @@ func (e *Engine) forgetConn(pc *torrent.PeerConn) {
 	defer e.mu.Unlock()
 	e.noteGone(pc)
 	delete(e.dialable, pc)
+	delete(e.offers, pc)
 	if e.members != nil {
 		e.members.look()
 	}

@@ -108,6 +108,11 @@ func (t *Torrent) Reserve(pieces []int, reserved bool) {
 // may be had.
 func (t *Torrent) Have(piece int, bytes int64) {
 	t.given.bytes.Add(bytes)
+	t.keep(piece)
+}
+
+// keep has the client look at a piece that is in the storage now.
+func (t *Torrent) keep(piece int) {
 	t.t.Piece(piece).UpdateCompletion()
 	if t.t.PieceState(piece).Complete {
 		t.given.add(piece)

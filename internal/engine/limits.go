@@ -27,6 +27,16 @@ const (
 	// the sorting of what to ask for next.
 	nearRequests = 512
 
+	// nearConns bounds the connections that ask for whole pieces: four of each of some machines. nearIdle is how long one may
+	// stand unused, and nearStall how long what was written may take to be taken.
+	nearConns = 64
+	nearIdle  = 30 * time.Second
+	nearStall = 30 * time.Second
+	// nearChunk is read and written at a time: what stays in the processor's cache between the two. nearLook is after how many
+	// bytes who is connected is looked at again.
+	nearChunk = 256 << 10
+	nearLook  = 4 << 20
+
 	// A packet of the DHT is one bencoded dictionary in one datagram. Ours stay far below this, and
 	// no known client sends larger ones.
 	dhtMaxPacket = 8 << 10

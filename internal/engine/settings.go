@@ -99,6 +99,9 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.Slogger = s.Log
 	c.Callbacks.CompletedHandshake = e.claim
 	c.Callbacks.ReadMessage = e.noteHaves
+	if e.members == nil {
+		c.Callbacks.PeerConnAdded = append(c.Callbacks.PeerConnAdded, offerNear)
+	}
 	c.Callbacks.ReadExtendedHandshake = e.readHandshake
 	c.Callbacks.PeerConnClosed = e.forgetConn
 	return c

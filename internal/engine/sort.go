@@ -14,11 +14,12 @@ const (
 	maxUnsorted = 256
 )
 
-// sorter is a listener that gives away the connections that begin with a TLS handshake, so that groups and
-// BitTorrent share a port: a user has one to open, and a router one to map.
+// sorter is a listener that gives away the connections that begin with a TLS handshake or a request of HTTP, so that
+// groups, whole pieces and BitTorrent share a port: a user has one to open, and a router one to map.
 type sorter struct {
 	net.Listener
-	tls func(net.Conn)
+	tls  func(net.Conn) // nil: nothing is expected
+	http func(net.Conn)
 
 	conns  chan net.Conn
 	done   chan struct{}
@@ -27,13 +28,13 @@ type sorter struct {
 	once   sync.Once
 }
 
-func newSorter(l net.Listener, tls func(net.Conn)) *sorter {
-	s := &sorter{Listener: l, tls: tls, conns: make(chan net.Conn), done: make(chan struct{}), places: make(chan struct{}, maxUnsorted)}
+func newSorter(l net.Listener, tls, http func(net.Conn)) *sorter {
+	s := &sorter{Listener: l, tls: tls, http: http, conns: make(chan net.Conn), done: make(chan struct{}), places: make(chan struct{}, maxUnsorted)}
 	s.wg.Go(s.run)
 	return s
 }
 
-// Accept gives the connections that are not TLS.
+// Accept gives the connections that are neither.
 func (s *sorter) Accept() (net.Conn, error) {
 	select {
 	case c := <-s.conns:
@@ -77,8 +78,9 @@ func (s *sorter) run() {
 	}
 }
 
-// sort reads the first bytes: 22 and 3 begin a TLS handshake (RFC 8446, 5.1), 19 a BitTorrent one, and anything an
-// encrypted one, where these two and a version that exists come up once in 20 million times.
+// sort reads the first bytes: 22 and 3 begin a TLS handshake (RFC 8446, 5.1), "GET " a request, 19 a BitTorrent
+// handshake, and anything an encrypted one, where the first two and a version that exists come up once in 20 million
+// times, and the others once in four billion.
 func (s *sorter) sort(c net.Conn) {
 	stop := make(chan struct{})
 	defer close(stop)
@@ -89,12 +91,13 @@ func (s *sorter) sort(c net.Conn) {
 		case <-stop:
 		}
 	}()
-	var head [3]byte
+	var head [4]byte
 	c.SetReadDeadline(time.Now().Add(firstByteTime))
 	n, err := io.ReadAtLeast(c, head[:], 1)
-	if err == nil && head[0] == 22 && n < len(head) {
+	need := map[byte]int{22: 3, 'G': 4}[head[0]]
+	if err == nil && n < need {
 		var more int
-		more, err = io.ReadFull(c, head[n:])
+		more, err = io.ReadFull(c, head[n:need])
 		n += more
 	}
 	if err != nil {
@@ -103,8 +106,12 @@ func (s *sorter) sort(c net.Conn) {
 	}
 	c.SetReadDeadline(time.Time{})
 	again := &replayed{Conn: c, head: head[:n]}
-	if n == len(head) && head[0] == 22 && head[1] == 3 && head[2] <= 4 {
+	switch {
+	case s.tls != nil && n >= 3 && head[0] == 22 && head[1] == 3 && head[2] <= 4:
 		s.tls(again)
+		return
+	case string(head[:n]) == "GET ":
+		s.http(again)
 		return
 	}
 	select {

@@ -56,6 +56,7 @@ type Torrent struct {
 	pieces int // 0 until the info is known
 	copies copies
 	given  given
+	near   nearCounts
 
 	pieceLength int64
 	super       *superSeeder // once a peer came while all was here; e.mu guards it
@@ -324,9 +325,9 @@ func (t *Torrent) Stats() Stats {
 	}
 	return Stats{
 		Peers: len(peers), Seeds: min(s.ConnectedSeeders, len(peers)), Known: t.book.size(),
-		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64(),
+		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64() + t.near.got.Load(),
 		FromWebSeeds:   t.given.bytes.Load(),
-		Uploaded:       s.PeerConns.BytesWrittenData.Int64(),
+		Uploaded:       s.PeerConns.BytesWrittenData.Int64() + t.near.sent.Load(),
 		BadPieces:      s.PiecesDirtiedBad.Int64(),
 		Copies:         t.copies.count(time.Now(), t.e.ownMachine),
 		TrackerProblem: errs,
@@ -368,8 +369,8 @@ func (t *Torrent) hungry() bool {
 
 func (t *Torrent) announceCounts() (up, down, left int64) {
 	s := t.t.Stats()
-	up = s.BytesWrittenData.Int64()
-	down = s.BytesReadUsefulData.Int64() + t.given.bytes.Load()
+	up = s.BytesWrittenData.Int64() + t.near.sent.Load()
+	down = s.BytesReadUsefulData.Int64() + t.given.bytes.Load() + t.near.got.Load()
 	select {
 	case <-t.done:
 	default:

@@ -11,6 +11,7 @@ import (
 // the client itself has looked at d.
 func (e *Engine) readHandshake(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMessage) {
 	e.noteListenPort(pc, d)
+	e.noteOffer(pc, d)
 	if d.Reqq > nearRequests && near(e.addrOf(pc)) {
 		d.Reqq = nearRequests
 	}

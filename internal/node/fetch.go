@@ -255,7 +255,10 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 			f.t.Want(r[0], r[1])
 		}
 		disk.Go(func() {
-			if webErr = f.fromWeb(ctx, f.plan.Wanted()); webErr != nil {
+			if webErr = f.fromWeb(ctx, f.plan.Wanted()); webErr == nil {
+				webErr = f.fromNear(ctx, f.plan.Wanted())
+			}
+			if webErr != nil {
 				stop()
 			}
 		})

@@ -26,6 +26,11 @@ type peersOf struct{ *engine.Torrent }
 
 func (p peersOf) Look() webseed.View { return webseed.View(p.Standing()) }
 
+// nearOf is peersOf where the pieces come from peers near us.
+type nearOf struct{ peersOf }
+
+func (p nearOf) Have(piece int, bytes int64) { p.HaveNear(piece, bytes) }
+
 // limitOf is a torrent's limit on what it receives.
 type limitOf struct{ t *engine.Torrent }
 
@@ -49,14 +54,21 @@ func (f *fetch) fromWeb(ctx context.Context, ranges []fetcher.Range) error {
 	}
 	client := f.n.guard.Client()
 	defer client.CloseIdleConnections()
+	o := f.besides(ranges)
+	o.URLs, o.Swarm = urls, peersOf{f.t}
+	o.HTTP = redirects{client, f.n.refused}
+	o.Tell = func(message string) { warn(f.on, "%s", message) }
+	return webseed.Run(ctx, o)
+}
+
+// besides is what is the same for web seeds and peers near us.
+func (f *fetch) besides(ranges []fetcher.Range) webseed.Options {
 	o := webseed.Options{
-		Torrent: f.meta, Layout: f.plan.Layout(), URLs: urls,
-		Swarm: peersOf{f.t}, Store: f.stage.Whole(), Limit: limitOf{f.t},
-		HTTP: redirects{client, f.n.refused}, Agent: "p2pshare/" + f.n.opts.Version,
-		Tell: func(message string) { warn(f.on, "%s", message) }, Log: f.n.log,
+		Torrent: f.meta, Layout: f.plan.Layout(), Store: f.stage.Whole(), Limit: limitOf{f.t},
+		Agent: "p2pshare/" + f.n.opts.Version, Log: f.n.log,
 	}
 	for _, r := range ranges {
 		o.Wanted = append(o.Wanted, [2]int{r.Begin, r.End})
 	}
-	return webseed.Run(ctx, o)
+	return o
 }

@@ -11,6 +11,8 @@
 // Servers are spared: pieces that no connected peer has come first, each fetched by one of the p2pshare peers that lack
 // it, and what peers have is asked for only while the servers bring more than the peers do.
 //
+// With [Options.Near] the servers are peers of p2pshare next to us, which give runs of whole pieces and need not be spared.
+//
 // It never opens a connection of its own: the transport it is given decides which hosts may be spoken to, at every
 // redirect.
 package webseed

@@ -18,6 +18,10 @@ type run struct{ begin, end int }
 func (f *fetch) get(ctx context.Context, s *source, r run) (n int64, rest int, err error) {
 	w := &filler{f: f, ctx: ctx, s: s, piece: r.begin}
 	defer w.close()
+	if f.o.Near {
+		err = f.pieces(ctx, s, w, r)
+		return w.total, w.piece, err
+	}
 	l := f.o.Layout
 	begin, end := int64(r.begin)*l.PieceLength, l.PieceEnd(r.end-1)
 	for _, e := range l.Extents(begin, end) {
@@ -36,11 +40,25 @@ func (f *fetch) get(ctx context.Context, s *source, r run) (n int64, rest int, e
 
 // file asks for bytes of one file.
 func (f *fetch) file(ctx context.Context, s *source, w *filler, file int, off, length int64) error {
+	return f.stream(ctx, w, length, func(ctx context.Context) (io.ReadCloser, error) { return f.open(ctx, s, file, off, length) })
+}
+
+// pieces asks a peer near us for whole pieces, pads and all.
+func (f *fetch) pieces(ctx context.Context, s *source, w *filler, r run) error {
+	length, l := int64(0), f.o.Layout
+	for i := r.begin; i < r.end; i++ {
+		length += l.PieceEnd(i) - int64(i)*l.PieceLength
+	}
+	return f.stream(ctx, w, length, func(ctx context.Context) (io.ReadCloser, error) { return f.openPieces(ctx, s, r, length) })
+}
+
+// stream reads length bytes of what open opens.
+func (f *fetch) stream(ctx context.Context, w *filler, length int64, open func(context.Context) (io.ReadCloser, error)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(f.o.patience.stall, func() { cancel(errStalled) })
 	defer watchdog.Stop()
-	body, err := f.open(ctx, s, file, off, length)
+	body, err := open(ctx)
 	if err == nil {
 		defer body.Close()
 		watchdog.Stop()

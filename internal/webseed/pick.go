@@ -37,6 +37,9 @@ func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok 
 		return run{}, lookEvery, true
 	}
 	v := f.o.Swarm.Look()
+	if f.o.Near {
+		v.Rivals = nil // one of them is whom we ask
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rivals = len(v.Rivals)
@@ -140,7 +143,7 @@ func (f *fetch) delivers() bool { return f.pace.peerRate > 0 && f.pace.peerRate 
 
 // choose finds a run of the best class there is, by lot. f.mu is held.
 func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
-	c := chooser{f: f, v: v, deliver: f.delivers(), steal: f.mayTakeTheirs(now), me: lot(v.Me)}
+	c := chooser{f: f, v: v, deliver: !f.o.Near && f.delivers(), steal: f.mayTakeTheirs(now), me: lot(v.Me)}
 	for _, id := range v.Rivals {
 		c.rivals = append(c.rivals, lot(id))
 	}
@@ -228,6 +231,8 @@ func (c *chooser) class(i int) int {
 			return 0
 		}
 		return begun
+	case c.f.o.Near:
+		return mine
 	case c.v.Holders[i] > 0:
 		if c.deliver {
 			return 0

@@ -108,6 +108,30 @@ func (f *fetch) open(ctx context.Context, s *source, file int, off, length int64
 	return res.Body, nil
 }
 
+// openPieces asks for whole pieces, of which there are length bytes.
+func (f *fetch) openPieces(ctx context.Context, s *source, r run, length int64) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base.String()+f.o.Path(r.begin, r.end), nil)
+	if err != nil {
+		return nil, gone("its address is no URL")
+	}
+	req.Header.Set("User-Agent", f.o.Agent)
+	res, err := f.o.HTTP.RoundTrip(req)
+	switch {
+	case err != nil:
+		return nil, plain(err)
+	case res.StatusCode == http.StatusServiceUnavailable:
+		err = &laterError{"it gives to others now", 0}
+	case res.StatusCode != http.StatusOK:
+		err = gone("it answers %s", status(res.StatusCode))
+	case res.ContentLength != length:
+		err = gone("it sends %d bytes where %d were asked for", res.ContentLength, length)
+	default:
+		return res.Body, nil
+	}
+	res.Body.Close()
+	return nil, err
+}
+
 // skip reads what lies before a range that was ignored.
 func (f *fetch) skip(ctx context.Context, body io.Reader, n int64) error {
 	buf := make([]byte, 64<<10)
@@ -231,8 +255,11 @@ func (f *fetch) ended(s *source, n int64, took time.Duration, err error) {
 	_, isBlocked := errors.AsType[*netguard.BlockedError](err)
 	_, isRedirect := errors.AsType[*netguard.RedirectError](err)
 	if isGone || isBlocked || isRedirect {
-		f.drop(s, err)
+		f.lost(s, err)
 		return
+	}
+	if f.o.Answered != nil {
+		f.o.Answered(err, false)
 	}
 	if why := f.note(s, n, took, err); why != "" {
 		f.tell(why)
@@ -267,6 +294,14 @@ func (f *fetch) note(s *source, n int64, took time.Duration, err error) string {
 	}
 	s.told = true
 	return fmt.Sprintf("the web seed %s is left alone for %v: %v", redact(s.base.String()), wait.Round(time.Millisecond), err)
+}
+
+// lost gives a server up for what it answered.
+func (f *fetch) lost(s *source, err error) {
+	f.drop(s, err)
+	if f.o.Answered != nil {
+		f.o.Answered(err, true)
+	}
 }
 
 // drop gives a server up.

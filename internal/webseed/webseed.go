@@ -47,7 +47,7 @@ type Limit interface {
 	Wait(ctx context.Context, n int) error
 }
 
-// Options are all required.
+// Options are all required, but for what is said of Near.
 type Options struct {
 	Torrent *metafile.Torrent
 	Layout  *content.Layout // that the pieces of Swarm and Store are of
@@ -57,6 +57,13 @@ type Options struct {
 	Swarm Swarm
 	Store Store
 	Limit Limit
+
+	// Near says that URLs are of peers that give whole pieces: Path is added for pieces begin to end. They are asked for
+	// whatever is missing. Answered, which may be nil, is told of every answer that is over, nil if it was right; gone if the
+	// peer is not to be asked again.
+	Near     bool
+	Path     func(begin, end int) string
+	Answered func(err error, gone bool)
 
 	HTTP  http.RoundTripper // follows redirects
 	Agent string
@@ -179,7 +186,7 @@ func (f *fetch) judge() {
 		case err != nil:
 		case !right:
 			f.o.Swarm.Reserve([]int{a.piece}, false)
-			f.drop(a.from, fmt.Errorf("its content is not the torrent's: piece %d does not fit its hash", a.piece))
+			f.lost(a.from, fmt.Errorf("its content is not the torrent's: piece %d does not fit its hash", a.piece))
 		case fresh:
 			f.o.Swarm.Have(a.piece, a.sent)
 		}

@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent"
+	"github.com/anacrolix/torrent/types/infohash"
+)
+
+// nearPath begins the paths of whole pieces: nearPath INFOHASH "/" BEGIN "-" END, where the infohash is in hexadecimal, 20
+// bytes of it for v2, and END is not included.
+const nearPath = "/p2pshare/pieces/"
+
+// nearServer answers requests for whole pieces. Nobody learns from it what the protocol of BitTorrent would not say: the
+// infohash is to be known, and who asks is to be a connected peer.
+type nearServer struct {
+	e    *Engine
+	http *http.Server
+
+	conns  chan net.Conn
+	done   chan struct{}
+	once   sync.Once
+	places chan struct{} // one taken by each connection
+	wg     sync.WaitGroup
+}
+
+// errNotAlone ends an answer when another comes to fetch.
+var errNotAlone = errors.New("others fetch too now")
+
+// nearKey finds the connection of a request.
+type nearKey struct{}
+
+func (e *Engine) newNearServer() *nearServer {
+	s := &nearServer{e: e, conns: make(chan net.Conn), done: make(chan struct{}), places: make(chan struct{}, nearConns)}
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: firstByteTime,
+		IdleTimeout:       nearIdle,
+		MaxHeaderBytes:    4 << 10,
+		ErrorLog:          slog.NewLogLogger(e.settings.Log.Handler(), slog.LevelDebug),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, nearKey{}, c) },
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				<-s.places
+			}
+		},
+	}
+	s.wg.Go(func() { s.http.Serve(s) }) // ends with Close
+	return s
+}
+
+// take is given connections that begin as HTTP does.
+func (s *nearServer) take(c net.Conn) {
+	if !near(c.RemoteAddr().String()) {
+		c.Close()
+		return
+	}
+	select {
+	case s.places <- struct{}{}:
+	default:
+		c.Close()
+		return
+	}
+	shaped := &shapedConn{Conn: c, e: s.e}
+	shaped.flows.Store(&s.e.nobody)
+	shaped.ctx, shaped.cancel = context.WithCancel(s.e.ctx)
+	select {
+	case s.conns <- shaped:
+	case <-s.done:
+		<-s.places
+		shaped.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (s *nearServer) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.conns:
+		return c, nil
+	case <-s.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Addr implements net.Listener.
+func (s *nearServer) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Close implements net.Listener.
+func (s *nearServer) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
+
+// stop ends it and every connection.
+func (s *nearServer) stop() {
+	s.http.Close()
+	s.wg.Wait()
+}
+
+// ServeHTTP implements http.Handler.
+func (s *nearServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, _ := r.Context().Value(nearKey{}).(*shapedConn)
+	t, begin, end := s.asked(r.URL.Path)
+	if t == nil || c == nil || r.Method != http.MethodGet {
+		http.NotFound(w, r)
+		return
+	}
+	if !t.nearOnly(c.RemoteAddr()) {
+		busy(w)
+		return
+	}
+	size := int64(0)
+	for i := begin; i < end; i++ {
+		if !t.t.PieceState(i).Complete {
+			busy(w)
+			return
+		}
+		size += t.t.Piece(i).Info().Length()
+	}
+	c.flows.Store(&t.flows)
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	if err := s.send(w, t, c, begin, end); err != nil {
+		// The server closes a connection on which less came than was said.
+		s.e.settings.Log.Debug("whole pieces end early", "to", c.RemoteAddr(), "reason", err)
+	}
+}
+
+// busy sends who asks back to the engine's own protocol.
+func busy(w http.ResponseWriter) { http.Error(w, "ask again later", http.StatusServiceUnavailable) }
+
+// asked reads a path. t is nil for what is none of ours.
+func (s *nearServer) asked(path string) (t *Torrent, begin, end int) {
+	rest, ok := strings.CutPrefix(path, nearPath)
+	if !ok {
+		return nil, 0, 0
+	}
+	name, span, _ := strings.Cut(rest, "/")
+	from, to, _ := strings.Cut(span, "-")
+	hash, err := hex.DecodeString(name)
+	begin, err1 := strconv.Atoi(from)
+	end, err2 := strconv.Atoi(to)
+	if err != nil || err1 != nil || err2 != nil || len(hash) != infohash.Size {
+		return nil, 0, 0
+	}
+	s.e.mu.Lock()
+	t = s.e.byShort[infohash.T(hash)]
+	s.e.mu.Unlock()
+	if t == nil || begin < 0 || end <= begin || end > t.pieces {
+		return nil, 0, 0
+	}
+	return t, begin, end
+}
+
+// nearOnly says whether the one peer that lacks something is at an address. Two would pass on to each other what they get.
+func (t *Torrent) nearOnly(at net.Addr) bool {
+	if !t.complete() {
+		return false
+	}
+	conns := t.t.PeerConns()
+	lacking, here := map[torrent.PeerID]bool{}, false
+	t.e.mu.Lock()
+	defer t.e.mu.Unlock()
+	for _, pc := range conns {
+		if h := t.e.holders[pc]; h != nil && h.all {
+			continue
+		}
+		lacking[pc.PeerID] = true
+		here = here || hostOf(pc.RemoteAddr.String()) == hostOf(at.String())
+	}
+	return here && len(lacking) == 1
+}
+
+func hostOf(addr string) string {
+	host, _, _ := net.SplitHostPort(addr)
+	return host
+}
+
+// send writes pieces to who asked, until it is no more the only one to give to.
+func (s *nearServer) send(w http.ResponseWriter, t *Torrent, c *shapedConn, begin, end int) error {
+	control := http.NewResponseController(w)
+	buf := make([]byte, nearChunk)
+	looked := int64(0)
+	for i := begin; i < end; i++ {
+		p := t.t.Piece(i)
+		from := p.Storage()
+		for off, length := int64(0), p.Info().Length(); off < length; {
+			most := int64(len(buf))
+			if s.e.up.limits(&t.flows.up) {
+				most = turn
+			}
+			part := buf[:min(most, length-off)]
+			if n, err := from.ReadAt(part, off); n < len(part) {
+				if err == nil {
+					err = io.ErrUnexpectedEOF
+				}
+				return err
+			}
+			if err := control.SetWriteDeadline(time.Now().Add(nearStall)); err != nil {
+				return err
+			}
+			if _, err := w.Write(part); err != nil {
+				return err
+			}
+			off += int64(len(part))
+			t.near.sent.Add(int64(len(part)))
+			if looked += int64(len(part)); looked >= nearLook {
+				if looked = 0; !t.nearOnly(c.RemoteAddr()) {
+					return errNotAlone
+				}
+			}
+		}
+	}
+	return nil
+}
