@@ -124,6 +124,9 @@ func TestPrivateAddresses(t *testing.T) {
 			t.Errorf("the client sees %s, want an address of nobody that is new", shown)
 		}
 		seen[shown] = true
+		if n := conns[0].PeerExtensionIDs[nearExtension]; n != 0 {
+			t.Error("a private group's peer offers whole pieces")
+		}
 		if got := pb.addrOf(conns[0]); got != addr {
 			t.Errorf("it stands for %q, want %q", got, addr)
 		}

@@ -305,6 +305,7 @@ type Stats struct {
 	Peers, Seeds   int
 	Known          int   // addresses known, connected or not
 	FromPeers      int64 // useful bytes received
+	Near           int64 // of them in whole pieces; see near.go
 	FromWebSeeds   int64
 	Uploaded       int64
 	BadPieces      int64            // received, and their hash was not right
@@ -326,6 +327,7 @@ func (t *Torrent) Stats() Stats {
 	return Stats{
 		Peers: len(peers), Seeds: min(s.ConnectedSeeders, len(peers)), Known: t.book.size(),
 		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64() + t.near.got.Load(),
+		Near:           t.near.got.Load(),
 		FromWebSeeds:   t.given.bytes.Load(),
 		Uploaded:       s.PeerConns.BytesWrittenData.Int64() + t.near.sent.Load(),
 		BadPieces:      s.PiecesDirtiedBad.Int64(),

@@ -108,6 +108,7 @@ func (n *nearby) run(ctx context.Context, urls []string) error {
 	stop()
 	watch.Wait()
 	n.unpark()
+	n.f.n.log.Debug("asked peers nearby for whole pieces", "name", n.f.name(), "bytes", n.f.t.Stats().Near)
 	return err
 }
 

@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// join begins a fetch that gets nowhere by the engine's own protocol, and waits until a peer offers whole pieces.
+func (p payload) join(t *testing.T, e *Engine, peer string) (tt *Torrent, url string) {
+	t.Helper()
+	m := &memory{data: make([]byte, len(p.data)), done: map[int]bool{}}
+	tt, err := e.Add(Spec{V1: &p.hash, Info: p.info, Storage: m, Total: int64(len(p.data)), MaxDown: 1, Peers: []string{peer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tt.Want(0, p.pieces)
+	await(t, "an offer of whole pieces", func() bool { return len(tt.Near()) > 0 })
+	return tt, tt.Near()[0]
+}
+
+func await(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("after 30 s there is not: %s", what)
+		}
+	}
+}
+
+// get asks on a connection of its own.
+func get(t *testing.T, url string) (*http.Response, error) {
+	t.Helper()
+	tr := &http.Transport{DisableKeepAlives: true}
+	t.Cleanup(tr.CloseIdleConnections)
+	return (&http.Client{Transport: tr}).Get(url)
+}
+
+func status(t *testing.T, url string) int {
+	t.Helper()
+	res, err := get(t, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+func TestNearGivesWholePieces(t *testing.T) {
+	p := newPayload(t, 1<<20+5, false)
+	a, b := start(t, nil), start(t, nil)
+	seed := p.seed(t, a, Spec{})
+	_, url := p.join(t, b, at(a))
+	const length = 32 << 10
+	for span, want := range map[string][]byte{
+		NearPieces(0, 3):                   p.data[:3*length],
+		NearPieces(7, 8):                   p.data[7*length : 8*length],
+		NearPieces(p.pieces-2, p.pieces):   p.data[(p.pieces-2)*length:],
+		NearPieces(p.pieces-1, p.pieces+0): p.data[(p.pieces-1)*length:],
+	} {
+		res, err := get(t, url+span)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || !bytes.Equal(got, want) || res.ContentLength != int64(len(want)) {
+			t.Errorf("pieces %s: got %d, %d bytes (%d told) and %v, want 200 and %d bytes as they are", span, res.StatusCode, len(got), res.ContentLength, err, len(want))
+		}
+	}
+	blocks := seed.t.Stats().BytesWrittenData // by the engine's own protocol, to who is held back
+	if got, want := seed.Stats().Uploaded-blocks.Int64(), int64(3*length+length+length+5+5); got < want-(64<<10) || got > want {
+		t.Errorf("uploaded besides blocks: got %d, want %d", got, want)
+	}
+	base := url[:len(url)-41]
+	for name, c := range map[string]struct{ path, at string }{
+		"an infohash that is not here":    {"0-1", base + "0123456789012345678901234567890123456789/"},
+		"half an infohash":                {"0-1", url[:len(url)-21] + "/"},
+		"no infohash":                     {"0-1", base},
+		"pieces after the last":           {fmt.Sprintf("0-%d", p.pieces+1), url},
+		"no pieces":                       {"3-3", url},
+		"pieces backwards":                {"3-2", url},
+		"pieces before the first":         {"-1-2", url},
+		"one number":                      {"3", url},
+		"a number that is none":           {"0-x", url},
+		"a number longer than any":        {"0-99999999999999999999", url},
+		"another path of the same server": {"", base[:len(base)-len(nearPath)] + "/"},
+	} {
+		if got := status(t, c.at+c.path); got != http.StatusNotFound {
+			t.Errorf("%s: got %d, want 404", name, got)
+		}
+	}
+}
+
+func TestNearGivesToAnOnlyFetcher(t *testing.T) {
+	p := newPayload(t, 1<<20, false)
+	a := start(t, nil)
+	p.seed(t, a, Spec{})
+	url := fmt.Sprintf("http://%s%s%x/", at(a), nearPath, p.hash)
+	if got := status(t, url+"0-1"); got != http.StatusServiceUnavailable {
+		t.Errorf("who is no peer: got %d, want 503", got)
+	}
+	b, c := start(t, nil), start(t, nil)
+	mine, _ := p.join(t, b, at(a))
+	if got := status(t, url+"0-1"); got != http.StatusOK {
+		t.Errorf("the only fetcher: got %d, want 200", got)
+	}
+	if got := status(t, fmt.Sprintf("http://%s%s%x/0-1", at(b), nearPath, p.hash)); got != http.StatusServiceUnavailable {
+		t.Errorf("from who has nothing: got %d, want 503", got)
+	}
+	other, _ := p.join(t, c, at(a))
+	await(t, "a refusal while there are two", func() bool { return status(t, url+"0-1") == http.StatusServiceUnavailable })
+	other.Close()
+	await(t, "an answer for the one that is left", func() bool { return status(t, url+"0-1") == http.StatusOK })
+	mine.Close()
+	await(t, "a refusal when all are gone", func() bool { return status(t, url+"0-1") == http.StatusServiceUnavailable })
+}
+
+func TestNearEndsWhenAnotherComes(t *testing.T) {
+	p := newPayload(t, 96<<20, false) // more than sockets hold
+	a, b, c := start(t, nil), start(t, nil), start(t, nil)
+	p.seed(t, a, Spec{})
+	_, url := p.join(t, b, at(a))
+	res, err := get(t, url+NearPieces(0, p.pieces))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := io.CopyN(io.Discard, res.Body, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	p.join(t, c, at(a))
+	await(t, "a refusal", func() bool { return status(t, url+"0-1") == http.StatusServiceUnavailable })
+	n, err := io.Copy(io.Discard, res.Body)
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("an answer that began before: got %v after %d bytes, want that it ends early", err, n)
+	}
+}
+
+func TestNearKeepsLimits(t *testing.T) {
+	p := newPayload(t, 1<<20, false)
+	a, b := start(t, nil), start(t, nil)
+	seed := p.seed(t, a, Spec{})
+	_, url := p.join(t, b, at(a))
+	seed.SetLimits(512<<10, 0)
+	begun := time.Now()
+	res, err := get(t, url+NearPieces(0, p.pieces))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if n, err := io.Copy(io.Discard, res.Body); n != 1<<20 || err != nil {
+		t.Fatalf("got %d bytes and %v", n, err)
+	}
+	if took := time.Since(begun); took < time.Second {
+		t.Errorf("1 MiB at 512 KiB/s took %v", took)
+	}
+}
+
+// A connection from elsewhere than the networks next to us is closed unread.
+func TestNearIsForNeighbours(t *testing.T) {
+	e := start(t, nil)
+	for addr, served := range map[string]bool{"192.168.3.4": true, "[fe80::1]": true, "8.8.8.8": false, "[2001:db8::1]": false} {
+		ours, theirs := net.Pipe()
+		go e.nearby.take(from{theirs, addr + ":4000"})
+		ours.SetDeadline(time.Now().Add(30 * time.Second))
+		_, err := io.WriteString(ours, "GET / HTTP/1.0\r\n\r\n")
+		if got := err == nil; got != served {
+			t.Errorf("a request from %s: got %v, want served: %v", addr, err, served)
+		}
+		ours.Close()
+	}
+}
+
+// from is a connection that comes from another address.
+type from struct {
+	net.Conn
+	addr string
+}
+
+func (f from) RemoteAddr() net.Addr { return tcpAddr(f.addr) }
+
+type tcpAddr string
+
+func (tcpAddr) Network() string  { return "tcp" }
+func (a tcpAddr) String() string { return string(a) }
+
+func FuzzNearPath(f *testing.F) {
+	e, err := New(Settings{ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { e.Close() })
+	t := &Torrent{pieces: 10}
+	e.byShort[[20]byte{1}] = t
+	const hash = "0100000000000000000000000000000000000000"
+	for _, path := range []string{"0-10", "9-10", "3-2", "-1-2", "0-11", "00-+1", "1-2-3", "", "0-99999999999999999999", "\xff-1"} {
+		f.Add(nearPath + hash + "/" + path)
+	}
+	f.Add("/")
+	f.Add(nearPath)
+	f.Fuzz(func(test *testing.T, path string) {
+		got, begin, end := e.nearby.asked(path)
+		if got != nil && (got != t || begin < 0 || end <= begin || end > t.pieces) {
+			test.Errorf("%q: pieces %d to %d of %d", path, begin, end, t.pieces)
+		}
+	})
+}
