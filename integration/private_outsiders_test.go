@@ -262,6 +262,7 @@ func TestOutsiders(t *testing.T) {
 	step(t, g.all(), "mirror asks for what is sealed", func(t *testing.T) { g.asMirror(t, gid) })
 	step(t, g.all(), "wrong password", func(t *testing.T) { g.wrongPassword(t) })
 	step(t, g.all(), "ordinary client", func(t *testing.T) { g.ordinaryClients(t, gid) })
+	step(t, g.all(), "who asks for whole pieces", func(t *testing.T) { g.wholePieces(t) })
 	step(t, g.all(), "member who serves garbage", func(t *testing.T) { g.garbage(t) })
 	step(t, g.all(), "member removed", func(t *testing.T) { g.removed(t, gid) })
 	step(t, g.all(), "recorded TLS played again", func(t *testing.T) { g.replay(t) })

@@ -102,6 +102,31 @@ func (g *guild) ordinaryClients(t *testing.T, gid string) {
 	}
 }
 
+// wholePieces are asked for by who knows the infohash: the answer is that of one that nobody has.
+func (g *guild) wholePieces(t *testing.T) {
+	h := g.lab.Host(hostClients)
+	for _, m := range []*machine{g.admin, g.anna} {
+		ask := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: h.Dial, DisableKeepAlives: true}}
+		var answers []string
+		for _, hash := range []string{g.open.Infohash, strings.Repeat("5e", 20)} {
+			res, err := ask.Get(fmt.Sprintf("http://%s:%d/p2pshare/pieces/%s/0-1", m.h.IP, client.Port, hash))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Header.Del("Date")
+			answers = append(answers, fmt.Sprint(res.Status, res.Header, string(body)))
+		}
+		if answers[0] != answers[1] || !strings.HasPrefix(answers[0], "404 ") {
+			t.Errorf("got %q for a share of the group and %q for what nobody has, want 404 for both", answers[0], answers[1])
+		}
+	}
+}
+
 // hostClients is the first of the hosts of ordinary clients, of which there are as many as clients.
 const (
 	hostClients = guildHosts + 1

@@ -15,6 +15,8 @@
 //   - a rate limit is shared out by torrent, however many connections each has;
 //   - of a torrent that nobody else has whole, every client is shown a few pieces at a time, so that each leaves us once
 //     before any leaves us twice (BEP 16), over TCP, uTP and TLS, obfuscated or not;
+//   - peers of ours on one network give each other whole pieces over HTTP (see Torrent.Near), but only one to one: no
+//     swarm spreads slower for it, nobody but a connected peer gets any, and private groups do not take part;
 //   - a peer in a busy swarm is asked for as many blocks as its line holds, which the client alone does not do;
 //   - an address that failed is tried again, so that a lost first connection is no stall;
 //   - Close tells the trackers and waits for every goroutine but the DHT library's table keeper.
