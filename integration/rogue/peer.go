@@ -1,12 +1,16 @@
 package rogue
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,8 +34,10 @@ type Peer struct {
 	Pieces   int    // how many pieces it claims
 	Metadata []byte // sent as the info to whoever asks; nil: it offers none
 	Block    func(piece, begin, length uint32) []byte
+	// Whole answers requests for whole pieces, which are offered if it is there; the connection ends with it.
+	Whole func(w io.Writer, begin, end int)
 
-	Handshakes, BlocksSent, MetadataSent atomic.Int64
+	Handshakes, BlocksSent, MetadataSent, WholeAsked atomic.Int64
 }
 
 // Garbage is a Block that is wrong in every byte but has the right length.
@@ -77,7 +83,13 @@ func (p *Peer) talk(c net.Conn) error {
 		return err
 	}
 	hello := make([]byte, 68)
-	if _, err := io.ReadFull(c, hello); err != nil {
+	if _, err := io.ReadFull(c, hello[:4]); err != nil {
+		return err
+	}
+	if string(hello[:4]) == "GET " && p.Whole != nil {
+		return p.give(c)
+	}
+	if _, err := io.ReadFull(c, hello[4:]); err != nil {
 		return err
 	}
 	if !bytes.HasPrefix(hello, []byte("\x13BitTorrent protocol")) {
@@ -89,6 +101,10 @@ func (p *Peer) talk(c net.Conn) error {
 		return err
 	}
 	ext := "d1:mdee"
+	if p.Whole != nil {
+		_, port, _ := net.SplitHostPort(c.LocalAddr().String())
+		ext = fmt.Sprintf("d1:md9:ps_piecesi7ee1:pi%see", port)
+	}
 	if p.Metadata != nil {
 		ext = fmt.Sprintf("d1:md11:ut_metadatai3ee13:metadata_sizei%de4:reqqi250ee", len(p.Metadata))
 	}
@@ -142,6 +158,21 @@ func (p *Peer) talk(c net.Conn) error {
 			}
 		}
 	}
+}
+
+// give answers a request for whole pieces, of which "GET " has been read.
+func (p *Peer) give(c net.Conn) error {
+	r, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader("GET "), c)))
+	if err != nil {
+		return err
+	}
+	var begin, end int
+	if _, err := fmt.Sscanf(path.Base(r.URL.Path), "%d-%d", &begin, &end); err != nil {
+		return err
+	}
+	p.WholeAsked.Add(1)
+	p.Whole(c, begin, end)
+	return nil
 }
 
 func (p *Peer) sendMetadata(c net.Conn, id byte, piece int) error {
