@@ -119,18 +119,24 @@ func (s *nearServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		busy(w)
 		return
 	}
+	store := t.store.Load()
+	if store == nil {
+		busy(w)
+		return
+	}
 	size := int64(0)
 	for i := begin; i < end; i++ {
 		if !t.t.PieceState(i).Complete {
 			busy(w)
 			return
 		}
-		size += t.t.Piece(i).Info().Length()
+		_, length := store.piece(i)
+		size += length
 	}
 	c.flows.Store(&t.flows)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-	if err := s.send(w, t, c, begin, end); err != nil {
+	if err := s.send(w, t, store, c, begin, end); err != nil {
 		// The server closes a connection on which less came than was said.
 		s.e.settings.Log.Debug("whole pieces end early", "to", c.RemoteAddr(), "reason", err)
 	}
@@ -187,14 +193,13 @@ func hostOf(addr string) string {
 }
 
 // send writes pieces to who asked, until it is no more the only one to give to.
-func (s *nearServer) send(w http.ResponseWriter, t *Torrent, c *shapedConn, begin, end int) error {
+func (s *nearServer) send(w http.ResponseWriter, t *Torrent, store *opened, c *shapedConn, begin, end int) error {
 	control := http.NewResponseController(w)
 	buf := make([]byte, nearChunk)
 	looked := int64(0)
 	for i := begin; i < end; i++ {
-		p := t.t.Piece(i)
-		from := p.Storage()
-		for off, length := int64(0), p.Info().Length(); off < length; {
+		from, length := store.piece(i)
+		for off := int64(0); off < length; {
 			most := int64(len(buf))
 			if s.e.up.limits(&t.flows.up) {
 				most = turn

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
@@ -21,7 +22,22 @@ import (
 // For a v2 info with an empty file the client panics as soon as it looks at the length of a piece ("2 !=
 // 1" in mustGetOnlyFile): an empty file begins where the next one does, and it takes both for the piece's.
 // Files without bytes have no pieces, so the client does not miss them.
-type prepared struct{ storage.ClientImpl }
+type prepared struct {
+	storage.ClientImpl
+	opened *atomic.Pointer[opened]
+}
+
+// opened is a storage in use, and the info as it was opened with.
+type opened struct {
+	info *metainfo.Info
+	impl storage.TorrentImpl
+}
+
+// piece is for whole pieces: the client's own way to its storage reads hashes that it is receiving.
+func (o *opened) piece(i int) (from storage.PieceImpl, length int64) {
+	p := o.info.Piece(i)
+	return o.impl.Piece(p), p.Length()
+}
 
 func (p prepared) OpenTorrent(ctx context.Context, info *metainfo.Info, hash metainfo.Hash) (storage.TorrentImpl, error) {
 	switch {
@@ -30,7 +46,11 @@ func (p prepared) OpenTorrent(ctx context.Context, info *metainfo.Info, hash met
 	case info.HasV2():
 		dropEmptyFiles(&info.FileTree)
 	}
-	return p.ClientImpl.OpenTorrent(ctx, info, hash)
+	impl, err := p.ClientImpl.OpenTorrent(ctx, info, hash)
+	if err == nil && impl.Piece != nil {
+		p.opened.Store(&opened{info, impl})
+	}
+	return impl, err
 }
 
 // dropEmptyFiles removes files of no bytes from below a tree, and the folders that this leaves empty.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	g "github.com/anacrolix/generics"
@@ -57,6 +58,7 @@ type Torrent struct {
 	copies copies
 	given  given
 	near   nearCounts
+	store  *atomic.Pointer[opened] // nil in it: there is none to read from
 
 	pieceLength int64
 	super       *superSeeder // once a peer came while all was here; e.mu guards it
@@ -91,8 +93,9 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		ts.PieceLayers = s.PieceLayers // a hybrid runs as v1; see prepared
 	}
 	ts.Storage = emptied{}
+	store := new(atomic.Pointer[opened])
 	if s.Info != nil {
-		ts.Storage = prepared{s.Storage}
+		ts.Storage = prepared{s.Storage, store}
 	}
 	if s.V1 != nil {
 		ts.InfoHash = *s.V1
@@ -108,7 +111,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		return nil, errors.New("this torrent is here already")
 	}
 	t := &Torrent{
-		e: e, t: et, spec: s, book: newBook(time.Now),
+		e: e, t: et, spec: s, store: store, book: newBook(time.Now),
 		trackerErrs: map[string]error{},
 		done:        make(chan struct{}),
 		writeErr:    make(chan error, 1),
