@@ -13,7 +13,7 @@ import (
 )
 
 // blankPayload is a torrent of pieces of 256 KiB that are all zeros.
-func blankPayload(t *testing.T, pieces int) payload {
+func blankPayload(t testing.TB, pieces int) payload {
 	t.Helper()
 	const pieceLength = 256 << 10
 	sum := sha1.Sum(make([]byte, pieceLength))
@@ -27,7 +27,7 @@ func blankPayload(t *testing.T, pieces int) payload {
 }
 
 // wanted is a fetch of all of p that has nothing and writes nothing.
-func (p payload) wanted(t *testing.T, e *Engine) *Torrent {
+func (p payload) wanted(t testing.TB, e *Engine) *Torrent {
 	t.Helper()
 	tt, err := e.Add(Spec{V1: &p.hash, Info: p.info, Storage: &memory{done: map[int]bool{}}, Total: int64(p.pieces) << 18})
 	if err != nil {

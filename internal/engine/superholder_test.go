@@ -162,7 +162,7 @@ func superOf(t *testing.T, e *Engine, p payload) (n superState) {
 }
 
 // awaits looks until ok is true.
-func awaits(t *testing.T, what string, ok func() bool) {
+func awaits(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

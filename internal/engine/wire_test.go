@@ -15,19 +15,19 @@ import (
 
 // foreign is a peer of another client's, by hand.
 type foreign struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	rw   io.ReadWriter
 }
 
 // call connects to e and shakes hands about p.
-func call(t *testing.T, e *Engine, p payload, obfuscated, fast bool) *foreign {
+func call(t testing.TB, e *Engine, p payload, obfuscated, fast bool) *foreign {
 	t.Helper()
 	return callAs(t, e, p, "-XX0001-"+time.Now().Format("150405.00000"), obfuscated, fast)
 }
 
 // callAs calls with a peer ID.
-func callAs(t *testing.T, e *Engine, p payload, id string, obfuscated, fast bool) *foreign {
+func callAs(t testing.TB, e *Engine, p payload, id string, obfuscated, fast bool) *foreign {
 	t.Helper()
 	c, err := net.Dial("tcp", at(e))
 	if err != nil {
