@@ -123,56 +123,6 @@ func TestPeersThatTakeAndNeverGive(t *testing.T) {
 	}
 }
 
-// The publisher goes when so much of the content has left it. What the others have together they share; where that is not all,
-// they say so, leave nothing half-made, and go on from it when somebody who has the rest is there.
-func TestLossOfTheOrigin(t *testing.T) {
-	t.Parallel()
-	for _, tenths := range []int64{2, 5, 8} {
-		t.Run(fmt.Sprintf("after %d tenths", tenths), func(t *testing.T) {
-			t.Parallel()
-			s := &swarm{lab: newLab(t, 3), path: made(t, payload.OneFile)}
-			home := filepath.Join(t.TempDir(), "home")
-			flags := append([]string{"--port", "6881", "--max-up", "600KiB"}, nothing...)
-			origin := daemon(t, s.lab.Host(1), home, flags...)
-			s.ref = infohash(t, keeps(t, origin, s.path))
-			a, outA := s.joined(t, 2, []int{1, 3})
-			b, outB := s.joined(t, 3, []int{1, 2})
-			st, err := origin.When(within(t, time.Minute), "so much has left it", func(st *client.Status) bool {
-				return len(st.Shares) == 1 && st.Shares[0].Uploaded >= tenths*300_000
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			origin.Kill()
-			t.Logf("the origin went after %d of 3000001 bytes", st.Shares[0].Uploaded)
-			for _, f := range []struct {
-				p   *client.Process
-				out string
-			}{{a, outA}, {b, outB}} {
-				stuck(t, f.p)
-				nothingIn(t, f.out)
-				if err := f.p.Interrupt(); err != nil {
-					t.Fatal(err)
-				}
-				code, err := f.p.Exit(within(t, time.Minute))
-				if err != nil || code != 130 || !strings.Contains(f.p.Stdout.String()+f.p.Stderr.String(), ".p2pshare") {
-					t.Errorf("got code %d, %v, %s, want 130 and where the bytes are", code, err, f.p.Stderr.String())
-				}
-				nothingIn(t, f.out)
-			}
-			daemon(t, s.lab.Host(1), home, append([]string{"--port", "6881"}, nothing...)...)
-			for i, out := range []string{outA, outB} {
-				p, _ := s.joinedInto(t, 2+i, []int{1, 2, 3}, out)
-				s.whole(t, p, out)
-				last := p.Stdout.String()
-				if strings.Contains(last[strings.LastIndex(last, `"bytes_from"`):], `"reused":0`) {
-					t.Errorf("fetcher %d went on from nothing: %s", i, last[strings.LastIndex(last, `"bytes_from"`):])
-				}
-			}
-		})
-	}
-}
-
 // Two have half of the content each, from an older copy on disk, and a third nothing: without the publisher all three finish.
 func TestTogetherTheyHaveAll(t *testing.T) {
 	t.Parallel()

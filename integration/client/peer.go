@@ -34,7 +34,9 @@ type Peer interface {
 func Peers() []Peer { return []Peer{Aria2{}, Transmission{}, Libtorrent{}} }
 
 // Aria2 is aria2c.
-type Aria2 struct{}
+type Aria2 struct {
+	Stays bool // when it has fetched all
+}
 
 // Name is "aria2".
 func (Aria2) Name() string { return "aria2" }
@@ -59,7 +61,20 @@ func (a Aria2) Seed(ctx context.Context, t testing.TB, h *netlab.Host, torrent, 
 
 // Fetch implements Peer.
 func (a Aria2) Fetch(_ context.Context, t testing.TB, h *netlab.Host, ref, out string) (*Process, error) {
-	return Start(t, h.Command(context.Background(), "aria2c", a.args("--seed-time=0", "--dir", out, ref)...)), nil
+	if !a.Stays {
+		return Start(t, h.Command(context.Background(), "aria2c", a.args("--seed-time=0", "--dir", out, ref)...)), nil
+	}
+	// What it prints comes in blocks of some pages.
+	dir := t.TempDir()
+	hook, mark := filepath.Join(dir, "hook"), filepath.Join(dir, "done")
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\ntouch '"+mark+"'\n"), 0o700); err != nil {
+		return nil, err
+	}
+	p := Start(t, h.Command(context.Background(), "aria2c", a.args("--seed-ratio=0.0", "--on-bt-download-complete", hook, "--dir", out, ref)...))
+	p.finished = func(ctx context.Context) error {
+		return p.Until(ctx, "aria2 has all", func() bool { _, err := os.Stat(mark); return err == nil })
+	}
+	return p, nil
 }
 
 // Transmission is transmission-daemon, spoken to with transmission-remote.
@@ -133,6 +148,7 @@ type Libtorrent struct {
 	LAN      bool     // local service discovery
 	Peers    []string // host:port, connected to at once
 	MaxDown  int      // bytes a second; 0: no limit
+	Stays    bool     // when it has fetched all
 }
 
 // Name is "libtorrent".
@@ -147,7 +163,15 @@ func (l Libtorrent) Seed(ctx context.Context, t testing.TB, h *netlab.Host, torr
 
 // Fetch implements Peer.
 func (l Libtorrent) Fetch(_ context.Context, t testing.TB, h *netlab.Host, ref, out string) (*Process, error) {
-	return l.start(t, h, "fetch", ref, out), nil
+	if !l.Stays {
+		return l.start(t, h, "fetch", ref, out), nil
+	}
+	p := l.start(t, h, "seed", ref, out)
+	p.finished = func(ctx context.Context) error {
+		_, err := p.Stdout.Line(ctx, func(l string) bool { return l == "seeding" })
+		return err
+	}
+	return p, nil
 }
 
 // DHTNode runs a libtorrent session that is a DHT node and shares nothing. It listens on Port.

@@ -24,11 +24,11 @@ import (
 	"github.com/anacrolix/torrent/storage"
 )
 
-func testLog(t *testing.T) *slog.Logger {
+func testLog(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {
 	if w.t.Context().Err() == nil {
@@ -37,7 +37,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func settings(t *testing.T) Settings {
+func settings(t testing.TB) Settings {
 	return Settings{
 		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Version: "test", Log: testLog(t),
 		Dial:  (&net.Dialer{}).DialContext,
@@ -45,7 +45,7 @@ func settings(t *testing.T) Settings {
 	}
 }
 
-func start(t *testing.T, change func(*Settings)) *Engine {
+func start(t testing.TB, change func(*Settings)) *Engine {
 	t.Helper()
 	s := settings(t)
 	if change != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math/bits"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,28 +62,55 @@ func (t *Torrent) Standing() Standing {
 			i++
 		}
 	}
+	s.survey(t, t.t.PeerConns())
+	s.FromPeers = t.peerBytes()
+	return s
+}
+
+// survey counts who has what. It goes by what was noted as it was said: to ask the client is to have each peer's pieces copied
+// with its lock held, which took 3 ms of 100 peers and 5,000 pieces, and web seeds look up to 20 times a second.
+func (s *Standing) survey(t *Torrent, conns []*torrent.PeerConn) {
 	seen := map[torrent.PeerID]bool{}
-	for _, pc := range t.t.PeerConns() {
+	for _, pc := range conns {
 		if seen[pc.PeerID] {
 			continue
 		}
 		seen[pc.PeerID] = true
-		count := 0
-		has := pc.PeerPieces()
-		for it := has.Iterator(); it.HasNext(); {
-			p := int(it.Next())
-			if p >= n {
-				break // who has everything before we know how much that is
-			}
-			s.Holders[p]++
-			count++
-		}
-		if count < n && strings.HasPrefix(string(pc.PeerID[:]), kindPrefix) {
+		if !s.noted(t, pc) && strings.HasPrefix(string(pc.PeerID[:]), kindPrefix) {
 			s.Rivals = append(s.Rivals, pc.PeerID)
 		}
 	}
-	s.FromPeers = t.peerBytes()
-	return s
+}
+
+// noted counts what a peer has, and says whether that is everything.
+func (s *Standing) noted(t *Torrent, pc *torrent.PeerConn) (all bool) {
+	t.e.mu.Lock()
+	h := t.e.holders[pc]
+	if h == nil { // it has said nothing, or not to us
+		t.e.mu.Unlock()
+		has, n := pc.PeerPieces(), 0
+		for it := has.Iterator(); it.HasNext(); n++ {
+			i := int(it.Next())
+			if i >= len(s.Holders) {
+				break // who has everything before we know how much that is
+			}
+			s.Holders[i]++
+		}
+		return n >= len(s.Holders)
+	}
+	defer t.e.mu.Unlock()
+	if h.all {
+		for i := range s.Holders {
+			s.Holders[i]++
+		}
+		return true
+	}
+	for k, w := range h.have {
+		for ; w != 0; w &= w - 1 {
+			s.Holders[64*k+bits.TrailingZeros64(w)]++
+		}
+	}
+	return false
 }
 
 // kindPrefix begins the peer IDs of every version of p2pshare.

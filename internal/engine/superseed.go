@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -49,11 +48,13 @@ type superSeeder struct {
 	most int // pieces in the largest window
 	now  func() time.Time
 
-	mu     sync.Mutex
-	peers  map[*superPeer]struct{}
-	pieces []superPiece
-	full   int    // peers that hold everything
-	few    [2]int // pieces that 0 and 1 of the others hold
+	mu      sync.Mutex
+	peers   map[*superPeer]struct{}
+	named   map[superID]*superHolder
+	holders int // that the peers are
+	pieces  []superPiece
+	full    int    // holders that hold everything
+	few     [2]int // pieces that 0 and 1 of the others hold
 
 	drain  time.Time // since when there has been no piece that nobody was shown, but some that nobody has yet
 	spread bool      // every piece is held by somebody
@@ -61,13 +62,14 @@ type superSeeder struct {
 
 // superPiece is what is known of a piece.
 type superPiece struct {
-	holders uint16 // peers that say they have it, but for those that have all
+	holders uint16 // who say that they have it, but for those that have all
 	waiting uint16 // peers it was shown to that have not, and are at it
 }
 
 // superPeer is one connection of a torrent that is complete here. A nil one is of no interest.
 type superPeer struct {
 	s    *superSeeder
+	h    *superHolder
 	tell func(pieces []int)
 
 	gone   bool
@@ -84,7 +86,7 @@ type superPeer struct {
 
 func newSuperSeeder(mode SuperSeed, pieces int, pieceLength int64, now func() time.Time) *superSeeder {
 	s := &superSeeder{
-		mode: mode, now: now, peers: map[*superPeer]struct{}{}, pieces: make([]superPiece, pieces),
+		mode: mode, now: now, peers: map[*superPeer]struct{}{}, named: map[superID]*superHolder{}, pieces: make([]superPiece, pieces),
 		most: max(superWindow, int(superMostBytes/pieceLength)),
 	}
 	s.few[0] = pieces
@@ -95,9 +97,11 @@ func newSuperSeeder(mode SuperSeed, pieces int, pieceLength int64, now func() ti
 func (s *superSeeder) join(tell func([]int)) *superPeer {
 	n := len(s.pieces)
 	p := &superPeer{s: s, tell: tell, have: newBitset(n), shown: newBitset(n), waits: newBitset(n), since: map[int]time.Time{}, moved: s.now()}
+	p.h = &superHolder{peers: []*superPeer{p}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.peers[p] = struct{}{}
+	s.holders++
 	return p
 }
 
@@ -129,7 +133,7 @@ func (p *superPeer) leave() {
 		return
 	}
 	s.writeOff(p)
-	s.forget(p)
+	s.part(p)
 	p.gone = true
 	delete(s.peers, p)
 }
@@ -143,32 +147,15 @@ func (p *superPeer) said(m []byte) {
 		return
 	}
 	switch pp.MessageType(m[0]) {
-	case pp.Have:
-		if len(m) == 5 {
-			s.has(p, int(binary.BigEndian.Uint32(m[1:])))
-		}
-	case pp.Bitfield:
-		s.forget(p)
-		for i := range s.pieces {
-			if i/8+1 < len(m) && m[1+i/8]&(0x80>>(i%8)) != 0 {
-				s.has(p, i)
-			}
-		}
-	case pp.HaveAll:
-		s.forget(p)
-		s.hasAll(p)
-	case pp.HaveNone:
-		s.forget(p)
 	case pp.Request:
 		p.asked++
-		return
 	case pp.Cancel:
 		p.asked = max(p.asked-1, 0)
-		return
 	default:
-		return
+		if s.hear(p, m) {
+			s.update(p)
+		}
 	}
-	s.update(p)
 }
 
 // sent is told of blocks that went to the peer, and of refusals.
@@ -187,7 +174,7 @@ func (s *superSeeder) tend() {
 	defer s.mu.Unlock()
 	now := s.now()
 	for p := range s.peers {
-		if !p.hiding || p.all {
+		if !p.hiding || p.h.all {
 			continue
 		}
 		patience := superPatience
@@ -228,7 +215,9 @@ func (s *superSeeder) has(p *superPeer, i int) {
 		return
 	}
 	p.have.set(i)
-	s.count(i, 1)
+	if !p.h.all && !p.h.has(p, i) {
+		s.count(i, 1)
+	}
 	if p.waits.clear(i) {
 		s.pieces[i].waiting--
 		p.moved = s.now()
@@ -243,27 +232,6 @@ func (s *superSeeder) has(p *superPeer, i int) {
 	if p.have.n == len(s.pieces) {
 		s.hasAll(p)
 	}
-}
-
-// hasAll notes that the peer is a full copy.
-func (s *superSeeder) hasAll(p *superPeer) {
-	if p.all {
-		return
-	}
-	s.writeOff(p)
-	s.forget(p)
-	p.all = true
-	s.full++
-}
-
-// forget takes back what the peer said it has.
-func (s *superSeeder) forget(p *superPeer) {
-	if p.all {
-		p.all = false
-		s.full--
-	}
-	p.have.each(func(i int) { s.count(i, -1) })
-	p.have = newBitset(len(s.pieces))
 }
 
 // count changes the holders of a piece.
@@ -305,12 +273,12 @@ func (s *superSeeder) update(p *superPeer) {
 	}
 }
 
-// alone says whether one peer at most lacks anything.
-func (s *superSeeder) alone() bool { return len(s.peers)-s.full <= 1 }
+// alone says whether one at most lacks anything.
+func (s *superSeeder) alone() bool { return s.holders-s.full <= 1 }
 
 // show tells the peer of more pieces, up to its window.
 func (s *superSeeder) show(p *superPeer) {
-	if !p.hiding || p.all {
+	if !p.hiding || p.h.all {
 		return
 	}
 	var pick []int
@@ -337,7 +305,7 @@ func (s *superSeeder) next(p *superPeer) int {
 	best, least := -1, 0
 	n := len(s.pieces)
 	for k, i := 0, rand.IntN(n); k < n; k, i = k+1, (i+1)%n {
-		if p.have.has(i) || p.shown.has(i) {
+		if p.have.has(i) || p.shown.has(i) || p.h.has(p, i) {
 			continue
 		}
 		q := s.pieces[i]
@@ -378,7 +346,7 @@ func (s *superSeeder) reveal() {
 				rest = append(rest, i)
 			}
 		}
-		if !p.all && len(rest) > 0 {
+		if !p.h.all && len(rest) > 0 {
 			p.tell(rest)
 		}
 	}

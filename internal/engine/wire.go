@@ -203,6 +203,7 @@ func (w *wire) judge(m []byte) (instead []byte, edit bool) {
 			return nil, false
 		}
 		w.out.decided = true
+		p.is(w.peer())
 		if !p.hide() {
 			return nil, false
 		}
@@ -227,6 +228,15 @@ func (w *wire) judge(m []byte) (instead []byte, edit bool) {
 }
 
 var haveNone = []byte{0, 0, 0, 1, byte(pp.HaveNone)}
+
+// peer is who is there, as it says.
+func (w *wire) peer() superID {
+	host := w.RemoteAddr().String()
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return superID{host, [20]byte(w.in.handshake[hashEnd:])}
+}
 
 // fast says whether both sides speak the fast extension (BEP 6): the client always does. The peer's handshake has been
 // read when the client begins to tell what it has.

@@ -15,13 +15,19 @@ import (
 
 // foreign is a peer of another client's, by hand.
 type foreign struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	rw   io.ReadWriter
 }
 
 // call connects to e and shakes hands about p.
-func call(t *testing.T, e *Engine, p payload, obfuscated, fast bool) *foreign {
+func call(t testing.TB, e *Engine, p payload, obfuscated, fast bool) *foreign {
+	t.Helper()
+	return callAs(t, e, p, "-XX0001-"+time.Now().Format("150405.00000"), obfuscated, fast)
+}
+
+// callAs calls with a peer ID.
+func callAs(t testing.TB, e *Engine, p payload, id string, obfuscated, fast bool) *foreign {
 	t.Helper()
 	c, err := net.Dial("tcp", at(e))
 	if err != nil {
@@ -35,7 +41,7 @@ func call(t *testing.T, e *Engine, p payload, obfuscated, fast bool) *foreign {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.rw.Write(handshake(p, fast)); err != nil {
+	if _, err := f.rw.Write(handshake(p, id, fast)); err != nil {
 		t.Fatal(err)
 	}
 	got := make([]byte, handshakeBytes)
@@ -48,35 +54,43 @@ func call(t *testing.T, e *Engine, p payload, obfuscated, fast bool) *foreign {
 	return f
 }
 
-func handshake(p payload, fast bool) []byte {
+func handshake(p payload, id string, fast bool) []byte {
 	b := append([]byte(pp.Protocol), make([]byte, 8)...)
 	if fast {
 		b[fastByte] |= fastBit
 	}
 	b = append(b, p.hash[:]...)
-	return append(b, []byte("-XX0001-" + time.Now().Format("150405.00000"))[:20]...)
+	return append(b, id[:20]...)
 }
 
 // next is the next message that says what the other side has.
 func (f *foreign) next() (kind pp.MessageType, index int) {
 	f.t.Helper()
+	kind, index, err := f.hears()
+	if err != nil {
+		f.t.Fatalf("no more messages: %v", err)
+	}
+	return kind, index
+}
+
+func (f *foreign) hears() (kind pp.MessageType, index int, err error) {
 	for {
 		head := make([]byte, lengthBytes)
 		if _, err := io.ReadFull(f.rw, head); err != nil {
-			f.t.Fatalf("no more messages: %v", err)
+			return 0, 0, err
 		}
 		m := make([]byte, binary.BigEndian.Uint32(head))
 		if _, err := io.ReadFull(f.rw, m); err != nil {
-			f.t.Fatal(err)
+			return 0, 0, err
 		}
 		if len(m) == 0 {
 			continue
 		}
 		switch k := pp.MessageType(m[0]); k {
 		case pp.Have:
-			return k, int(binary.BigEndian.Uint32(m[1:]))
+			return k, int(binary.BigEndian.Uint32(m[1:])), nil
 		case pp.HaveAll, pp.HaveNone, pp.Bitfield, pp.AllowedFast:
-			return k, -1
+			return k, -1, nil
 		}
 	}
 }
@@ -229,6 +243,7 @@ func (c *cut) Read(b []byte) (int, error) {
 func (c *cut) Write(b []byte) (int, error)     { return c.got.Write(b) }
 func (c *cut) Close() error                    { return nil }
 func (c *cut) SetReadDeadline(time.Time) error { return nil }
+func (c *cut) RemoteAddr() net.Addr            { return &net.TCPAddr{} }
 
 // FuzzWire sends anything both ways, cut anywhere: what comes is given on as it is, what goes is the same but for what
 // is hidden, and nothing crashes.

@@ -157,7 +157,7 @@ func killed(t *testing.T, home string, answered map[string]bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestChangesUntilKilled$")
-	cmd.Env = append(os.Environ(), crashHome+"="+home)
+	cmd.Env = append(os.Environ(), crashHome+"="+home, "TMPDIR="+t.TempDir()) // it does not get to tidy up
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())

@@ -58,7 +58,7 @@ func TestKilledDuringRemovals(t *testing.T) {
 	seen := map[signed.Key]signed.Head{}
 	for range rounds {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRemovalsUntilKilled$")
-		cmd.Env = append(os.Environ(), removeHome+"="+home)
+		cmd.Env = append(os.Environ(), removeHome+"="+home, "TMPDIR="+t.TempDir()) // it does not get to tidy up
 		out, err := cmd.StdoutPipe()
 		must(t, err)
 		must(t, cmd.Start())

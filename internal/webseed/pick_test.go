@@ -1,0 +1,69 @@
+package webseed
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+)
+
+const (
+	costPieces = 5000
+	costPeers  = 100
+)
+
+// known is a store that knows every hash.
+type known struct{}
+
+func (known) Knows(int) bool                                 { return true }
+func (known) Put(int, []byte) (right, fresh bool, err error) { return true, true, nil }
+
+// crowd is a fetch of 5,000 pieces among a hundred peers of our kind, of which holders have half of the pieces.
+func crowd(holders int) (*fetch, *source, View) {
+	f := &fetch{
+		o: Options{
+			Wanted: [][2]int{{0, costPieces}}, Store: known{}, patience: patience{steal: stealFirst},
+			Layout: &content.Layout{PieceLength: 1 << 20},
+		},
+		taken: map[int]bool{},
+	}
+	s := &source{host: &host{allowed: 2}, rate: 10e6, size: 4 << 20}
+	f.sources = []*source{s}
+	f.steal.wait = stealFirst
+	random := rand.NewChaCha8([32]byte{})
+	v := View{Missing: make([]bool, costPieces), Begun: make([]bool, costPieces), Holders: make([]int32, costPieces)}
+	for i := range costPieces {
+		v.Missing[i] = true
+		for range holders {
+			v.Holders[i] += int32(random.Uint64() & 1)
+		}
+	}
+	random.Read(v.Me[:])
+	v.Rivals = make([][20]byte, costPeers)
+	for i := range v.Rivals {
+		random.Read(v.Rivals[i][:])
+	}
+	return f, s, v
+}
+
+// BenchmarkPick chooses what to ask a server for. It is done for each range of rangeTime, and by connections without work
+// each half of lookEvery: 20 to 30 times a second.
+func BenchmarkPick(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		holders int
+		deliver bool
+	}{{"nobody has anything", 0, false}, {"half is everywhere", costPeers, false}, {"peers deliver", costPeers, true}} {
+		b.Run(c.name, func(b *testing.B) {
+			f, s, v := crowd(c.holders)
+			if c.deliver {
+				f.pace.peerRate = 1
+			}
+			now := time.Now()
+			for b.Loop() {
+				f.choose(s, v, -1, now)
+			}
+		})
+	}
+}
