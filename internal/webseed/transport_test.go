@@ -134,7 +134,9 @@ type proxy struct {
 	silent bool // it answers nothing
 	asked  atomic.Int64
 	tunnel atomic.Int64
-	wg     sync.WaitGroup
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup // of tunnels; none begins once it is closed
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -158,14 +160,20 @@ func (p *proxy) connect(w http.ResponseWriter) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	w.WriteHeader(http.StatusOK)
 	here, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		there.Close()
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		here.Close()
+		there.Close()
+		return
+	}
 	p.wg.Go(func() { io.Copy(there, here); there.Close() })
-	p.wg.Go(func() { io.Copy(here, there); here.Close() })
+	p.wg.Go(func() { io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n"); io.Copy(here, there); here.Close() })
 }
 
 // proxied is a transport as the environment would make it, which reaches direct.example without a proxy at p's server.
@@ -186,6 +194,9 @@ func proxied(t *testing.T, p *proxy, pool *x509.CertPool) *http.Transport {
 		transport.CloseIdleConnections()
 		s.CloseClientConnections()
 		s.Close()
+		p.mu.Lock()
+		p.closed = true
+		p.mu.Unlock()
 		p.wg.Wait()
 	})
 	return transport
