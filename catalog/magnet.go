@@ -63,6 +63,11 @@ func (r *Ref) param(key, value string) error {
 		r.Trackers = r.add(r.Trackers, "tracker", value, maxTrackers, CheckTracker)
 	case "ws":
 		r.WebSeeds = r.add(r.WebSeeds, "web seed", value, maxWebSeeds, CheckWebSeed)
+	case "as":
+		// WebTorrent reads an acceptable source as ws; some links name a .torrent there instead, which holds no content.
+		if !isTorrentURL(value) {
+			r.WebSeeds = r.add(r.WebSeeds, "web seed", value, maxWebSeeds, CheckWebSeed)
+		}
 	case "x.pe":
 		r.Peers = r.add(r.Peers, "peer", value, maxPeers, CheckAddr)
 	}
@@ -176,6 +181,12 @@ func (r *Ref) add(list []string, what, value string, limit int, check func(strin
 		return list
 	}
 	return append(list, value)
+}
+
+// isTorrentURL says whether the path of a URL ends like that of a .torrent.
+func isTorrentURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && strings.HasSuffix(strings.ToLower(u.Path), ".torrent")
 }
 
 // CheckTracker judges the form of a tracker's URL: udp, http or https, with a host; udp with a port.

@@ -78,7 +78,7 @@ func TestParseRefMagnetParameters(t *testing.T) {
 	r, err := catalog.ParseRef("magnet:?xt=urn:btih:" + v1hex + "&dn=My+Release%201" +
 		"&tr=udp%3A%2F%2Ft.example%3A1337%2Fannounce&tr.1=https://t2.example/a,b&tr=https://t2.example/a,b" +
 		"&ws=http%3A%2F%2Fmirror.example%2F&x.pe=10.0.0.1:6881&x.pe=[2001:db8::1]:51413&x.pe=host.example:1" +
-		"&so=6,0,2,4-6&xl=100&kt=word&as=http://x.example/y")
+		"&so=6,0,2,4-6&xl=100&kt=word&as=http%3A%2F%2Fx.example%2Fy.iso&as=http://mirror.example/&as=https://x.example/Y.Torrent?a=b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestParseRefMagnetParameters(t *testing.T) {
 	}{
 		{"name", r.DisplayName, "My Release 1"},
 		{"trackers", r.Trackers, []string{"udp://t.example:1337/announce", "https://t2.example/a,b"}},
-		{"web seeds", r.WebSeeds, []string{"http://mirror.example/"}},
+		{"web seeds", r.WebSeeds, []string{"http://mirror.example/", "http://x.example/y.iso"}},
 		{"peers", r.Peers, []string{"10.0.0.1:6881", "[2001:db8::1]:51413", "host.example:1"}},
 		{"selection", r.Select, []int{0, 2, 4, 5, 6}},
 		{"ignored", r.Ignored, []string(nil)},
@@ -107,6 +107,9 @@ func TestParseRefPassesOverDebris(t *testing.T) {
 		{"tracker with port 0", "tr=udp://t.example:0", "1 to 65535"},
 		{"web seed in the file system", "ws=file:///etc/passwd", "not of http, https"},
 		{"web seed with a control character", "ws=http://a%0Ab/", "is no URL"},
+		{"acceptable source in the file system", "as=file:///etc/passwd", "not of http, https"},
+		{"acceptable source without host", "as=http:///y.iso", "names no host"},
+		{"acceptable source of another network", "as=ed2k://x/y", "not of http, https"},
 		{"peer without port", "x.pe=10.0.0.1", "not HOST:PORT"},
 		{"peer with port 70000", "x.pe=10.0.0.1:70000", "1 to 65535"},
 		{"peer without host", "x.pe=:6881", "not HOST:PORT"},
@@ -198,6 +201,7 @@ func FuzzParseRef(f *testing.F) {
 	for _, s := range []string{
 		v1hex, v1base32, v2hex, "1220" + v2hex, "a.torrent", "https://example.org/a.torrent", "file:///a", "a/b@1", "p2pshare:x",
 		"magnet:?xt=urn:btih:" + v1hex + "&dn=a&tr=udp://t:1/&ws=http://w/&x.pe=[::1]:1&so=0,2-4",
+		"magnet:?xt=urn:btih:" + v1hex + "&as=http%3A%2F%2Fw%2Fa.iso&as.1=https://w/a.torrent&as=%00",
 		"magnet:?xt=urn:btmh:1220" + v2hex + "&tr.1=http://a&so=1-", "magnet:?xt=urn:btih:%41",
 	} {
 		f.Add(s)

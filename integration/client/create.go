@@ -34,17 +34,24 @@ func LibtorrentCreate(ctx context.Context, path, out, format, announce string, p
 
 // Nginx serves the folder root over HTTP on a host's port 8080, and returns the URL of its top.
 func Nginx(ctx context.Context, t testing.TB, h *netlab.Host, root string) (string, error) {
+	_, url, err := SlowNginx(ctx, t, h, root, "0")
+	return url, err
+}
+
+// SlowNginx is Nginx that sends at most rate bytes a second over each connection, as "500k"; "0" is no limit. Stdout of the
+// process is its access log.
+func SlowNginx(ctx context.Context, t testing.TB, h *netlab.Host, root, rate string) (*Process, string, error) {
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`user root; daemon off; worker_processes 1; pid %[1]s/pid; error_log stderr;
 events {}
 http {
-  access_log %[1]s/access; client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2;
+  access_log /dev/stdout; client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2;
   fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;
-  server { listen %[2]s:8080; root %[3]s; }
-}`, dir, h.IP, root)
+  server { listen %[2]s:8080; root %[3]s; limit_rate %[4]s; }
+}`, dir, h.IP, root, rate)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		return "", err
+		return nil, "", err
 	}
 	p := Start(t, h.Command(context.Background(), "nginx", "-e", "stderr", "-c", file))
 	err := p.Until(ctx, "nginx listens", func() bool {
@@ -54,7 +61,7 @@ http {
 		}
 		return err == nil
 	})
-	return "http://" + h.IP + ":8080/", err
+	return p, "http://" + h.IP + ":8080/", err
 }
 
 func run(ctx context.Context, name string, args ...string) error {

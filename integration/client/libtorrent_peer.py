@@ -1,4 +1,4 @@
-"""A libtorrent-rasterbar peer: MODE LISTEN REF DIR DHT_NODES LAN PEERS MAX_DOWN; MODE is seed, fetch or dht.
+"""A libtorrent-rasterbar peer: MODE LISTEN REF DIR DHT_NODES LAN PEERS MAX_DOWN MAX_UP; MODE is seed, fetch or dht.
 
 Prints "seeding" when it has checked the data, "done" when a download is complete (and ends), "dht" when it is a node.
 """
@@ -7,7 +7,7 @@ import time
 
 import libtorrent as lt
 
-mode, listen, ref, folder, nodes, lan, peers, max_down = sys.argv[1:9]
+mode, listen, ref, folder, nodes, lan, peers, max_down, max_up = sys.argv[1:10]
 session = lt.session({
     'listen_interfaces': listen, 'enable_dht': nodes != '', 'dht_bootstrap_nodes': nodes, 'enable_lsd': lan == 'true',
     'enable_outgoing_utp': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
@@ -27,6 +27,8 @@ params.flags &= ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
 torrent = session.add_torrent(params)
 if int(max_down):
     torrent.set_download_limit(int(max_down))  # the session's own limit leaves out local networks, which a lab is
+if int(max_up):
+    torrent.set_upload_limit(int(max_up))
 for peer in filter(None, peers.split(',')):
     host, port = peer.split(':')
     torrent.connect_peer((host, int(port)))

@@ -36,6 +36,7 @@ func Peers() []Peer { return []Peer{Aria2{}, Transmission{}, Libtorrent{}} }
 // Aria2 is aria2c.
 type Aria2 struct {
 	Stays bool // when it has fetched all
+	MaxUp int  // bytes a second; 0: no limit
 }
 
 // Name is "aria2".
@@ -49,7 +50,8 @@ func (Aria2) args(extra ...string) []string {
 
 // Seed implements Peer.
 func (a Aria2) Seed(ctx context.Context, t testing.TB, h *netlab.Host, torrent, data string) (*Process, error) {
-	p := Start(t, h.Command(context.Background(), "aria2c", a.args("--check-integrity=true", "--seed-ratio=0.0", "--dir", data, torrent)...))
+	p := Start(t, h.Command(context.Background(), "aria2c", a.args("--check-integrity=true", "--seed-ratio=0.0",
+		"--max-upload-limit="+strconv.Itoa(a.MaxUp), "--dir", data, torrent)...))
 	_, err := p.Stdout.Line(ctx, func(l string) bool {
 		return strings.Contains(l, "Verification finished successfully")
 	})
@@ -149,6 +151,7 @@ type Libtorrent struct {
 	Peers    []string // host:port, connected to at once
 	MaxDown  int      // bytes a second; 0: no limit
 	Stays    bool     // when it has fetched all
+	MaxUp    int      // the same
 }
 
 // Name is "libtorrent".
@@ -184,6 +187,6 @@ func (l Libtorrent) DHTNode(ctx context.Context, t testing.TB, h *netlab.Host) (
 
 func (l Libtorrent) start(t testing.TB, h *netlab.Host, mode, ref, dir string) *Process {
 	args := []string{"-c", libtorrentPeer, mode, h.IP + ":" + strconv.Itoa(Port), ref, dir, strings.Join(l.DHTNodes, ","), strconv.FormatBool(l.LAN),
-		strings.Join(l.Peers, ","), strconv.Itoa(l.MaxDown)}
+		strings.Join(l.Peers, ","), strconv.Itoa(l.MaxDown), strconv.Itoa(l.MaxUp)}
 	return Start(t, h.Command(context.Background(), "/usr/bin/python3", args...))
 }

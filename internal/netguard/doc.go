@@ -12,5 +12,6 @@
 // Certificates are always verified.
 //
 // A request that goes through a proxy of the environment is resolved by the proxy. Only an address
-// written as a number, or localhost, can be judged then; the proxy's own rules judge the rest.
+// written as a number, or localhost, can be judged then; the proxy's own rules judge the rest. A proxy that makes
+// no tunnel is a *ProxyError.
 package netguard

@@ -145,15 +145,16 @@ func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn
 // together with CheckRedirect.
 func (g *Guard) Transport() *http.Transport {
 	return &http.Transport{
-		Proxy:                 g.proxyFor,
-		DialContext:           g.DialContext,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.rootCAs},
-		TLSHandshakeTimeout:   dialTimeout,
-		ResponseHeaderTimeout: headerTimeout,
-		ExpectContinueTimeout: time.Second,
-		IdleConnTimeout:       idleTimeout,
-		MaxIdleConnsPerHost:   16,
-		ForceAttemptHTTP2:     true, // a DialContext of one's own turns it off otherwise
+		Proxy:                  g.proxyFor,
+		OnProxyConnectResponse: judgeProxy,
+		DialContext:            g.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.rootCAs},
+		TLSHandshakeTimeout:    dialTimeout,
+		ResponseHeaderTimeout:  headerTimeout,
+		ExpectContinueTimeout:  time.Second,
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    16,
+		ForceAttemptHTTP2:      true, // a DialContext of one's own turns it off otherwise
 	}
 }
 
@@ -199,42 +200,6 @@ func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
 		}
 	}
 	return nil
-}
-
-func (g *Guard) proxyFor(req *http.Request) (*url.URL, error) {
-	u, err := g.proxy(req)
-	if err != nil || u == nil {
-		return u, err
-	}
-	host := req.URL.Hostname()
-	ip, err := netip.ParseAddr(host)
-	if err != nil && (canonical(host) == "localhost" || strings.HasSuffix(canonical(host), ".localhost")) {
-		ip, err = netip.IPv6Loopback(), nil
-	}
-	if err == nil {
-		if err := g.Judge(host, ip); err != nil {
-			return nil, err
-		}
-	}
-	g.mu.Lock()
-	g.proxies[proxyAddr(u)] = true // the environment named it: it may be at home
-	g.mu.Unlock()
-	return u, nil
-}
-
-func (g *Guard) isProxy(addr string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.proxies[strings.ToLower(addr)]
-}
-
-// proxyAddr is the host:port that net/http dials for a proxy.
-func proxyAddr(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-	}
-	return strings.ToLower(net.JoinHostPort(u.Hostname(), port))
 }
 
 func blocked(host string, ip netip.Addr) error {

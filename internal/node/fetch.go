@@ -384,13 +384,18 @@ func (f *fetch) explain(ctx context.Context, err error) error {
 	why := f.last.Waiting
 	if why == "" {
 		switch {
-		case f.last.Total > 0 && f.last.Done > 0:
-			why = fmt.Sprintf("%d of %d bytes were there", f.last.Done, f.last.Total)
+		case f.last.Done > 0: // as is said below
 		case f.last.Peers == 0:
 			why = "nobody with this content was found"
 		default:
 			why = "no bytes came"
 		}
+	}
+	if f.last.Total > 0 && f.last.Done > 0 {
+		if why != "" {
+			why += "; "
+		}
+		why += fmt.Sprintf("%d of %d bytes were there", f.last.Done, f.last.Total)
 	}
 	err = fault.New(fault.Timeout, "not fetched within %v: %s", f.r.Timeout, why)
 	if f.stage != nil {

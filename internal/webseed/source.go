@@ -79,7 +79,7 @@ func (f *fetch) open(ctx context.Context, s *source, file int, off, length int64
 	client := http.Client{Transport: f.o.HTTP, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, plain(err)
+		return nil, judgeFailure(err)
 	}
 	now := versionOf(res.Header)
 	if err := judgeAnswer(res, t.Files[file].Length, off, length); err != nil {
@@ -148,6 +148,17 @@ func (f *fetch) skip(ctx context.Context, body io.Reader, n int64) error {
 	return nil
 }
 
+// judgeFailure is why there is no answer. A proxy that wants a password will want it the next time too.
+func judgeFailure(err error) error {
+	if p, ok := errors.AsType[*netguard.ProxyError](err); ok {
+		if p.Code == http.StatusProxyAuthRequired {
+			return gone("%v", p)
+		}
+		return &laterError{p.Error(), 0}
+	}
+	return plain(err)
+}
+
 // judgeAnswer is nil if an answer is about the file that was asked for.
 func judgeAnswer(res *http.Response, size, off, length int64) error {
 	switch code := res.StatusCode; {
@@ -169,6 +180,8 @@ func judgeAnswer(res *http.Response, size, off, length int64) error {
 		return &laterError{"it is busy: " + status(code), retryAfter(res.Header.Get("Retry-After"))}
 	case code >= 500 || code == http.StatusRequestTimeout || code == http.StatusTooEarly:
 		return &laterError{"it answers " + status(code), 0}
+	case code == http.StatusProxyAuthRequired:
+		return gone("the proxy on the way to it answers %s: it wants a name and a password, as in HTTP_PROXY=http://NAME:PASSWORD@HOST:PORT", status(code))
 	case code == http.StatusRequestedRangeNotSatisfiable:
 		return gone("its file is shorter than the torrent's")
 	default:
