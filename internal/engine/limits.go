@@ -32,6 +32,8 @@ const (
 	nearConns = 64
 	nearIdle  = 30 * time.Second
 	nearStall = 30 * time.Second
+	// nearMost bounds the bytes of one request, unless it is for one piece: more than anybody needs at a time.
+	nearMost = 128 << 20
 	// nearChunk is read and written at a time: what stays in the processor's cache between the two. nearLook is after how many
 	// bytes who is connected is looked at again.
 	nearChunk = 256 << 10

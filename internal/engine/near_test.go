@@ -197,17 +197,17 @@ func FuzzNearPath(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { e.Close() })
-	t := &Torrent{pieces: 10}
+	t := &Torrent{pieces: 10, pieceLength: nearMost / 8}
 	e.byShort[[20]byte{1}] = t
 	const hash = "0100000000000000000000000000000000000000"
-	for _, path := range []string{"0-10", "9-10", "3-2", "-1-2", "0-11", "00-+1", "1-2-3", "", "0-99999999999999999999", "\xff-1"} {
+	for _, path := range []string{"0-10", "0-8", "9-10", "3-2", "-1-2", "0-11", "00-+1", "1-2-3", "", "0-99999999999999999999", "\xff-1"} {
 		f.Add(nearPath + hash + "/" + path)
 	}
 	f.Add("/")
 	f.Add(nearPath)
 	f.Fuzz(func(test *testing.T, path string) {
 		got, begin, end := e.nearby.asked(path)
-		if got != nil && (got != t || begin < 0 || end <= begin || end > t.pieces) {
+		if got != nil && (got != t || begin < 0 || end <= begin || end > t.pieces || end-begin > 8) {
 			test.Errorf("%q: pieces %d to %d of %d", path, begin, end, t.pieces)
 		}
 	})

@@ -162,7 +162,7 @@ func (s *nearServer) asked(path string) (t *Torrent, begin, end int) {
 	s.e.mu.Lock()
 	t = s.e.byShort[infohash.T(hash)]
 	s.e.mu.Unlock()
-	if t == nil || begin < 0 || end <= begin || end > t.pieces {
+	if t == nil || begin < 0 || end <= begin || end > t.pieces || end-begin > max(1, int(nearMost/t.pieceLength)) {
 		return nil, 0, 0
 	}
 	return t, begin, end
