@@ -37,6 +37,7 @@ type pieceState struct {
 	put      bool    // it is being written whole; see Put
 	complete bool    // proven
 	saved    bool    // proven, and its bytes have been written
+	whole    bool    // by put: what the engine says of other bytes of it is of no interest
 }
 
 // gather is a piece in memory.
@@ -113,10 +114,14 @@ func (g *gather) mark(begin, end int64) {
 	g.spans[from] = span{begin, end}
 }
 
-// hold finds a piece in memory; drop gives it back.
+// hold finds a piece in memory; drop gives it back. Half of it may be on disk while it is put: who is hashing what had
+// come before would find that wrong.
 func (m *memory) hold(piece int) (g *gather, full bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for m.state[piece].put {
+		m.moves.Wait()
+	}
 	g = m.state[piece].g
 	if g == nil {
 		return nil, false
@@ -339,10 +344,10 @@ func (s *Stage) markNotComplete(piece int) {
 	for st.put {
 		m.moves.Wait()
 	}
-	if st.saved {
+	if st.saved && !st.whole {
 		m.news = true
 	}
-	st.complete, st.saved, st.direct = false, false, false
+	st.complete, st.saved, st.direct = st.whole, st.whole, false
 	if g := st.g; g != nil {
 		m.release(g)
 	}

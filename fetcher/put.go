@@ -49,7 +49,7 @@ func (w *Whole) Put(piece int, b []byte) (right, fresh bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st.put = false
-	st.complete, st.saved = err == nil, err == nil
+	st.complete, st.saved, st.whole = err == nil, err == nil, err == nil
 	m.news = true
 	m.moves.Broadcast()
 	return true, err == nil, err

@@ -102,3 +102,58 @@ func TestPutWhileWrongIsWritten(t *testing.T) {
 		t.Errorf("the piece: got other bytes than were put (%v)", err)
 	}
 }
+
+// Peers' wrong bytes of a piece may be judged after it came whole and was kept: that is no judgement of what is there.
+func TestPutIsKeptWhenPeersWereWrong(t *testing.T) {
+	m := tree(t, "v1")
+	dir := t.TempDir()
+	_, s, _ := open(t, m, fetcher.Options{Dir: dir})
+	info := m.view(true)
+	impl, whole := storageOf(t, s, info), s.Whole()
+	for i := range m.Pieces {
+		if right, fresh, err := whole.Put(i, m.pieceBytes(info, i)); !right || !fresh || err != nil {
+			t.Fatalf("piece %d: got %v, %v, %v, want it kept", i, right, fresh, err)
+		}
+		piece := impl.Piece(info.Piece(i))
+		if err := piece.MarkNotComplete(); err != nil {
+			t.Fatal(err)
+		}
+		if c := piece.Completion(); !c.Complete {
+			t.Errorf("piece %d: got incomplete, want what was put", i)
+		}
+	}
+	finish(t, s, dir)
+	m.check(t, dir, nil)
+}
+
+// A piece of which everything came from peers is hashed while it comes whole: either way it is right.
+func TestHashWhilePut(t *testing.T) {
+	m := tree(t, "v1")
+	info := m.view(true)
+	for range 300 {
+		_, s, _ := open(t, m, fetcher.Options{Dir: t.TempDir()})
+		impl, whole := storageOf(t, s, info), s.Whole()
+		var all sync.WaitGroup
+		for i := range m.Pieces {
+			want, piece := m.pieceBytes(info, i), impl.Piece(info.Piece(i))
+			if _, err := piece.WriteAt(want, 0); err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				if right, _, err := whole.Put(i, want); !right || err != nil {
+					t.Errorf("piece %d: got %v, %v, want it kept", i, right, err)
+				}
+			})
+			all.Go(func() {
+				var got bytes.Buffer
+				if _, err := piece.(io.WriterTo).WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want) {
+					t.Errorf("piece %d: hashed %d bytes that are not right (%v)", i, got.Len(), err)
+				}
+			})
+		}
+		all.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+}

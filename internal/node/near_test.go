@@ -58,7 +58,7 @@ func TestNearFetch(t *testing.T) {
 			src, out := release(t), t.TempDir()
 			file := filepath.Join(t.TempDir(), "r.torrent")
 			// With a limit, or all would be there before anybody is asked for whole pieces.
-			pub, port, _, _ := publish(t, node.PublishRequest{Path: src, Format: format, Output: file, PieceLength: 64 << 10, Limits: node.Limits{Up: 1 << 20}})
+			pub, port, _, _ := publish(t, node.PublishRequest{Path: src, Format: format, Output: file, PieceLength: 64 << 10, Limits: node.Limits{Up: 4 << 20}})
 			got, log, err := logged(t, port, node.FetchRequest{Ref: file, Dir: out})
 			if err != nil {
 				t.Fatal(err)
