@@ -18,11 +18,15 @@ NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.0
 GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 FUZZTIME ?= 10s
+# Where a change that no test notices would hurt most, how many changes are tried in each, and which.
+MUTATE      ?= ./acl ./internal/signed ./internal/gate ./internal/grouplog ./internal/groupnet ./internal/groupsync ./internal/seal
+MUTATE_N    ?= 25
+MUTATE_SEED ?= 1
 # Of the payloads of docs/benchmarks.md, which at 1 are 2 GB and less; and how often each thing is measured.
 BENCH_SCALE ?= 0.25
 BENCH_RUNS  ?= 3
 
-.PHONY: help build install test check deps tools unit integration interop bench demo fuzz package release packaging clean
+.PHONY: help build install test check deps tools unit integration interop bench demo fuzz mutate package release packaging clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -86,6 +90,9 @@ demo: build ## publish a folder and fetch it by its magnet, on this machine alon
 
 fuzz: ## run every fuzz target for FUZZTIME
 	@GO='$(GO)' integration/fuzz.sh '$(FUZZTIME)'
+
+mutate: ## change the code of trust in MUTATE_N places of each package (0: all), and see that its tests notice
+	@$(GO) run ./integration/mutate -n '$(MUTATE_N)' -seed '$(MUTATE_SEED)' $(MUTATE)
 
 package: $(TOOLS)/nfpm-$(lastword $(subst @, ,$(NFPM))) ## make dist/*.deb and dist/container
 	@GO='$(GO)' VERSION='$(VERSION)' packaging/package.sh '$(TOOLS)/nfpm' dist
