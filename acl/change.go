@@ -8,7 +8,7 @@ import (
 // current is an admin's record that says what is so already.
 func (a *Account) current() AccountChange {
 	key := a.Key
-	return AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: a.Seal, Until: a.Until, Teams: a.Teams, Gives: a.Gives}
+	return AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: a.Seal, Until: a.Until, Teams: a.Teams, Gives: a.Gives, Devices: a.Devices}
 }
 
 // Change is the record an admin begins with to change an account: what is so already, to be edited. It pins the
@@ -76,6 +76,8 @@ func (s *State) keep(name string, goOn bool) map[signed.Key]int64 {
 				out[d.Key] = d.Counts
 			case goOn || d.Account != name:
 				out[d.Key] = -1
+			case d.Size == 1 && d.silent:
+				// It has signed nothing: its place is free again.
 			default:
 				out[d.Key] = d.Size
 			}

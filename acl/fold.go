@@ -91,26 +91,6 @@ func (m *Memo) warm(roots []*signed.SignedRoot, parts []*Part) {
 	_ = g.Wait() // its functions return no error
 }
 
-// closure takes rights from devices: those that name's key vouched for before.
-type closure struct {
-	name string
-	keys map[signed.Key]bool // that are closed; nil: it cuts off the devices of keep alone
-	keep map[signed.Key]int64
-	by   order
-}
-
-// limit is how many records of a device the closure leaves; -1: all. vouched is the key that brought the device in.
-func (c *closure) limit(device, vouched signed.Key) int64 {
-	size, named := c.keep[device]
-	switch {
-	case named:
-		return size
-	case c.keys[vouched]:
-		return 0
-	}
-	return -1
-}
-
 // Fold adds up what was signed: roots 1 to the latest, each judged by signed.SignedRoot.Next, and one Part a device.
 // Their order does not matter. The Memo may be nil.
 func Fold(roots []*signed.SignedRoot, parts []*Part, memo *Memo) (*State, error) {
@@ -175,12 +155,13 @@ type walk struct {
 	before   map[string][]*closure          // that hold from the start
 	byAdmins []*closure
 	byOwn    []*closure
+	vouched  map[string][]*Device            // by the account that brought them in, as far as anything of them counts
 	names    map[string]map[signed.Key]int64 // admins of every root, with the last version that has them
 	ids      map[string]*Rule
 }
 
 func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map[string]map[signed.Key]bool) *walk {
-	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}}
+	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}, vouched: map[string][]*Device{}}
 	if pins == nil {
 		w.pins = map[string]map[signed.Key]bool{}
 	}
@@ -198,8 +179,8 @@ func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map
 	}
 	// An admin is an account from the beginning, and cannot be made or unmade by a record.
 	for _, a := range w.root.Admins {
-		t := &timeline{name: a.Name, keys: map[signed.Key]bool{a.Key: true}}
-		t.versions = []version{{at: order{n: -1}, Account: Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal}}}
+		t := &timeline{name: a.Name, keys: history{a.Key: 1}}
+		t.put(version{at: order{n: -1}, Account: Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal}})
 		w.accounts[a.Name] = t
 	}
 	return w
@@ -249,6 +230,9 @@ func (w *walk) apply(e event) error {
 		if !admin && a.Role != Publisher && a.Role != Backup && a.Role != Member {
 			return denied("%q of the role %s grants nothing", a.Name, a.Role)
 		}
+		if t := w.accounts[a.Name]; !admin && a.Role != Backup && !t.grants.take(e.at.n, maxGrants, maxGrantsDaily) {
+			return denied("%q has granted %d times on one day or %d in all, and more does not count", a.Name, maxGrantsDaily, maxGrants)
+		}
 		b.By, b.Admin, b.N = a.Name, admin, e.at.n
 		w.grants = append(w.grants, b)
 	case NewLink:
@@ -262,19 +246,6 @@ func (w *walk) apply(e event) error {
 
 func (a *Account) expired(o order) bool { return !a.Until.IsZero() && o.n >= a.Until.UnixMilli() }
 
-// limit is how many records of a device that vouched brought in for an account still count.
-func limit(device, vouched signed.Key, lists ...[]*closure) int64 {
-	least := int64(-1)
-	for _, list := range lists {
-		for _, c := range list {
-			if n := c.limit(device, vouched); n >= 0 && (least < 0 || n < least) {
-				least = n
-			}
-		}
-	}
-	return least
-}
-
 func (w *walk) finish(parts []*Part) *State {
 	for _, p := range parts {
 		for _, o := range p.odd {
@@ -286,6 +257,7 @@ func (w *walk) finish(parts []*Part) *State {
 		w.last = max(w.last, p.Last)
 		if d := w.devices[p.Device]; d != nil {
 			d.Size, d.Frozen, d.Broken = p.Size, p.Frozen, p.Broken
+			d.silent = p.hello.Key == nil && len(p.ops) == 0
 		}
 	}
 	w.State.pins, w.State.before, w.State.memo = w.pins, w.before, w.memo

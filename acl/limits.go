@@ -1,9 +1,33 @@
 package acl
 
 const (
-	// maxAccounts bounds what holders of an invite, or anyone in an open group, can make everybody keep. An
-	// organisation of a thousand people stays far below.
+	// maxAccounts bounds the accounts that admins make or name. An organisation of a thousand people stays far below.
 	maxAccounts = 10_000
+
+	// maxUnpinned bounds the accounts that holders of invites, or anyone in an open group, can make everybody keep before
+	// an admin's record names them. They leave those that admins name their room, whatever times they carry.
+	maxUnpinned = 5_000
+
+	// maxBrought bounds the accounts that come by one key of an invite: with another password it brings in as many again.
+	maxBrought = 2_000
+
+	// MaxDevices is how many devices an account has at a time, where an admin has not allowed it more. A build service
+	// that makes a home for each run removes the last, or is allowed more.
+	MaxDevices = 32
+
+	// maxDevices is the most that an admin allows an account: the logs of a group.
+	maxDevices = 10_000
+
+	// maxOwn and maxOwnDaily bound what an account changes of itself (passwords, recipients, devices cut off) since it has
+	// its key from an admin, or since it was made: each change closes keys, and may have everything granted to it again. A
+	// password a week is 260 in five years.
+	maxOwn      = 1000
+	maxOwnDaily = 16
+
+	// maxGrants and maxGrantsDaily bound the boxes of an account that is neither an admin's nor a backup: one for each set
+	// of readers that it shares something with, and for who comes later.
+	maxGrants      = 20_000
+	maxGrantsDaily = 1000
 
 	// maxRules bounds the first-match search that every share and handshake runs.
 	maxRules = 1000

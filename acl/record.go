@@ -121,8 +121,10 @@ type AccountChange struct {
 	Until time.Time // zero: for ever
 	Teams []string
 	Gives Role // of the accounts that an invite makes; empty: member
-	Gone  bool
-	Keep  map[signed.Key]int64
+	// Devices is how many it may have at a time, from 1 to maxDevices; 0: MaxDevices.
+	Devices int64
+	Gone    bool
+	Keep    map[signed.Key]int64
 }
 
 // Marshal makes the record's bytes.
@@ -136,19 +138,20 @@ func (c AccountChange) Marshal(n int64) ([]byte, error) {
 		keep[k.String()] = size
 	}
 	return checked(signed.Marshal(struct {
-		Gives Role             `json:"gives,omitempty"`
-		Gone  bool             `json:"gone,omitempty"`
-		Keep  map[string]int64 `json:"keep,omitempty"`
-		Key   *signed.Key      `json:"key,omitempty"`
-		N     int64            `json:"n"`
-		Name  string           `json:"name"`
-		Op    string           `json:"op"`
-		Role  Role             `json:"role,omitempty"`
-		Seal  string           `json:"seal,omitempty"`
-		Slot  []byte           `json:"slot,omitempty"`
-		Teams []string         `json:"teams,omitempty"`
-		Until int64            `json:"until,omitempty"`
-	}{c.Gives, c.Gone, keep, c.Key, n, c.Name, "acct", c.Role, c.Seal, c.Slot, c.Teams, until}))
+		Devices int64            `json:"devices,omitempty"`
+		Gives   Role             `json:"gives,omitempty"`
+		Gone    bool             `json:"gone,omitempty"`
+		Keep    map[string]int64 `json:"keep,omitempty"`
+		Key     *signed.Key      `json:"key,omitempty"`
+		N       int64            `json:"n"`
+		Name    string           `json:"name"`
+		Op      string           `json:"op"`
+		Role    Role             `json:"role,omitempty"`
+		Seal    string           `json:"seal,omitempty"`
+		Slot    []byte           `json:"slot,omitempty"`
+		Teams   []string         `json:"teams,omitempty"`
+		Until   int64            `json:"until,omitempty"`
+	}{c.Devices, c.Gives, c.Gone, keep, c.Key, n, c.Name, "acct", c.Role, c.Seal, c.Slot, c.Teams, until}))
 }
 
 func readAccount(f *signed.Fields) (c AccountChange) {
@@ -170,9 +173,10 @@ func readAccount(f *signed.Fields) (c AccountChange) {
 			f.Fail("teams", fmt.Errorf("%q is a role, or stands twice", t))
 		}
 	}
+	c.Devices = f.Int("devices", 1, maxDevices)
 	c.Gone = f.Flag("gone")
 	c.Keep = f.Sizes("keep", signed.MaxKeep, -1, signed.MaxRecords)
-	if c.Gone && (c.Role != "" || c.Key != nil || c.Seal != "" || c.Slot != nil || !c.Until.IsZero() || c.Teams != nil || c.Gives != "") {
+	if c.Gone && (c.Role != "" || c.Key != nil || c.Seal != "" || c.Slot != nil || !c.Until.IsZero() || c.Teams != nil || c.Gives != "" || c.Devices != 0) {
 		f.Fail("gone", errors.New("it says more of an account that is gone than its keep"))
 	}
 	if c.Gives != "" && c.Role != Invite {

@@ -43,11 +43,5 @@ func (s *State) SealSince(name string) int64 {
 	if t.now() == nil {
 		return 0
 	}
-	since := int64(0)
-	for i, v := range t.versions {
-		if i == 0 || v.Seal != t.versions[i-1].Seal || t.versions[i-1].Gone || v.said {
-			since = v.at.n
-		}
-	}
-	return since
+	return t.sealed
 }

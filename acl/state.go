@@ -14,17 +14,18 @@ import (
 
 // Account is who a device acts for.
 type Account struct {
-	Name  string
-	Role  Role
-	Key   signed.Key
-	Seal  string
-	Slot  []byte
-	Until time.Time // from then on it may do nothing; zero: for ever
-	Teams []string
-	Gives Role
-	Gone  bool
-	By    string // the invite it was made with, if one was
-	Since int64  // the time of the record that made it
+	Name    string
+	Role    Role
+	Key     signed.Key
+	Seal    string
+	Slot    []byte
+	Until   time.Time // from then on it may do nothing; zero: for ever
+	Teams   []string
+	Gives   Role
+	Devices int64 // that it may have at a time, where an admin allows it more than MaxDevices; 0: MaxDevices
+	Gone    bool
+	By      string // the invite it was made with, if one was
+	Since   int64  // the time of the record that made it
 
 	// Pinned says that an admin has signed name and key. Until then the name is that of whoever's hello carries the
 	// earliest time, which is up to its author: rules should name pinned accounts alone (State.Pins).
@@ -49,6 +50,7 @@ type Device struct {
 
 	vouched []voucher
 	admin   bool // of an admin of the root, or of one that once was
+	silent  bool // its log makes no account and changes nothing: without it all others would count as they do
 }
 
 // voucher is an account that brought a device in, with the key that signed; for one who was invited there are two.
@@ -72,6 +74,7 @@ type State struct {
 	link     NewLink
 	problems []Problem
 	dropped  int
+	unpinned int // accounts that came by themselves and that no admin's record names
 	last     int64
 	pins     map[string]map[signed.Key]bool
 	before   map[string][]*closure // that held from the start of the last walk
@@ -82,8 +85,15 @@ type State struct {
 type timeline struct {
 	name     string
 	versions []version
-	keys     map[signed.Key]bool // it has or had
+	keys     history
 	closures []*closure
+
+	open    int   // devices of which all counts
+	brought int   // accounts that came by this invite since it has its key
+	own     quota // changes by the account itself
+	grants  quota
+	saidDay int64 // when it last said its recipient again
+	sealed  int64 // SealSince
 }
 
 type version struct {
@@ -95,6 +105,14 @@ type version struct {
 type ruleset struct {
 	at    order
 	rules []*Rule
+}
+
+// put adds what a record makes of the account.
+func (t *timeline) put(v version) {
+	if was := t.now(); was == nil || v.Seal != was.Seal || was.Gone || v.said {
+		t.sealed = v.at.n
+	}
+	t.versions = append(t.versions, v)
 }
 
 // at is the account as a record found it; nil: not yet there.
@@ -358,7 +376,13 @@ func (s *State) Welcome(p *Part, now time.Time) error {
 		return denied("device %v: %w", p.Device, ErrNoHello)
 	}
 	w := newWalk(s.roots, s.memo, nil, s.pins)
-	w.before, w.accounts = s.before, maps.Clone(s.accounts)
+	w.before, w.unpinned, w.accounts = s.before, s.unpinned, map[string]*timeline{}
+	for _, name := range []string{p.hello.Account, p.hello.Invite} {
+		if t := s.accounts[name]; t != nil {
+			now := *t // the walk counts what comes
+			w.accounts[name] = &now
+		}
+	}
 	e := event{op{at: order{max(p.n, now.UnixMilli()), p.Device, 0}}, p}
 	if err := w.hello(e); err != nil {
 		return err

@@ -3,7 +3,6 @@ package acl
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/p2pshare/p2pshare/internal/signed"
@@ -47,31 +46,7 @@ func (w *walk) hello(e event) error {
 	case !w.memo.verify(a.Key, e.part, h.Sig):
 		return denied("the account %q has not signed for device %v", h.Account, device)
 	}
-	w.admit(d, voucher{a.Name, a.Key})
-	return nil
-}
-
-// admit adds a device that was vouched for. One of which nothing counts stays known, to be refused by name.
-func (w *walk) admit(d *Device, by ...voucher) {
-	d.vouched = by
-	for _, v := range by {
-		d.Counts = lower(d.Counts, limit(d.Key, v.key, w.before[v.name], w.accounts[v.name].closed()))
-	}
-	w.devices[d.Key] = d
-}
-
-func (t *timeline) closed() []*closure {
-	if t == nil {
-		return nil
-	}
-	return t.closures
-}
-
-func lower(a, b int64) int64 {
-	if a < 0 || b >= 0 && b < a {
-		return b
-	}
-	return a
+	return w.admit(d, voucher{a.Name, a.Key})
 }
 
 // newcomer makes an account from a hello, by invite or because the group is open.
@@ -106,17 +81,16 @@ func (w *walk) newcomer(e event, d *Device) error {
 	if !w.memo.verify(*h.Key, e.part, h.Sig) {
 		return denied("the account %q has not signed for device %v", h.Account, d.Key)
 	}
-	if len(w.accounts) >= maxAccounts {
-		return denied("the group has %d accounts, and more are not kept", maxAccounts)
-	}
-	w.admit(d, by...)
-	if d.Counts == 0 {
-		delete(w.devices, d.Key)
+	if w.limit(d, by...) == 0 {
 		return denied("what brought %q in was closed before this was known", h.Account)
 	}
-	w.accounts[h.Account] = &timeline{name: h.Account, keys: map[signed.Key]bool{*h.Key: true}, versions: []version{{at: e.at, Account: Account{
-		Name: h.Account, Role: role, Key: *h.Key, Seal: h.Seal, By: h.Invite, Since: e.at.n}}}}
-	return nil
+	if err := w.room(h, w.accounts[h.Invite]); err != nil {
+		return err
+	}
+	t := &timeline{name: h.Account, keys: history{*h.Key: 1}}
+	t.put(version{at: e.at, Account: Account{Name: h.Account, Role: role, Key: *h.Key, Seal: h.Seal, By: h.Invite, Since: e.at.n}})
+	w.accounts[h.Account] = t
+	return w.admit(d, by...)
 }
 
 // change is an admin's word about another account.
@@ -146,23 +120,24 @@ func (w *walk) change(at order, c AccountChange) error {
 		}
 		next := *was
 		next.Gone, next.Pinned = true, true
-		t.versions = append(t.versions, version{at: at, Account: next})
-		w.close(t, &closure{name: c.Name, keys: maps.Clone(t.keys), keep: c.Keep, by: at}, &w.byAdmins)
+		t.put(version{at: at, Account: next})
+		w.close(t, &closure{name: c.Name, keys: t.keys, upTo: len(t.keys), keep: c.Keep, by: at}, &w.byAdmins)
 		return nil
 	}
 	if c.Role == "" || c.Key == nil {
 		return errors.New("an admin's record about an account says its role and key")
 	}
-	next := Account{Name: c.Name, Role: c.Role, Key: *c.Key, Seal: c.Seal, Slot: c.Slot, Until: c.Until, Teams: c.Teams, Gives: c.Gives, Since: at.n, Pinned: true}
+	next := Account{Name: c.Name, Role: c.Role, Key: *c.Key, Seal: c.Seal, Slot: c.Slot, Until: c.Until, Teams: c.Teams, Gives: c.Gives, Devices: c.Devices, Since: at.n, Pinned: true}
 	if was == nil {
-		if len(w.accounts) >= maxAccounts {
+		if len(w.accounts)-w.unpinned >= maxAccounts {
 			return denied("the group has %d accounts, and more are not kept", maxAccounts)
 		}
-		t = &timeline{name: c.Name, keys: map[signed.Key]bool{*c.Key: true}, versions: []version{{at: at, Account: next}}}
+		t = &timeline{name: c.Name, keys: history{*c.Key: 1}}
+		t.put(version{at: at, Account: next})
 		w.accounts[c.Name] = t
 		return nil
 	}
-	if was.Gone && t.keys[*c.Key] {
+	if was.Gone && t.keys.has(*c.Key) {
 		return denied("%q was removed: it comes back with a new key alone", c.Name)
 	}
 	if !was.Gone {
@@ -171,13 +146,16 @@ func (w *walk) change(at order, c AccountChange) error {
 			next.Slot = was.Slot
 		}
 		// An admin who has not heard of a member's new key must not bring the old one back.
-		if next.Key != was.Key && t.keys[next.Key] {
+		if next.Key != was.Key && t.keys.has(next.Key) {
 			next.Key, next.Seal = was.Key, was.Seal
 		}
 	}
-	t.versions = append(t.versions, version{at: at, Account: next})
+	t.put(version{at: at, Account: next})
+	if next.Key != was.Key {
+		t.own, t.brought = quota{}, 0
+	}
 	if was.Gone {
-		t.keys[next.Key] = true // the removal has closed all keys there were
+		t.keys.add(next.Key) // the removal has closed all keys there were
 		return nil
 	}
 	w.rekey(t, at, was.Key, next.Key, c.Keep, &w.byAdmins)
@@ -188,7 +166,7 @@ func (w *walk) change(at order, c AccountChange) error {
 func (w *walk) removed(name string, o order) *timeline {
 	for _, c := range w.before[name] {
 		if c.by == o {
-			t := &timeline{name: name, keys: maps.Clone(c.keys)}
+			t := &timeline{name: name, keys: c.closed()}
 			w.accounts[name] = t
 			return t
 		}
@@ -201,7 +179,7 @@ func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
 	if a.Name != c.Name {
 		return denied("%q is no admin, and changes no account but its own", a.Name)
 	}
-	if c.Gone || c.Role != "" || !c.Until.IsZero() || c.Teams != nil || c.Gives != "" {
+	if c.Gone || c.Role != "" || !c.Until.IsZero() || c.Teams != nil || c.Gives != "" || c.Devices != 0 {
 		return denied("%q changes nothing of its account but key, seal and slot", a.Name)
 	}
 	t := w.accounts[a.Name]
@@ -211,10 +189,20 @@ func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
 	}
 	next := *was
 	if c.Key != nil {
-		if *c.Key != was.Key && t.keys[*c.Key] {
+		if *c.Key != was.Key && t.keys.has(*c.Key) {
 			return denied("%q had that key before", a.Name)
 		}
 		next.Key = *c.Key
+	}
+	again := next.Key == was.Key && c.Seal == was.Seal && c.Seal != ""
+	if again && t.saidDay == day(at.n) {
+		return denied("%q has said its recipient again on that day already", a.Name)
+	}
+	if a.Role != Admin && !t.own.take(at.n, maxOwn, maxOwnDaily) {
+		return denied("%q has changed itself %d times on one day, or %d since an admin gave it a key, and more does not count", a.Name, maxOwnDaily, maxOwn)
+	}
+	if again {
+		t.saidDay = day(at.n)
 	}
 	if c.Seal != "" {
 		next.Seal = c.Seal
@@ -222,7 +210,7 @@ func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
 	if c.Slot != nil {
 		next.Slot = c.Slot
 	}
-	t.versions = append(t.versions, version{at, next, c.Seal != ""})
+	t.put(version{at, next, c.Seal != ""})
 	w.rekey(t, at, was.Key, next.Key, c.Keep, &w.byOwn)
 	return nil
 }
@@ -231,23 +219,10 @@ func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
 func (w *walk) rekey(t *timeline, at order, was, now signed.Key, keep map[signed.Key]int64, to *[]*closure) {
 	switch {
 	case now != was:
-		w.close(t, &closure{name: t.name, keys: maps.Clone(t.keys), keep: keep, by: at}, to)
-		t.keys[now] = true
+		w.close(t, &closure{name: t.name, keys: t.keys, upTo: len(t.keys), keep: keep, by: at}, to)
+		t.keys.add(now)
 	case len(keep) > 0:
 		w.close(t, &closure{name: t.name, keep: keep, by: at}, to)
-	}
-}
-
-// close takes effect at once, and goes to those that will hold from the start.
-func (w *walk) close(t *timeline, c *closure, to *[]*closure) {
-	t.closures = append(t.closures, c)
-	*to = append(*to, c)
-	for _, d := range w.devices {
-		for _, v := range d.vouched {
-			if v.name == t.name {
-				d.Counts = lower(d.Counts, c.limit(d.Key, v.key))
-			}
-		}
 	}
 }
 
