@@ -158,7 +158,7 @@ func TestResolve(t *testing.T) {
 	for i, v := range []string{"1.2.0", "1.10.0", "2.0.0-rc.1", "1.9", "0.3.1", "0.3.7", "0.4.0", "v1.10.1", "2.0.0-rc.2"} {
 		l.share("bob", fmt.Sprint(i), "app@"+v)
 	}
-	for i, v := range []string{"zeta", "alpha", "1.0.0"} {
+	for i, v := range []string{"zeta", "1.0.0", "alpha"} {
 		l.share("bob", fmt.Sprint(20+i), "dated@"+v)
 	}
 	l.share("bob", "30", "tools/plain")
@@ -186,7 +186,13 @@ func TestResolve(t *testing.T) {
 		{"app", "1.9.9", ""},
 		{"app", "nightly", ""},
 		{"nothing", "", ""},
-		{"dated", "", "1.0.0"}, // not all are semantic: the newest
+		{"app", "LATEST", "2.0.0-rc.2"},
+		{"app", "V1.9.0", "1.9"},
+		{"app", "01.9", "1.9"},
+		{"app", "2.0.0-RC.1", "2.0.0-rc.1"},
+		{"ＡＰＰ", "1.9", "1.9"},
+		{"dated", "", "1.0.0"}, // what parses stands before what does not, newer or not
+		{"dated", "Alpha", "alpha"},
 		{"dated", "alpha", "alpha"},
 		{"dated", "stable", "1.0.0"},
 		{"tools/plain", "latest", ""},
@@ -208,6 +214,46 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestLatest: whoever's version parses as none, or is newer or spelled otherwise, does not become latest or stable over one
+// that is higher.
+func TestLatest(t *testing.T) {
+	for _, v := range []string{"1.z", "1.", "1..2", "1.2-rc1", "1._", "1.0.0-rc_1+x", "1.99999999999999999999", "1.999999999999999999999999999999.0",
+		"01.9", "v1.9.9", "V1", "1.9.9.9.9", "1.0.0-zz", "1.2.3+9999", "0000000002", "v2.0.0-zz", "2.0.0-9", "2.0", "2.00.0", "nightly", "z", "9-9-9", "9_9"} {
+		l := newLogs(t)
+		l.share("alice", "a", "app@2.0.0")
+		l.share("alice", "b", "app@2.0.0-rc.1")
+		l.share("bob", "c", "app@"+v)
+		ix := l.index(authority{rank: map[string]int{"bob": 1}})
+		for _, want := range []string{"", "latest", "stable", "x", "2.x", "^2", "2.0.0"} {
+			if e, err := ix.Resolve("app", want); err != nil || e.Account != "alice" || e.Version != "2.0.0" {
+				t.Errorf("beside app@%s of another, app@%s: got %v, %v, want alice's 2.0.0", v, want, e, err)
+			}
+		}
+	}
+	// A range of a longer number is the number's.
+	l := newLogs(t)
+	for i, v := range []string{"18446744073709551616.0", "18446744073709551617.1", "2024.01.05", "2024.1.10"} {
+		l.share("bob", fmt.Sprint(i), "app@"+v)
+	}
+	ix := l.index(authority{})
+	for want, v := range map[string]string{"": "18446744073709551617.1", "18446744073709551616.x": "18446744073709551616.0", "2024.x": "2024.1.10", "2024.1.5": "2024.01.05"} {
+		if e, err := ix.Resolve("app", want); err != nil || e.Version != v {
+			t.Errorf("app@%s: got %v, %v, want %s", want, e, err, v)
+		}
+	}
+	// Without one that parses, it is the newest; none of them is stable.
+	l = newLogs(t)
+	l.share("alice", "a", "app@nightly")
+	l.share("bob", "b", "app@weekly")
+	ix = l.index(authority{})
+	if e, err := ix.Resolve("app", ""); err != nil || e.Version != "weekly" {
+		t.Errorf("latest of what does not parse: got %v, %v", e, err)
+	}
+	if e, err := ix.Resolve("app", "stable"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("stable of what does not parse: got %v, %v", e, err)
+	}
+}
+
 func TestCheckNameAndVersion(t *testing.T) {
 	for _, s := range []string{"app", "films/heat", "Öl", "a.b-c_d/1", "x y"} {
 		if err := catalog.CheckName(s); err != nil {
@@ -215,7 +261,8 @@ func TestCheckNameAndVersion(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "/a", "a/", "a//b", "a/../b", ".", "a@1", "a*", "-a", "a/-b", "con", "a\x1bb", "a\u202eb", "a:b",
-		strings.Repeat("x", 201), "1/2/3/4/5/6/7/8/9", "a\\b"} {
+		strings.Repeat("x", 201), "1/2/3/4/5/6/7/8/9", "a\\b", "a＠1", "a／b", "app\ufe0f", "a\u200db", "a\u00adb", "\u3164", "a\u2026", "app ", "app.", "a/ ", "..",
+		"a%2f..", "a/．．/b", "＊"} {
 		if err := catalog.CheckName(s); fault.KindOf(err) != fault.Usage {
 			t.Errorf("%q: got %v, want a usage error", s, err)
 		}
@@ -225,7 +272,8 @@ func TestCheckNameAndVersion(t *testing.T) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
-	for _, s := range []string{"", "latest", "stable", "1.x", "1.2.x", "x", "^1", "~1.2", "*", ".1", "-1", "a b", "a/b", "é", strings.Repeat("1", 65)} {
+	for _, s := range []string{"", "latest", "stable", "1.x", "1.2.x", "x", "^1", "~1.2", "*", ".1", "-1", "a b", "a/b", "é", strings.Repeat("1", 65),
+		"Latest", "STABLE", "1.X", "1.2.X", "X"} {
 		if err := catalog.CheckVersion(s); fault.KindOf(err) != fault.Usage {
 			t.Errorf("%q: got %v, want a usage error", s, err)
 		}
@@ -257,6 +305,18 @@ func TestWhoseNameItIs(t *testing.T) {
 			l.share("bob", "a", "app@1")
 			l.share("carol", "b", "App@1")
 		}, "bob:app@1", "carol:App@1", ""},
+		{"another width is the same name", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1")
+			l.share("carol", "b", "ａｐｐ@1")
+		}, "bob:app@1", "carol:ａｐｐ@1", ""},
+		{"another spelling is the same version", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@1.2")
+			l.share("carol", "b", "app@v1.02.0")
+		}, "bob:app@1.2", "carol:app@v1.02.0", ""},
+		{"another case is the same version", authority{}, func(l *logs) {
+			l.share("bob", "a", "app@nightly")
+			l.share("carol", "b", "app@Nightly")
+		}, "bob:app@nightly", "carol:app@Nightly", ""},
 		{"one who may not publish there", authority{denied: map[string]string{"bob": "app"}}, func(l *logs) {
 			l.share("bob", "a", "app@1")
 			l.share("carol", "b", "app@1")
@@ -352,7 +412,7 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", c.words, got, c.want)
 		}
 	}
-	if n := ix.Names(); len(n) != 3 || n[0].Name != "films/Heat" || !n[0].Semantic {
+	if n := ix.Names(); len(n) != 3 || n[0].Name != "films/Heat" {
 		t.Errorf("names: got %+v", n)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // Authority says whose records count. acl.State is one.
 type Authority interface {
 	// MayPublish judges record index of a device's log, of the time n, as a share at path. rank is the place of the
-	// rule that allows it: of two accounts with a share of one name and version, the lower has it.
+	// rule that allows it, an admin before others: of two accounts with a share of one name and version, the lower has it.
 	MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error)
 
 	// MayShare says in whose name a record shares something at a path that is not known.
@@ -40,8 +40,7 @@ type Index struct {
 // Name is an entry's name with its versions.
 type Name struct {
 	Name     string   // as its latest version writes it
-	Versions []*Entry // the latest first: by semantic order where all parse, else the newest first
-	Semantic bool     // all parse
+	Versions []*Entry // the highest first; behind them what is no version of package version, the newest first
 	key      string
 }
 
@@ -124,7 +123,7 @@ func (ix *Index) judged(parts []*Part, auth Authority) []event {
 			case it.share == nil:
 				e.account, err = auth.MayShare(p.Device, it.index, it.n)
 			default:
-				e.entry = &Entry{Share: it.share, Device: p.Device, Index: it.index, N: it.n, ver: it.ver}
+				e.entry = &Entry{Share: it.share, Device: p.Device, Index: it.index, N: it.n, ver: it.ver, parsed: it.parsed}
 				e.account, e.entry.rank, err = auth.MayPublish(p.Device, it.index, it.n, it.share.Path())
 				e.entry.Account = e.account
 			}
@@ -155,7 +154,7 @@ func (ix *Index) group(entries []*Entry) {
 	slots := make(map[slot][]*Entry, len(entries))
 	order := make([]slot, 0, len(entries))
 	for _, e := range entries {
-		k := slot{names.Key(e.Name), e.Version}
+		k := slot{names.FoldEntry(e.Name), versionKey(e.Version)}
 		if slots[k] == nil {
 			order = append(order, k)
 		}
@@ -178,7 +177,7 @@ func (ix *Index) group(entries []*Entry) {
 }
 
 // decide says which of several shares of one name and version stands: of one account the latest; of several
-// accounts that of the rule which comes first, and where one rule lets both, or none speaks, who was first.
+// accounts that of the rule which comes first; where one rule lets both, or none speaks, an admin's; else who was first.
 func decide(same []*Entry) *Entry {
 	if len(same) == 1 {
 		return same[0]
@@ -205,13 +204,16 @@ func decide(same []*Entry) *Entry {
 }
 
 func (n *Name) sort() {
-	n.Semantic = !slices.ContainsFunc(n.Versions, func(e *Entry) bool { return !e.ver.ok })
 	slices.SortFunc(n.Versions, func(a, b *Entry) int {
-		c := 0
-		if n.Semantic {
-			c = b.ver.compare(a.ver)
+		switch {
+		case a.parsed && b.parsed:
+			return b.ver.Compare(a.ver) // never 0: group puts one version into one slot
+		case a.parsed:
+			return -1
+		case b.parsed:
+			return 1
 		}
-		return cmp.Or(c, cmp.Compare(b.N, a.N), bytes.Compare(b.Device[:], a.Device[:]), cmp.Compare(b.Index, a.Index))
+		return cmp.Or(cmp.Compare(b.N, a.N), bytes.Compare(b.Device[:], a.Device[:]), cmp.Compare(b.Index, a.Index))
 	})
 	n.Name = n.Versions[0].Name
 }
@@ -273,23 +275,29 @@ func contains(s, word string) bool {
 }
 
 // Resolve finds the entry that is meant by name and version: a version, latest (or empty), stable, or a range. Case
-// and composition of the name do not matter. Errors are of fault.NotFound, with what there is.
+// and composition do not matter, nor how a version is spelled. Errors are of fault.NotFound, with what there is.
 func (ix *Index) Resolve(name, want string) (*Entry, error) {
-	n := ix.byKey[names.Key(name)]
+	n := ix.byKey[names.FoldEntry(name)]
 	if n == nil {
 		return nil, fault.Hint(fault.New(fault.NotFound, "nothing here is called %q", name), "`p2pshare catalog list GROUP --search WORD` looks for names")
 	}
+	want = strings.ToLower(want)
 	if want == "" || want == Latest {
 		return n.Versions[0], nil
 	}
-	if i := slices.IndexFunc(n.Versions, func(e *Entry) bool { return e.Version == want }); i >= 0 {
-		return n.Versions[i], nil
-	}
 	r, isRange := readRange(want)
-	exact := readVersion(want)
+	key := versionKey(want)
 	for _, e := range n.Versions {
 		switch {
-		case want == Stable && !e.ver.pre, isRange && r.holds(e.ver), !isRange && exact.ok && e.ver.ok && exact.full == e.ver.full:
+		case isRange:
+			if e.parsed && r.holds(e.ver) {
+				return e, nil
+			}
+		case want == Stable:
+			if e.parsed && !e.ver.Pre() {
+				return e, nil
+			}
+		case e.Version != "" && versionKey(e.Version) == key:
 			return e, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/internal/version"
 )
 
 // Opener opens sealed shares with the identities this member holds.
@@ -30,7 +31,8 @@ type item struct {
 	drop     bool
 	share    *Share
 	hold     *Hold
-	ver      version
+	ver      version.Version
+	parsed   bool // ver holds
 }
 
 // Problem is a share or drop that does not count, and why.
@@ -72,7 +74,8 @@ func (p *Part) Add(records []signed.Record, open Opener) error {
 		switch {
 		case rec.share != nil:
 			rec.share.WebSeeds = nil // as the sums: entries of an index are for finding
-			it.share, it.ver = rec.share, readVersion(rec.share.Version)
+			it.share = rec.share
+			it.ver, it.parsed = version.Parse(rec.share.Version)
 		case rec.sealed != nil:
 			p.Sealed++
 			it.hold = rec.sealed.Hold
@@ -94,8 +97,9 @@ type Entry struct {
 	Replaces int      // shares of the same account, name and version that this one stands for
 	Also     []*Entry // what other accounts published as this name and version, and the rules put behind
 
-	rank int
-	ver  version
+	rank   int
+	ver    version.Version
+	parsed bool // ver holds
 }
 
 // Published is the time of the entry's record.

@@ -1,15 +1,12 @@
 package catalog
 
 import (
-	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
-
-	"golang.org/x/mod/semver"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/names"
+	"github.com/p2pshare/p2pshare/internal/version"
 )
 
 // Latest and Stable are the versions that name no version: the highest, and the highest that is no pre-release.
@@ -18,19 +15,16 @@ const (
 	Stable = "stable"
 )
 
-// CheckName judges the name of an entry: one to eight components divided by slashes, each of which could be the
-// name of a file on every system, without @, * or a hyphen in front.
+// CheckName judges the name of an entry: one to eight components divided by slashes, each of which names.CheckEntry takes:
+// it could be the name of a file on every system, and hides nothing.
 func CheckName(s string) error {
 	parts := strings.Split(s, "/")
 	if len(s) > maxEntryName || len(parts) > 8 {
 		return fault.New(fault.Usage, "the name %.60q is longer than %d bytes or eight components", s, maxEntryName)
 	}
 	for _, p := range parts {
-		if err := names.Check(p); err != nil {
+		if err := names.CheckEntry(p); err != nil {
 			return fault.New(fault.Usage, "the name %.300q: %w", s, err)
-		}
-		if strings.ContainsAny(p, "@*") || p[0] == '-' {
-			return fault.New(fault.Usage, "the name %.300q has an @, a * or a hyphen in front", s)
 		}
 	}
 	return nil
@@ -42,7 +36,7 @@ func CheckVersion(s string) error {
 	if !versionWord(s) {
 		return fault.New(fault.Usage, "the version %.80q is not 1 to %d of a-z A-Z 0-9 . - _ + with a letter or digit in front", s, maxVersion)
 	}
-	if s == Latest || s == Stable || isRange(s) {
+	if l := strings.ToLower(s); l == Latest || l == Stable || isRange(l) {
 		return fault.New(fault.Usage, "the version %q means other versions", s)
 	}
 	return nil
@@ -53,49 +47,18 @@ func versionWord(s string) bool {
 		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_+") == ""
 }
 
-// version is a version of Semantic Versioning, taken apart. A v in front and missing numbers are forgiven: v1.2 is 1.2.0.
-type version struct {
-	ok   bool
-	nums [3]uint64
-	pre  bool   // a pre-release
-	full string // as x/mod/semver reads it
-}
-
-func readVersion(s string) (v version) {
-	v.full = "v" + strings.TrimPrefix(s, "v")
-	if !semver.IsValid(v.full) {
-		return version{}
+// versionKey is the same for versions that are one: 1.2, v1.2.0 and 1.02, or nightly and Nightly.
+func versionKey(s string) string {
+	if v, ok := version.Parse(s); ok {
+		return v.String()
 	}
-	v.pre = semver.Prerelease(v.full) != ""
-	core, _, _ := strings.Cut(v.full[1:], "+")
-	core, _, _ = strings.Cut(core, "-")
-	for i, part := range strings.Split(core, ".") {
-		n, err := strconv.ParseUint(part, 10, 64)
-		if err != nil {
-			return version{}
-		}
-		v.nums[i] = n
-	}
-	v.ok = true
-	return v
-}
-
-func (v version) compare(w version) int {
-	for i := range v.nums {
-		if c := cmp.Compare(v.nums[i], w.nums[i]); c != 0 {
-			return c
-		}
-	}
-	if !v.pre && !w.pre {
-		return 0
-	}
-	return semver.Compare(v.full, w.full)
+	return names.FoldEntry(s)
 }
 
 // versionRange is one of 1.x, 1.2.x, ^1.2.3 (no change of what is left of the first number that is not 0), ~1.2.3 (the
 // last number may grow). Pre-releases are in no range.
 type versionRange struct {
-	from  version
+	from  version.Version
 	fixed int // so many numbers stay
 }
 
@@ -107,34 +70,36 @@ func isRange(s string) bool {
 func readRange(s string) (r versionRange, ok bool) {
 	switch {
 	case strings.HasPrefix(s, "^"), strings.HasPrefix(s, "~"):
-		r.from = readVersion(s[1:])
+		if r.from, ok = version.Parse(s[1:]); !ok {
+			return r, false
+		}
 		dots := strings.Count(s, ".")
 		r.fixed = min(dots, 1) + 1 // ~1.2.3 and ~1.2 stay at 1.2, ~1 at 1
 		if s[0] == '^' {
 			r.fixed = 1
-			for r.fixed < 3 && r.from.nums[r.fixed-1] == 0 {
+			for r.fixed < 3 && r.from.Number(r.fixed-1) == "0" {
 				r.fixed++
 			}
 		}
-		return r, r.from.ok
+		return r, true
 	case s == "x" || s == "*":
-		return versionRange{from: version{ok: true}}, true
+		return versionRange{}, true
 	}
 	core, found := strings.CutSuffix(s, ".x")
 	if !found {
 		core, found = strings.CutSuffix(s, ".*")
 	}
-	r.from = readVersion(core)
+	r.from, ok = version.Parse(core)
 	r.fixed = strings.Count(core, ".") + 1
-	return r, found && r.from.ok && !r.from.pre && r.fixed <= 2 && !strings.Contains(core, "+")
+	return r, found && ok && r.fixed <= 2
 }
 
-func (r versionRange) holds(v version) bool {
-	if !v.ok || v.pre || v.compare(r.from) < 0 {
+func (r versionRange) holds(v version.Version) bool {
+	if v.Pre() || v.Compare(r.from) < 0 {
 		return false
 	}
 	for i := range r.fixed {
-		if v.nums[i] != r.from.nums[i] {
+		if v.Number(i) != r.from.Number(i) {
 			return false
 		}
 	}

@@ -145,15 +145,9 @@ func judgeRune(r rune) string {
 	return ""
 }
 
-// isInvisible reports letters that show as nothing though Unicode does not call them format
-// characters: the Hangul fillers and the combining grapheme joiner.
-func isInvisible(r rune) bool {
-	switch r {
-	case '\u034f', '\u115f', '\u1160', '\u3164', '\uffa0':
-		return true
-	}
-	return false
-}
+// isInvisible reports what shows as nothing though Unicode does not call it a format character: the
+// Hangul fillers, the combining grapheme joiner and the like, assigned or not.
+func isInvisible(r rune) bool { return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) }
 
 func isPassedOver(r rune) bool {
 	return unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Cf, r) || isInvisible(r)
