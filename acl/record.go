@@ -168,9 +168,9 @@ func readAccount(f *signed.Fields) (c AccountChange) {
 	c.Until = readTime(f, "until")
 	c.Teams = f.Texts("teams", maxTeams, signed.MaxName)
 	for i, t := range c.Teams {
-		f.Fail("teams", signed.CheckName(t))
-		if slices.Contains(given, Role(t)) || Role(t) == Admin || slices.Contains(c.Teams[:i], t) {
-			f.Fail("teams", fmt.Errorf("%q is a role, or stands twice", t))
+		f.Fail("teams", CheckTeam(t))
+		if slices.Contains(c.Teams[:i], t) {
+			f.Fail("teams", fmt.Errorf("%q stands twice", t))
 		}
 	}
 	c.Devices = f.Int("devices", 1, maxDevices)

@@ -55,7 +55,7 @@ func TestRecordsThatAreNotMade(t *testing.T) {
 		{"a long name", acl.AccountChange{Name: strings.Repeat("x", 33)}, "more than 32"},
 		{"the role admin", acl.AccountChange{Name: "a", Role: acl.Admin}, "is none of"},
 		{"a role of its own", acl.AccountChange{Name: "a", Role: "king"}, "is none of"},
-		{"a team called as a role", acl.AccountChange{Name: "a", Teams: []string{"admin"}}, "is a role"},
+		{"a team called as a role", acl.AccountChange{Name: "a", Teams: []string{"admin"}}, "is reserved"},
 		{"a team twice", acl.AccountChange{Name: "a", Teams: []string{"x", "x"}}, "stands twice"},
 		{"gone, and more", acl.AccountChange{Name: "a", Gone: true, Role: acl.Member}, "than its keep"},
 		{"gives, and is no invite", acl.AccountChange{Name: "a", Role: acl.Member, Gives: acl.Member}, "no invite"},

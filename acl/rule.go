@@ -3,14 +3,18 @@ package acl
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/names"
 	"github.com/p2pshare/p2pshare/internal/signed"
+	versions "github.com/p2pshare/p2pshare/internal/version"
 )
 
 // Right is what a rule is about.
@@ -99,6 +103,9 @@ func checkWho(who []string) error {
 			continue
 		}
 		if err := signed.CheckName(strings.TrimPrefix(w, "@")); err != nil {
+			if meansEverybody(w) {
+				return fmt.Errorf("%q names nobody: write * for everybody", w)
+			}
 			return err
 		}
 	}
@@ -112,6 +119,17 @@ func checkGlob(g string) error {
 	if strings.Count(strings.ReplaceAll(g, "**", "*"), "*") > maxStars {
 		return fmt.Errorf("the path has more than %d stars", maxStars)
 	}
+	if !utf8.ValidString(g) {
+		return errors.New("the path is not valid UTF-8")
+	}
+	for _, c := range g {
+		if strings.ContainsRune(`[]{}\!@`, c) || !unicode.IsPrint(c) || unicode.IsSpace(c) {
+			return fmt.Errorf("the path %q has the character %q; * ? and ** are the wildcards there are", g, c)
+		}
+		if c == '？' || c == '﹖' {
+			return fmt.Errorf("the path %q has the character %q, which is compared as a question mark: write ?", g, c)
+		}
+	}
 	for _, part := range strings.Split(g, "/") {
 		if part == "" || part == "." || part == ".." {
 			return fmt.Errorf("the path %q has an empty component, or one of dots", g)
@@ -119,22 +137,79 @@ func checkGlob(g string) error {
 		if strings.Contains(part, "**") && part != "**" {
 			return fmt.Errorf("in the path %q ** is not a component by itself", g)
 		}
-	}
-	for _, c := range g {
-		if strings.ContainsRune(`[]{}\!@`, c) || !unicode.IsPrint(c) || unicode.IsSpace(c) {
-			return fmt.Errorf("the path %q has the character %q; * ? and ** are the wildcards there are", g, c)
+		// A rule that no name can match would be a denial that denies nothing.
+		if err := names.CheckEntry(wildcards.Replace(part)); err != nil {
+			return fmt.Errorf("in the path %q: %w", g, err)
 		}
 	}
-	if !doublestar.ValidatePattern(g) {
+	if !doublestar.ValidatePattern(names.FoldEntry(g)) {
 		return errors.New("the path is no pattern")
 	}
 	return nil
 }
 
-// Covers says whether the rule speaks of a path: what its glob matches, and all below that.
+// wildcards makes a name of a component that has some.
+var wildcards = strings.NewReplacer("*", "x", "?", "x")
+
+// spelled is a path as rules see it: folded, and with its last component in the one spelling of a version, if it is
+// one. Rules that deny are asked for both: 2.0.0, v2 and 2.00 are one version to all who fetch.
+type spelled struct{ folded, version string }
+
+// spell folds a path. It fails for one that is none: no component empty, of dots, or with what no name has.
+func spell(path string) (spelled, error) {
+	parts := strings.Split(path, "/")
+	for _, c := range parts {
+		if err := names.CheckEntry(c); err != nil {
+			return spelled{}, err
+		}
+	}
+	s := spelled{folded: names.FoldEntry(path)}
+	if folder, last := cutLast(s.folded); len(parts) > 1 {
+		if v, ok := versions.Parse(last); ok {
+			s.version = folder + v.String()
+		}
+	}
+	return s, nil
+}
+
+func cutLast(path string) (folder, last string) {
+	i := strings.LastIndexByte(path, '/') + 1
+	return path[:i], path[i:]
+}
+
+// leadingZeros are those of the numbers of a version.
+var leadingZeros = regexp.MustCompile(`(^|\.)0+([0-9])`)
+
+// versionGlob is a folded glob for paths in the one spelling of their version.
+func versionGlob(glob string) string {
+	folder, last := cutLast(glob)
+	if v, ok := versions.Parse(last); ok {
+		return folder + v.String()
+	}
+	if rest, ok := strings.CutPrefix(last, "v"); ok && rest != "" && strings.ContainsAny(rest[:1], "0123456789*?") {
+		last = rest
+	}
+	return folder + leadingZeros.ReplaceAllString(last, "$1$2")
+}
+
+// Covers says whether the rule speaks of a path: what its glob matches, and all below that. Both are compared as
+// names.FoldEntry folds them: ? is one character of what that gives. A rule that denies covers every spelling of a version
+// that it matches, and every path that is no name.
 func (r Rule) Covers(path string) bool {
-	// A pattern of x/** matches x too.
-	ok, err := doublestar.Match(strings.TrimSuffix(r.Glob, "/**")+"/**", path)
+	s, err := spell(path)
+	if err != nil {
+		return r.Deny
+	}
+	return r.covers(s)
+}
+
+func (r Rule) covers(s spelled) bool {
+	glob := strings.TrimSuffix(names.FoldEntry(r.Glob), "/**")
+	return covers(glob, s.folded) || r.Deny && s.version != "" && covers(versionGlob(glob), s.version)
+}
+
+func covers(glob, path string) bool {
+	ok, err := doublestar.Match(glob+"/**", path) // which matches what glob does, too
 	return err == nil && ok
 }
 

@@ -36,6 +36,8 @@ func TestParseRule(t *testing.T) {
 		{"another right", "allow a write x", "neither read nor publish"},
 		{"no name", "allow a,,b read x", "not a name"},
 		{"a name in capitals", "allow Bob read x", "not a name"},
+		{"everybody in capitals", "deny Everyone read x", "write * for everybody"},
+		{"everybody as a team", "deny @* read x", "write * for everybody"},
 		{"two ats", "allow @@b read x", "not a name"},
 		{"an absolute path", "allow a read /x", "empty component"},
 		{"a path that leads out", "allow a read x/../y", "one of dots"},
@@ -45,6 +47,18 @@ func TestParseRule(t *testing.T) {
 		{"stars in a component", "allow a read x/a**", "not a component by itself"},
 		{"nine stars", "allow a read *a*b*c*d*e*f*g*h*i", "more than 8 stars"},
 		{"long", "allow a read " + strings.Repeat("x", 301), "not from 1 to 300"},
+		{"an invisible character", "deny a read h\u200br", "character"},
+		{"a soft hyphen", "deny a read h\u00adr", "character"},
+		{"a variation selector", "deny a read hr\ufe0f/**", "invisible"},
+		{"a Hangul filler", "deny a read hr\u115f", "invisible"},
+		{"a grapheme joiner", "deny a read h\u034fr", "invisible"},
+		{"a fullwidth slash", "deny a read hr／x", "divides names"},
+		{"a fullwidth star", "deny a read hr/＊", "divides names"},
+		{"a fullwidth question mark", "deny a read h？r", "question mark"},
+		{"what no name ends in", "deny a read hr.", "ends in a dot"},
+		{"what no name is", "deny a read nul", "device"},
+		{"an ellipsis", "deny a read hr\u2026", "compared as"},
+		{"no UTF-8", "deny a read hr\xff", "UTF-8"},
 		{"no date", "allow a read x until tomorrow", "no date"},
 		{"no until", "allow a read x before 2027-01-01", "has not the form"},
 		{"before time began", "allow a read x until 1969-01-01", "no date"},
@@ -74,10 +88,77 @@ func TestRuleCovers(t *testing.T) {
 		{"*", "anything/at/all", true},
 		{"a?c", "abc", true},
 		{"a?c", "a/c", false},
-		{"Films", "films", false},
+		{"Films", "films", true},
+		{"hr/**", "HR/x", true},
+		{"HR/**", "hr/x", true},
+		{"straße/**", "STRASSE/x", true},
+		{"stra??e", "straße", true}, // ? is one character of what it folds to
+		{"stra?e", "straße", false},
+		{"caf\u00e9", "cafe\u0301", true},
+		{"cafe\u0301/*", "CAF\u00c9/x", true},
+		{"?a", "e\u0301a", true}, // composed
+		{"key", "\u212aey", true},
+		{"app", "ａｐｐ", true},
+		{"ａｐｐ/**", "app/x", true},
+		{"films", "ﬁlms", true},
+		{"i", "ı", false},
+		{"app", "\u0430pp", false},
+		{"app/1.*", "app/2.0", false},
 	} {
 		if got := (acl.Rule{Glob: c.glob}).Covers(c.path); got != c.want {
 			t.Errorf("%q covers %q: got %v, want %v", c.glob, c.path, got, c.want)
+		}
+		if c.want && !(acl.Rule{Glob: c.glob, Deny: true}).Covers(c.path) {
+			t.Errorf("a denial of %q does not cover %q", c.glob, c.path)
+		}
+	}
+}
+
+// TestDenialsAreClosed: a rule that denies speaks of every spelling of a version, and of what is no name; one that allows
+// does not.
+func TestDenialsAreClosed(t *testing.T) {
+	for _, c := range []struct{ glob, path string }{
+		{"app/2.0.0", "app/2"},
+		{"app/2.0.0", "app/v2.0"},
+		{"app/2", "app/2.0.0"},
+		{"app/2", "app/V2.0"},
+		{"app/2.*", "app/2"},
+		{"app/2.*", "app/v2.1"},
+		{"app/2.*", "app/02.1"},
+		{"app/v2.*", "app/2.1"},
+		{"app/02.*", "app/2.1.0"},
+		{"app/v*", "app/2.1.0"},
+		{"app/2.0.0-rc.*", "app/v2.0.0-RC.01"},
+		{"hr", "hr\u200b/x"},
+		{"hr", "hr/../x"},
+		{"hr", "hr//x"},
+		{"hr", "/hr"},
+		{"hr", "hr/"},
+		{"hr", "hr."},
+		{"hr", "hr "},
+		{"hr", "hr\ufe0f"},
+		{"hr", "hr\xff"},
+		{"hr", "h\u00adr"},
+		{"hr", "hr／x"},
+		{"hr", ""},
+	} {
+		if !(acl.Rule{Glob: c.glob, Deny: true}).Covers(c.path) {
+			t.Errorf("a denial of %q does not cover %q", c.glob, c.path)
+		}
+		if (acl.Rule{Glob: c.glob}).Covers(c.path) {
+			t.Errorf("%q allows %q", c.glob, c.path)
+		}
+	}
+	// And nobody may read or publish at what is no name, in a group that has rules.
+	w := newWorld(t)
+	w.account(10, "carol", acl.Publisher)
+	w.rule("alice1", 20, "r", 1, "allow * publish **")
+	s := w.fold()
+	for _, path := range []string{"a\u200b", "a/../b", "a//b", "a\xff", ""} {
+		for _, may := range []acl.Right{acl.Read, acl.Publish} {
+			if d := s.Test("carol", may, path, start); d.Allowed || !strings.Contains(d.Why, "no path") {
+				t.Errorf("%s at %q: got %+v", may, path, d)
+			}
 		}
 	}
 }

@@ -245,12 +245,24 @@ func (s *State) judge(a *Account, rules []*Rule, may Right, path string, now tim
 	case a.Role == Backup && may == Read:
 		return Decision{Allowed: true, Rank: len(rules), Why: "a backup reads everything"}
 	}
+	if len(rules) == 0 {
+		return byDefault(a, rules, may, open)
+	}
+	at, err := spell(path)
+	if err != nil {
+		return no("it is no path that rules could speak of: " + err.Error())
+	}
 	for i, r := range rules {
-		if !r.applies(a, may, now) || !r.Covers(path) {
+		if !r.applies(a, may, now) || !r.covers(at) {
 			continue
 		}
 		return Decision{Allowed: !r.Deny, Rule: r, Rank: i, Why: r.String()}
 	}
+	return byDefault(a, rules, may, open)
+}
+
+// byDefault is what holds where no rule speaks.
+func byDefault(a *Account, rules []*Rule, may Right, open bool) Decision {
 	d := Decision{Rank: len(rules)}
 	switch {
 	case may == Read:
@@ -289,7 +301,8 @@ func (s *State) author(device signed.Key, index, n int64) (*Account, order, erro
 func denied(format string, args ...any) error { return fault.New(fault.Denied, format, args...) }
 
 // MayPublish judges record index of a device's log, of the time n, as a share at path: by the accounts and rules
-// as the record found them. rank is the place of the rule that allows it: of two who may, the lower was meant.
+// as the record found them. rank grows with the place of the rule that allows it, and is lower for an admin: of two who may,
+// the lower was meant.
 func (s *State) MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error) {
 	a, o, err := s.author(device, index, n)
 	if err != nil {
@@ -302,7 +315,11 @@ func (s *State) MayPublish(device signed.Key, index, n int64, path string) (acco
 	if d.Rule == nil {
 		d.Rank = maxRules
 	}
-	return a.Name, d.Rank, nil
+	rank = 2 * d.Rank
+	if a.Role != Admin {
+		rank++
+	}
+	return a.Name, rank, nil
 }
 
 // MayShare says in whose name record index of a device's log, of the time n, shares something at a path that is sealed:

@@ -55,6 +55,9 @@ func (w *walk) newcomer(e event, d *Device) error {
 	if w.names[h.Account] != nil {
 		return denied("the name %q is an admin's", h.Account)
 	}
+	if err := CheckNew(h.Account, Member); err != nil {
+		return denied("an account cannot be made by a hello: %w", err)
+	}
 	if keys, pinned := w.pins[h.Account]; pinned && !keys[*h.Key] {
 		return denied("an admin gave the name %q to another key", h.Account)
 	}
@@ -126,6 +129,11 @@ func (w *walk) change(at order, c AccountChange) error {
 	}
 	if c.Role == "" || c.Key == nil {
 		return errors.New("an admin's record about an account says its role and key")
+	}
+	if w.names[c.Name] == nil { // who was an admin keeps the name
+		if err := CheckNew(c.Name, c.Role); err != nil {
+			return denied("an account cannot be made: %w", err)
+		}
 	}
 	next := Account{Name: c.Name, Role: c.Role, Key: *c.Key, Seal: c.Seal, Slot: c.Slot, Until: c.Until, Teams: c.Teams, Gives: c.Gives, Devices: c.Devices, Since: at.n, Pinned: true}
 	if was == nil {

@@ -256,7 +256,7 @@ func (ix *Index) Search(words string) []*Entry {
 
 func (e *Entry) holds(key string, words []string) bool {
 	for _, w := range words {
-		if !strings.Contains(key, w) && !contains(e.Name, w) && !contains(e.Version, w) && !contains(e.Content, w) &&
+		if !strings.Contains(key, names.FoldEntry(w)) && !contains(e.Name, w) && !contains(e.Version, w) && !contains(e.Content, w) &&
 			!contains(e.Account, w) && !contains(e.Note, w) {
 			return false
 		}

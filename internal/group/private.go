@@ -14,7 +14,7 @@ import (
 )
 
 // JoinInvite is the invite whose password is the group's.
-const JoinInvite = "join"
+const JoinInvite = acl.Join
 
 const adminFile = "admin.key"
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/signed"
@@ -124,7 +125,7 @@ func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	if err := s.freeName(r.Group); err != nil {
 		return nil, err
 	}
-	if err := signed.CheckName(c.User); err != nil {
+	if err := acl.CheckAdmin(c.User); err != nil {
 		return nil, fault.New(fault.Usage, "%q cannot be an account's name: %w", c.User, err)
 	}
 	password, err := c.password()

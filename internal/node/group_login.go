@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
@@ -126,7 +127,7 @@ func checkAccountName(name string) error {
 	if name == "" {
 		return nil
 	}
-	if err := signed.CheckName(name); err != nil {
+	if err := acl.CheckNew(name, acl.Member); err != nil {
 		return fault.Hint(fault.New(fault.Usage, "%q cannot be an account's name: %w", name, err), "use a to z, digits, dot, dash and underscore, up to 32")
 	}
 	return nil
@@ -423,8 +424,8 @@ func accountName(asked string) string {
 		return -1
 	}, name)
 	name = name[:min(len(name), signed.MaxName)]
-	if signed.CheckName(name) != nil {
-		return "member"
+	if acl.CheckNew(name, acl.Member) != nil {
+		return "guest"
 	}
 	return name
 }

@@ -263,7 +263,7 @@ func matchesAny(globs []string, name string) bool {
 		return true
 	}
 	for _, g := range globs {
-		if ok, err := doublestar.Match(g, name); ok && err == nil {
+		if ok, err := doublestar.Match(names.FoldEntry(g), names.FoldEntry(name)); ok && err == nil {
 			return true
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/seal"
-	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -47,8 +46,11 @@ func (m *member) addUser(u AddUser, a *GroupAnswer) error {
 
 // mayAdd refuses an account that cannot be.
 func (m *member) mayAdd(s *acl.State, u AddUser) error {
-	if err := signed.CheckName(u.Name); err != nil {
+	if err := acl.CheckNew(u.Name, acl.Member); err != nil && u.Name != group.JoinInvite {
 		return fault.New(fault.Usage, "%q cannot be an account's name: %w", u.Name, err)
+	}
+	if err := checkTeams(u.Teams); err != nil {
+		return err
 	}
 	roles := []acl.Role{acl.Publisher, acl.Member}
 	if m.private() {
@@ -62,6 +64,15 @@ func (m *member) mayAdd(s *acl.State, u AddUser) error {
 	}
 	if a, there := s.Account(u.Name); there && !a.Gone {
 		return fault.Hint(fault.New(fault.Usage, "there is an account %q already", u.Name), "remove it first, or choose another name")
+	}
+	return nil
+}
+
+func checkTeams(teams []string) error {
+	for _, t := range teams {
+		if err := acl.CheckTeam(t); err != nil {
+			return fault.New(fault.Usage, "%q cannot be a team's name: %w", t, err)
+		}
 	}
 	return nil
 }
@@ -268,6 +279,9 @@ func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {
 		c.Until = *u.Until
 	}
 	if u.Teams != nil {
+		if err := checkTeams(*u.Teams); err != nil {
+			return err
+		}
 		c.Teams = *u.Teams
 	}
 	if err := m.ChangeAccount(s, c); err != nil {

@@ -20,6 +20,9 @@ func (m *member) addRule(r AddRule) error {
 	if err != nil {
 		return err
 	}
+	if err := s.CheckWho(rule.Who); err != nil {
+		return err
+	}
 	rules := s.Rules()
 	at := len(rules)
 	if r.Before != "" {

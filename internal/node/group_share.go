@@ -63,6 +63,9 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 	if err != nil {
 		return nil, err
 	}
+	if err := st.CheckWho(r.In.For); err != nil {
+		return nil, err
+	}
 	path := (&catalog.Share{Name: name, Version: version}).Path()
 	if d := st.Test(me.Name, acl.Publish, path, time.Now()); !d.Allowed {
 		return nil, fault.Hint(fault.New(fault.Denied, "%q may not publish %q in %q: %s", me.Name, r.In.As, m.Name(), d.Why), "an admin can change that: p2pshare group rule add")

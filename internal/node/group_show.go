@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -156,7 +157,11 @@ func (m *member) testRule(r TestRule) (*GroupDecision, error) {
 	if _, ok := s.Account(r.User); !ok {
 		return nil, fault.New(fault.NotFound, "%q has no account %q", m.Name(), r.User)
 	}
-	d := s.Test(r.User, acl.Right(r.Right), r.Path, time.Now())
+	path := r.Path
+	if name, version, err := catalog.SplitName(path); err == nil {
+		path = (&catalog.Share{Name: name, Version: version}).Path() // NAME@VERSION, as entries are asked for
+	}
+	d := s.Test(r.User, acl.Right(r.Right), path, time.Now())
 	out := &GroupDecision{Allowed: d.Allowed, Why: d.Why}
 	if d.Rule != nil {
 		out.Rule = d.Rule.ID
