@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/plaintar"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -20,24 +22,21 @@ import (
 // maxArchive bounds an archive that is read: a group's logs, of 20,000 devices at most, are far below it.
 const maxArchive = 1 << 30
 
+// maxArchived bounds the logs in it.
+const maxArchived = 20_000
+
 // Archive is what a group signed, in one file (tar): for machines that never meet, and for safe-keeping.
 type Archive struct {
 	Group signed.GroupID
 	Kind  signed.Kind
-	roots [][]byte
-	logs  []archived
+	path  string
 }
 
-type archived struct {
-	head    []byte
-	records []byte
-}
-
-// The entries of an archive, in this order.
+// The folders of an archive: the roots in their order, then the head and the log of each device, in the order of those.
 const (
-	rootEntry = "roots/"
-	headEntry = "heads/"
-	logEntry  = "logs/"
+	rootEntry = "roots"
+	headEntry = "heads"
+	logEntry  = "logs"
 )
 
 // WriteArchive writes all that is here and vouched for, and says how many logs and records that is.
@@ -56,7 +55,7 @@ func (g *Group) WriteArchive(path string) (logs int, records int64, err error) {
 		return err
 	}
 	for i, r := range g.Roots(1) {
-		if err := put(fmt.Sprintf("%s%d", rootEntry, i+1), r); err != nil {
+		if err := put(fmt.Sprintf("%s/%d", rootEntry, i+1), r); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -77,7 +76,7 @@ func (g *Group) WriteArchive(path string) (logs int, records int64, err error) {
 		// It may have grown while it was read: the head that is written speaks of the first records alone.
 		lines := slices.Collect(signed.Lines(body))[:h.Size]
 		body = append(bytes.Join(lines, []byte("\n")), '\n')
-		if err := errors.Join(put(headEntry+h.Device.String(), h.Raw), put(logEntry+h.Device.String(), body)); err != nil {
+		if err := errors.Join(put(headEntry+"/"+h.Device.String(), h.Raw), put(logEntry+"/"+h.Device.String(), body)); err != nil {
 			return 0, 0, err
 		}
 		logs++
@@ -89,89 +88,169 @@ func (g *Group) WriteArchive(path string) (logs int, records int64, err error) {
 	return logs, records, state.WriteFile(path, b.Bytes(), mode)
 }
 
-// ReadArchive reads a file that WriteArchive made. Nothing of it is judged yet but that it begins with a first root.
+// ReadArchive reads a file that WriteArchive made and verifies all of it: the chain of roots, and each log against the
+// head that its device signed. Nothing of it is kept: Into reads it again. What the group thinks of the devices, Into says.
 func ReadArchive(path string) (*Archive, error) {
-	bad := func(format string, args ...any) (*Archive, error) {
-		return nil, fault.Hint(fault.New(fault.Usage, "%q is no export of a group: %w", path, fmt.Errorf(format, args...)), "p2pshare catalog export makes one")
+	a := &Archive{path: path}
+	var last *signed.SignedRoot
+	err := a.read(func(raw []byte) (err error) {
+		if last != nil {
+			last, err = last.Next(raw)
+			return err
+		}
+		first, err := signed.ParseRoot(raw)
+		if err != nil {
+			return err
+		}
+		a.Group, a.Kind = first.ID(), first.Kind
+		last, err = signed.Genesis(raw, a.Group)
+		return err
+	}, func(raw []byte, body io.Reader) error {
+		if last == nil {
+			return errors.New("there is no root before its logs")
+		}
+		h, err := signed.OpenHead(raw, a.Group)
+		if err != nil {
+			return err
+		}
+		var tree signed.Tree
+		for record, err := range signed.ReadLines(body) {
+			if err != nil {
+				return err
+			}
+			if tree.Append(record); tree.Size() > h.Size {
+				break
+			}
+		}
+		if tree.Size() != h.Size || tree.Root() != h.Root {
+			return fmt.Errorf("the records of device %v are not those its head was signed over", h.Device)
+		}
+		return nil
+	})
+	if err == nil && last == nil {
+		err = errors.New("there is no root in it")
 	}
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault.Hint(fault.New(fault.NotFound, "%q is neither a link nor a file", path), "a link begins with p2pshare:")
-	}
-	if err != nil {
+	case errors.As(err, new(*fs.PathError)):
 		return nil, err
+	case err != nil:
+		return nil, fault.Hint(fault.New(fault.Usage, "%q is no export of a group: %w", path, err), "p2pshare catalog export makes one")
 	}
-	defer f.Close()
-	a := &Archive{}
-	r := tar.NewReader(io.LimitReader(f, maxArchive))
-	heads := map[string][]byte{}
-	for {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return bad("%w", err)
-		}
-		limit := int64(signed.MaxRoot)
-		if strings.HasPrefix(h.Name, logEntry) {
-			limit = signed.MaxLog
-		}
-		if h.Size > limit || h.Typeflag != tar.TypeReg {
-			return bad("%q in it is too large, or no file", h.Name)
-		}
-		body, err := io.ReadAll(r)
-		if err != nil {
-			return bad("%w", err)
-		}
-		kind, name, _ := strings.Cut(h.Name, "/")
-		switch kind + "/" {
-		case rootEntry:
-			a.roots = append(a.roots, body)
-		case headEntry:
-			heads[name] = body
-		case logEntry:
-			a.logs = append(a.logs, archived{heads[name], body})
-		default:
-			return bad("%q is in it", h.Name)
-		}
-	}
-	if len(a.roots) == 0 {
-		return bad("there is no root in it")
-	}
-	first, err := signed.ParseRoot(a.roots[0])
-	if err != nil {
-		return bad("%w", err)
-	}
-	a.Group, a.Kind = first.ID(), first.Kind
 	return a, nil
 }
 
-// Into gives an archive's contents to a group, which takes what is signed and new. It says how many records came.
+// read passes on the roots and logs of the file as they come. It refuses what WriteArchive does not write: entries of other
+// names or in another order, one that is there twice, a head without its log.
+func (a *Archive) read(root func(raw []byte) error, log func(head []byte, records io.Reader) error) error {
+	f, err := os.Open(a.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := plaintar.NewReader(f, plaintar.Limits{Files: signed.MaxRoots + 2*maxArchived, Bytes: maxArchive})
+	roots, device := 0, "" // the latest
+	var head []byte
+	for {
+		h, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF) && head == nil:
+			return nil
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("the log of device %s is missing", device)
+		case err != nil:
+			return err
+		}
+		kind, name, _ := strings.Cut(h.Name, "/")
+		switch {
+		case kind == rootEntry && device == "" && name == strconv.Itoa(roots+1) && h.Size <= signed.MaxRoot:
+			roots++
+			raw, err := io.ReadAll(r)
+			if err == nil {
+				err = root(raw)
+			}
+			if err != nil {
+				return err
+			}
+		case kind == headEntry && head == nil && name > device && h.Size <= signed.MaxHead:
+			device = name
+			if head, err = io.ReadAll(r); err != nil {
+				return err
+			}
+		case kind == logEntry && head != nil && name == device && h.Size <= signed.MaxLog:
+			if err := log(head, r); err != nil {
+				return err
+			}
+			head = nil
+		default:
+			return fmt.Errorf("%.100q, of %d bytes, does not belong there", h.Name, h.Size)
+		}
+	}
+}
+
+// Into gives an archive's contents to a group, which takes what is signed and new. It says how many records came. A log
+// that nobody vouches for yet is tried again after those that may, and left out if nobody does.
 func (a *Archive) Into(ctx context.Context, g *Group) (records int64, err error) {
 	if a.Group != g.ID() {
 		return 0, fault.New(fault.Usage, "the export is of another group, %v", a.Group)
 	}
-	if err := g.AddRoots(ctx, a.roots); err != nil {
+	for {
+		came, early := int64(0), error(nil)
+		fresh := true // it costs to ask so: once a round
+		err := a.read(func(raw []byte) error { return g.AddRoots(ctx, [][]byte{raw}) }, func(raw []byte, body io.Reader) error {
+			n, err := g.addArchived(ctx, raw, body, fresh)
+			came += n
+			if errors.Is(err, signed.Unsigned) {
+				early, err, fresh = err, nil, false
+			}
+			return err
+		})
+		records += came
+		switch {
+		case err != nil:
+			return records, err
+		case early != nil && records == 0:
+			return 0, early
+		case early == nil || came == 0:
+			return records, nil
+		}
+	}
+}
+
+// addArchived takes a log of an archive, and says how many of its records are new.
+func (g *Group) addArchived(ctx context.Context, raw []byte, body io.Reader, fresh bool) (int64, error) {
+	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	for _, l := range a.logs {
-		h, err := signed.OpenHead(l.head, g.ID())
-		if err != nil {
-			return records, err
-		}
-		from, news, err := g.Wants(h)
-		if err != nil || !news {
-			continue // a device that is frozen, or nothing new
-		}
-		lines := slices.Collect(signed.Lines(l.records))
-		if from > int64(len(lines)) {
-			continue
-		}
-		if err := g.AddLog(ctx, h, from, lines[from:]); err != nil {
-			return records, err
-		}
-		records += int64(len(lines)) - from
+	h, err := signed.OpenHead(raw, g.ID())
+	if err != nil {
+		return 0, err
 	}
-	return records, nil
+	from, news, err := g.Wants(h)
+	if err != nil || !news {
+		return 0, nil // a device that is frozen, or nothing new
+	}
+	var lines [][]byte
+	at := int64(0)
+	for record, err := range signed.ReadLines(body) {
+		if err != nil {
+			return 0, err
+		}
+		if at == 0 {
+			if err := g.Vouched(h.Device, record, fresh); err != nil {
+				return 0, err
+			}
+		}
+		if at++; at > from {
+			lines = append(lines, bytes.Clone(record))
+		}
+	}
+	if from > at {
+		return 0, nil
+	}
+	if err := g.AddLog(ctx, h, from, lines); err != nil {
+		return 0, err
+	}
+	return int64(len(lines)), nil
 }

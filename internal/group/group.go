@@ -39,7 +39,9 @@ type Group struct {
 	mu      sync.Mutex
 	conf    Settings
 	devices map[signed.Key]*parts
-	state   *acl.State     // nil: to be folded again
+	state   *acl.State // nil: to be folded again
+	latest  *acl.State // as it was folded last; nil: never
+	waiting early
 	index   *catalog.Index // nil: to be built again
 	seq     uint64
 	changed chan struct{}
@@ -111,7 +113,10 @@ func Open(dir string, now func() time.Time) (*Group, error) {
 	if g.log, err = grouplog.Open(dir, g.link.Group); err != nil {
 		return nil, err
 	}
-	return g, g.readAll()
+	if err := g.readAll(); err != nil {
+		return nil, err
+	}
+	return g, g.forgetUnvouched()
 }
 
 // List opens every group below a folder, and removes what a crash left half made or half removed. Those that cannot be
@@ -304,7 +309,7 @@ func (g *Group) folded() (*acl.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.state = s
+	g.state, g.latest = s, s
 	if g.link.Kind != signed.Private {
 		return s, nil
 	}

@@ -310,30 +310,6 @@ func TestForkOfLongerLogs(t *testing.T) {
 	}
 }
 
-// TestStrangersLogs has machines without an account hand in logs: some are kept for a while, none is passed on.
-func TestStrangersLogs(t *testing.T) {
-	alice := create(t)
-	refused := 0
-	for range 80 {
-		s, err := group.NewSecret()
-		must(t, err)
-		var tree signed.Tree
-		r := []byte(`{"n":1,"op":"junk"}`)
-		tree.Append(r)
-		h, err := signed.SignHead(alice.ID(), s, 1, tree.Root(), time.Now())
-		must(t, err)
-		if err := alice.AddLog(t.Context(), h, 0, [][]byte{r}); err != nil {
-			refused++
-		}
-	}
-	if refused != 80-64 {
-		t.Errorf("%d of 80 were refused, want all but 64", refused)
-	}
-	if got := len(alice.Heads(0)); got != 1 {
-		t.Errorf("%d heads are passed on, want alice's alone", got)
-	}
-}
-
 func TestKeyFiles(t *testing.T) {
 	dir := t.TempDir()
 	s, err := group.NewSecret()

@@ -3,10 +3,12 @@ package group
 import "time"
 
 const (
-	// maxUnvouched bounds the logs, and maxUnvouchedBytes their bytes, that are kept before the record that vouches for
-	// them has come: logs arrive in any order, and a stranger can make any number.
-	maxUnvouched      = 64
-	maxUnvouchedBytes = 128 << 20
+	// maxEarly bounds the logs, and maxEarlyBytes the bytes of each, that wait in memory for the record that vouches for
+	// them, earlyTime how long: a newcomer's log has one record of some 3 KiB. maxEarlyOf bounds those of one caller.
+	maxEarly      = 64
+	maxEarlyOf    = 4
+	maxEarlyBytes = 16 << 10
+	earlyTime     = 10 * time.Minute
 	// maxPeers bounds the addresses that are kept from one run to the next.
 	maxPeers = 100
 	// maxKeyFile bounds a file with a secret.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
-	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -153,17 +151,26 @@ func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
 	return 0, false, nil
 }
 
-// AddLog takes the records of a head from one on. Of a fork it keeps the evidence and freezes the device, which is no
+// AddLog takes the records of a head from one on, of a device that somebody vouches for. Of a fork it keeps the evidence and freezes the device, which is no
 // fault of who brought it; where the records do not follow on those that are held, it takes all of them to tell.
-func (g *Group) AddLog(_ context.Context, h signed.Head, from int64, records [][]byte) error {
-	all, complete := records, from == 0 && int64(len(records)) == h.Size
+func (g *Group) AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.room(h.Device, records); err != nil {
+	if err := g.vouched(h.Device, first(from, records), true); err != nil {
+		g.waiting.put(arrival{head: h, records: records, from: groupsync.CallerOf(ctx), at: g.now()}, from == 0)
 		return err
 	}
+	if err := g.addLog(h, from, records); err != nil {
+		return err
+	}
+	return g.settle(false)
+}
+
+// addLog is AddLog of a log that somebody vouches for. g.writing and g.mu are held.
+func (g *Group) addLog(h signed.Head, from int64, records [][]byte) error {
+	all, complete := records, from == 0 && int64(len(records)) == h.Size
 	known, whole := g.log.Head(h.Device)
 	held := known.Size
 	if !whole {
@@ -206,49 +213,4 @@ func (g *Group) AddLog(_ context.Context, h signed.Head, from int64, records [][
 	}
 	g.tell()
 	return nil
-}
-
-// room refuses the log of a device that nobody vouches for once too many of those are held. g.mu is held.
-func (g *Group) room(device signed.Key, records [][]byte) error {
-	if g.state != nil {
-		if _, vouched := g.state.Device(device); vouched {
-			return nil
-		}
-	}
-	over := func() bool {
-		n, size := 0, int64(0)
-		for k, p := range g.devices {
-			if k == device {
-				continue
-			}
-			if g.state != nil {
-				if _, vouched := g.state.Device(k); vouched {
-					continue
-				}
-			}
-			n++
-			size += p.bytes
-		}
-		for _, r := range records {
-			size += int64(len(r))
-		}
-		return n >= maxUnvouched || size > maxUnvouchedBytes
-	}
-	if !over() {
-		return nil
-	}
-	// What has come since may vouch for them.
-	if _, err := g.folded(); err != nil {
-		return err
-	}
-	if _, vouched := g.state.Device(device); vouched || !over() {
-		return nil
-	}
-	// It may be a device of somebody whom the group knows.
-	p := acl.NewPart(g.link.Group, device)
-	p.Add(signed.ParseLog(device, 0, 0, slices.Values(records[:min(len(records), 1)]), g.now()))
-	if g.state.Welcome(p, g.now()) == nil {
-		return nil
-	}
-	return &signed.Refusal{What: "log", Reason: signed.Unsigned, Detail: fmt.Sprintf("nobody vouches for device %v, and there are too many such", device)}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -271,5 +272,20 @@ func (s *Store) frozen(k signed.Key) error {
 	if _, yes := s.forks[k]; yes {
 		return forked(k)
 	}
+	return nil
+}
+
+// Forget removes the log of a device, for which nobody vouches: what it had is not known any more, nor is its latest head.
+// Evidence against it stays.
+func (s *Store) Forget(k signed.Key) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Without its head a log is none: a crash in between leaves records that Open sets aside.
+	for _, ext := range []string{".head", ".rec"} {
+		if err := os.Remove(s.path(k, ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the log of device %v: %w", k, err)
+		}
+	}
+	delete(s.logs, k)
 	return nil
 }

@@ -35,11 +35,29 @@ type Intake interface {
 	AddRoots(ctx context.Context, raw [][]byte) error
 	// Wants says whether a head is news, and from which record on its log is wanted.
 	Wants(h signed.Head) (from int64, news bool, err error)
+	// Vouched says whether the log of a device that begins with the record first (nil: it is not known) is taken: nobody
+	// reads or keeps what anybody can sign. fresh: by all that has come; false: what was known a moment ago will do.
+	// Otherwise the refusal is signed.Unsigned.
+	Vouched(device signed.Key, first []byte, fresh bool) error
 	// AddLog takes the records of a head from one on, which is the first that is not held. Where they do not follow on
 	// those that are held the refusal is signed.Disagrees: all of them, from 0 on, then tell whose fault it is.
 	AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error
 	// AddFork takes evidence. Of devices that are not known here it takes none, without an error.
 	AddFork(ctx context.Context, raw []byte) error
+}
+
+type callerKey struct{}
+
+// WithCaller notes who hands something in.
+func WithCaller(ctx context.Context, caller string) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller)
+}
+
+// CallerOf is who handed in what a Vault is given with this context: an address, an IPv6 one by its /64, or the key of a member;
+// empty where we asked for it ourselves.
+func CallerOf(ctx context.Context) string {
+	s, _ := ctx.Value(callerKey{}).(string)
+	return s
 }
 
 // The calls and what they carry; SPEC.md.

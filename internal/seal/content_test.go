@@ -204,6 +204,21 @@ func tarOf(t testing.TB, entries ...entry) string {
 	return b.String()
 }
 
+// sparse is a header that makes five bytes of the next file's one.
+func sparse(t testing.TB) string {
+	t.Helper()
+	text := "22 GNU.sparse.major=0\n22 GNU.sparse.minor=1\n21 GNU.sparse.size=5\n26 GNU.sparse.numblocks=1\n22 GNU.sparse.map=4,1\n"
+	b := []byte(tarOf(t, entry{tar.TypeReg, "x", text, ""})[:1024])
+	b[156] = tar.TypeXHeader
+	copy(b[148:], "        ")
+	sum := 0
+	for _, c := range b[:512] {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return string(b)
+}
+
 func TestOpenRefuses(t *testing.T) {
 	id := audience(t)
 	// The form File holds any bytes, and so any tar.
@@ -237,6 +252,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"a path in another composition", of(reg("\u00e9", ""), reg("e\u0301", "12345")), "one path"},
 		{"a file as a folder", of(reg("a", ""), reg("a/b", "12345")), "one path"},
 		{"a folder as a file", of(reg("a/b", ""), reg("a", "12345")), "one path"},
+		{"a sparse file", plain(sparse(t) + tarOf(t, reg("a", "1"), reg("b", ""))), "GNU.sparse"},
 		{"too many files", of(reg("a", ""), reg("b", ""), reg("c", "12345")), "more than the 2 files"},
 		{"too few files", of(reg("a", "12345")), "in 1 files, and 5 in 2 were signed"},
 		{"too many bytes", of(reg("a", "1234567890"), reg("b", "")), "more than the 5 bytes"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/names"
+	"github.com/p2pshare/p2pshare/internal/plaintar"
 )
 
 // Want is what the publisher has signed of sealed content.
@@ -101,7 +102,7 @@ func (o *opened) extract(parent *os.Root, want Want, m *meter) error {
 		tree tree
 		left = want.Size
 		n    int
-		tr   = tar.NewReader(o)
+		tr   = plaintar.NewReader(o, plaintar.Limits{Files: want.Files, Bytes: want.Size})
 	)
 	for {
 		if err := m.ctx.Err(); err != nil {
@@ -114,18 +115,11 @@ func (o *opened) extract(parent *os.Root, want Want, m *meter) error {
 		if err != nil {
 			return o.damaged(err)
 		}
-		if n++; n > want.Files {
-			return fault.New(fault.Unverified, "it holds more than the %d files that were signed", want.Files)
-		}
-		if h.Typeflag != tar.TypeReg {
-			return fault.New(fault.Unverified, "%q is no file (kind %q)", h.Name, h.Typeflag)
-		}
+		n++
+		left -= h.Size
 		path := strings.Split(h.Name, "/")
 		if err := tree.add(path); err != nil {
 			return err
-		}
-		if left -= h.Size; left < 0 {
-			return fault.New(fault.Unverified, "it holds more than the %d bytes that were signed", want.Size)
 		}
 		if err := o.extractFile(tr, root, path, h, m); err != nil {
 			return err
