@@ -3,12 +3,11 @@ package group
 import "time"
 
 const (
-	// maxEarly bounds the logs, and maxEarlyBytes the bytes of each, that wait in memory for the record that vouches for
-	// them, earlyTime how long: a newcomer's log has one record of some 3 KiB. maxEarlyOf bounds those of one caller.
-	maxEarly      = 64
-	maxEarlyOf    = 4
-	maxEarlyBytes = 16 << 10
-	earlyTime     = 10 * time.Minute
+	// maxEarly bounds the logs that wait in memory for the record that vouches for them, maxEarlyOf those of one caller, and
+	// earlyTime how long. groupsync.MaxEarly bounds the bytes of each.
+	maxEarly   = 64
+	maxEarlyOf = 4
+	earlyTime  = 10 * time.Minute
 	// maxPeers bounds the addresses that are kept from one run to the next.
 	maxPeers = 100
 	// maxKeyFile bounds a file with a secret.

@@ -70,9 +70,15 @@ func (g *Group) Records(device signed.Key, from int64, max int) ([]byte, error) 
 	return g.log.Lines(device, from, max)
 }
 
+// Holds says whether a root, a head or evidence is here in these bytes.
+func (g *Group) Holds(raw []byte) bool { return g.log.Holds(raw) }
+
 // AddRoots takes the next versions of the root.
 func (g *Group) AddRoots(_ context.Context, raw [][]byte) error {
 	for _, r := range raw {
+		if g.Holds(r) {
+			continue
+		}
 		_, err := g.log.AddRoot(r)
 		if errors.Is(err, signed.Old) {
 			continue
@@ -101,6 +107,9 @@ func (g *Group) Evidence() (out [][]byte) {
 
 // AddFork takes evidence against a device that has a log here, and freezes it.
 func (g *Group) AddFork(_ context.Context, raw []byte) error {
+	if g.Holds(raw) {
+		return nil
+	}
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	g.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -78,7 +79,7 @@ func (e *early) put(a arrival, whole bool) {
 	for _, r := range a.records {
 		size += len(r)
 	}
-	if !whole || a.from == "" || size > maxEarlyBytes || len(a.records) == 0 {
+	if !whole || a.from == "" || size > groupsync.MaxEarly || len(a.records) == 0 {
 		return
 	}
 	same := 0

@@ -1,6 +1,7 @@
 package grouplog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -46,6 +47,24 @@ func (s *Store) readOn() error {
 		s.roots = append(s.roots, r)
 	}
 	return nil
+}
+
+// Holds says whether a note is a root that is here, or the latest head of a log that is, or evidence that is kept: what comes
+// again and again is known without the cost of judging its signatures.
+func (s *Store) Holds(raw []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text, _, note := bytes.Cut(raw, []byte("\n\n"))
+	if !note {
+		return s.evidence[signed.HashOf(raw)]
+	}
+	origin, _, _ := bytes.Cut(text, []byte("\n"))
+	if k, err := signed.ParseKey(string(origin[bytes.LastIndexByte(origin, '/')+1:])); err == nil {
+		l := s.logs[k]
+		return l != nil && bytes.Equal(l.head.Raw, raw)
+	}
+	sum := signed.HashOf(raw[:len(text)+1])
+	return slices.ContainsFunc(s.roots, func(r *signed.SignedRoot) bool { return r.Hash == sum })
 }
 
 func (s *Store) judgeRoot(raw []byte) (*signed.SignedRoot, error) {

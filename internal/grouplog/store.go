@@ -31,6 +31,7 @@ type Store struct {
 	floor    int64 // the highest root there was
 	logs     map[signed.Key]*log
 	forks    map[signed.Key]signed.Fork
+	evidence map[signed.Hash]bool // what forks was read from
 	problems []Problem
 }
 
@@ -64,7 +65,7 @@ func (p Problem) String() string { return fmt.Sprintf("%s: %v", p.Path, p.Err) }
 // Open reads the group's folder, making it where it is not there. What does not verify is set aside and told by
 // Problems. Errors are of the disk alone.
 func Open(dir string, g signed.GroupID) (*Store, error) {
-	s := &Store{dir: dir, group: g, logs: map[signed.Key]*log{}, forks: map[signed.Key]signed.Fork{}}
+	s := &Store{dir: dir, group: g, logs: map[signed.Key]*log{}, forks: map[signed.Key]signed.Fork{}, evidence: map[signed.Hash]bool{}}
 	for _, sub := range []string{"roots", "logs", "evidence", "damaged"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("opening a group: %w", err)
@@ -162,6 +163,7 @@ func (s *Store) openEvidence() error {
 			continue
 		}
 		s.forks[f.Small.Device] = f
+		s.evidence[signed.HashOf(raw)] = true
 	}
 	return nil
 }

@@ -238,6 +238,7 @@ func (s *Store) keepFork(f signed.Fork) error {
 		return fmt.Errorf("keeping evidence: %w", err)
 	}
 	s.forks[f.Small.Device] = f
+	s.evidence[signed.HashOf(raw)] = true
 	return nil
 }
 

@@ -17,6 +17,8 @@ const (
 	headerTime  = 10 * time.Second
 	headerBytes = 8 << 10
 	idleTime    = 2 * time.Minute
+	// requestTime is what a request and its answer have, if its handler gives them no other time.
+	requestTime = 30 * time.Second
 	// certificateTime is how long a certificate says it is valid; nobody looks, for only the key counts.
 	certificateTime = 100 * 365 * 24 * time.Hour
 )

@@ -63,6 +63,8 @@ func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.answer),
 		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
+		// A handler that wants longer says so. Otherwise a body that nobody reads would hold its place for ever.
+		ReadTimeout: requestTime, WriteTimeout: requestTime,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if m, ok := c.(*memberConn); ok {
 				return context.WithValue(ctx, memberKey{}, m)

@@ -28,17 +28,17 @@ func (p *Peer) Torrent(ctx context.Context, hash signed.Hash, limit int64) ([]by
 func (p *Peer) Have(ctx context.Context) ([][20]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	var in haveAnswer
-	if err := p.get(ctx, "/v1/have", maxHaveBody, &in); err != nil {
-		return nil, err
-	}
-	out := make([][20]byte, 0, len(in.Have))
-	for _, s := range in.Have {
+	var out [][20]byte
+	err := p.list(ctx, "/v1/have", "have", maxHave, 1024, nil, func(s string) error {
 		b, err := hex.DecodeString(s)
 		if err != nil || len(b) != 20 {
-			return nil, &PeerError{fmt.Errorf("%.50q is no infohash", s)}
+			return &PeerError{fmt.Errorf("%.50q is no infohash", s)}
 		}
 		out = append(out, [20]byte(b))
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -37,6 +37,8 @@ type CrowdOptions struct {
 	// Client makes a client that reaches a member at an address. It is closed with CloseIdleConnections.
 	Client func(addr string) *http.Client
 	Log    *slog.Logger
+	// Pool is that of the machine's handlers; nil: none.
+	Pool *Pool
 	// Port is where this machine is reached. Members who are pushed to hear of it: whoever is met because it announced
 	// itself has not heard of us yet. 0: nowhere.
 	Port int
@@ -334,6 +336,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	m.end = cancel
 	c.mu.Unlock()
 	p := NewPeer(client, c.o.Group, c.o.Vault)
+	p.pool = c.o.Pool
 	if c.o.Visit != nil {
 		err := c.o.Visit(ctx, p)
 		if err == nil {
@@ -350,6 +353,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	var asked time.Time
 	pushed := make(chan error, 1)
 	to := NewPeer(client, c.o.Group, c.o.Vault)
+	to.pool = c.o.Pool
 	to.port = c.o.Port
 	wg.Go(func() { pushed <- c.push(ctx, m.addr, to) })
 	end := time.Now().Add(c.o.Stay/2 + rand.N(c.o.Stay))

@@ -1,15 +1,15 @@
 package groupsync
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"io"
-	"net"
+	"fmt"
+	"iter"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +31,10 @@ type Options struct {
 	Group  signed.GroupID
 	Vault  Vault
 	Rights func(r *http.Request) Rights
+	// Pool bounds what all handlers of a machine hold at a time; nil: one for this handler alone.
+	Pool *Pool
+	// Member says that who asks has proven to be one, and by which key; others are strangers to the Pool. May be nil.
+	Member func(r *http.Request) (who string, member bool)
 	// Torrent gives who asks the .torrent with a hash; nil for one that is not held, or not for this peer. May be nil.
 	Torrent func(r *http.Request, hash signed.Hash) []byte
 	// Have tells who asks of which torrents content is held here that this peer may have. May be nil.
@@ -52,14 +56,16 @@ type Handler struct {
 	o    Options
 	boot string // cursors of another run of this machine mean nothing
 	mux  *http.ServeMux
-	long chan struct{} // a place for each long log that is being read
 }
 
 // NewHandler makes a handler.
 func NewHandler(o Options) *Handler {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // it never fails
-	h := &Handler{o: o, boot: hex.EncodeToString(b[:]), mux: http.NewServeMux(), long: make(chan struct{}, maxLong)}
+	if o.Pool == nil {
+		o.Pool = NewPool()
+	}
+	h := &Handler{o: o, boot: hex.EncodeToString(b[:]), mux: http.NewServeMux()}
 	h.mux.HandleFunc("GET /v1/root", h.may(func(r Rights) bool { return r.Root }, h.root))
 	h.mux.HandleFunc("GET /v1/heads", h.may(func(r Rights) bool { return r.Read }, h.heads))
 	h.mux.HandleFunc("GET /v1/log/{device}", h.may(func(r Rights) bool { return r.Read }, h.log))
@@ -89,6 +95,16 @@ func (h *Handler) may(right func(Rights) bool, call http.HandlerFunc) http.Handl
 	}
 }
 
+// caller is who asks, as far as he is proven.
+func (h *Handler) caller(r *http.Request) caller {
+	if h.o.Member != nil {
+		if who, member := h.o.Member(r); member {
+			return caller{who, true}
+		}
+	}
+	return caller{addressOf(r), false}
+}
+
 // deadline ends a call that goes on too long, whichever side is slow.
 func deadline(w http.ResponseWriter, d time.Duration) {
 	c := http.NewResponseController(w)
@@ -102,11 +118,13 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	roots := h.o.Vault.Roots(max(from, 1))
-	out := rootsAnswer{Roots: []string{}}
-	for _, raw := range roots[:min(len(roots), maxRoots)] {
-		out.Roots = append(out.Roots, string(raw))
-	}
-	answer(w, out)
+	list(w, "roots", nil, func(yield func(string) bool) {
+		for _, raw := range roots[:min(len(roots), maxRoots)] {
+			if !yield(string(raw)) {
+				return
+			}
+		}
+	})
 }
 
 // heads waits for news if there are none and the caller wants to.
@@ -127,13 +145,13 @@ func (h *Handler) heads(w http.ResponseWriter, r *http.Request) {
 			list = h.o.Vault.Heads(since)
 		}
 		if len(list) > 0 || pause == 0 || now > since && since > 0 {
-			h.sendHeads(w, list, now)
+			h.sendHeads(w, r, list, now)
 			return
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			h.sendHeads(w, nil, now)
+			h.sendHeads(w, r, nil, now)
 			return
 		case <-r.Context().Done():
 			return
@@ -141,12 +159,21 @@ func (h *Handler) heads(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *Handler) sendHeads(w http.ResponseWriter, list []signed.Head, now uint64) {
-	out := headsAnswer{Cursor: h.boot + "." + strconv.FormatUint(now, 10), Heads: []string{}, Forks: len(h.o.Vault.Evidence())}
-	for _, head := range list[:min(len(list), maxHeads)] {
-		out.Heads = append(out.Heads, string(head.Raw))
+func (h *Handler) sendHeads(w http.ResponseWriter, r *http.Request, heads []signed.Head, now uint64) {
+	done, ok := h.o.Pool.answer(r.Context(), h.caller(r), int64(len(heads))*headBytes)
+	if !ok {
+		later(w)
+		return
 	}
-	answer(w, out)
+	defer done()
+	first := headsAnswer{Cursor: h.boot + "." + strconv.FormatUint(now, 10), Forks: len(h.o.Vault.Evidence())}
+	list(w, "heads", first, func(yield func(string) bool) {
+		for _, head := range heads[:min(len(heads), maxHeads)] {
+			if !yield(string(head.Raw)) {
+				return
+			}
+		}
+	})
 }
 
 // since reads a cursor; one that is not of this run asks for everything.
@@ -171,14 +198,32 @@ func (h *Handler) log(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	b, err := h.o.Vault.Records(device, from, maxChunk)
-	if err != nil {
-		http.Error(w, "not to be had", http.StatusNotFound)
-		return
-	}
+	deadline(w, answerTime+maxChunk/slowest*time.Second)
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	_, _ = w.Write(b) // a caller that has gone needs no answer
+	// It is read in pieces: who does not take the answer keeps one of them in memory.
+	for sent := 0; ; {
+		b, err := h.o.Vault.Records(device, from, min(piece, maxChunk-sent))
+		if err != nil && sent == 0 {
+			http.Error(w, "not to be had", http.StatusNotFound)
+		}
+		if sent += len(b); err != nil || len(b) == 0 || sent > maxChunk || !h.send(w, r, b) {
+			return
+		}
+		from += int64(bytes.Count(b, []byte("\n")))
+	}
+}
+
+// send writes a part of an answer. One that is large waits for room.
+func (h *Handler) send(w http.ResponseWriter, r *http.Request, b []byte) bool {
+	if len(b) > piece {
+		done, ok := h.o.Pool.answer(r.Context(), h.caller(r), int64(len(b)))
+		if !ok {
+			return false
+		}
+		defer done()
+	}
+	_, err := w.Write(b)
+	return err == nil
 }
 
 func (h *Handler) forks(w http.ResponseWriter, _ *http.Request) { answer(w, forksOf(h.o.Vault)) }
@@ -192,45 +237,55 @@ func forksOf(s Shelf) forksAnswer {
 	return out
 }
 
-func (h *Handler) takeForks(w http.ResponseWriter, r *http.Request) {
-	var in forksAnswer
-	if !body(w, r, maxForksBody, &in) {
-		return
-	}
-	for _, raw := range in.Forks[:min(len(in.Forks), maxForks)] {
-		if err := h.o.Vault.AddFork(r.Context(), []byte(raw)); err != nil {
-			done(w, err)
-			return
-		}
-	}
-	done(w, nil)
-}
-
 func (h *Handler) torrent(w http.ResponseWriter, r *http.Request) {
 	hash, err := signed.ParseHash(r.PathValue("hash"))
-	var b []byte
-	if err == nil && h.o.Torrent != nil {
-		b = h.o.Torrent(r, hash)
+	if err != nil || h.o.Torrent == nil {
+		http.Error(w, "not here", http.StatusNotFound)
+		return
 	}
+	// One is read at a time, and the next when there is room for this one.
+	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+	defer cancel()
+	if h.o.Pool.reading.Acquire(ctx, 1) != nil {
+		later(w)
+		return
+	}
+	b := h.o.Torrent(r, hash)
+	done, ok := h.o.Pool.answer(ctx, h.caller(r), int64(len(b)))
+	h.o.Pool.reading.Release(1)
+	if !ok {
+		later(w)
+		return
+	}
+	defer done()
 	if b == nil {
 		http.Error(w, "not here", http.StatusNotFound)
 		return
 	}
-	deadline(w, 4*answerTime)
+	deadline(w, answerTime+time.Duration(len(b)/slowest)*time.Second)
 	w.Header().Set("Content-Type", "application/x-bittorrent")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	_, _ = w.Write(b)
 }
 
 func (h *Handler) have(w http.ResponseWriter, r *http.Request) {
-	out := haveAnswer{Have: []string{}}
+	var all [][20]byte
 	if h.o.Have != nil {
-		all := h.o.Have(r)
-		for _, ih := range all[:min(len(all), maxHave)] {
-			out.Have = append(out.Have, hex.EncodeToString(ih[:]))
-		}
+		all = h.o.Have(r)
 	}
-	answer(w, out)
+	done, ok := h.o.Pool.answer(r.Context(), h.caller(r), int64(len(all))*20)
+	if !ok {
+		later(w)
+		return
+	}
+	defer done()
+	list(w, "have", nil, func(yield func(string) bool) {
+		for _, ih := range all[:min(len(all), maxHave)] {
+			if !yield(hex.EncodeToString(ih[:])) {
+				return
+			}
+		}
+	})
 }
 
 func (h *Handler) peers(w http.ResponseWriter, _ *http.Request) {
@@ -257,124 +312,6 @@ func (h *Handler) slot(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b) // a caller that has gone needs no answer
 }
 
-func (h *Handler) takeRoots(w http.ResponseWriter, r *http.Request) {
-	var in rootsAnswer
-	if !body(w, r, maxRootsBody, &in) {
-		return
-	}
-	raw := make([][]byte, 0, len(in.Roots))
-	for _, s := range in.Roots {
-		raw = append(raw, []byte(s))
-	}
-	done(w, h.o.Vault.AddRoots(r.Context(), raw))
-}
-
-// takeHeads says which of the heads are news here.
-func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
-	var in pushRequest
-	if !body(w, r, maxHeadsBody, &in) {
-		return
-	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && h.o.Heard != nil && in.Port > 0 && in.Port <= 65535 {
-		h.o.Heard(net.JoinHostPort(host, strconv.Itoa(in.Port)))
-	}
-	out := pushAnswer{Want: []want{}}
-	if have := int64(len(h.o.Vault.Roots(1))); in.Root > have {
-		out.Root = have + 1
-	}
-	behind := false
-	for _, raw := range in.Heads[:min(len(in.Heads), maxPushed)] {
-		head, err := signed.OpenHead([]byte(raw), h.o.Group)
-		if err != nil {
-			done(w, err)
-			return
-		}
-		from, news, err := h.o.Vault.Wants(head)
-		if err != nil || !news {
-			continue // what is wrong with one device is no reason to miss the others
-		}
-		out.Want = append(out.Want, want{head.Device, from})
-		behind = behind || head.Device == h.o.Self
-	}
-	if h.o.Told != nil && in.All && len(in.Heads) <= maxPushed && !behind {
-		h.o.Told()
-	}
-	answer(w, out)
-}
-
-// takeLog takes a head and the records up to it, or, of a long log, the next of them: what is not at the head yet is kept by
-// the caller's next call, which begins where the vault then is.
-func (h *Handler) takeLog(w http.ResponseWriter, r *http.Request) {
-	device, ok := key(w, r, "device")
-	if !ok {
-		return
-	}
-	from, ok := number(w, r, "from")
-	if !ok {
-		return
-	}
-	deadline(w, 4*answerTime)
-	if r.ContentLength < 0 || r.ContentLength > signed.MaxHead+maxChunk {
-		// Nothing of it is read before it has a place: who hands in many at a time fills no memory.
-		select {
-		case h.long <- struct{}{}:
-			defer func() { <-h.long }()
-		case <-time.After(answerTime):
-			http.Error(w, "later", http.StatusServiceUnavailable)
-			return
-		case <-r.Context().Done():
-			return
-		}
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, signed.MaxHead+signed.MaxLog+1))
-	if err != nil {
-		http.Error(w, "too large, or cut off", http.StatusRequestEntityTooLarge)
-		return
-	}
-	i := endOfHead(raw)
-	if i < 0 {
-		http.Error(w, "no head", http.StatusBadRequest)
-		return
-	}
-	head, err := signed.OpenHead(raw[:i], h.o.Group)
-	if err == nil && head.Device != device {
-		err = errors.New("the head of another device")
-	}
-	if err != nil {
-		done(w, err)
-		return
-	}
-	done(w, h.o.Vault.AddLog(r.Context(), head, from, slices.Collect(signed.Lines(raw[i:]))))
-}
-
-// endOfHead is where a note ends: after the line of signature that follows its empty line.
-func endOfHead(raw []byte) int {
-	head := string(raw[:min(len(raw), signed.MaxHead)])
-	gap := strings.Index(head, "\n\n")
-	if gap < 0 {
-		return -1
-	}
-	end := strings.IndexByte(head[gap+2:], '\n')
-	if end < 0 {
-		return -1
-	}
-	return gap + 2 + end + 1
-}
-
-// done answers with no content, or with why it was refused.
-func done(w http.ResponseWriter, err error) {
-	var why *signed.Refusal
-	switch {
-	case err == nil:
-		w.WriteHeader(http.StatusNoContent)
-	case errors.As(err, &why):
-		http.Error(w, string(why.Reason), http.StatusUnprocessableEntity)
-	case errors.Is(err, context.Canceled):
-	default:
-		http.Error(w, "refused", http.StatusUnprocessableEntity)
-	}
-}
-
 func number(w http.ResponseWriter, r *http.Request, name string) (int64, bool) {
 	s := r.URL.Query().Get(name)
 	if s == "" {
@@ -397,14 +334,36 @@ func key(w http.ResponseWriter, r *http.Request, name string) (signed.Key, bool)
 	return k, true
 }
 
-func body(w http.ResponseWriter, r *http.Request, limit int64, v any) bool {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		http.Error(w, "not understood", http.StatusBadRequest)
-		return false
+// later is for who is to ask again: others have the room.
+func later(w http.ResponseWriter) { http.Error(w, "later", http.StatusServiceUnavailable) }
+
+// list answers with an object that has the fields of first, which may be nil, and a list of texts. No more of it is in memory
+// than one of them.
+func list(w http.ResponseWriter, name string, first any, each iter.Seq[string]) {
+	w.Header().Set("Content-Type", "application/json")
+	out := bufio.NewWriter(w)
+	open := []byte("{")
+	if first != nil {
+		b, err := json.Marshal(first)
+		if err != nil {
+			return
+		}
+		open = append(b[:len(b)-1], ',') // they have a field that is never left out
 	}
-	return true
+	_, _ = fmt.Fprintf(out, "%s%q:[", open, name)
+	sep := ""
+	for s := range each {
+		b, err := json.Marshal(s)
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%s%s", sep, b)
+		}
+		if err != nil {
+			return // a caller that has gone needs no answer
+		}
+		sep = ","
+	}
+	_, _ = out.WriteString("]}\n")
+	_ = out.Flush()
 }
 
 func answer(w http.ResponseWriter, v any) {

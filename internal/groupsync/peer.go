@@ -21,6 +21,7 @@ type Peer struct {
 	client *http.Client
 	group  signed.GroupID
 	vault  Vault
+	pool   *Pool // nil: there are no others
 
 	port   int    // where we are reached; 0: nowhere
 	cursor string // of the peer's news
@@ -61,15 +62,13 @@ func (p *Peer) Pull(ctx context.Context, wait time.Duration) (news bool, err err
 		return news, err
 	}
 	call, cancel := context.WithTimeout(ctx, wait+answerTime)
-	q := url.Values{"since": {p.cursor}, "wait": {strconv.Itoa(int(wait.Seconds()))}}
-	var in headsAnswer
-	err = p.get(call, "/v1/heads?"+q.Encode(), maxHeadsBody, &in)
+	in, heads, bad := p.pullHeads(call, wait)
 	cancel()
-	if err != nil {
-		return news, err
+	if in == nil {
+		return news, bad
 	}
-	more, err := p.pullLogs(ctx, in.Heads)
-	if err == nil && in.Forks > p.forks {
+	more, err := p.pullLogs(ctx, heads)
+	if err = errors.Join(bad, err); err == nil && in.Forks > p.forks {
 		err = p.pullForks(ctx, in.Forks)
 	}
 	if err == nil {
@@ -78,20 +77,45 @@ func (p *Peer) Pull(ctx context.Context, wait time.Duration) (news bool, err err
 	return news || more, err
 }
 
+// pullHeads asks for the heads that have changed, and gives those that are news here. Those before one that does not verify
+// are given too, with the error.
+func (p *Peer) pullHeads(ctx context.Context, wait time.Duration) (in *headsAnswer, news []signed.Head, err error) {
+	q := url.Values{"since": {p.cursor}, "wait": {strconv.Itoa(int(wait.Seconds()))}}
+	in = &headsAnswer{}
+	var bad error
+	err = p.list(ctx, "/v1/heads?"+q.Encode(), "heads", maxHeads, maxHeadText, map[string]any{"cursor": &in.Cursor, "forks": &in.Forks}, func(s string) error {
+		raw := []byte(s)
+		if p.vault.Holds(raw) {
+			return nil
+		}
+		head, err := signed.OpenHead(raw, p.group)
+		if err != nil {
+			bad = &PeerError{err}
+			return bad
+		}
+		// A device that is frozen or removed is our affair, not the peer's fault.
+		if _, wanted, err := p.vault.Wants(head); err == nil && wanted {
+			news = append(news, head)
+		}
+		return nil
+	})
+	if err != nil && bad == nil {
+		return nil, nil, err
+	}
+	return in, news, bad
+}
+
 // Ahead is how far the peer's clock is before ours, by what its last answer said; false: it did not say.
 func (p *Peer) Ahead() (time.Duration, bool) { return p.ahead, p.dated }
 
 func (p *Peer) pullForks(ctx context.Context, now int) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	var in forksAnswer
-	if err := p.get(ctx, "/v1/forks", maxForksBody, &in); err != nil {
+	err := p.list(ctx, "/v1/forks", "forks", maxForks, maxForkText, nil, func(s string) error {
+		return blame(p.vault.AddFork(ctx, []byte(s)))
+	})
+	if err != nil {
 		return err
-	}
-	for _, raw := range in.Forks[:min(len(in.Forks), maxForks)] {
-		if err := p.vault.AddFork(ctx, []byte(raw)); err != nil {
-			return blame(err)
-		}
 	}
 	p.forks = now
 	return nil
@@ -100,24 +124,20 @@ func (p *Peer) pullForks(ctx context.Context, now int) error {
 func (p *Peer) pullRoots(ctx context.Context) (news bool, err error) {
 	for {
 		have := int64(len(p.vault.Roots(1)))
-		var in rootsAnswer
+		n := 0
 		call, cancel := context.WithTimeout(ctx, answerTime)
-		err := p.get(call, "/v1/root?from="+strconv.FormatInt(have+1, 10), maxRootsBody, &in)
+		err := p.list(call, "/v1/root?from="+strconv.FormatInt(have+1, 10), "roots", maxRoots, maxRootText, nil, func(s string) error {
+			n++
+			return blame(p.vault.AddRoots(ctx, [][]byte{[]byte(s)}))
+		})
 		cancel()
 		switch {
 		case err != nil:
 			return news, err
-		case len(in.Roots) == 0 && have == 0:
+		case n == 0 && have == 0:
 			return news, ErrNothing
-		case len(in.Roots) == 0:
+		case n == 0:
 			return news, nil
-		}
-		raw := make([][]byte, 0, len(in.Roots))
-		for _, s := range in.Roots {
-			raw = append(raw, []byte(s))
-		}
-		if err := p.vault.AddRoots(ctx, raw); err != nil {
-			return news, blame(err)
 		}
 		if int64(len(p.vault.Roots(1))) == have {
 			return news, &PeerError{errors.New("roots that are none of the next")}
@@ -127,48 +147,47 @@ func (p *Peer) pullRoots(ctx context.Context) (news bool, err error) {
 }
 
 // pullLogs takes the logs of the heads that are news. What is wrong with one device is told after the others were taken.
-func (p *Peer) pullLogs(ctx context.Context, heads []string) (news bool, err error) {
-	if len(heads) > maxHeads {
-		return false, &PeerError{fmt.Errorf("%d heads, more than %d", len(heads), maxHeads)}
-	}
-	var early []signed.Head
-	take := func(head signed.Head, last bool) {
-		from, wanted, werr := p.vault.Wants(head)
-		if werr != nil || !wanted {
-			return // a device that is frozen or removed: our affair, not the peer's fault
+func (p *Peer) pullLogs(ctx context.Context, heads []signed.Head) (news bool, err error) {
+	for range maxRounds {
+		var early []signed.Head // nobody vouches for them yet: the log that does may be among those that follow
+		came := false
+		for _, head := range heads {
+			from, wanted, werr := p.vault.Wants(head)
+			if werr != nil || !wanted {
+				continue
+			}
+			switch perr := p.pullLog(ctx, head, from, len(early) == 0); {
+			case perr == nil:
+				came = true
+			case errors.Is(perr, signed.Unsigned):
+				early = append(early, head)
+			default:
+				err = errors.Join(err, perr)
+			}
+			if ctx.Err() != nil {
+				return news, errors.Join(err, ctx.Err())
+			}
 		}
-		switch perr := p.pullLog(ctx, head, from); {
-		case perr == nil:
-			news = true
-		case !errors.Is(perr, signed.Unsigned):
-			err = errors.Join(err, perr)
-		case !last:
-			// Nobody vouches for the device yet: the log that does may be among those that follow.
-			early = append(early, head)
+		news = news || came
+		if heads = early; len(early) == 0 || !came {
+			break
 		}
 	}
-	for _, raw := range heads {
-		head, herr := signed.OpenHead([]byte(raw), p.group)
-		if herr != nil {
-			return news, &PeerError{herr}
-		}
-		take(head, false)
-	}
-	for _, head := range early {
-		take(head, true)
+	if len(heads) > maxStrange {
+		err = errors.Join(err, &PeerError{fmt.Errorf("heads of %d devices that nobody vouches for", len(heads))})
 	}
 	return news, err
 }
 
-func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64) error {
-	records, err := p.records(ctx, head, from)
+func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64, fresh bool) error {
+	records, err := p.records(ctx, head, from, fresh)
 	if err != nil {
 		return err
 	}
 	err = p.vault.AddLog(ctx, head, from, records)
 	if from > 0 && errors.Is(err, signed.Disagrees) {
 		// The peer lies, or the device has signed two histories: all of this one tells.
-		if records, err = p.records(ctx, head, 0); err != nil {
+		if records, err = p.records(ctx, head, 0, fresh); err != nil {
 			return err
 		}
 		err = p.vault.AddLog(ctx, head, 0, records)
@@ -176,29 +195,72 @@ func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64) error 
 	return blame(err)
 }
 
-// records asks for those of a head, from one on.
-func (p *Peer) records(ctx context.Context, head signed.Head, from int64) (records [][]byte, err error) {
+// records asks for those of a head, from one on. Of a device that nobody vouches for it reads the first alone.
+func (p *Peer) records(ctx context.Context, head signed.Head, from int64, fresh bool) (records [][]byte, err error) {
 	size := 0
-	for at := from; at < head.Size; {
-		call, cancel := context.WithTimeout(ctx, answerTime)
-		b, err := p.fetch(call, fmt.Sprintf("/v1/log/%v?from=%d", head.Device, at), maxChunk)
-		cancel()
-		if err != nil {
+	for at := from; at < head.Size; at = from + int64(len(records)) {
+		if at > from && p.pool != nil && size <= maxChunk {
+			// It is a long one: few of those are in memory at a time.
+			if err := p.pool.pulls.Acquire(ctx, 1); err != nil {
+				return nil, err
+			}
+			defer p.pool.pulls.Release(1)
+		}
+		before := len(records)
+		err := p.chunk(ctx, head.Device, at, func(record []byte) error {
+			if len(records) == 0 {
+				first := record
+				if from > 0 {
+					first = nil
+				}
+				if err := p.vault.Vouched(head.Device, first, fresh); err != nil {
+					return err
+				}
+			}
+			if size += len(record) + 1; size > signed.MaxLog {
+				return &PeerError{fmt.Errorf("a log of more than %d bytes", signed.MaxLog)}
+			}
+			records = append(records, bytes.Clone(record))
+			if from+int64(len(records)) == head.Size {
+				return errEnough // it may have grown since the head was signed
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
 			return nil, err
 		}
-		lines := slices.Collect(signed.Lines(b))
-		if len(lines) == 0 {
+		if len(records) == before {
 			return nil, &PeerError{fmt.Errorf("no record %d of device %v, whose head it showed", at, head.Device)}
 		}
-		if size += len(b); size > signed.MaxLog {
-			return nil, &PeerError{fmt.Errorf("a log of more than %d bytes", signed.MaxLog)}
-		}
-		// It may have grown since the head was signed.
-		lines = lines[:min(int64(len(lines)), head.Size-at)]
-		records = append(records, lines...)
-		at += int64(len(lines))
 	}
 	return records, nil
+}
+
+// errEnough ends the reading of an answer.
+var errEnough = errors.New("enough was read")
+
+// chunk asks for an answer with records.
+func (p *Peer) chunk(ctx context.Context, device signed.Key, from int64, take func(record []byte) error) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime+maxChunk/slowest*time.Second)
+	defer cancel()
+	resp, err := p.open(ctx, fmt.Sprintf("/v1/log/%v?from=%d", device, from))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for record, err := range signed.ReadLines(&gauge{resp.Body, maxChunk + 1}) {
+		if err == nil {
+			err = take(record)
+		} else if errors.Is(err, errTooLong) {
+			err = &PeerError{fmt.Errorf("an answer of more than %d bytes", maxChunk)}
+		} else {
+			err = blame(err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Push hands the peer what is new here since the last Push.
@@ -333,10 +395,11 @@ func (p *Peer) post(ctx context.Context, path string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	return p.do(req, maxHeadsBody, out)
+	return p.do(req, maxWantsBody, out)
 }
 
-func (p *Peer) fetch(ctx context.Context, path string, limit int64) ([]byte, error) {
+// open asks for an answer that is well, and leaves its body to be read.
+func (p *Peer) open(ctx context.Context, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, memberURL+path, nil)
 	if err != nil {
 		return nil, err
@@ -345,13 +408,22 @@ func (p *Peer) fetch(ctx context.Context, path string, limit int64) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		p.ahead, p.dated = time.Until(date), true
 	}
 	if err := status(resp); err != nil {
+		resp.Body.Close()
 		return nil, err
 	}
+	return resp, nil
+}
+
+func (p *Peer) fetch(ctx context.Context, path string, limit int64) ([]byte, error) {
+	resp, err := p.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, err
@@ -360,6 +432,49 @@ func (p *Peer) fetch(ctx context.Context, path string, limit int64) ([]byte, err
 		return nil, &PeerError{fmt.Errorf("an answer of more than %d bytes", limit)}
 	}
 	return b, nil
+}
+
+// list asks for an answer that is an object with a list of at most most texts, each of at most longest bytes as JSON, and gives
+// them to take as they come.
+func (p *Peer) list(ctx context.Context, path, name string, most, longest int, values map[string]any, take func(string) error) error {
+	resp, err := p.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	n := 0
+	var taken error
+	body := &source{r: resp.Body}
+	err = object{int64(longest), values, map[string]func(string) error{name: func(s string) error {
+		if n++; n > most {
+			return fmt.Errorf("more than %d %s", most, name)
+		}
+		taken = take(s)
+		return taken
+	}}}.read(body)
+	switch {
+	case taken != nil:
+		return taken
+	case body.err != nil:
+		return body.err // the connection's fault
+	case err != nil:
+		return &PeerError{err}
+	}
+	return nil
+}
+
+// source keeps the error of what is read from.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
 }
 
 func (p *Peer) do(req *http.Request, limit int64, out any) error {
@@ -374,7 +489,7 @@ func (p *Peer) do(req *http.Request, limit int64, out any) error {
 	if out == nil {
 		return nil
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, limit)).Decode(out); err != nil {
+	if err := json.NewDecoder(&gauge{resp.Body, limit}).Decode(out); err != nil {
 		return &PeerError{err}
 	}
 	return nil

@@ -31,6 +31,8 @@ type Shelf interface {
 // Intake takes what is signed and fits, and refuses the rest with a *signed.Refusal in the error. What is held already is
 // passed over without an error.
 type Intake interface {
+	// Holds says whether a root, head or piece of evidence is here in these bytes: it costs no signature.
+	Holds(raw []byte) bool
 	// AddRoots takes notes in the order of their versions.
 	AddRoots(ctx context.Context, raw [][]byte) error
 	// Wants says whether a head is news, and from which record on its log is wanted.
@@ -66,15 +68,12 @@ type (
 		Roots []string `json:"roots"`
 	}
 	headsAnswer struct {
-		Cursor string   `json:"cursor"`
-		Heads  []string `json:"heads"`
-		Forks  int      `json:"forks,omitempty"` // how many there is evidence of
+		Cursor string `json:"cursor"`
+		Forks  int    `json:"forks,omitempty"` // how many there is evidence of
+		// and the list heads
 	}
 	peersAnswer struct {
 		Peers []string `json:"peers"`
-	}
-	haveAnswer struct {
-		Have []string `json:"have"` // infohashes
 	}
 	forksAnswer struct {
 		Forks []string `json:"forks"`

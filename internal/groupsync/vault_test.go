@@ -136,6 +136,17 @@ func (s *shelf) Wants(h signed.Head) (int64, bool, error) {
 	return l.tree.Size(), h.Compare(l.head) == signed.Later, nil
 }
 
+func (s *shelf) Holds(raw []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.logs {
+		if bytes.Equal(l.head.Raw, raw) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *shelf) Vouched(signed.Key, []byte, bool) error { return nil }
 
 func (s *shelf) AddLog(_ context.Context, h signed.Head, from int64, records [][]byte) error {

@@ -75,6 +75,24 @@ func (m *member) rights(r *http.Request) groupsync.Rights {
 	}
 }
 
+// proven says whether a caller has shown the key of a member's device, and which.
+func (m *member) proven(r *http.Request) (string, bool) {
+	k, err := groupnet.PeerKey(r)
+	if err != nil {
+		return "", false
+	}
+	if m.private() {
+		st, _ := m.Standing(k)
+		return k.String(), st == group.Member
+	}
+	s, err := m.State()
+	if err != nil {
+		return "", false
+	}
+	_, err = s.Admit(k, time.Now())
+	return k.String(), err == nil
+}
+
 // keysAt are whom this machine has met at which address.
 type keysAt struct {
 	mu   sync.Mutex

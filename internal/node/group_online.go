@@ -35,7 +35,7 @@ func (m *member) online(peers []string) error {
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
-		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Port: e.Port(), Ask: m.private(), May: m.mayHear})
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Port: e.Port(), Ask: m.private(), May: m.mayHear})
 		m.wg.Go(func() { m.crowd.Run(ctx) })
 		m.wg.Go(func() { m.keep(ctx, e) })
 		if m.private() {
@@ -122,6 +122,9 @@ func (m *member) keep(ctx context.Context, e *engine.Engine) {
 		case <-tick.C:
 		}
 		m.savePeers()
+		if err := m.Settle(); err != nil {
+			m.s.n.log.Warn("keeping logs that came early", "group", m.Name(), "error", err)
+		}
 		if err := m.Refresh(heartbeat); err != nil && !errors.Is(err, group.ErrNotAsked) {
 			m.s.n.log.Warn("signing the head of a group anew", "group", m.Name(), "error", err)
 		}

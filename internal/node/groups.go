@@ -42,6 +42,7 @@ type groups struct {
 	n      *Node
 	lock   *state.Lock
 	server *groupnet.Server
+	pool   *groupsync.Pool // what those who ask take, in all groups
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -91,7 +92,7 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &groups{n: n, lock: lock, all: map[signed.GroupID]*member{}}
+	s := &groups{n: n, lock: lock, pool: groupsync.NewPool(), all: map[signed.GroupID]*member{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.server = groupnet.NewServer(s.find, n.log)
 	list, bad, err := group.List(n.home.Path("groups"), time.Now)
@@ -191,6 +192,7 @@ func (s *groups) add(g *group.Group, visit bool) *member {
 	m.watch = []func(){m.recheck}
 	m.sync = groupsync.NewHandler(groupsync.Options{
 		Group: g.ID(), Vault: g,
+		Pool: s.pool, Member: m.proven,
 		Rights: m.rights, Slot: g.Slot, Torrent: m.torrentFor, Have: m.haveFor, Peers: m.peersMet,
 		// Members whom nobody can dial come to us: what they have of our log they say then.
 		Self: g.Device().Public(),
