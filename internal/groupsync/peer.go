@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/signed"
@@ -83,11 +84,18 @@ func (p *Peer) pullHeads(ctx context.Context, wait time.Duration) (in *headsAnsw
 	q := url.Values{"since": {p.cursor}, "wait": {strconv.Itoa(int(wait.Seconds()))}}
 	in = &headsAnswer{}
 	var bad error
+	seen := map[string]bool{}
 	err = p.list(ctx, "/v1/heads?"+q.Encode(), "heads", maxHeads, maxHeadText, map[string]any{"cursor": &in.Cursor, "forks": &in.Forks}, func(s string) error {
 		raw := []byte(s)
 		if p.vault.Holds(raw) {
 			return nil
 		}
+		origin, _, _ := strings.Cut(s, "\n")
+		if seen[origin] {
+			bad = &PeerError{errors.New("two heads of one device")}
+			return bad
+		}
+		seen[origin] = true
 		head, err := signed.OpenHead(raw, p.group)
 		if err != nil {
 			bad = &PeerError{err}
