@@ -103,8 +103,7 @@ func (g *Gate) Take(nc net.Conn, key signed.Key) {
 		}
 		select {
 		case g.arrived <- c:
-		case <-g.ctx.Done():
-			c.Close()
+		case <-g.ctx.Done(): // Close closes it: it is in the table
 		}
 	}()
 }

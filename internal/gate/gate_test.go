@@ -430,7 +430,11 @@ func TestGarbageIsBarredForAWhile(t *testing.T) {
 		nc.Write(helloFor(mayRead))
 		gone(t, nc)
 		enter(ben, other).Close()
-		time.Sleep(16 * time.Minute) // on a clock of the test's own
+		time.Sleep(14 * time.Minute) // on a clock of the test's own
+		nc = member(t, g, ben)
+		nc.Write(helloFor(mayRead))
+		gone(t, nc)
+		time.Sleep(2 * time.Minute)
 		enter(ben, mayRead).Close()
 		elsewhere.Close()
 		friend.Close()
@@ -619,14 +623,19 @@ func TestClose(t *testing.T) {
 		here, _ := net.Pipe()
 		return here, ben, nil
 	}})
-	silent, open := member(t, g, ben), member(t, g, ben)
+	silent, open, waiting := member(t, g, ben), member(t, g, ben), member(t, g, ben)
 	go open.Write(helloFor(mayRead))
 	accept(t, g)
+	waiting.Write(helloFor(mayRead)) // admitted, and not taken by the torrent client
+	for g.Conns() != 2 {
+		time.Sleep(time.Millisecond)
+	}
 	if err := g.Listener().Close(); err != nil {
 		t.Fatal(err)
 	}
 	gone(t, silent)
 	gone(t, open)
+	gone(t, waiting)
 	if _, err := g.Listener().Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v, want that it is closed", err)
 	}
