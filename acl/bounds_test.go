@@ -176,10 +176,10 @@ func TestDevicesAreBounded(t *testing.T) {
 	s := w.fold()
 	in(s, 8, 40)
 	wantProblem(t, s, "eve-0", "has 32 devices")
-	if have, may := s.DevicesOf("eve"); have != 32 || may != 32 {
+	if have, may := s.Places("eve"); have != 32 || may != 32 {
 		t.Errorf("got %d of %d devices", have, may)
 	}
-	if have, may := s.DevicesOf("nobody"); have != 0 || may != 0 {
+	if have, may := s.Places("nobody"); have != 0 || may != 0 {
 		t.Errorf("nobody has %d of %d devices", have, may)
 	}
 	late := acl.NewPart(w.gid(), key("late"))
@@ -199,7 +199,7 @@ func TestDevicesAreBounded(t *testing.T) {
 		w.sign("alice1", 500, c) // before any of their times
 		s := w.fold()
 		in(s, 4, 40)
-		if have, may := s.DevicesOf("eve"); have != 36 || may != 36 {
+		if have, may := s.Places("eve"); have != 36 || may != 36 {
 			t.Errorf("got %d of %d devices", have, may)
 		}
 		again, err := s.Change("eve")
@@ -221,7 +221,7 @@ func TestDevicesAreBounded(t *testing.T) {
 		if _, err := s.Admit(key("eve-7"), timeAt(5000)); err != nil {
 			t.Errorf("the next in time has the place: %v", err)
 		}
-		if have, _ := s.DevicesOf("eve"); have != 32 {
+		if have, _ := s.Places("eve"); have != 32 {
 			t.Errorf("got %d devices", have)
 		}
 		for i := range 8 {

@@ -155,17 +155,16 @@ type walk struct {
 	before   map[string][]*closure          // that hold from the start
 	byAdmins []*closure
 	byOwn    []*closure
-	vouched  map[string][]*Device            // by the account that brought them in, as far as anything of them counts
 	names    map[string]map[signed.Key]int64 // admins of every root, with the last version that has them
 	ids      map[string]*Rule
 }
 
 func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map[string]map[signed.Key]bool) *walk {
-	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}, vouched: map[string][]*Device{}}
+	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}}
 	if pins == nil {
 		w.pins = map[string]map[signed.Key]bool{}
 	}
-	w.State = &State{roots: roots, root: roots[len(roots)-1], accounts: map[string]*timeline{}, devices: map[signed.Key]*Device{}}
+	w.State = &State{roots: roots, root: roots[len(roots)-1], accounts: map[string]*timeline{}, devices: map[signed.Key]*Device{}, vouched: map[string][]*Device{}}
 	for _, c := range before {
 		w.before[c.name] = append(w.before[c.name], c)
 	}

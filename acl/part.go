@@ -75,6 +75,14 @@ func NewPart(g signed.GroupID, device signed.Key) *Part {
 	return &Part{Device: device, group: g}
 }
 
+// Account is whose device its hello says that it is; empty where there is none.
+func (p *Part) Account() string {
+	if p.hello == nil {
+		return ""
+	}
+	return p.hello.Account
+}
+
 // Add reads on: l begins where the Part ends. A log that is broken, or becomes so here, ends there.
 func (p *Part) Add(l signed.Log) {
 	for _, r := range l.Records {

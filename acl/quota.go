@@ -61,14 +61,25 @@ func (w *walk) room(h *Hello, invite *timeline) error {
 	return nil
 }
 
-// Devices says how many devices of an account there are that are not removed, and how many there may be.
-func (s *State) DevicesOf(name string) (have, may int64) {
+// Places says how many devices of an account there are that are not removed, and how many there may be. Those of admins are
+// not counted.
+func (s *State) Places(name string) (have, may int64) {
 	t := s.accounts[name]
 	a := t.now()
 	if a == nil {
 		return 0, 0
 	}
 	return int64(t.open), a.MayHave()
+}
+
+// DevicesOf are the devices of an account, as far as anything of them counts. Those of admins are not among them.
+func (s *State) DevicesOf(name string) (out []signed.Key) {
+	for _, d := range s.vouched[name] {
+		if d.Account == name {
+			out = append(out, d.Key)
+		}
+	}
+	return out
 }
 
 // MaySayAgain says whether a record in which the account says its recipient again would count at a time: once a day does.
@@ -82,7 +93,7 @@ func (s *State) MaySayAgain(name string, now time.Time) bool {
 func (s *State) Spent() []signed.Key {
 	var out []signed.Key
 	for k, d := range s.devices {
-		if d.Counts == 0 && d.silent {
+		if d.Counts == 0 && d.silent && !d.admin {
 			out = append(out, k)
 		}
 	}

@@ -69,7 +69,8 @@ type State struct {
 	roots    []*signed.SignedRoot
 	accounts map[string]*timeline
 	devices  map[signed.Key]*Device
-	rules    []ruleset // by order
+	vouched  map[string][]*Device // by the account that brought them in, as far as anything of them counts
+	rules    []ruleset            // by order
 	grants   []Grant
 	link     NewLink
 	problems []Problem

@@ -52,6 +52,11 @@ var ErrNotAsked = fault.Hint(errors.New("no member has been asked yet what it ha
 
 // Append signs records, each made for its time, into this machine's log. None of them: the head is signed anew.
 func (g *Group) Append(records ...func(n int64) ([]byte, error)) error {
+	return g.append(forRemovals, records...)
+}
+
+// append is Append that leaves so many bytes of the log.
+func (g *Group) append(leave int64, records ...Record) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	if !g.ready {
@@ -77,6 +82,9 @@ func (g *Group) Append(records ...func(n int64) ([]byte, error)) error {
 			return err
 		}
 		raw, last = append(raw, b), n
+	}
+	if err := g.fits(leave, raw); err != nil {
+		return err
 	}
 	l, next, err := g.log.Append(g.compared, g.device, now, raw...)
 	if err != nil {
@@ -271,6 +279,9 @@ func (g *Group) BecomeDevice(key Key, label string) error {
 	a, ok := s.Account(key.Account)
 	if !ok || a.Gone || a.Key != key.Secret.Public() {
 		return fault.Hint(fault.New(fault.Denied, "the key of %q does not open an account of %q", key.Account, g.Name()), "an admin makes a new one with p2pshare group user add")
+	}
+	if err := mayJoin(s, key.Account); err != nil {
+		return err
 	}
 	return g.hello(key.Account, label, key.Secret, nil)
 }

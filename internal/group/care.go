@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -28,7 +29,9 @@ func (g *Group) Care() (bool, error) {
 	var records []Record
 	if me.Role == acl.Admin {
 		if g.leaked(s) {
-			return true, g.Rekey()
+			if err := g.Rekey(); !errors.Is(err, errFull) {
+				return true, err
+			}
 		}
 		if records, err = g.ownSlot(me); err != nil {
 			return false, err
@@ -51,13 +54,17 @@ func (g *Group) Care() (bool, error) {
 		return false, err
 	}
 	records = append(records, shares...)
-	if g.shutOut(s, me) {
+	if g.shutOut(s, me) && s.MaySayAgain(me.Name, g.now()) {
 		records = append(records, acl.AccountChange{Name: me.Name, Seal: me.Seal}.Marshal)
 	}
 	if len(records) == 0 {
 		return false, nil
 	}
-	return true, g.Append(records...)
+	err = g.append(forPeople, records...)
+	if errors.Is(err, errFull) {
+		return false, nil // others' machines can; Used tells of it
+	}
+	return true, err
 }
 
 // shutOut says whether this machine was granted what it cannot open: by who had not heard of its account's new password. Who
@@ -152,7 +159,8 @@ func (g *Group) lacking(s *acl.State) (out []Record, err error) {
 			continue // there is none, or it was not given to us
 		}
 		has := granted(s, aud, epoch)
-		names := slices.DeleteFunc(who, func(n string) bool { return has[n] })
+		often := g.often(s, aud, epoch, nil)
+		names := slices.DeleteFunc(who, func(n string) bool { return has[n] || often[n] })
 		if len(names) == 0 {
 			continue
 		}
@@ -175,6 +183,32 @@ func granted(s *acl.State, aud string, epoch int64, authors ...string) map[strin
 		}
 		for _, name := range gr.To {
 			if gr.N >= s.SealSince(name) && (gr.By == name || byKeeper(gr, s) || slices.Contains(authors, gr.By)) {
+				out[name] = true
+			}
+		}
+	}
+	return out
+}
+
+// often are the accounts that were granted an audience's epoch as often as Care does, today or in all: whoever says again and
+// again that he needs it fills no log but his own.
+func (g *Group) often(s *acl.State, aud string, epoch int64, authors []string) map[string]bool {
+	all, today := map[string]int{}, map[string]int{}
+	now := dayOf(g.now().UnixMilli())
+	out := map[string]bool{}
+	for _, gr := range s.Grants() {
+		if gr.Audience != aud || gr.Epoch != epoch {
+			continue
+		}
+		for _, name := range gr.To {
+			if gr.By == name || !byKeeper(gr, s) && !slices.Contains(authors, gr.By) {
+				continue
+			}
+			all[name]++
+			if dayOf(gr.N) == now {
+				today[name]++
+			}
+			if all[name] >= maxGiven || today[name] >= maxGivenDaily {
 				out[name] = true
 			}
 		}
@@ -213,6 +247,9 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 			authors = append(authors, e.Account)
 		}
 		has := granted(s, k.aud, k.epoch, authors...)
+		for name := range g.often(s, k.aud, k.epoch, authors) {
+			has[name] = true // not again today, or ever
+		}
 		var more []string
 		var part []*catalog.Entry
 		for _, name := range readers {

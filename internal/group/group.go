@@ -39,8 +39,10 @@ type Group struct {
 	mu      sync.Mutex
 	conf    Settings
 	devices map[signed.Key]*parts
-	state   *acl.State // nil: to be folded again
-	latest  *acl.State // as it was folded last; nil: never
+	dropped map[signed.Key]bool // devices whose logs were removed, as nothing of them counts
+	full    map[signed.Key]full // devices of which nothing more is taken today
+	state   *acl.State          // nil: to be folded again
+	latest  *acl.State          // as it was folded last; nil: never
 	waiting early
 	index   *catalog.Index // nil: to be built again
 	seq     uint64
@@ -73,6 +75,7 @@ type parts struct {
 	acl   *acl.Part
 	cat   *catalog.Part
 	bytes int64
+	today today
 	at    uint64 // the number of its last change
 }
 
@@ -94,7 +97,7 @@ const (
 
 // Open opens a group's folder.
 func Open(dir string, now func() time.Time) (*Group, error) {
-	g := &Group{dir: dir, now: now, devices: map[signed.Key]*parts{}, placed: map[place]placed{}, changed: make(chan struct{})}
+	g := &Group{dir: dir, now: now, devices: map[signed.Key]*parts{}, dropped: map[signed.Key]bool{}, full: map[signed.Key]full{}, placed: map[place]placed{}, changed: make(chan struct{})}
 	if err := state.ReadVersioned(filepath.Join(dir, settingsFile), settingsVersion, &g.conf); err != nil {
 		return nil, err
 	}
@@ -189,6 +192,7 @@ func (p *parts) add(l signed.Log, open catalog.Opener) error {
 	p.acl.Add(l)
 	for _, r := range l.Records {
 		p.bytes += int64(len(r.Raw)) + 1
+		p.today.add(r.N, len(r.Raw)+1)
 	}
 	if read := min(p.acl.Size-before, int64(len(l.Records))); read > 0 {
 		return p.cat.Add(l.Records[:read], open)
@@ -310,6 +314,9 @@ func (g *Group) folded() (*acl.State, error) {
 		return nil, err
 	}
 	g.state, g.latest = s, s
+	if err := g.sweep(s); err != nil {
+		return nil, err
+	}
 	if g.link.Kind != signed.Private {
 		return s, nil
 	}

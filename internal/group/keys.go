@@ -265,7 +265,8 @@ func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err erro
 		read[id] = true
 	}
 	for _, g := range s.Grants() {
-		if !slices.Contains(g.To, k.f.Account) || !trusted(g, k.f.Account, s) {
+		place := slices.Index(g.To, k.f.Account)
+		if place < 0 || !trusted(g, k.f.Account, s) {
 			continue
 		}
 		sum := sha256.Sum256(g.Box)
@@ -275,7 +276,7 @@ func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err erro
 		}
 		read[id] = true
 		k.f.Read, changed = append(k.f.Read, id), true
-		text, err := seal.OpenBox(g.Box, maxKeys, k.seals...)
+		text, err := seal.OpenBoxAt(g.Box, maxKeys, place, k.seals...)
 		if err != nil {
 			continue // to a password that was given up, or made to mislead
 		}

@@ -1,6 +1,10 @@
 package group
 
-import "time"
+import (
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
 
 const (
 	// maxEarly bounds the logs that wait in memory for the record that vouches for them, maxEarlyOf those of one caller, and
@@ -27,6 +31,23 @@ const (
 	// maxKeysFrom is how many keys of one audience and epoch are taken from one account, which is no admin's or backup's: an
 	// author hands on one.
 	maxKeysFrom = 8
+	// maxDeviceBytes, for each device that an account may have, bounds the logs of all of them: 128 MiB, two hundred thousand
+	// shares, where an admin allows no more.
+	maxDeviceBytes = 4 << 20
+	// maxDayBytes and maxDayRecords bound what is taken of an account with times of today: a catalog of a hundred thousand
+	// shares that comes on one day. The rest is taken from tomorrow on.
+	maxDayBytes   = signed.MaxLog
+	maxDayRecords = 200_000
+	// forRemovals is the end of each log in which only what takes somebody's rights is signed, and forLast that in which the
+	// removal is signed alone, without the keys for who stays.
+	forRemovals = 8 << 20
+	forLast     = 1 << 20
+	// forPeople is what Care leaves of a log: what others bring about fills at most the half of it.
+	forPeople = signed.MaxLog / 2
+	// maxGiven and maxGivenDaily bound how often Care grants the same to an account: who has a new recipient is granted
+	// everything again.
+	maxGiven      = 16
+	maxGivenDaily = 2
 	// maxTo is how many accounts a grant's box is for: with post-quantum recipients it still fits into a record.
 	maxTo = 400
 )

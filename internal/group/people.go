@@ -2,6 +2,7 @@ package group
 
 import (
 	"crypto/rand"
+	"errors"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ type NewAccount struct {
 	Teams    []string
 	Until    time.Time
 	Password string
+	Devices  int64 // how many it may have; 0: acl.MaxDevices
 }
 
 // AddAccounts makes accounts, all or none of them, and gives each what it needs to read.
@@ -35,7 +37,7 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 			return err
 		}
 		key := l.Key.Public()
-		c := acl.AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: l.Seal.Recipient(), Slot: slot, Until: a.Until, Teams: a.Teams}
+		c := acl.AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: l.Seal.Recipient(), Slot: slot, Until: a.Until, Teams: a.Teams, Devices: a.Devices}
 		seals[a.Name] = c.Seal
 		switch a.Role {
 		case acl.Mirror:
@@ -94,6 +96,7 @@ func (g *Group) handOver(s *acl.State, aud string, names []string, seals map[str
 type Removed struct {
 	Invite bool     // the group has another password
 	Closed []string // other invites that the account knew: nobody has their passwords now
+	Later  bool     // there was no room for the group's other key: a machine of another admin makes it
 }
 
 // RemoveAccount removes an account, for good and with all that it could use to come back: from then on the group has
@@ -127,7 +130,18 @@ func (g *Group) RemoveAccount(gone acl.Account, password string, work int) (Remo
 	if err != nil {
 		return Removed{}, err
 	}
-	return out, g.Append(append(records, again...)...)
+	out.Later, err = g.remove(records, again)
+	return out, err
+}
+
+// remove appends what takes somebody's rights, with other keys for who stays. In the very last of the log it stands without
+// them: then the next admin's machine that looks after the group makes them.
+func (g *Group) remove(records, keys []Record) (later bool, err error) {
+	err = g.append(forLast, slices.Concat(records, keys)...)
+	if !errors.Is(err, errFull) {
+		return false, err
+	}
+	return true, g.append(0, records...)
 }
 
 // newInvites gives other passwords to the invites that somebody who is removed knows: the group's, and the one he came by.
@@ -224,7 +238,7 @@ func (g *Group) Rekey() error {
 	if err != nil {
 		return err
 	}
-	return g.Append(records...)
+	return g.append(forLast, records...)
 }
 
 // RemoveDevice cuts a device off. Who has it has the account's keys of now too: the group has others from then on.
@@ -237,15 +251,24 @@ func (g *Group) RemoveDevice(device signed.Key) error {
 	if err != nil {
 		return err
 	}
-	records := about(s, c)
+	var keys []Record
 	if g.link.Kind == signed.Private {
-		again, err := g.rekey(s, nil, nil)
-		if err != nil {
+		if keys, err = g.rekey(s, nil, nil); err != nil {
 			return err
 		}
-		records = append(records, again...)
 	}
-	return g.Append(records...)
+	_, err = g.remove(about(s, c), keys)
+	return err
+}
+
+// End signs the removal of an account of a public group.
+func (g *Group) End(s *acl.State, name string) error {
+	c, err := s.Removal(name)
+	if err != nil {
+		return err
+	}
+	_, err = g.remove(about(s, c), nil)
+	return err
 }
 
 // SetPassword gives this machine's account another password, and keys that the old one does not open. Its other devices go

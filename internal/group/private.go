@@ -170,6 +170,11 @@ func (g *Group) LogIn(l seal.Login, label string) error {
 	if known && (d.Removed() || d.Account != l.Account) {
 		return fault.Hint(fault.New(fault.Denied, "this machine is a device of %q that was removed, or somebody else's", d.Account), "p2pshare group leave, then join again")
 	}
+	if !known {
+		if err := mayJoin(s, l.Account); err != nil {
+			return err
+		}
+	}
 	if err := g.keys.become(l.Account, l.Seal); err != nil {
 		return err
 	}

@@ -145,7 +145,12 @@ func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
 		}
 	}
 	known, whole := g.log.Head(h.Device)
+	g.mu.Lock()
+	err = g.closed(h.Device, known.Size)
+	g.mu.Unlock()
 	switch {
+	case err != nil:
+		return 0, false, err
 	case known.Size == 0:
 		return 0, true, nil
 	case !whole:
@@ -194,6 +199,9 @@ func (g *Group) addLog(h signed.Head, from int64, records [][]byte) error {
 	}
 	if from > held {
 		return &signed.Refusal{What: "log", Reason: signed.Gap, Detail: fmt.Sprintf("records from %d on, where %d are held", from, held)}
+	}
+	if g.closed(h.Device, held) != nil || h.Size > held && g.share(h.Device, from, records) != nil {
+		return nil // what is wrong with one account is no fault of who brought it
 	}
 	l, err := g.log.Extend(h, records, g.now())
 	switch {

@@ -334,6 +334,16 @@ func (s *Store) Last(k signed.Key) int64 {
 	return 0
 }
 
+// Bytes is how much a device has signed, the newlines counted.
+func (s *Store) Bytes(k signed.Key) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.logs[k]; l != nil {
+		return l.bytes
+	}
+	return 0
+}
+
 // Log reads and verifies all records of a device.
 func (s *Store) Log(k signed.Key, now time.Time) (signed.Log, error) {
 	s.mu.Lock()

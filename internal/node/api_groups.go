@@ -124,6 +124,7 @@ type AddUser struct {
 	Key   string    `json:"key"` // the file to write, absolute; 0600, never over another; public groups
 
 	Password Secret `json:"password,omitempty"` // private groups; empty: one is made
+	Devices  int64  `json:"devices,omitempty"`  // how many machines it may have; 0: acl.MaxDevices
 }
 
 // AddUsers adds many accounts to a private group, all or none of them, each with a password that is made.
@@ -138,6 +139,8 @@ type ChangeUser struct {
 	Role  *string    `json:"role,omitempty"`
 	Until *time.Time `json:"until,omitempty"` // zero: for ever
 	Teams *[]string  `json:"teams,omitempty"`
+	// Devices is how many machines the account may have at a time, from 1 to 10,000.
+	Devices *int64 `json:"devices,omitempty"`
 
 	Passphrase Secret `json:"passphrase,omitempty"` // of the owner key in this home, to make or unmake an admin
 	Draft      string `json:"draft,omitempty"`      // the file to write, absolute, where other owners have to sign that too
@@ -231,6 +234,7 @@ type GroupAccount struct {
 	Gone  bool      `json:"gone,omitempty"`
 
 	Devices int       `json:"devices"`          // that count
+	Places  int64     `json:"places,omitempty"` // how many may; 0: as many as an admin likes
 	Seen    time.Time `json:"seen,omitzero"`    // the latest head of one of them
 	Locked  bool      `json:"locked,omitempty"` // has a password
 }

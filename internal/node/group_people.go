@@ -33,7 +33,7 @@ func (m *member) addUser(u AddUser, a *GroupAnswer) error {
 	if err != nil {
 		return err
 	}
-	list := []group.NewAccount{{Name: u.Name, Role: acl.Role(u.Role), Teams: u.Teams, Until: u.Until, Password: password}}
+	list := []group.NewAccount{{Name: u.Name, Role: acl.Role(u.Role), Teams: u.Teams, Until: u.Until, Password: password, Devices: u.Devices}}
 	if err := m.AddAccounts(list, m.s.n.passwordWork()); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (m *member) addByKey(u AddUser) (string, error) {
 		return "", err
 	}
 	key := secret.Public()
-	change := acl.AccountChange{Name: u.Name, Role: acl.Role(u.Role), Key: &key, Until: u.Until, Teams: u.Teams}
+	change := acl.AccountChange{Name: u.Name, Role: acl.Role(u.Role), Key: &key, Until: u.Until, Teams: u.Teams, Devices: u.Devices}
 	if err := m.Append(change.Marshal); err != nil {
 		return "", errors.Join(err, os.Remove(u.Key))
 	}
@@ -284,6 +284,9 @@ func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {
 		}
 		c.Teams = *u.Teams
 	}
+	if u.Devices != nil {
+		c.Devices = *u.Devices
+	}
 	if err := m.ChangeAccount(s, c); err != nil {
 		return err
 	}
@@ -330,11 +333,7 @@ func (m *member) removeUser(name string, a *GroupAnswer) error {
 		if x.Role == acl.Admin {
 			return nil
 		}
-		c, err := s.Removal(name)
-		if err != nil {
-			return err
-		}
-		return m.ChangeAccount(s, c)
+		return m.End(s, name)
 	}
 	password, err := seal.Password()
 	if err != nil {
@@ -355,6 +354,9 @@ func (m *member) removeUser(name string, a *GroupAnswer) error {
 	a.Notes = []string{
 		name + " keeps what is fetched already, and the keys to what was shared with that account until now",
 		"members that are offline, or cut off from the others, let that account in until they hear of this",
+	}
+	if out.Later {
+		a.Notes = append(a.Notes, "this machine's log is full: what is shared from now on can be read with the old key until a machine of another admin has made a new one")
 	}
 	for _, inv := range out.Closed {
 		a.Notes = append(a.Notes, fmt.Sprintf("nobody can join by the invite %q, by which that account came, before p2pshare group passwd --user %s", inv, inv))

@@ -81,6 +81,10 @@ func (m *member) warnings(s *acl.State) (out []string) {
 	if err := m.clockOff(); err != nil {
 		out = append(out, err.Error())
 	}
+	if used, most := m.Used(); used > most/2 {
+		out = append(out, fmt.Sprintf("this machine has signed %d of the %d MiB that one may in a group: before they are full, sign on another machine of %q; p2pshare group join LINK --user %s makes one",
+			used>>20, most>>20, m.OwnName(), m.OwnName()))
+	}
 	for _, f := range m.Forks() {
 		who := ""
 		if d, ok := s.Device(f.Small.Device); ok {
@@ -97,6 +101,14 @@ func (m *member) warnings(s *acl.State) (out []string) {
 		out = append(out, "set aside: "+p.String())
 	}
 	return out
+}
+
+// places is how many machines an account may have; 0: as many as it likes, or none at all.
+func places(x acl.Account) int64 {
+	if x.Role == acl.Admin || x.Role == acl.Invite || x.Gone {
+		return 0
+	}
+	return x.MayHave()
 }
 
 func (m *member) show() (*GroupAnswer, error) {
@@ -119,7 +131,7 @@ func (m *member) show() (*GroupAnswer, error) {
 	for _, x := range s.Accounts() {
 		a.Accounts = append(a.Accounts, GroupAccount{
 			Name: x.Name, Role: string(x.Role), Teams: x.Teams, Until: x.Until, Gone: x.Gone,
-			Devices: devices[x.Name], Seen: latest[x.Name], Locked: x.Slot != nil && !x.Gone,
+			Devices: devices[x.Name], Places: places(x), Seen: latest[x.Name], Locked: x.Slot != nil && !x.Gone,
 		})
 	}
 	for _, d := range s.Devices() {

@@ -311,3 +311,39 @@ func BenchmarkBox400(b *testing.B) {
 		}
 	})
 }
+
+// TestOpenBoxAt: of a box for many one place is tried, so that who is named in many such boxes spends little on them.
+func TestOpenBoxAt(t *testing.T) {
+	var ids []seal.Identity
+	var to []string
+	for range 5 {
+		id, err := seal.NewAccount()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, to = append(ids, id), append(to, id.Recipient())
+	}
+	box, err := seal.Box([]byte("the key"), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range ids {
+		for place := -1; place <= len(ids); place++ {
+			b, err := seal.OpenBoxAt(box, 100, place, ids[(i+1)%len(ids)], id)
+			switch {
+			case place == i || place == (i+1)%len(ids):
+				if err != nil || string(b) != "the key" {
+					t.Errorf("identity %d at its place %d: got %q, %v", i, place, b, err)
+				}
+			case !errors.Is(err, seal.ErrNotForUs):
+				t.Errorf("identity %d at the place %d: got %v", i, place, err)
+			}
+		}
+	}
+	if _, err := seal.OpenBoxAt(box, 3, 0, ids[0]); fault.KindOf(err) != fault.Unverified {
+		t.Errorf("more than the limit: got %v", err)
+	}
+	if _, err := seal.OpenBoxAt([]byte("no box"), 3, 0, ids[0]); fault.KindOf(err) != fault.Unverified {
+		t.Errorf("no box: got %v", err)
+	}
+}

@@ -28,7 +28,7 @@ func commands() []command {
 		publishCommand(), fetchCommand(), seedCommand(),
 		groupCreateCommand(), groupJoinCommand(), groupLeaveCommand(), groupListCommand(), groupShowCommand(), groupLinkCommand(), groupPasswdCommand(),
 		groupLogCommand(), groupAuditCommand(), groupFollowCommand(), groupRestoreCommand(),
-		userAddCommand(), userListCommand(), userRoleCommand(), userExpireCommand(), userTeamsCommand(), userRemoveCommand(), deviceListCommand(), deviceRemoveCommand(),
+		userAddCommand(), userListCommand(), userRoleCommand(), userExpireCommand(), userTeamsCommand(), userDevicesCommand(), userRemoveCommand(), deviceListCommand(), deviceRemoveCommand(),
 		ruleAddCommand(), ruleListCommand(), ruleRemoveCommand(), ruleTestCommand(),
 		ownerKeyCommand(), ownerAddCommand(), ownerRemoveCommand(), ownerRotateCommand(), ownerThresholdCommand(), ownerSignCommand(),
 		ownerLockCommand(), ownerExportCommand(), ownerImportCommand(),

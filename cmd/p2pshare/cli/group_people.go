@@ -18,7 +18,7 @@ func userAddCommand() command {
 		name: "group user add", group: groupGroups, args: "GROUP [NAME]", min: 1, max: 2, run: userAddAction,
 		summary: "add an account, or many",
 		about: "In a private group it prints what the person gets: the link, their name and a password that is made and shown this once. They join with p2pshare group join LINK --user NAME, " +
-			"on as many machines as they like. Give them the password by another way than the link.\n\n" +
+			"on up to 32 machines, or --devices. Give them the password by another way than the link.\n\n" +
 			"With --csv everyone in FILE is added, or nobody. Its first line names the columns, in any order: name, role, teams, until; all but name may be missing or empty, and teams have spaces or " +
 			"semicolons between them. Names, the link and the passwords are written to the file of --out, which nobody else can read.\n\n" +
 			"In a public group the account's key is written to the file of --key-file, which is for that person or machine alone: they join with p2pshare group join LINK --user NAME --key-file FILE.\n\n" +
@@ -35,6 +35,7 @@ func userAddCommand() command {
 			&cli.StringFlag{Name: "role", Category: groupMember, Value: "publisher", Usage: "may do what a `ROLE` may: publisher, member, backup, mirror or invite"},
 			&cli.StringSliceFlag{Name: "team", Category: groupMember, Usage: "belongs to `TEAM`, which rules can name as @TEAM; may be repeated"},
 			&cli.StringFlag{Name: "until", Category: groupMember, Usage: "may do so until `DATE` (2027-01-01, at its beginning in UTC)", DefaultText: "for ever"},
+			&cli.StringFlag{Name: "devices", Category: groupMember, Usage: "may have `N` machines at a time", DefaultText: "32"},
 			&cli.StringFlag{Name: "csv", Category: groupMember, Usage: "add the accounts in `FILE`; - is stdin; private groups"},
 			&cli.StringFlag{Name: "out", Category: groupOutput, Usage: "write their passwords to `FILE`, which must not be there yet"},
 			&cli.StringFlag{Name: "key-file", Category: groupOutput, Usage: "write the key to `FILE`, which must not be there yet; public groups"},
@@ -62,6 +63,11 @@ func userAddAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	if v := c.String("until"); v != "" {
 		if u.Until, err = comingDate(s.env.Now(), "--until", v); err != nil {
+			return err
+		}
+	}
+	if v := c.String("devices"); v != "" {
+		if u.Devices, err = readDevices("--devices", v); err != nil {
 			return err
 		}
 	}
@@ -135,7 +141,7 @@ func userListCommand() command {
 	return command{
 		name: "group user list", group: groupGroups, args: "GROUP", min: 1, max: 1, run: userListAction,
 		summary:  "list the accounts",
-		about:    "Prints name, role, teams and the end of each account, how many machines it has, and when one of them was heard last. With --quiet, the names of those that are not gone. " + groupText,
+		about:    "Prints name, role, teams and the end of each account, how many machines it has and may have, and when one of them was heard last. With --quiet, the names of those that are not gone. " + groupText,
 		examples: []example{{"all of them", "p2pshare group user list acme"}},
 		exits:    groupExits,
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,6 +109,35 @@ func userTeamsAction(ctx context.Context, s *session, c *cli.Context) error {
 	return s.changeUser(ctx, c, node.ChangeUser{Teams: &teams})
 }
 
+func userDevicesCommand() command {
+	return command{
+		name: "group user devices", group: groupGroups, args: "GROUP NAME N", min: 3, max: 3, run: userDevicesAction,
+		summary: "say how many machines an account may have",
+		about: "An account has at most 32 machines at a time, unless an admin allows it more, up to 10,000; everybody keeps what they have signed, 4 MiB for each that it may have. " +
+			"One that is removed with p2pshare group device remove frees its place. Those of admins are not counted. Admins alone can do this. " + groupText,
+		examples: []example{{"a build service with many runners", "p2pshare group user devices acme ci 100"}},
+		exits:    groupExits,
+		flags:    signFlags(),
+	}
+}
+
+func userDevicesAction(ctx context.Context, s *session, c *cli.Context) error {
+	n, err := readDevices("the number", c.Args().Get(2))
+	if err != nil {
+		return err
+	}
+	return s.changeUser(ctx, c, node.ChangeUser{Devices: &n})
+}
+
+// readDevices reads how many machines an account may have.
+func readDevices(what, text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > 10_000 {
+		return 0, fault.Hint(usagef("%s %q is not from 1 to 10000", what, text), "32 is what an account may have without it")
+	}
+	return n, nil
+}
+
 // changeUser carries a change of the account that the line names out, and shows the account as it is then.
 func (s *session) changeUser(ctx context.Context, c *cli.Context, u node.ChangeUser) error {
 	u.Name = c.Args().Get(1)
@@ -189,6 +219,14 @@ func parseDate(v string) (time.Time, error) {
 	return t.UTC(), err
 }
 
+// machines is how many an account has, and of how many where that is bounded.
+func machines(x node.GroupAccount) string {
+	if x.Places == 0 {
+		return strconv.Itoa(x.Devices)
+	}
+	return fmt.Sprintf("%d/%d", x.Devices, x.Places)
+}
+
 func accountHead() []string { return []string{"NAME", "ROLE", "TEAMS", "UNTIL", "MACHINES", "SEEN"} }
 
 // accountRow is an account in a table: name, role, teams, until, machines, when one was heard last.
@@ -200,5 +238,5 @@ func accountRow(x node.GroupAccount) []string {
 	case !x.Until.IsZero():
 		until = timeText(x.Until)
 	}
-	return []string{x.Name, x.Role, cmp.Or(strings.Join(x.Teams, ","), "-"), until, fmt.Sprint(x.Devices), timeText(x.Seen)}
+	return []string{x.Name, x.Role, cmp.Or(strings.Join(x.Teams, ","), "-"), until, machines(x), timeText(x.Seen)}
 }

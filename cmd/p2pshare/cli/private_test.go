@@ -120,6 +120,10 @@ func TestPrivateGroupRequests(t *testing.T) {
 		{[]string{"group", "user", "teams", "films", "bob", "none", "--offline"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Offline: true, ChangeUser: &node.ChangeUser{Name: "bob", Teams: &[]string{}}}
 		}, "bob  member", ""},
+		{[]string{"group", "user", "devices", "films", "bob", "40"}, filmsAnswer(), func(*shell) node.GroupRequest {
+			n := int64(40)
+			return node.GroupRequest{Group: "films", ChangeUser: &node.ChangeUser{Name: "bob", Devices: &n}}
+		}, "bob  member", ""},
 		{[]string{"group", "user", "remove", "films", "bob"}, withPassword(filmsAnswer(), ""), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", RemoveUser: str("bob")}
 		}, "removed bob\n" + filmsLink + "\n" + madePw + "\n", "needs the new link, and the new password of the group, which is shown this once"},
