@@ -477,7 +477,7 @@ func FuzzName(f *testing.F) {
 			t.Fatalf("%q: %v, %v", s, e, err)
 		}
 		if version != "" && catalog.CheckVersion(version) == nil {
-			if _, err := (&catalog.Share{ID: "x", Name: name, Version: version, Content: "c", Time: now, Files: 1}).Marshal(1); err != nil {
+			if _, err := (&catalog.Share{ID: "x", Name: name, Version: version, Content: "c", Time: now, Files: 1, Info: signed.Hash{1}, Torrent: signed.Hash{1}}).Marshal(1); err != nil {
 				t.Fatalf("%q can be asked for, and not shared: %v", s, err)
 			}
 		}

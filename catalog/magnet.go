@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/infohash"
 )
 
 // parseMagnet reads a magnet link (BEP 9, BEP 53). What decides which bytes are fetched is strict:
@@ -83,6 +84,9 @@ func (r *Ref) topic(value string) error {
 		if !ok {
 			return usage("magnet link has the infohash %q of %d characters; btih takes 40 hex digits or 32 of base32", digits, len(digits))
 		}
+		if err := infohash.Check(h[:]); err != nil {
+			return usage("magnet link has the infohash %q: %v", digits, err)
+		}
 		if r.V1 != nil && *r.V1 != h {
 			return usage("magnet link names two different contents: btih %v and %v", r.V1, h)
 		}
@@ -93,6 +97,9 @@ func (r *Ref) topic(value string) error {
 		h, ok := parseV2(strings.TrimPrefix(digits, "1220"))
 		if !ok || !strings.HasPrefix(digits, "1220") {
 			return usage("magnet link has the v2 infohash %q of %d characters; btmh takes 1220 and 64 hex digits", digits, len(digits))
+		}
+		if err := infohash.Check(h[:]); err != nil {
+			return usage("magnet link has the v2 infohash %q: %v", digits, err)
 		}
 		if r.V2 != nil && *r.V2 != h {
 			return usage("magnet link names two different contents: btmh %x and %x", *r.V2, h)

@@ -13,6 +13,7 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/infohash"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -93,8 +94,8 @@ func ParseRef(s string, also ...Kind) (Ref, error) {
 		}
 		return Ref{}, fault.Hint(fault.New(fault.Usage, "%q is a link of a group, and groups are not in this version", s), accepted)
 	}
-	if r, ok := bareHash(s); ok {
-		return r, nil
+	if r, ok, err := bareHash(s); ok {
+		return r, err
 	}
 	r, err := parsePath(s)
 	if err != nil && named {
@@ -141,20 +142,26 @@ func usage(format string, args ...any) error {
 	return fault.Hint(fault.New(fault.Usage, format, args...), accepted)
 }
 
-func bareHash(s string) (Ref, bool) {
+// bareHash reads an infohash that stands alone; ok says whether s is the digits of one.
+func bareHash(s string) (r Ref, ok bool, err error) {
+	r.Kind = Infohash
+	digits := s
 	if strings.HasPrefix(s, "1220") && len(s) == 68 {
-		s = s[4:]
+		digits = s[4:]
 	}
-	if len(s) == 64 {
-		if h, ok := parseV2(s); ok {
-			return Ref{Kind: Infohash, V2: &h}, true
-		}
-		return Ref{}, false
+	if h, ok := parseV2(digits); ok {
+		r.V2 = &h
+		err = infohash.Check(h[:])
+	} else if h, ok := parseV1(s); ok {
+		r.V1 = &h
+		err = infohash.Check(h[:])
+	} else {
+		return Ref{}, false, nil
 	}
-	if h, ok := parseV1(s); ok {
-		return Ref{Kind: Infohash, V1: &h}, true
+	if err != nil {
+		return Ref{}, true, usage("%q cannot be an infohash: %v", s, err)
 	}
-	return Ref{}, false
+	return r, true, nil
 }
 
 // parseV1 reads 40 hex digits or 32 letters of base32, in either case.

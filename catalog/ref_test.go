@@ -157,8 +157,25 @@ func TestParseRefRefuses(t *testing.T) {
 		{"40 characters not hex", "magnet:?xt=urn:btih:" + v1hex[:39] + "g", "of 40 characters"},
 		{"btmh without multihash", "magnet:?xt=urn:btmh:" + v2hex, "1220 and 64 hex digits"},
 		{"btmh of another hash", "magnet:?xt=urn:btmh:1320" + v2hex, "1220 and 64 hex digits"},
-		{"two contents", "magnet:?xt=urn:btih:" + v1hex + "&xt=urn:btih:" + strings.Repeat("0", 40), "two different contents"},
-		{"two v2 contents", "magnet:?xt=urn:btmh:1220" + v2hex + "&xt=urn:btmh:1220" + strings.Repeat("0", 64), "two different contents"},
+		{"two contents", "magnet:?xt=urn:btih:" + v1hex + "&xt=urn:btih:" + strings.Repeat("1", 40), "two different contents"},
+		{"two v2 contents", "magnet:?xt=urn:btmh:1220" + v2hex + "&xt=urn:btmh:1220" + strings.Repeat("1", 64), "two different contents"},
+		{"zeros", "magnet:?xt=urn:btih:" + strings.Repeat("0", 40), "all zeros"},
+		{"zeros in base32", "magnet:?xt=urn:btih:" + strings.Repeat("A", 32), "all zeros"},
+		{"zeros in lower base32", "magnet:?xt=urn:btih:" + strings.Repeat("a", 32), "all zeros"},
+		{"v2 zeros", "magnet:?xt=urn:btmh:1220" + strings.Repeat("0", 64), "all zeros"},
+		{"v2 zeros where peers cut it", "magnet:?xt=urn:btmh:1220" + strings.Repeat("0", 40) + v2hex[40:], "all zeros"},
+		{"zeros beside another hash", "magnet:?xt=urn:btih:" + v1hex + "&xt=urn:btmh:1220" + strings.Repeat("0", 64), "all zeros"},
+		{"another hash beside zeros", "magnet:?xt.1=urn:btih:" + strings.Repeat("0", 40) + "&xt.2=urn:btmh:1220" + v2hex, "all zeros"},
+		{"zero digits", strings.Repeat("0", 40), "all zeros"},
+		{"zero digits in base32", strings.Repeat("A", 32), "all zeros"},
+		{"v2 zero digits", strings.Repeat("0", 64), "all zeros"},
+		{"zero multihash", "1220" + strings.Repeat("0", 64), "all zeros"},
+		{"btmh of sha1", "magnet:?xt=urn:btmh:1114" + v1hex, "1220 and 64 hex digits"},
+		{"btmh of sha2-512", "magnet:?xt=urn:btmh:1340" + v2hex + v2hex, "1220 and 64 hex digits"},
+		{"btmh of another length", "magnet:?xt=urn:btmh:1214" + v1hex, "1220 and 64 hex digits"},
+		{"btmh of nothing", "magnet:?xt=urn:btmh:", "1220 and 64 hex digits"},
+		{"btih of nothing", "magnet:?xt=urn:btih:", "of 0 characters"},
+		{"v2 digits as btih", "magnet:?xt=urn:btih:" + v2hex, "of 64 characters"},
 		{"two names", "magnet:?xt=urn:btih:" + v1hex + "&dn=a&dn=b", "two different names"},
 		{"two selections", "magnet:?xt=urn:btih:" + v1hex + "&so=1&so=2", "twice"},
 		{"empty selection", "magnet:?xt=urn:btih:" + v1hex + "&so=", "no file index"},
@@ -203,6 +220,7 @@ func FuzzParseRef(f *testing.F) {
 		"magnet:?xt=urn:btih:" + v1hex + "&dn=a&tr=udp://t:1/&ws=http://w/&x.pe=[::1]:1&so=0,2-4",
 		"magnet:?xt=urn:btih:" + v1hex + "&as=http%3A%2F%2Fw%2Fa.iso&as.1=https://w/a.torrent&as=%00",
 		"magnet:?xt=urn:btmh:1220" + v2hex + "&tr.1=http://a&so=1-", "magnet:?xt=urn:btih:%41",
+		strings.Repeat("0", 40), strings.Repeat("A", 32), "magnet:?xt=urn:btih:" + strings.Repeat("0", 40) + "&xt=urn:btmh:1220" + v2hex,
 	} {
 		f.Add(s)
 	}
@@ -218,6 +236,9 @@ func FuzzParseRef(f *testing.F) {
 		case catalog.Magnet, catalog.Infohash:
 			if r.V1 == nil && r.V2 == nil {
 				t.Fatalf("ParseRef(%q): no hash", s)
+			}
+			if r.V1 != nil && r.V1.IsZero() || r.V2 != nil && [20]byte(r.V2[:20]) == [20]byte{} {
+				t.Fatalf("ParseRef(%q): a hash of zeros", s)
 			}
 		case catalog.File:
 			if r.Path == "" {

@@ -105,6 +105,6 @@ func readHold(raw []byte) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := Hold{Size: f.NeedInt("size", 1, maxSize), Torrent: f.NeedHash("torrent")}
+	h := Hold{Size: f.NeedInt("size", 1, maxSize), Torrent: needHash(f, "torrent")}
 	return &h, f.Done()
 }

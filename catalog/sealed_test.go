@@ -233,9 +233,10 @@ func TestSealedRefuses(t *testing.T) {
 	if _, err := sealedShare("x").Marshal(5); err == nil || !strings.Contains(err.Error(), "in clear") {
 		t.Errorf("sealed content in clear words: got %v, want an error", err)
 	}
-	hash := strings.Repeat("0", 64)
+	hash, zeros := strings.Repeat("01", 32), strings.Repeat("0", 64)
 	for name, raw := range map[string]string{
 		"a hold of nothing":       `{"aud":"all","box":"AA==","epoch":1,"hold":{"size":0,"torrent":"` + hash + `"},"id":"s","n":5,"op":"share"}`,
+		"a hold of zeros":         `{"aud":"all","box":"AA==","epoch":1,"hold":{"size":1,"torrent":"` + zeros + `"},"id":"s","n":5,"op":"share"}`,
 		"a hold without torrent":  `{"aud":"all","box":"AA==","epoch":1,"hold":{"size":1},"id":"s","n":5,"op":"share"}`,
 		"a hold with a name":      `{"aud":"all","box":"AA==","epoch":1,"hold":{"name":"x","size":1,"torrent":"` + hash + `"},"id":"s","n":5,"op":"share"}`,
 		"a hold that is no place": `{"aud":"all","box":"AA==","epoch":1,"hold":"x","id":"s","n":5,"op":"share"}`,

@@ -9,6 +9,7 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/infohash"
 	"github.com/p2pshare/p2pshare/internal/names"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
@@ -227,10 +228,11 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 	if f.Has("v1") {
 		s.V1 = new(metainfo.Hash)
 		f.NeedHex("v1", s.V1[:])
+		f.Fail("v1", infohash.Check(s.V1[:]))
 	}
-	s.Info, s.Torrent = f.NeedHash("info"), f.NeedHash("torrent")
+	s.Info, s.Torrent = needHash(f, "info"), needHash(f, "torrent")
 	if f.Has("chunks") {
-		h := f.NeedHash("chunks")
+		h := needHash(f, "chunks")
 		s.Chunks = &h
 	}
 	n := 0
@@ -240,6 +242,9 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 			return errors.New("no string")
 		}
 		h, err := signed.ParseHash(string(raw[1 : len(raw)-1]))
+		if err == nil {
+			err = infohash.Check(h[:])
+		}
 		if sums {
 			s.Sums = append(s.Sums, h)
 		}
@@ -269,6 +274,13 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 	s.Note = f.Text("note", maxNote)
 	f.Fail("note", checkNote(s.Note))
 	return s, f.Done()
+}
+
+// needHash reads the SHA-256 of something that there is.
+func needHash(f *signed.Fields, name string) signed.Hash {
+	h := f.NeedHash(name)
+	f.Fail(name, infohash.Check(h[:]))
+	return h
 }
 
 // checkNote keeps what is shown from moving the cursor or turning the line around. Newlines may be.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,11 +98,17 @@ func TestShareRefuses(t *testing.T) {
 		{"too many files", func(s *catalog.Share) { s.Files = 100_001 }, "files"},
 		{"a negative size", func(s *catalog.Share) { s.Size = -1 }, "size"},
 		{"sums for other files", func(s *catalog.Share) { s.Sums = s.Sums[:1] }, "1 sums for 2 files"},
-		{"too many sums", func(s *catalog.Share) { s.Files, s.Sums = 10_001, make([]signed.Hash, 10_001) }, "more than 10000"},
+		{"too many sums", func(s *catalog.Share) { s.Files, s.Sums = 10_001, slices.Repeat([]signed.Hash{{1}}, 10_001) }, "more than 10000"},
 		{"a web seed on this disk", func(s *catalog.Share) { s.WebSeeds = []string{"file:///etc"} }, "webseeds"},
 		{"a note with an escape sequence", func(s *catalog.Share) { s.Note = "a\x1b[2J" }, "does not print"},
 		{"a long note", func(s *catalog.Share) { s.Note = strings.Repeat("x", 2001) }, "more than 2000"},
 		{"no time", func(s *catalog.Share) { s.Time = time.Time{} }, "time"},
+		{"a v1 infohash of zeros", func(s *catalog.Share) { s.V1 = new(metainfo.Hash) }, `"v1": it is all zeros`},
+		{"an info of zeros", func(s *catalog.Share) { s.Info = signed.Hash{} }, `"info": it is all zeros`},
+		{"an info that is zeros where it is cut", func(s *catalog.Share) { s.Info = signed.Hash{31: 1} }, `"info": it is all zeros`},
+		{"a torrent of zeros", func(s *catalog.Share) { s.Torrent = signed.Hash{} }, `"torrent": it is all zeros`},
+		{"an index of zeros", func(s *catalog.Share) { s.Chunks = new(signed.Hash) }, `"chunks": it is all zeros`},
+		{"a sum of zeros", func(s *catalog.Share) { s.Sums[1] = signed.Hash{} }, `"sha256": it is all zeros`},
 	} {
 		s := full()
 		c.change(s)

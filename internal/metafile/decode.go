@@ -198,7 +198,7 @@ func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 	if err := judgeTree(t.Files); err != nil {
 		return nil, err
 	}
-	if info.HasV1() {
+	if t.hasV1(p) {
 		h := metainfo.HashBytes(mi.InfoBytes)
 		t.V1 = &h
 	}
@@ -231,6 +231,12 @@ type presence struct {
 	tree                  []byte
 	alone                 bool // nothing stands beside the info
 	salted                bool // as torrents of private groups are
+}
+
+// hasV1 says whether the info can be read as version 1. The engine's own answer looks at values, and takes a hybrid of an
+// empty file for v2 alone.
+func (t *Torrent) hasV1(p presence) bool {
+	return t.Info.HasV1() || p.pieces && (p.length || p.files)
 }
 
 // present looks over the keys of an info, and bounds what the decoder would allocate for.

@@ -96,6 +96,19 @@ func sameAsEngine(t *testing.T, m *metafile.Torrent) {
 	}
 }
 
+// TestHybridOfAnEmptyFile: one without bytes and pieces is a hybrid all the same, with both infohashes.
+func TestHybridOfAnEmptyFile(t *testing.T) {
+	for about, info := range map[string]dict{
+		"file":   with(v2Folder(), "file tree", dict{"folder": leaf(0, "")}, "pieces", "", "length", 0),
+		"folder": with(v2Folder(), "file tree", dict{"a": leaf(0, "")}, "pieces", "", "files", []any{dict{"path": path("a"), "length": 0}}),
+	} {
+		m, err := metafile.FromInfo(encode(t, info))
+		if err != nil || m.V1 == nil || m.V2 == nil || m.Pieces != 0 || len(m.Files) != 1 {
+			t.Errorf("%s: got %+v, %v, want both infohashes, one file and no piece", about, m, err)
+		}
+	}
+}
+
 func TestAccepts(t *testing.T) {
 	for _, tt := range []struct {
 		about string
@@ -114,6 +127,13 @@ func TestAccepts(t *testing.T) {
 		{"folder in two spellings of case", v1Folder("A/x", "a/y")},
 		{"v2", v2Folder()},
 		{"hybrid", hybridFolder()},
+		{"v1 empty files", with(v1Folder(), "pieces", "", "files", []any{dict{"path": path("a"), "length": 0}, dict{"path": path("b/c"), "length": 0}})},
+		{"v1 pads alone", with(v1Folder(), "pieces", sha1s(1), "files", []any{dict{"path": path(".pad/4"), "length": 4, "attr": "p"}})},
+		{"v2 empty files", with(v2Folder(), "file tree", dict{"a": leaf(0, ""), "b": dict{"c": leaf(0, "")}})},
+		{"v2 empty file", with(v2Folder(), "file tree", dict{"folder": leaf(0, "")})},
+		{"v2 empty file with no pieces", with(v2Folder(), "file tree", dict{"folder": leaf(0, "")}, "pieces", "")},
+		{"hybrid of empty files", with(v2Folder(), "file tree", dict{"a": leaf(0, "")}, "pieces", "", "files", []any{dict{"path": path("a"), "length": 0}})},
+		{"hybrid of an empty file", with(v2Folder(), "file tree", dict{"folder": leaf(0, "")}, "pieces", "", "length", 0)},
 		{"unknown keys", with(v1File(), "x-cross-seed", deepList(3))},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
@@ -201,6 +221,7 @@ func TestRefusesInfo(t *testing.T) {
 		{"empty folder", with(v2Folder(), "file tree", dict{"a": dict{}}), "holds no file"},
 		{"file and folder", with(v2Folder(), "file tree", dict{"a": with(leaf(1, "a"), "b", leaf(1, "b"))}), "both a file and a folder"},
 		{"short root", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": 1, "pieces root": "x"}}}), "pieces root"},
+		{"root of zeros", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": 1, "pieces root": string(make([]byte, 32))}}}), "all zeros"},
 		{"no root", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": 1}}}), "pieces root"},
 		{"root of nothing", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": 0, "pieces root": root("a")}}}), "pieces root"},
 		{"negative in tree", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": -1}}}), "length"},

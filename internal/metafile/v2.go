@@ -9,6 +9,7 @@ import (
 	"github.com/anacrolix/torrent/merkle"
 	"github.com/anacrolix/torrent/metainfo"
 
+	"github.com/p2pshare/p2pshare/internal/infohash"
 	"github.com/p2pshare/p2pshare/internal/names"
 )
 
@@ -30,7 +31,7 @@ func (t *Torrent) judgeV2(p presence) error {
 	}
 	t.Files, t.Size = w.files, w.size
 	t.Pieces = int(w.offset / t.PieceLength)
-	if !t.Info.HasV1() {
+	if !t.hasV1(p) {
 		// BEP 52: a tree of one file that is called as the torrent is that file, not a folder.
 		t.Dir = len(t.Files) != 1 || !slices.Equal(t.Files[0].Path, []string{t.Name})
 	} else {
@@ -49,7 +50,7 @@ func (t *Torrent) judgeV2(p presence) error {
 		}
 		t.Files[0].Path = nil
 	}
-	return t.judgeLayers(p.alone)
+	return t.judgeLayers(p)
 }
 
 // treeWalk reads a file tree in its order.
@@ -116,6 +117,9 @@ func (w *treeWalk) file(path []string, field string) error {
 			root := w.c.str()
 			if len(root) != sha256.Size {
 				return refuse(field, "pieces root of %d bytes, not 32", len(root))
+			}
+			if err := infohash.Check(root); err != nil {
+				return refuseErr(field+": pieces root", err)
 			}
 			f.Root = (*[32]byte)(root)
 		case key == "symlink path" && kind == 'l':
@@ -227,7 +231,7 @@ func (t *Torrent) agree(half *v1Half) error {
 // judgeLayers checks the piece layers that stand beside the info. They may be missing only if there
 // is another way to check a piece: the v1 hashes, or, with an info that came alone, peers who are
 // asked for them.
-func (t *Torrent) judgeLayers(alone bool) error {
+func (t *Torrent) judgeLayers(p presence) error {
 	var padHash [32]byte
 	if len(t.Meta.PieceLayers) > 0 {
 		padHash = metainfo.HashForPiecePad(t.PieceLength)
@@ -240,7 +244,7 @@ func (t *Torrent) judgeLayers(alone bool) error {
 		field := fmt.Sprintf("piece layer of %q", t.FilePath(i))
 		layer, ok := t.Meta.PieceLayers[string(f.Root[:])]
 		if !ok {
-			if f.Length > t.PieceLength && !t.Info.HasV1() && !alone {
+			if f.Length > t.PieceLength && !t.hasV1(p) && !p.alone {
 				return refuse(field, "missing")
 			}
 			continue
