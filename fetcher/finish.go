@@ -133,8 +133,11 @@ func (s *Stage) sameBytes(file int, from, to int64) (bool, error) {
 	return true, nil
 }
 
-// addWithoutBytes makes empty files and symlinks beside the data.
+// addWithoutBytes makes empty files and symlinks beside the data, and the folder of a torrent without files.
 func (s *Stage) addWithoutBytes() error {
+	if len(s.t.Files) == 0 { // pads alone (BEP 47): the folder is all there is
+		return s.root.MkdirAll(filepath.Join(dataName, s.t.Name), 0o755)
+	}
 	for i := range s.t.Files {
 		f := &s.t.Files[i]
 		if !s.plan.want[i] || s.plan.kept[i] || f.Length > 0 {

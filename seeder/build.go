@@ -140,10 +140,6 @@ func newPlan(t *tree, o Options) (*plan, error) {
 	if err := names.Check(p.name); err != nil {
 		return nil, fault.Hint(fault.New(fault.Usage, "%q cannot be the name of a torrent: %w", p.name, err), "give another with --name")
 	}
-	if t.size == 0 {
-		return nil, fault.Hint(fault.New(fault.Usage, "there is nothing to publish in %q: it holds 0 bytes", t.root),
-			"clients cannot fetch a torrent without bytes; add a file that is not empty")
-	}
 	if p.format == "" || p.format == Auto {
 		p.format = V1
 		if !t.dir {
@@ -166,8 +162,11 @@ func newPlan(t *tree, o Options) (*plan, error) {
 		}
 	}
 	extents := p.extents()
-	last := extents[len(extents)-1]
-	if pieces := (last.Offset + last.Length + p.pieceLength - 1) / p.pieceLength; pieces > maxPieces {
+	var end int64 // 0: all files are empty
+	if n := len(extents); n > 0 {
+		end = extents[n-1].Offset + extents[n-1].Length
+	}
+	if pieces := (end + p.pieceLength - 1) / p.pieceLength; pieces > maxPieces {
 		return nil, fault.Hint(fault.New(fault.Usage, "piece length %d makes %d pieces, and %d is the most that other clients take", p.pieceLength, pieces, maxPieces),
 			"choose a larger --piece-length, or leave it out")
 	}

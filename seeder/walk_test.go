@@ -83,8 +83,6 @@ func TestBuildRefuses(t *testing.T) {
 			make: func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "file")) }},
 		{name: "everything excluded", want: "nothing to publish", hint: "--exclude", kind: fault.Usage,
 			opts: seeder.Options{Exclude: []string{"*"}}},
-		{name: "only empty files", want: "it holds 0 bytes", hint: "not empty", kind: fault.Usage,
-			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "file"), "") }},
 		{name: "a name with a colon", want: `"a:b"`, hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a:b"), "x") }},
 		{name: "a reserved name", want: "CON", hint: "rename", kind: fault.Usage,

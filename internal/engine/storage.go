@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"crypto/sha1"
 	"errors"
+	"io"
 	"sync/atomic"
 
+	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
 )
@@ -69,6 +72,37 @@ func dropEmptyFiles(tree *metainfo.FileTree) {
 		}
 	}
 }
+
+// withoutPieces says whether an info is of empty files alone.
+func withoutPieces(b []byte) bool {
+	var info metainfo.Info
+	return bencode.Unmarshal(b, &info) == nil && info.PieceLength > 0 && info.NumPieces() == 0
+}
+
+// byteless is for a torrent of empty files, of which only the info can be asked for. The client neither dials nor accepts
+// anyone for a torrent of which it has no piece, so it is shown one of a zero byte, which is here. Nobody who has the info
+// asks for that.
+type byteless struct{}
+
+func (byteless) OpenTorrent(_ context.Context, info *metainfo.Info, _ metainfo.Hash) (storage.TorrentImpl, error) {
+	sum := sha1.Sum([]byte{0})
+	info.MetaVersion, info.FileTree = 0, metainfo.FileTree{}
+	info.Pieces, info.Files, info.Length = sum[:], nil, 1
+	return storage.TorrentImpl{Piece: func(metainfo.Piece) storage.PieceImpl { return zeroByte{} }}, nil
+}
+
+type zeroByte struct{ noPiece }
+
+func (zeroByte) ReadAt(b []byte, off int64) (int, error) {
+	if off != 0 || len(b) == 0 {
+		return 0, io.EOF
+	}
+	b[0] = 0
+	return 1, nil
+}
+
+func (zeroByte) MarkComplete() error            { return nil }
+func (zeroByte) Completion() storage.Completion { return storage.Completion{Ok: true, Complete: true} }
 
 // emptied is for a torrent that is only asked for its metadata: the client is left with no pieces at all,
 // so that nothing a peer sends can reach what the info says before the info has been judged.

@@ -15,6 +15,8 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
 	infohash_v2 "github.com/anacrolix/torrent/types/infohash-v2"
+
+	"github.com/p2pshare/p2pshare/internal/infohash"
 )
 
 // Spec is a torrent to take part in. V1 or V2 is required; the rest is what is known besides.
@@ -79,6 +81,9 @@ type Torrent struct {
 // Add joins the swarm of s and starts to look for peers. Adding a torrent that is there already, or with
 // an info that does not hash to the infohash, is an error.
 func (e *Engine) Add(s Spec) (*Torrent, error) {
+	if err := s.judgeHashes(); err != nil {
+		return nil, fmt.Errorf("adding torrent: %w", err)
+	}
 	if e.members != nil {
 		if err := s.judgePrivate(); err != nil {
 			return nil, fmt.Errorf("adding torrent: %w", err)
@@ -94,7 +99,10 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	}
 	ts.Storage = emptied{}
 	store := new(atomic.Pointer[opened])
-	if s.Info != nil {
+	switch {
+	case s.Info != nil && withoutPieces(s.Info):
+		ts.Storage = byteless{}
+	case s.Info != nil:
 		ts.Storage = prepared{s.Storage, store}
 	}
 	if s.V1 != nil {
@@ -143,6 +151,24 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	}
 	t.start()
 	return t, nil
+}
+
+// judgeHashes refuses what the client would panic on, with its lock held: no hash, and zeros.
+func (s Spec) judgeHashes() error {
+	if s.V1 == nil && s.V2 == nil {
+		return errors.New("it has no infohash")
+	}
+	var err error
+	if s.V1 != nil {
+		err = infohash.Check(s.V1[:])
+	}
+	if s.V2 != nil && err == nil {
+		err = infohash.Check(s.V2[:])
+	}
+	if err != nil {
+		return fmt.Errorf("the infohash: %w", err)
+	}
+	return nil
 }
 
 // SetLimits changes the torrent's rates, in bytes a second; 0: none but the engine's.

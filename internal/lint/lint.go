@@ -28,6 +28,7 @@ type Finding struct {
 // Torrent judges a torrent that metafile accepted.
 func Torrent(t *metafile.Torrent) []Finding {
 	var f []Finding
+	f = append(f, empty(t)...)
 	f = append(f, format(t)...)
 	f = append(f, pieces(t)...)
 	f = append(f, names(t)...)

@@ -11,6 +11,15 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
+// empty is of torrents whose files have no bytes. libtorrent 2.0: "invalid length of torrent".
+func empty(t *metafile.Torrent) []Finding {
+	if t.Pieces > 0 {
+		return nil
+	}
+	return []Finding{{Error, "it has no bytes: all of its files are empty",
+		"libtorrent refuses it, and with it qBittorrent and Deluge; p2pshare fetches it", "add a file that is not empty"}}
+}
+
 func format(t *metafile.Torrent) []Finding {
 	if t.V1 == nil {
 		f := []Finding{{Error, "it is v2 only (BEP 52)",

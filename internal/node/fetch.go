@@ -64,6 +64,11 @@ func checkFetch(r FetchRequest, ref catalog.Ref) error {
 	if r.Receipt != "" && ref.Kind != catalog.Named && r.Entry == nil {
 		return fault.Hint(fault.New(fault.Usage, "--receipt is for what a group has signed"), "fetch it by its name, GROUP/NAME")
 	}
+	if r.Entry != nil {
+		if err := r.Entry.check(); err != nil {
+			return err
+		}
+	}
 	if len(r.Only) > 0 && (r.Receipt != "" || r.Sums != "") {
 		return fault.New(fault.Usage, "--only and --sums or --receipt contradict each other: those are about the whole")
 	}
@@ -205,8 +210,10 @@ func (f *fetch) transfer(ctx context.Context) (at *located, from BytesFrom, err 
 		if err := f.download(ctx, reused, total); err != nil {
 			return nil, from, err
 		}
-		s := f.t.Stats()
-		from = BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds}
+		if f.t != nil { // nil where no wanted file has bytes
+			s := f.t.Stats()
+			from = BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds}
+		}
 	}
 	from.Reused = min(reused, total)
 	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.name(), Done: total, Total: total, From: from}})

@@ -285,6 +285,9 @@ func (k *keeper) mirrors(info string) bool {
 // beginFetch takes a fetch that nobody waits for.
 func (k *keeper) beginFetch(r FetchRequest) error {
 	ref, err := catalog.ParseRef(r.Ref)
+	if err == nil {
+		err = checkFetch(r, ref)
+	}
 	if err != nil {
 		return err
 	}

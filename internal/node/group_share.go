@@ -18,6 +18,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/infohash"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
@@ -271,6 +272,21 @@ func (n *Node) signedTorrent(e *SignedEntry) *metafile.Torrent {
 				return t
 			}
 		}
+	}
+	return nil
+}
+
+// check refuses hashes that no content has.
+func (e *SignedEntry) check() error {
+	err := errors.Join(infohash.CheckV2(e.Info), infohash.CheckV2(e.Torrent))
+	if e.Infohash != "" {
+		err = errors.Join(err, infohash.CheckV1(e.Infohash))
+	}
+	if e.Chunks != "" {
+		err = errors.Join(err, infohash.CheckV2(e.Chunks))
+	}
+	if err != nil {
+		return fault.New(fault.Usage, "a hash of the entry %q: %w", e.Ref, err)
 	}
 	return nil
 }

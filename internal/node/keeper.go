@@ -179,6 +179,13 @@ func readHome(home *state.Home, open func(dir string, version int) (*store.Store
 	if h.store, h.items, h.bad, err = open(home.Path("shares"), recordVersion); err != nil {
 		return nil, err
 	}
+	h.items = slices.DeleteFunc(h.items, func(i store.Item[record]) bool {
+		err := i.Value.check()
+		if err != nil {
+			h.bad = append(h.bad, store.Bad{ID: i.ID, Err: err})
+		}
+		return err != nil
+	})
 	for _, b := range h.bad {
 		h.problems = append(h.problems, fmt.Sprintf("the share %s is passed over: %v", b.ID, b.Err))
 	}

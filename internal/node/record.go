@@ -8,6 +8,7 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 
 	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/infohash"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
@@ -59,6 +60,27 @@ type record struct {
 	Policy   Policy    `json:"policy"`
 	Added    time.Time `json:"added"`
 	Done     time.Time `json:"done,omitzero"`
+}
+
+// check refuses a record whose hashes no content has: it was not written by this program, or is damaged.
+func (r *record) check() error {
+	var err error
+	if r.Infohash != "" {
+		err = infohash.CheckV1(r.Infohash)
+	}
+	if r.InfohashV2 != "" && err == nil {
+		err = infohash.CheckV2(r.InfohashV2)
+	}
+	if r.Info != "" && err == nil {
+		err = infohash.CheckV2(r.Info)
+	}
+	if r.Fetch != nil && r.Fetch.Entry != nil && err == nil {
+		err = r.Fetch.Entry.check()
+	}
+	if err != nil {
+		return fmt.Errorf("a hash in the record is damaged: %w", err)
+	}
+	return nil
 }
 
 // describe fills in what the torrent says.
