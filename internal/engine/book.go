@@ -15,12 +15,14 @@ type book struct {
 
 	mu    sync.Mutex
 	known map[string]*bookEntry
-	wake  chan struct{} // told of a new address
+	told  map[string]bool // by peers (PEX) to the client: they may be dialled, and are not offered
+	wake  chan struct{}   // told of a new address
 }
 
 type bookEntry struct {
 	source  torrent.PeerSource
 	alias   string // that the client of a private group is given instead
+	careful bool   // a link named it, in a private network; see gate.go
 	tries   int
 	offered time.Time
 	next    time.Time
@@ -43,7 +45,9 @@ func (b *book) add(addr string, source torrent.PeerSource) {
 			return
 		}
 		b.known[addr] = &bookEntry{source: source, next: now}
-	case source == torrent.PeerSourceLPD && now.Sub(e.offered) > time.Second/4:
+	case e.careful: // somebody who may has named it too
+		*e = bookEntry{source: source, alias: e.alias, next: now}
+	case source == torrent.PeerSourceLPD && now.Sub(e.offered) > lanAgain:
 		e.next = now
 	case e.tries > 2:
 		e.tries = 2
@@ -53,6 +57,50 @@ func (b *book) add(addr string, source torrent.PeerSource) {
 	case b.wake <- struct{}{}:
 	default:
 	}
+}
+
+// addCareful takes an address of a private network that a link names. There is room for few, and nothing makes one be tried
+// more often.
+func (b *book) addCareful(addr string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known[addr] != nil || len(b.known) >= maxKnownPeers {
+		return
+	}
+	n := 0
+	for _, e := range b.known {
+		if e.careful {
+			n++
+		}
+	}
+	if n >= maxCareful {
+		return
+	}
+	b.known[addr] = &bookEntry{source: sourceLink, careful: true, next: b.now()}
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tell notes an address that the client was told by a peer.
+func (b *book) tell(addr string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.told == nil || len(b.told) >= maxKnownPeers {
+		b.told = map[string]bool{}
+	}
+	b.told[addr] = true
+}
+
+// has says whether an address is known here, and if so whether only a link named it.
+func (b *book) has(addr string) (known, careful bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.known[addr]; e != nil {
+		return true, e.careful && !b.told[addr]
+	}
+	return b.told[addr], false
 }
 
 // due gives the addresses to offer now, and when the next one will be due. Those that connected says
@@ -65,6 +113,8 @@ func (b *book) due(connected func(addr string) bool) (out []torrent.PeerInfo, ne
 		if connected(addr) {
 			e.tries = 0
 			e.next = now.Add(time.Second)
+		} else if e.careful && e.tries >= carefulTries {
+			continue
 		} else if !e.next.After(now) {
 			out = append(out, torrent.PeerInfo{Addr: torrent.StringAddr(addr), Source: e.source})
 			e.offered, e.next = now, now.Add(e.backoff())
@@ -143,6 +193,20 @@ func (b *book) renew(addr string) {
 	}
 }
 
+// take is add for what another book knew.
+func (b *book) take(k Known) {
+	if !k.careful {
+		b.add(k.addr, k.source)
+		return
+	}
+	b.addCareful(k.addr)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.known[k.addr]; e != nil && e.careful {
+		e.tries = max(e.tries, k.tries)
+	}
+}
+
 func (b *book) size() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -154,7 +218,7 @@ func (b *book) all() []Known {
 	defer b.mu.Unlock()
 	out := make([]Known, 0, len(b.known))
 	for addr, e := range b.known {
-		out = append(out, Known{addr, e.source})
+		out = append(out, Known{addr, e.source, e.careful, e.tries})
 	}
 	return out
 }

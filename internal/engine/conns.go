@@ -107,14 +107,25 @@ type dialer struct {
 func (d dialer) DialerNetwork() string { return d.network }
 
 func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	if d.e.members != nil { // TLS has been there already
+		c, err := d.raw(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		return d.e.hold(d.e.follow(c)), nil
+	}
+	careful, err := d.e.mayDial(addr)
+	if err != nil {
+		return nil, err
+	}
 	c, err := d.raw(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	if d.e.members != nil { // TLS has been there already
-		return d.e.hold(d.e.follow(c)), nil
-	}
 	return d.e.hold(d.e.follow(newGreeted(c, func() (net.Conn, error) {
+		if careful {
+			return nil, errPlainly
+		}
 		ctx, cancel := context.WithTimeout(d.e.ctx, plainTime)
 		defer cancel()
 		return d.raw(ctx, addr)

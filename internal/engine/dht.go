@@ -18,12 +18,14 @@ import (
 	"github.com/anacrolix/torrent"
 	"golang.org/x/time/rate"
 
+	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
 // dhtNode is our place in the DHT (BEP 5, BEP 32): one server a family.
 type dhtNode struct {
 	servers []*dht.Server
+	known   *dhtKnown
 	turns   *dhtTurns
 	file    string
 	log     *slog.Logger
@@ -42,13 +44,13 @@ type savedNode struct {
 const dhtFileVersion = 1
 
 func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode, error) {
-	n := &dhtNode{turns: newDHTTurns(time.Now()), file: s.DHTFile, log: s.Log}
+	n := &dhtNode{known: &dhtKnown{}, turns: newDHTTurns(time.Now()), file: s.DHTFile, log: s.Log}
 	quiet := alog.NewLogger("dht")
 	quiet.SetHandlers(alog.DiscardHandler)
 	for _, c := range conns {
 		cfg := dht.NewDefaultServerConfig()
-		cfg.Conn = guardedConn{c}
-		cfg.StartingNodes = func() ([]dht.Addr, error) { return startingNodes(ctx, s.DHTNodes) }
+		cfg.Conn = guardedConn{c, n.known}
+		cfg.StartingNodes = func() ([]dht.Addr, error) { return startingNodes(ctx, s.DHTNodes, n.known.named) }
 		cfg.PeerStore = newPeerStore(time.Now)
 		cfg.Store = newItemStore(time.Now)
 		cfg.Exp = dhtItemLife
@@ -77,8 +79,8 @@ func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode
 }
 
 // startingNodes resolves the nodes that the user named, or else the public ones. A name that does not
-// resolve is passed over: the others may.
-func startingNodes(ctx context.Context, named []string) ([]dht.Addr, error) {
+// resolve is passed over: the others may. note is told of the user's own.
+func startingNodes(ctx context.Context, named []string, note func(netip.AddrPort)) ([]dht.Addr, error) {
 	if len(named) == 0 {
 		return dht.GlobalBootstrapAddrs("udp")
 	}
@@ -94,6 +96,7 @@ func startingNodes(ctx context.Context, named []string) ([]dht.Addr, error) {
 		}
 		for _, ip := range ips {
 			if a, err := net.ResolveUDPAddr("udp", net.JoinHostPort(ip, port)); err == nil {
+				note(a.AddrPort())
 				out = append(out, dht.NewAddr(a))
 			}
 		}
@@ -117,14 +120,16 @@ func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found 
 				return
 			}
 			defer a.Close()
-			for {
+			for heard := 0; heard < dhtMaxHeard; {
 				select {
 				case v, ok := <-a.Peers:
 					if !ok {
 						return
 					}
-					for _, p := range v.Peers {
-						if ap, ok := peerAddr(p.IP, p.Port); ok && plausible(ap, v.Addr.IP) {
+					from, _ := netip.AddrFromSlice(v.Addr.IP)
+					for _, p := range v.Peers[:min(len(v.Peers), dhtMaxPeers)] {
+						if ap, ok := peerAddr(p.IP, p.Port); ok && netguard.JudgePeer(ap, from) == nil {
+							heard++
 							found(ap.String())
 						}
 					}
@@ -173,6 +178,7 @@ func (n *dhtNode) load() {
 		}
 		ni := krpc.NodeInfo{Addr: krpc.NodeAddr{IP: ap.Addr().AsSlice(), Port: int(ap.Port())}}
 		copy(ni.ID[:], id)
+		n.known.met(ap)
 		for _, srv := range n.servers {
 			if sameFamily(srv.Addr(), ap.Addr()) {
 				_ = srv.AddNode(ni) // a full bucket is no loss
@@ -212,6 +218,9 @@ type pingOnly struct{ *dht.Server }
 func (p pingOnly) Stats() any { return p.Server.Stats() }
 
 func (p pingOnly) Ping(a *net.UDPAddr) {
+	if at := a.AddrPort(); netguard.JudgePeer(at, at.Addr()) != nil {
+		return // the peer chose the port
+	}
 	p.PingQueryInput(a, dht.QueryInput{RateLimiting: dht.QueryRateLimiting{NoWaitFirst: true}})
 }
 

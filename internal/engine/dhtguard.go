@@ -2,51 +2,150 @@ package engine
 
 import (
 	"net"
+	"net/netip"
+	"sync"
 
 	"github.com/anacrolix/dht/v2/krpc"
 	"github.com/anacrolix/torrent/bencode"
+
+	"github.com/p2pshare/p2pshare/internal/netguard"
 )
 
 // guardedConn drops packets that would crash anacrolix/dht v2.24.0, or fill its memory, before it
 // sees them. Known crashes: a query without "a" (announce_peer and put read it unasked), compact
 // addresses shorter than two bytes in "ip" and "values" (the decoder slices from the end), and a
 // reply with "k" but no "seq". Its counters keep every query name it was ever sent.
-type guardedConn struct{ net.PacketConn }
+//
+// It sends nothing to who is not in known.
+type guardedConn struct {
+	net.PacketConn
+	known *dhtKnown
+}
 
 func (c guardedConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.PacketConn.ReadFrom(b)
-		if err != nil || admitDHT(b[:n]) {
+		if err != nil {
 			return n, from, err
+		}
+		u, ok := from.(*net.UDPAddr)
+		if !ok {
+			continue
+		}
+		m, ok := admitDHT(b[:n])
+		if ok && c.known.heard(u.AddrPort(), m) {
+			return n, from, nil
 		}
 	}
 }
 
-// admitDHT says whether a packet is safe to hand to the DHT library. It never panics.
-func admitDHT(b []byte) (ok bool) {
-	if len(b) < 2 || len(b) > dhtMaxPacket || b[0] != 'd' || bencodeDepth(b) > dhtMaxDepth {
+// WriteTo passes over what is not to be sent: the library takes an error for one of the network.
+func (c guardedConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	if u, ok := to.(*net.UDPAddr); !ok || !c.known.maySend(u.AddrPort()) {
+		return len(b), nil
+	}
+	return c.PacketConn.WriteTo(b, to)
+}
+
+// dhtKnown decides to which nodes something is sent: those of the internet, those that the user named, and of other networks
+// those that have sent something, or that a node in such a network named. What is sent holds 20 bytes of others' choice, the target of a
+// search.
+type dhtKnown struct {
+	mu     sync.Mutex
+	user   map[netip.AddrPort]bool
+	nearby map[netip.AddrPort]bool
+}
+
+// named takes a node that the user named.
+func (k *dhtKnown) named(node netip.AddrPort) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.user == nil {
+		k.user = map[netip.AddrPort]bool{}
+	}
+	k.user[plainAddr(node)] = true
+}
+
+// met takes a node that has answered, or that one has named who may.
+func (k *dhtKnown) met(node netip.AddrPort) {
+	node = plainAddr(node)
+	if netguard.JudgePeer(node, node.Addr()) != nil || netguard.Public(node.Addr()) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.nearby == nil || len(k.nearby) >= dhtMaxNearby {
+		k.nearby = map[netip.AddrPort]bool{}
+	}
+	k.nearby[node] = true
+}
+
+// heard says whether a packet is from who may be a node, and takes the nodes that it names.
+func (k *dhtKnown) heard(from netip.AddrPort, m krpc.Msg) bool {
+	from = plainAddr(from)
+	if netguard.JudgePeer(from, from.Addr()) != nil && !k.isUsers(from) {
 		return false
+	}
+	if netguard.Public(from.Addr()) {
+		return true // it names none of another network, and its like need no leave
+	}
+	k.met(from)
+	if m.R == nil {
+		return true
+	}
+	for _, list := range [][]krpc.NodeInfo{m.R.Nodes, m.R.Nodes6} {
+		for _, n := range list {
+			if at, ok := peerAddr(n.Addr.IP, n.Addr.Port); ok && netguard.JudgePeer(at, from.Addr()) == nil {
+				k.met(at)
+			}
+		}
+	}
+	return true
+}
+
+func (k *dhtKnown) isUsers(node netip.AddrPort) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.user[node]
+}
+
+func (k *dhtKnown) maySend(to netip.AddrPort) bool {
+	to = plainAddr(to)
+	k.mu.Lock()
+	known := k.user[to] || k.nearby[to]
+	k.mu.Unlock()
+	return known || netguard.JudgePeer(to, netip.Addr{}) == nil
+}
+
+// plainAddr has one form for an address of both families.
+func plainAddr(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// admitDHT says whether a packet is safe to hand to the DHT library, and what it is. It never panics.
+func admitDHT(b []byte) (m krpc.Msg, ok bool) {
+	if len(b) < 2 || len(b) > dhtMaxPacket || b[0] != 'd' || bencodeDepth(b) > dhtMaxDepth {
+		return m, false
 	}
 	defer func() {
 		if recover() != nil {
 			ok = false
 		}
 	}()
-	var m krpc.Msg
 	if err := bencode.Unmarshal(b, &m); err != nil {
 		if _, trailing := err.(bencode.ErrUnusedTrailingBytes); !trailing {
-			return false
+			return m, false
 		}
 	}
 	switch m.Y {
 	case krpc.YQuery:
-		return m.A != nil && knownQuery(m.Q)
+		return m, m.A != nil && knownQuery(m.Q)
 	case krpc.YResponse:
-		return m.R != nil && (m.R.K == [32]byte{} || m.R.Seq != nil)
+		return m, m.R != nil && (m.R.K == [32]byte{} || m.R.Seq != nil)
 	case krpc.YError:
-		return true
+		return m, true
 	}
-	return false
+	return m, false
 }
 
 func knownQuery(q string) bool {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 	"github.com/anacrolix/torrent/types/infohash"
+
+	"github.com/p2pshare/p2pshare/internal/netguard"
 )
 
 // ErrClosed is returned by calls on an engine or torrent that has been closed.
@@ -45,6 +48,8 @@ type Engine struct {
 	unclaimed map[string][]*shapedConn // connections before their handshake, by remote address
 	holders   map[*torrent.PeerConn]*holder
 	offers    map[*torrent.PeerConn]string // where peers near us give whole pieces; see near.go
+
+	announcing chan struct{} // places for announces of all torrents
 
 	nearby *nearServer // nil in a private engine
 
@@ -85,6 +90,8 @@ func blank(s Settings) *Engine {
 		holders:   map[*torrent.PeerConn]*holder{},
 		offers:    map[*torrent.PeerConn]string{},
 		key:       rand.Int32(),
+
+		announcing: make(chan struct{}, allAnnounces),
 	}
 }
 
@@ -218,7 +225,11 @@ func (e *Engine) noteListenPort(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMes
 	defer e.mu.Unlock()
 	e.dialable[pc] = addr
 	if t := e.byTorrent[pc.Torrent()]; t != nil {
-		t.book.add(addr, torrent.PeerSourceIncoming)
+		if e.members != nil {
+			t.book.add(addr, torrent.PeerSourceIncoming)
+		} else if at := ipOf(addr); at.IsValid() {
+			t.named(netip.AddrPortFrom(at, uint16(d.Port)), at, torrent.PeerSourceIncoming)
+		}
 	}
 }
 
@@ -233,11 +244,15 @@ func (e *Engine) forgetConn(pc *torrent.PeerConn) {
 	}
 }
 
-// onLANPeer is told of every infohash announced on the LAN.
-func (e *Engine) onLANPeer(short [20]byte, addr *net.UDPAddr) {
+// onLANPeer is told of every infohash announced on the LAN. The address is a packet's source.
+func (e *Engine) onLANPeer(short [20]byte, peer netip.AddrPort) {
+	if netguard.JudgePeer(peer, peer.Addr()) != nil {
+		return
+	}
+	addr := peer.String()
 	e.mu.Lock()
 	if t := e.byShort[short]; t != nil && !t.Private() {
-		t.book.add(addr.String(), torrent.PeerSourceLPD)
+		t.book.add(addr, torrent.PeerSourceLPD)
 	}
 	var meet []func(string)
 	for m := range e.meetings {
@@ -247,6 +262,6 @@ func (e *Engine) onLANPeer(short [20]byte, addr *net.UDPAddr) {
 	}
 	e.mu.Unlock()
 	for _, found := range meet {
-		found(addr.String())
+		found(addr)
 	}
 }

@@ -13,15 +13,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
+
+	"github.com/p2pshare/p2pshare/internal/netguard"
 )
 
 func testLog(t testing.TB) *slog.Logger {
@@ -40,8 +44,8 @@ func (w testWriter) Write(b []byte) (int, error) {
 func settings(t testing.TB) Settings {
 	return Settings{
 		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Version: "test", Log: testLog(t),
-		Dial:  (&net.Dialer{}).DialContext,
-		Judge: func(string, netip.Addr) error { return nil },
+		Trackers: netguard.New(netguard.Options{Allow: []string{"127.0.0.1"}, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}).Trackers(),
+		Judge:    func(string, netip.Addr) error { return nil },
 	}
 }
 
@@ -436,13 +440,14 @@ func TestUDPTrackerIsJudged(t *testing.T) {
 	e := start(t, func(s *Settings) {
 		s.Judge = func(host string, ip netip.Addr) error { return fmt.Errorf("refused %s at %s", host, ip) }
 	})
-	pc, err := e.listenTracker("udp://tracker.example:1/announce")("udp", "127.0.0.1:0")
+	var asked atomic.Pointer[net.UDPAddr]
+	pc, err := e.listenTracker("tracker.example:1", &asked)("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pc.Close()
 	to, _ := net.ResolveUDPAddr("udp", "127.0.0.1:9")
-	if _, err := pc.WriteTo([]byte("x"), to); err == nil || !strings.Contains(err.Error(), "refused tracker.example at 127.0.0.1") {
+	if _, err := pc.WriteTo([]byte("x"), to); err == nil || !strings.Contains(err.Error(), "refused tracker.example:1 at 127.0.0.1") {
 		t.Errorf("got %v, want the judge's refusal", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/netguard"
 )
 
 func TestProbeLAN(t *testing.T) {
@@ -41,8 +42,8 @@ func TestProbeLAN(t *testing.T) {
 func TestArrivalsOfThisMachineDoNotCount(t *testing.T) {
 	e, err := engine.New(engine.Settings{
 		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true,
-		Dial:  new(net.Dialer).DialContext,
-		Judge: func(string, netip.Addr) error { return nil }, Log: slog.New(slog.DiscardHandler),
+		Trackers: netguard.New(netguard.Options{}).Trackers(),
+		Judge:    func(string, netip.Addr) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

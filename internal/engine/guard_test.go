@@ -50,16 +50,16 @@ func repeat(s string, n int) (out string) {
 
 func TestAdmitDHT(t *testing.T) {
 	for name, p := range hostilePackets {
-		if admitDHT([]byte(p)) {
+		if _, ok := admitDHT([]byte(p)); ok {
 			t.Errorf("%s: admitted, want it dropped: %q", name, p)
 		}
 	}
 	for name, p := range honestPackets {
-		if !admitDHT([]byte(p)) {
+		if _, ok := admitDHT([]byte(p)); !ok {
 			t.Errorf("%s: dropped, want it admitted: %q", name, p)
 		}
 	}
-	if admitDHT(make([]byte, dhtMaxPacket+1)) {
+	if _, ok := admitDHT(make([]byte, dhtMaxPacket+1)); ok {
 		t.Error("a packet over the limit was admitted")
 	}
 }
@@ -121,7 +121,7 @@ func FuzzAdmitDHT(f *testing.F) {
 		f.Add([]byte(p))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if !admitDHT(b) {
+		if _, ok := admitDHT(b); !ok {
 			return
 		}
 		var m krpc.Msg

@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +41,8 @@ type lanService struct {
 	port   int
 	cookie string // tells our own packets when they come back
 	log    *slog.Logger
-	onPeer func(short [20]byte, addr *net.UDPAddr)
+	onPeer func(short [20]byte, peer netip.AddrPort)
+	judge  *lanJudge
 	conns  []*lanConn
 
 	cancel context.CancelFunc
@@ -78,12 +80,12 @@ const (
 )
 
 // startLAN joins what groups it can. It is no error if there are none: the machine has no multicast.
-func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]byte, *net.UDPAddr)) *lanService {
+func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]byte, netip.AddrPort)) *lanService {
 	var r [8]byte
 	rand.Read(r[:])
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lanService{
-		port: port, cookie: hex.EncodeToString(r[:]), log: log, onPeer: onPeer,
+		port: port, cookie: hex.EncodeToString(r[:]), log: log, onPeer: onPeer, judge: newLANJudge(),
 		cancel: cancel, wake: make(chan struct{}, 1), swarm: map[announced]*lanSwarm{},
 	}
 	for _, open := range []func() (*lanConn, error){openLAN4, openLAN6} {
@@ -178,7 +180,7 @@ func (l *lanService) due(now time.Time) (shorts [][20]byte, next time.Time) {
 func (l *lanService) receive(ctx context.Context, c *lanConn) {
 	buf := make([]byte, 2048)
 	for {
-		n, from, err := c.pc.ReadFrom(buf)
+		n, p, err := c.read(buf)
 		if err != nil {
 			select {
 			case <-ctx.Done():
@@ -187,15 +189,14 @@ func (l *lanService) receive(ctx context.Context, c *lanConn) {
 				continue // an interface went down; the others go on
 			}
 		}
-		u, ok := from.(*net.UDPAddr)
-		if !ok {
+		if !l.judge.takes(p, c.group) {
 			continue
 		}
 		a, ok := parseLAN(buf[:n])
 		if !ok || a.cookie == l.cookie {
 			continue
 		}
-		peer := &net.UDPAddr{IP: u.IP, Port: a.port, Zone: u.Zone}
+		peer := netip.AddrPortFrom(p.from.Addr().Unmap(), uint16(a.port))
 		for _, short := range a.shorts {
 			l.hear(short, peer.String(), time.Now())
 			l.onPeer(short, peer)
@@ -284,6 +285,8 @@ func lanPackets(host string, port int, cookie string, shorts [][20]byte) (out []
 // lanConn is a socket in one address family, joined to its group on each interface.
 type lanConn struct {
 	pc     net.PacketConn
+	read   func(b []byte) (n int, p lanPacket, err error)
+	group  netip.Addr
 	host   string
 	to     *net.UDPAddr
 	joinOn func(*net.Interface) error
@@ -300,9 +303,23 @@ func openLAN4() (*lanConn, error) {
 	p := ipv4.NewPacketConn(pc)
 	_ = p.SetMulticastLoopback(true)
 	_ = p.SetMulticastTTL(1) // this network, no further
+	silent := p.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true) != nil
 	to := &net.UDPAddr{IP: net.ParseIP(lanGroup4), Port: lanPort}
 	return &lanConn{
-		pc: pc, host: to.String(), to: to, joined: map[int]bool{},
+		pc: pc, group: netip.MustParseAddr(lanGroup4),
+		read: func(b []byte) (n int, from lanPacket, err error) {
+			n, cm, src, err := p.ReadFrom(b)
+			from.silent = silent
+			if cm != nil {
+				from.index = cm.IfIndex
+				from.to, _ = netip.AddrFromSlice(cm.Dst)
+			}
+			if u, ok := src.(*net.UDPAddr); ok {
+				from.from = u.AddrPort()
+			}
+			return n, from, err
+		},
+		host: to.String(), to: to, joined: map[int]bool{},
 		joinOn: func(i *net.Interface) error { return p.JoinGroup(i, to) },
 		sendOn: p.SetMulticastInterface,
 		local:  func() { _ = p.SetMulticastTTL(0) },
@@ -317,9 +334,23 @@ func openLAN6() (*lanConn, error) {
 	p := ipv6.NewPacketConn(pc)
 	_ = p.SetMulticastLoopback(true)
 	_ = p.SetMulticastHopLimit(1)
+	silent := p.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true) != nil
 	to := &net.UDPAddr{IP: net.ParseIP(lanGroup6), Port: lanPort}
 	return &lanConn{
-		pc: pc, host: to.String(), to: to, joined: map[int]bool{},
+		pc: pc, group: netip.MustParseAddr(lanGroup6),
+		read: func(b []byte) (n int, from lanPacket, err error) {
+			n, cm, src, err := p.ReadFrom(b)
+			from.silent = silent
+			if cm != nil {
+				from.index = cm.IfIndex
+				from.to, _ = netip.AddrFromSlice(cm.Dst)
+			}
+			if u, ok := src.(*net.UDPAddr); ok {
+				from.from = u.AddrPort()
+			}
+			return n, from, err
+		},
+		host: to.String(), to: to, joined: map[int]bool{},
 		joinOn: func(i *net.Interface) error { return p.JoinGroup(i, to) },
 		sendOn: p.SetMulticastInterface,
 		local:  func() { _ = p.SetMulticastHopLimit(0) },

@@ -7,10 +7,18 @@ const (
 	// the connection slots full, and the rest is memory.
 	maxKnownPeers = 400
 
+	// Addresses in private networks that a link names: so many of a torrent, each tried so often.
+	maxCareful   = 8
+	carefulTries = 3
+
 	// dhtMaxInfohashes and dhtMaxPeers bound what strangers can make us remember as a DHT node:
 	// about 16 MB at the worst.
 	dhtMaxInfohashes = 2000
 	dhtMaxPeers      = 100
+	// dhtMaxHeard is how many peers one search takes: what a book has room for, several times.
+	dhtMaxHeard = 4 * maxKnownPeers
+	// dhtMaxNearby is how many nodes of networks that are not public are remembered.
+	dhtMaxNearby = 4096
 	// BEP 5 asks announcers to come back within 15 minutes or so; libtorrent forgets after 30.
 	dhtPeerLife = 30 * time.Minute
 	// BEP 44 items are at most 1000 bytes of value and die after two hours.
@@ -46,11 +54,25 @@ const (
 
 	// BEP 14: one packet must fit a datagram without fragmentation.
 	lanMaxPacket = 1400
+	// lanAgain is how often an address is tried at most because it announces itself on the LAN.
+	lanAgain = time.Second
+	// Packets that are looked at, a second and at once, of one address and of all. Who has 5,000 torrents sends 230 at once.
+	lanFrom, lanFromBurst = 20, 300
+	lanAll, lanAllBurst   = 200, 1000
+	lanSources            = 1024 // addresses that are counted
 	// Infohashes read from one LAN packet; what fits into a datagram.
 	lanMaxInfohashes = 40
 
-	// Answers of a tracker are capped by their library; this is what we keep of them.
-	trackerMaxPeers = 200
+	// BEP 11 has at most 50 addresses in a message, of each kind and family; some clients send more at first.
+	maxPEX = 100
+
+	// A tracker's answer with trackerMaxPeers in the longest of forms has some 15 KiB.
+	trackerMaxPeers  = 200
+	trackerMaxAnswer = 64 << 10
+	// torrentAnnounces and allAnnounces are how many announces are under way at a time, for a torrent and in all. Of a hundred
+	// trackers of a list from the web most are dead, and the rest is reached within two minutes all the same.
+	torrentAnnounces = 16
+	allAnnounces     = 48
 
 	// A bitfield of a torrent with a million pieces; what is longer is not read to its end.
 	maxBitfield = 128 << 10

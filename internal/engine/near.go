@@ -3,12 +3,15 @@ package engine
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync/atomic"
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
+
+	"github.com/p2pshare/p2pshare/internal/netguard"
 )
 
 // Between two machines on one network the processors are the bound, and not the link: the blocks of 16 KiB that BitTorrent
@@ -38,6 +41,9 @@ func (e *Engine) noteOffer(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMessage)
 		return
 	}
 	host, _, _ := net.SplitHostPort(addr) // near has read it
+	if ip := ipOf(addr); netguard.JudgePeer(netip.AddrPortFrom(ip, uint16(d.Port)), ip) != nil {
+		return // a request of HTTP is no less of a command than a handshake
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.offers[pc] = net.JoinHostPort(host, strconv.Itoa(d.Port))

@@ -1,13 +1,13 @@
 package engine
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
 
 	"github.com/anacrolix/torrent"
+	pp "github.com/anacrolix/torrent/peer_protocol"
 	"golang.org/x/time/rate"
 )
 
@@ -30,11 +30,11 @@ type Settings struct {
 
 	SuperSeed SuperSeed // of torrents that are complete here
 
-	// Dial makes the connections of HTTP trackers, and Judge is asked before a packet goes to ip, to
-	// which a UDP tracker's host resolved. They are where requests that a stranger's torrent asks for
-	// are kept off private networks. Both are required.
-	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
-	Judge func(host string, ip netip.Addr) error
+	// Trackers asks HTTP trackers, and Judge is asked before a packet goes to ip, to which the host of addr,
+	// a UDP tracker's host:port, resolved. They are where requests that a stranger's torrent asks for are kept off
+	// private networks. Both are required.
+	Trackers TrackerClient
+	Judge    func(addr string, ip netip.Addr) error
 
 	// TLS, if not nil, is given the connections to the port that begin with a TLS handshake. It returns at once, and
 	// closes them some time.
@@ -98,7 +98,10 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.Bep20 = peerIDPrefix
 	c.Slogger = s.Log
 	c.Callbacks.CompletedHandshake = e.claim
-	c.Callbacks.ReadMessage = e.noteHaves
+	c.Callbacks.ReadMessage = func(pc *torrent.PeerConn, m *pp.Message) {
+		e.noteHaves(pc, m)
+		e.judgePEX(pc, m)
+	}
 	if e.members == nil {
 		c.Callbacks.PeerConnAdded = append(c.Callbacks.PeerConnAdded, offerNear)
 	}

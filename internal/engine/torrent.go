@@ -38,14 +38,19 @@ type Spec struct {
 	MaxUp, MaxDown int64 // bytes a second; 0: no limit but the engine's
 
 	Trackers [][]string // tiers
-	Peers    []string   // host:port, named by the user or the reference
-	Known    []Known    // addresses that an earlier look-up found
+	Peers    []string   // IP:PORT, named by the user, or found by who vouches for them
+	Linked   []string   // IP:PORT, named by the reference
+	// LinkedPrivate says that those in private networks are the user's own wish.
+	LinkedPrivate bool
+	Known         []Known // addresses that an earlier look-up found
 }
 
 // Known is an address and where it was heard of.
 type Known struct {
-	addr   string
-	source torrent.PeerSource
+	addr    string
+	source  torrent.PeerSource
+	careful bool
+	tries   int
 }
 
 // Torrent is one torrent of an Engine.
@@ -69,6 +74,7 @@ type Torrent struct {
 	wg     sync.WaitGroup
 	once   sync.Once
 
+	announcing  chan struct{} // places for announces
 	mu          sync.Mutex
 	trackerErrs map[string]error
 	private     bool          // the info is known, and says so
@@ -121,6 +127,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	t := &Torrent{
 		e: e, t: et, spec: s, store: store, book: newBook(time.Now),
 		trackerErrs: map[string]error{},
+		announcing:  make(chan struct{}, torrentAnnounces),
 		done:        make(chan struct{}),
 		writeErr:    make(chan error, 1),
 	}
@@ -135,8 +142,9 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		t.book.add(p, torrent.PeerSourceDirect)
 	}
 	for _, k := range s.Known {
-		t.book.add(k.addr, k.source)
+		t.book.take(k)
 	}
+	t.linked(s.Linked, s.LinkedPrivate)
 	if info := et.Info(); s.Info != nil && info != nil {
 		t.pieces, t.pieceLength = info.NumPieces(), info.PieceLength
 	}

@@ -2,17 +2,10 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/http"
-	"net/netip"
-	"net/url"
 	"time"
 
-	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/tracker"
-	trHttp "github.com/anacrolix/torrent/tracker/http"
 )
 
 const (
@@ -57,7 +50,7 @@ func (t *Torrent) announceTier(ctx context.Context, tier []string) {
 			copy(tier[1:i+1], tier[:i])
 			tier[0] = u
 			told, event, failed, failures = u, tracker.None, false, 0
-			wait = min(max(time.Duration(res.Interval)*time.Second, trackerMinWait), trackerMaxWait)
+			wait = min(max(res.interval, trackerMinWait), trackerMaxWait)
 			if t.hungry() {
 				// Nobody to fetch from: ask again before the interval, at the rate that a tracker's
 				// minimum interval commonly allows.
@@ -82,79 +75,6 @@ func (t *Torrent) announceTier(ctx context.Context, tier []string) {
 			}
 		}
 	}
-}
-
-// announceOnce tells one tracker of every infohash the torrent has, and books the peers it names.
-func (t *Torrent) announceOnce(ctx context.Context, u string, event tracker.AnnounceEvent) (res tracker.AnnounceResponse, err error) {
-	ctx, cancel := context.WithTimeout(ctx, trackerTimeout)
-	defer cancel()
-	s := t.e.settings
-	cl, err := tracker.NewClient(u, tracker.NewClientOpts{
-		Http:         trHttp.NewClientOpts{Proxy: http.ProxyFromEnvironment, DialContext: s.Dial},
-		ListenPacket: t.e.listenTracker(u),
-		Slogger:      s.Log,
-	})
-	if err != nil {
-		return res, err
-	}
-	defer cl.Close()
-	up, down, left := t.announceCounts()
-	for _, short := range t.shorts() {
-		res, err = cl.Announce(ctx, tracker.AnnounceRequest{
-			InfoHash: short, PeerId: t.e.client.PeerID(), Port: uint16(t.e.Port()), Key: t.e.key,
-			Uploaded: up, Downloaded: down, Left: left, Event: event, NumWant: trackerMaxPeers,
-		}, tracker.AnnounceOpt{UserAgent: "p2pshare/" + s.Version})
-		if err != nil {
-			return res, err
-		}
-		for i, p := range res.Peers {
-			if ap, ok := peerAddr(p.IP, p.Port); ok && i < trackerMaxPeers && plausible(ap, trackerIP(u)) {
-				t.book.add(ap.String(), torrent.PeerSourceTracker)
-			}
-		}
-	}
-	return res, nil
-}
-
-// trackerIP is the address in a tracker's URL, nil if it has a name.
-func trackerIP(u string) net.IP {
-	return net.ParseIP(trackerHost(u))
-}
-
-func trackerHost(u string) string {
-	p, err := url.Parse(u)
-	if err != nil {
-		return ""
-	}
-	return p.Hostname()
-}
-
-// listenTracker gives the client of the UDP tracker at u a socket that sends only where it is allowed to.
-func (e *Engine) listenTracker(u string) func(network, addr string) (net.PacketConn, error) {
-	return func(network, addr string) (net.PacketConn, error) {
-		pc, err := net.ListenPacket(network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return judgedConn{pc, trackerHost(u), e.settings.Judge}, nil
-	}
-}
-
-type judgedConn struct {
-	net.PacketConn
-	host  string
-	judge func(host string, ip netip.Addr) error
-}
-
-func (c judgedConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	u, ok := to.(*net.UDPAddr)
-	if !ok {
-		return 0, fmt.Errorf("sending to %v: not a UDP address", to)
-	}
-	if err := c.judge(c.host, u.AddrPort().Addr().Unmap()); err != nil {
-		return 0, err
-	}
-	return c.PacketConn.WriteTo(b, to)
 }
 
 // noteTracker keeps the last error of a tracker for Problems, and logs a change of mind.

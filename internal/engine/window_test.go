@@ -59,6 +59,7 @@ func TestClientKeepsToRequests(t *testing.T) {
 	}
 	defer client.Close()
 	client.AddDialer(e.port.dialers[0])
+	p.seed(t, e, Spec{Peers: []string{at(seeder)}}) // else the dialer would not go there
 	fetch, _, err := client.AddTorrentSpec(&torrent.TorrentSpec{AddTorrentOpts: torrent.AddTorrentOpts{
 		InfoHash: p.hash, InfoBytes: p.info, Storage: &memory{data: make([]byte, len(p.data)), done: map[int]bool{}},
 	}})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/gate"
+	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -100,8 +101,8 @@ func openEngine(t testing.TB) *engine.Engine {
 	t.Helper()
 	e, err := engine.New(engine.Settings{
 		ListenHost: "127.0.0.1", NoDHT: true, NoLAN: true, NoUPnP: true, Version: "test", Log: slog.New(slog.DiscardHandler),
-		Dial:  (&net.Dialer{}).DialContext,
-		Judge: func(string, netip.Addr) error { return nil },
+		Trackers: netguard.New(netguard.Options{}).Trackers(),
+		Judge:    func(string, netip.Addr) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http/httptrace"
 	"net/netip"
 
+	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -43,10 +45,17 @@ func (p *Peer) Have(ctx context.Context) ([][20]byte, error) {
 	return out, nil
 }
 
-// Peers asks at which addresses the peer has met members.
+// Peers asks at which addresses the peer has met members, and gives those that it may name.
 func (p *Peer) Peers(ctx context.Context) ([]netip.AddrPort, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
+	// What a member may name goes by where it is, not by the name it was called by.
+	var from netip.Addr
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		if at, err := netip.ParseAddrPort(i.Conn.RemoteAddr().String()); err == nil {
+			from = at.Addr()
+		}
+	}})
 	var in peersAnswer
 	if err := p.get(ctx, "/v1/peers", maxPeersBody, &in); err != nil {
 		return nil, err
@@ -57,7 +66,9 @@ func (p *Peer) Peers(ctx context.Context) ([]netip.AddrPort, error) {
 		if err != nil || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() {
 			return nil, &PeerError{fmt.Errorf("%.50q is no address of a member", s)}
 		}
-		out = append(out, a)
+		if netguard.JudgeMember(a, from) == nil {
+			out = append(out, a)
+		}
 	}
 	return out, nil
 }

@@ -367,7 +367,7 @@ func TestSlotsAndWhatIsHeld(t *testing.T) {
 			return nil
 		},
 		Have:  func(*http.Request) [][20]byte { return [][20]byte{{7}, {8}} },
-		Peers: func() []string { return []string{"192.0.2.1:80", "[2001:db8::1]:81"} },
+		Peers: func() []string { return []string{"8.8.8.8:80", "169.254.169.254:80", "[2606:4700::1]:81"} },
 	}))
 	p := groupsync.NewPeer(client(s.Listener.Addr().String()), group, newShelf(group))
 	if got, err := p.Slot(t.Context(), [16]byte{1}); err != nil || string(got) != "a slot" {
@@ -379,7 +379,7 @@ func TestSlotsAndWhatIsHeld(t *testing.T) {
 	if got, err := p.Have(t.Context()); err != nil || len(got) != 2 || got[1] != [20]byte{8} {
 		t.Errorf("what is held: got %v, %v", got, err)
 	}
-	if got, err := p.Peers(t.Context()); err != nil || len(got) != 2 || got[1].String() != "[2001:db8::1]:81" {
+	if got, err := p.Peers(t.Context()); err != nil || len(got) != 2 || got[1].String() != "[2606:4700::1]:81" {
 		t.Errorf("members: got %v, %v", got, err)
 	}
 	for _, addr := range []string{"example.org:80", "192.0.2.1", "0.0.0.0:80", "224.0.0.1:80", "192.0.2.1:0"} {

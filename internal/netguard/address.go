@@ -12,7 +12,7 @@ var special = []struct {
 	what   string
 }{
 	{netip.MustParsePrefix("0.0.0.0/8"), "an address of this host"},
-	{netip.MustParsePrefix("100.64.0.0/10"), "a carrier's shared address"}, // RFC 6598
+	{sharedByCarrier, "a carrier's shared address"},
 	{netip.MustParsePrefix("192.0.0.0/24"), "a special-purpose address"},
 	{netip.MustParsePrefix("192.0.2.0/24"), "a documentation address"},
 	{netip.MustParsePrefix("198.18.0.0/15"), "a benchmarking address"},
@@ -24,6 +24,23 @@ var special = []struct {
 	{netip.MustParsePrefix("2001:db8::/32"), "a documentation address"},
 	{netip.MustParsePrefix("64:ff9b:1::/48"), "a local NAT64 address"}, // RFC 8215
 	{netip.MustParsePrefix("fec0::/10"), "a site-local address"},
+}
+
+// sharedByCarrier is RFC 6598's range.
+var sharedByCarrier = netip.MustParsePrefix("100.64.0.0/10")
+
+// metadata are the addresses at which clouds give their machines secrets. One is public, the others may lie in a network that is
+// trusted.
+var metadata = map[netip.Addr]string{
+	netip.MustParseAddr("169.254.169.254"): "AWS, Azure, Google and most others",
+	netip.MustParseAddr("169.254.169.253"): "AWS, its resolver",
+	netip.MustParseAddr("169.254.170.2"):   "AWS, containers",
+	netip.MustParseAddr("169.254.170.23"):  "AWS, pods",
+	netip.MustParseAddr("fd00:ec2::254"):   "AWS",
+	netip.MustParseAddr("fd00:ec2::23"):    "AWS, pods",
+	netip.MustParseAddr("fd20:ce::254"):    "Google",
+	netip.MustParseAddr("168.63.129.16"):   "Azure",
+	netip.MustParseAddr("100.100.100.200"): "Alibaba",
 }
 
 // embedded are the IPv6 ranges that carry an IPv4 address, which decides: off is its first byte.
@@ -42,6 +59,8 @@ func notPublic(ip netip.Addr) string {
 	switch {
 	case !ip.IsValid():
 		return "no address"
+	case metadata[ip] != "":
+		return "a cloud's metadata address"
 	case ip.IsUnspecified():
 		return "an address of this host"
 	case ip.IsLoopback():

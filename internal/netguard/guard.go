@@ -25,6 +25,9 @@ type Options struct {
 	Proxy   func(*http.Request) (*url.URL, error) // nil: http.ProxyFromEnvironment
 	RootCAs *x509.CertPool                        // nil: the system's
 	Lookup  LookupFunc                            // nil: the system's resolver
+
+	// InsecureTrackers are hosts of trackers whose certificates are not verified.
+	InsecureTrackers []string
 }
 
 // LookupFunc resolves a host to its addresses; network is "ip".
@@ -35,6 +38,7 @@ type Guard struct {
 	proxy   func(*http.Request) (*url.URL, error)
 	rootCAs *x509.CertPool
 	lookup  LookupFunc
+	lax     map[string]bool // hosts whose certificates are not verified as trackers; does not change
 
 	mu      sync.Mutex
 	allowed map[string]bool // hosts, lower case
@@ -82,39 +86,48 @@ func Explain(err error) error {
 
 // New makes a guard.
 func New(o Options) *Guard {
-	g := &Guard{proxy: o.Proxy, rootCAs: o.RootCAs, lookup: o.Lookup, allowed: make(map[string]bool), proxies: make(map[string]bool)}
+	g := &Guard{proxy: o.Proxy, rootCAs: o.RootCAs, lookup: o.Lookup, lax: make(map[string]bool), allowed: make(map[string]bool), proxies: make(map[string]bool)}
 	if g.proxy == nil {
 		g.proxy = http.ProxyFromEnvironment
 	}
 	if g.lookup == nil {
 		g.lookup = net.DefaultResolver.LookupNetIP
 	}
+	for _, h := range o.InsecureTrackers {
+		host, _ := hostOf(h)
+		g.lax[host] = true
+	}
 	g.Allow(o.Allow...)
 	return g
 }
 
-// Allow lets these hosts have any address: the user named them. Each is a name, an IP address,
-// host:port or a URL; the port is not looked at.
+// Allow lets these hosts have any address: the user named them. Each is a name or an IP address, which stands for every port,
+// or host:port or a URL, which stand for that port alone: who has a tracker there may have something else beside it.
 func (g *Guard) Allow(hosts ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, h := range hosts {
-		if h = hostOf(h); h != "" {
-			g.allowed[h] = true
+		if host, port := hostOf(h); host != "" {
+			g.allowed[target(host, port)] = true
 		}
 	}
 }
 
-// Allowed says whether the user named host.
-func (g *Guard) Allowed(host string) bool {
+// Allowed says whether the user named host, or host with this port.
+func (g *Guard) Allowed(host, port string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.allowed[canonical(host)]
+	host = canonical(host)
+	return g.allowed[host] || g.allowed[target(host, port)]
 }
 
-// Judge is nil if ip, to which host resolved, may be spoken to; else a *BlockedError.
-func (g *Guard) Judge(host string, ip netip.Addr) error {
-	if g.Allowed(host) {
+// Judge is nil if ip, to which the host of addr resolved, may be spoken to; else a *BlockedError. addr is host:port.
+func (g *Guard) Judge(addr string, ip netip.Addr) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("judging %q: %w", addr, err)
+	}
+	if g.Allowed(host, port) {
 		return nil
 	}
 	return blocked(host, ip)
@@ -122,12 +135,12 @@ func (g *Guard) Judge(host string, ip netip.Addr) error {
 
 // DialContext is net.Dialer's, and refuses what Judge refuses, address by address.
 func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", addr, err)
 	}
 	d := net.Dialer{Timeout: dialTimeout}
-	if !g.Allowed(host) && !g.isProxy(addr) {
+	if !g.Allowed(host, port) && !g.isProxy(addr) {
 		// Control runs with the address the socket is about to connect to: no second resolution
 		// can come between the judgement and the connection.
 		d.Control = func(_, address string, _ syscall.RawConn) error {
@@ -151,6 +164,7 @@ func (g *Guard) Transport() *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.rootCAs},
 		TLSHandshakeTimeout:    dialTimeout,
 		ResponseHeaderTimeout:  headerTimeout,
+		MaxResponseHeaderBytes: maxHeader,
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    16,
@@ -168,6 +182,7 @@ func (g *Guard) Client() *http.Client {
 // points at was not named by the user, even when the same host was named elsewhere.
 func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
 	last := via[len(via)-1].URL
+	req.Header.Del("Referer") // a tracker's URL has who we are, and often a key
 	refuse := func(err error, why string) error {
 		return &RedirectError{From: last.Redacted(), To: req.URL.Redacted(), Why: why, Err: err}
 	}
@@ -184,7 +199,7 @@ func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
 	if canonical(host) == canonical(via[0].URL.Hostname()) {
 		return nil
 	}
-	if !g.Allowed(host) {
+	if !g.Allowed(host, portOf(req.URL)) {
 		return nil // the dialer judges it
 	}
 	// The dialer would let this host pass, as the user named it.
@@ -209,19 +224,36 @@ func blocked(host string, ip netip.Addr) error {
 	return nil
 }
 
-// hostOf is the canonical host of a name, an address, host:port or a URL; "" if there is none.
-func hostOf(s string) string {
+// hostOf is the canonical host of a name, an address, host:port or a URL, and its port if one is meant; no host if there is
+// none.
+func hostOf(s string) (host, port string) {
 	if strings.Contains(s, "://") {
 		u, err := url.Parse(s)
 		if err != nil {
-			return ""
+			return "", ""
 		}
-		return canonical(u.Hostname())
+		return canonical(u.Hostname()), portOf(u)
 	}
-	if host, _, err := net.SplitHostPort(s); err == nil {
-		return canonical(host)
+	if host, port, err := net.SplitHostPort(s); err == nil {
+		return canonical(host), port
 	}
-	return canonical(strings.Trim(s, "[]"))
+	return canonical(strings.Trim(s, "[]")), ""
+}
+
+// portOf is the port that is dialled for a URL.
+func portOf(u *url.URL) string {
+	if port := u.Port(); port != "" {
+		return port
+	}
+	return map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+}
+
+// target is a host with a port, or every port of it.
+func target(host, port string) string {
+	if port == "" {
+		return host
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // canonical makes two spellings of one host equal.

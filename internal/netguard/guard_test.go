@@ -93,18 +93,18 @@ func TestDialRefusesWhatTheUserDidNotName(t *testing.T) {
 func TestJudge(t *testing.T) {
 	g := netguard.New(netguard.Options{Allow: []string{"tracker.lan"}})
 	lan := netip.MustParseAddr("192.168.1.2")
-	if err := g.Judge("tracker.lan", lan); err != nil {
+	if err := g.Judge("tracker.lan:80", lan); err != nil {
 		t.Errorf("named host: got %v, want nil", err)
 	}
-	if err := g.Judge("evil.example", netip.MustParseAddr("8.8.8.8")); err != nil {
+	if err := g.Judge("evil.example:80", netip.MustParseAddr("8.8.8.8")); err != nil {
 		t.Errorf("public address: got %v, want nil", err)
 	}
-	err := g.Judge("evil.example", lan)
+	err := g.Judge("evil.example:80", lan)
 	if err == nil || !strings.Contains(err.Error(), `"evil.example"`) || !strings.Contains(err.Error(), "192.168.1.2") {
 		t.Errorf("private address: got %v, want a refusal that names host and address", err)
 	}
 	g.Allow("evil.example")
-	if err := g.Judge("EVIL.example", lan); err != nil {
+	if err := g.Judge("EVIL.example:80", lan); err != nil {
 		t.Errorf("after Allow: got %v, want nil", err)
 	}
 }
@@ -129,7 +129,7 @@ func TestRedirects(t *testing.T) {
 		{"same host, other port", target.URL, []string{"127.0.0.1"}, "", false},
 		{"to a host nobody named", asLocalhost(target), []string{"127.0.0.1"}, "a loopback address", true},
 		{"to a host named elsewhere", asLocalhost(target), []string{"127.0.0.1", "localhost"}, "a loopback address", true},
-		{"to cloud metadata", "http://169.254.169.254/latest/meta-data/", []string{"127.0.0.1"}, "a link-local address", true},
+		{"to cloud metadata", "http://169.254.169.254/latest/meta-data/", []string{"127.0.0.1"}, "a cloud's metadata address", true},
 		{"for ever", "/again", []string{"127.0.0.1"}, "it is the 6th", false},
 		{"to a file", "file:///etc/passwd", []string{"127.0.0.1"}, "neither http nor https", false},
 	} {

@@ -10,6 +10,9 @@ const (
 	// v2 folder stays below it.
 	maxTorrentSize = 64 << 20
 
+	// maxHeader bounds the header of an answer; common servers allow 8 to 16 KiB of a request's.
+	maxHeader = 64 << 10
+
 	// dialTimeout and headerTimeout end what answers too slowly to be of use as a web seed.
 	dialTimeout   = 15 * time.Second
 	headerTimeout = 30 * time.Second

@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // ProxyError is a proxy of the environment that does not connect to a server. net/http alone gives but the words of
@@ -38,21 +41,47 @@ func (g *Guard) proxyFor(req *http.Request) (*url.URL, error) {
 	if err != nil || u == nil {
 		return u, err
 	}
-	host := req.URL.Hostname()
-	ip, err := netip.ParseAddr(host)
-	if err != nil && (canonical(host) == "localhost" || strings.HasSuffix(canonical(host), ".localhost")) {
-		ip, err = netip.IPv6Loopback(), nil
-	}
-	if err == nil {
-		if err := g.Judge(host, ip); err != nil {
-			return nil, err
-		}
+	if err := g.judgeUnresolved(req.URL); err != nil {
+		return nil, err
 	}
 	g.mu.Lock()
 	g.proxies[proxyAddr(u)] = true // the environment named it: it may be at home
 	g.mu.Unlock()
 	return u, nil
 }
+
+// judgeUnresolved judges a host that is looked up elsewhere, as far as its name says where it is.
+func (g *Guard) judgeUnresolved(u *url.URL) error {
+	host := u.Hostname()
+	if g.Allowed(host, portOf(u)) {
+		return nil
+	}
+	refuse := func(what string) error { return &BlockedError{Host: host, What: what} }
+	plain := canonical(host)
+	if ip, err := netip.ParseAddr(plain); err == nil {
+		return blocked(host, ip)
+	}
+	plain, err := idna.Lookup.ToASCII(plain) // digits of other scripts become ours
+	if err != nil {
+		return refuse("not a name that can be looked up")
+	}
+	if ip, err := netip.ParseAddr(plain); err == nil {
+		return blocked(host, ip)
+	}
+	label := plain[strings.LastIndexByte(plain, '.')+1:]
+	switch {
+	case label == "localhost" || label == "localdomain":
+		return blocked(host, netip.IPv6Loopback())
+	case label == "" || label[0] >= '0' && label[0] <= '9': // inet_aton reads 2130706433, 0x7f.1 and 127.1 as addresses
+		return refuse("an address in a form that hides it")
+	case !strings.Contains(plain, ".") || slices.Contains(atHome, label) || strings.HasSuffix(plain, ".home.arpa"):
+		return refuse("a name of the network that is at home here")
+	}
+	return nil
+}
+
+// atHome are the domains of names that mean something else in every network (RFC 6762, RFC 8375, ICANN's .internal).
+var atHome = []string{"internal", "intranet", "local", "lan", "home", "corp", "localnet"}
 
 func (g *Guard) isProxy(addr string) bool {
 	g.mu.Lock()
@@ -62,9 +91,5 @@ func (g *Guard) isProxy(addr string) bool {
 
 // proxyAddr is the host:port that net/http dials for a proxy.
 func proxyAddr(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-	}
-	return strings.ToLower(net.JoinHostPort(u.Hostname(), port))
+	return strings.ToLower(net.JoinHostPort(u.Hostname(), portOf(u)))
 }

@@ -14,11 +14,13 @@ type Network struct {
 	NoLAN      bool     `json:"no_lan,omitempty"`
 	Peers      []string `json:"peers,omitempty"`    // host:port, tried for every torrent
 	Trackers   []string `json:"trackers,omitempty"` // URLs, announced to for every public torrent
-	MaxUp      int64    `json:"max_up,omitempty"`   // bytes a second; 0: no limit
-	MaxDown    int64    `json:"max_down,omitempty"` // bytes a second; 0: no limit
-	UTP        bool     `json:"utp,omitempty"`
-	NoUPnP     bool     `json:"no_upnp,omitempty"`
-	SuperSeed  string   `json:"super_seed,omitempty"` // auto, on or off; empty: auto
+	// InsecureTrackers are hosts of HTTPS trackers whose certificates are not verified.
+	InsecureTrackers []string `json:"insecure_trackers,omitempty"`
+	MaxUp            int64    `json:"max_up,omitempty"`   // bytes a second; 0: no limit
+	MaxDown          int64    `json:"max_down,omitempty"` // bytes a second; 0: no limit
+	UTP              bool     `json:"utp,omitempty"`
+	NoUPnP           bool     `json:"no_upnp,omitempty"`
+	SuperSeed        string   `json:"super_seed,omitempty"` // auto, on or off; empty: auto
 }
 
 // PublishRequest asks for a torrent of Path, and that it be kept available.
@@ -87,6 +89,7 @@ type FetchRequest struct {
 	WebSeeds     []string `json:"webseeds,omitempty"`      // URLs besides those of Ref; the user named their hosts
 	AllowPrivate bool     `json:"allow_private,omitempty"` // hosts that Ref names may have private addresses
 	Peers        []string `json:"peers,omitempty"`         // host:port, tried for this torrent
+	Linked       []string `json:"linked,omitempty"`        // host:port that others named, judged as those of Ref
 	Announce     []string `json:"announce,omitempty"`      // trackers besides those of Ref
 	Limits       Limits   `json:"limits"`
 	Policy       Policy   `json:"policy"` // with Seed

@@ -20,6 +20,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/doctor"
 	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/netguard"
 )
 
 const (
@@ -46,7 +47,7 @@ func (x *examination) port(ctx context.Context) {
 	p := doctor.Port{Number: e.Port(), Came: e.Arrivals(), Loopback: loopback(x.n.opts.Network.ListenHost)}
 	if !p.Loopback {
 		for _, ip := range ownAddresses(x.n.opts.Network.ListenHost) {
-			p.Public = p.Public || x.n.guard.Judge(ip.String(), ip) == nil
+			p.Public = p.Public || netguard.Public(ip)
 			t := doctor.Try{Addr: ip.String()}
 			d := net.Dialer{Timeout: dialOwn}
 			c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(ip.String(), strconv.Itoa(p.Number)))

@@ -1,10 +1,9 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 
@@ -80,14 +79,19 @@ func (n *Node) refused(err error) error {
 	return err
 }
 
-// dial is the guard's, for trackers.
-func (n *Node) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	c, err := n.guard.DialContext(ctx, network, addr)
-	return c, n.refused(err)
+// trackers asks HTTP trackers behind the guard.
+type trackers struct {
+	n  *Node
+	to *netguard.Trackers
+}
+
+func (t trackers) Do(req *http.Request) (*http.Response, netip.Addr, error) {
+	res, from, err := t.to.Do(req)
+	return res, from, t.n.refused(err)
 }
 
 // judge is the guard's, for UDP trackers.
-func (n *Node) judge(host string, ip netip.Addr) error { return n.refused(n.guard.Judge(host, ip)) }
+func (n *Node) judge(addr string, ip netip.Addr) error { return n.refused(n.guard.Judge(addr, ip)) }
 
 func tell(on func(Event), format string, args ...any) {
 	on(Event{Message: fmt.Sprintf(format, args...), Level: "info"})

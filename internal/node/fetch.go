@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -284,7 +283,7 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 
 // spec is the torrent's own, and what the reference and the flags say beside it.
 func (f *fetch) spec(ctx context.Context) engine.Spec {
-	s := f.w.spec(ctx, f.n, f.meta, slices.Concat(f.ref.Peers, f.r.Peers), f.r.Announce, f.on)
+	s := f.w.spec(ctx, f.n, f.meta, f.r.Peers, f.r.Announce, f.on)
 	s.MaxUp, s.MaxDown = f.r.Limits.now(time.Now())
 	if f.w.in != nil {
 		return s
@@ -293,6 +292,7 @@ func (f *fetch) spec(ctx context.Context) engine.Spec {
 		s.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
 	}
 	s.Known = f.known
+	f.linked(ctx, &s)
 	return s
 }
 

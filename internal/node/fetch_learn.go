@@ -26,6 +26,11 @@ func (f *fetch) allow() {
 	}
 }
 
+// linked puts the peers that the reference names into a spec.
+func (f *fetch) linked(ctx context.Context, s *engine.Spec) {
+	s.Linked, s.LinkedPrivate = resolveLinked(ctx, slices.Concat(f.ref.Peers, f.r.Linked), f.on), f.r.AllowPrivate
+}
+
 // learn gets the info, from the .torrent or from peers, and judges it.
 func (f *fetch) learn(ctx context.Context) error {
 	if f.meta == nil && f.r.Entry != nil {
@@ -70,7 +75,8 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 	f.w = swarm{Engine: e}
 	spec := engine.Spec{V1: f.ref.V1, V2: f.ref.V2, Name: f.ref.DisplayName}
 	spec.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
-	spec.Peers = resolvePeers(ctx, slices.Concat(f.ref.Peers, f.r.Peers, f.n.opts.Network.Peers), f.on)
+	spec.Peers = resolvePeers(ctx, slices.Concat(f.r.Peers, f.n.opts.Network.Peers), f.on)
+	f.linked(ctx, &spec)
 	spec.MaxUp, spec.MaxDown = f.r.Limits.now(time.Now())
 	if f.t, err = e.Add(spec); err != nil {
 		return err

@@ -198,7 +198,7 @@ func (s *groups) join(ctx context.Context, r GroupRequest, on func(Event)) (*Gro
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.enter(link, group.Joined{Name: j.As, Device: device, Hints: link.Hints})
+	m, err := s.enter(link, group.Joined{Name: j.As, Device: device, Hints: s.callable(link.Hints)})
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (s *groups) joinPrivate(ctx context.Context, r GroupRequest, link signed.Li
 			return nil, err
 		}
 	}
-	m, err := s.enter(link, group.Joined{Name: j.As, Hints: link.Hints})
+	m, err := s.enter(link, group.Joined{Name: j.As, Hints: s.callable(link.Hints)})
 	if err != nil {
 		return nil, err
 	}
@@ -314,7 +314,7 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	for _, mt := range m.meet(e, signed.DayOf(time.Now()), func(addr string) { crowd.Heard(addr, false) }) {
 		defer mt.Close()
 	}
-	for _, a := range append(append(peers, m.Link().Hints...), m.s.n.opts.Network.Peers...) {
+	for _, a := range m.s.toCall(peers, m.Link().Hints) {
 		crowd.Heard(a, true)
 	}
 	l, err := m.openOne(ctx, account, password, slots, refused)

@@ -134,9 +134,7 @@ func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (Fe
 	if err != nil {
 		m.s.n.log.Debug("a mirror asks the swarm for a torrent", "entry", e.Ref(), "error", err)
 	}
-	for _, nb := range m.crowd.Neighbours() {
-		r.Peers = append(r.Peers, nb.Addr)
-	}
+	m.neighbours(&r)
 	if full, _, err := m.Share(e); err == nil {
 		r.Ref = magnetOf(e, full.WebSeeds)
 	}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/groupnet"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -45,7 +45,7 @@ func (m *member) online(peers []string) error {
 			m.wg.Go(func() { m.mirror(ctx) })
 		}
 	}
-	for _, a := range slices.Concat(peers, m.Link().Hints, m.s.n.opts.Network.Peers) {
+	for _, a := range m.s.toCall(peers, m.Link().Hints) {
 		m.crowd.Heard(a, true)
 	}
 	for _, a := range m.Settings().Peers {
@@ -54,8 +54,12 @@ func (m *member) online(peers []string) error {
 	return nil
 }
 
-// heard takes the address of a member who came by itself.
+// heard takes the address of a member who came by itself, with the port that it says.
 func (m *member) heard(addr string) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil || netguard.JudgeMember(at, at.Addr()) != nil {
+		return
+	}
 	m.s.mu.Lock()
 	defer m.s.mu.Unlock()
 	if m.crowd != nil {
@@ -89,7 +93,7 @@ func (m *member) clientAs(addr string, as signed.Secret, answered func()) *http.
 		answered()
 		return m.note(addr, k)
 	}
-	return groupnet.Client(&net.Dialer{KeepAlive: -1}, to)
+	return groupnet.Client(m.s.caller(addr), to)
 }
 
 // keep is at the meeting of the day, looks at those of its neighbours, and does what is to be done now and then.

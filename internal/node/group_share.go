@@ -184,9 +184,7 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 		return m.fromHolders(ctx, r, torrent, on)
 	}
 	// Members listen for both on one port.
-	for _, nb := range m.crowd.Neighbours() {
-		r.Peers = append(r.Peers, nb.Addr)
-	}
+	m.neighbours(&r)
 	return r, nil
 }
 
@@ -224,7 +222,7 @@ func (s *groups) forFetch(ref catalog.Ref, receipt bool) (m *member, done func()
 		if err != nil {
 			return nil, nil, err
 		}
-		g, err := group.Join(dir, *ref.Link, group.Joined{Hints: ref.Link.Hints}, time.Now)
+		g, err := group.Join(dir, *ref.Link, group.Joined{Hints: s.callable(ref.Link.Hints)}, time.Now)
 		if err != nil {
 			return nil, nil, errors.Join(err, os.RemoveAll(dir))
 		}

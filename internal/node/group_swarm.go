@@ -166,7 +166,7 @@ func (m *member) dialSwarm(ctx context.Context, addr string) (net.Conn, signed.K
 		_, err = st.Admit(k, time.Now())
 		return err
 	}
-	return groupnet.Dial(ctx, &net.Dialer{KeepAlive: -1}, to, groupnet.Swarm)
+	return groupnet.Dial(ctx, m.s.caller(addr), to, groupnet.Swarm)
 }
 
 // mayMove is the gate's judge: whether a member's device may have the torrent, by the rules as they are now.

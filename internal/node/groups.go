@@ -50,6 +50,8 @@ type groups struct {
 
 	entering sync.Mutex // from the choice of a name for a group to its place in all
 
+	users sync.Map // addresses of members that the user named
+
 	mu  sync.Mutex
 	all map[signed.GroupID]*member
 	bad map[string]error // folders that could not be opened

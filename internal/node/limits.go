@@ -12,6 +12,9 @@ import (
 // maxWindows is more than one for every hour of a week would need if days are named together.
 const maxWindows = 64
 
+// maxLinkedPeers bounds the addresses that the peers of one reference resolve to.
+const maxLinkedPeers = 64
+
 // days of a week as windows name them, in the order of time.Weekday.
 var days = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 

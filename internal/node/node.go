@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -72,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{opts: o, home: home, files: seeder.NewPool(openFiles), log: o.Log, audiences: map[*audience]bool{}}
 	// What the user names on the command line may be a machine of the user's own.
-	n.guard = netguard.New(netguard.Options{Allow: o.Network.Trackers})
+	n.guard = netguard.New(netguard.Options{Allow: o.Network.Trackers, InsecureTrackers: o.Network.InsecureTrackers})
 	if !o.Daemon {
 		return n, nil
 	}
@@ -146,7 +147,7 @@ func (n *Node) network() (*engine.Engine, error) {
 		NoDHT: o.NoDHT, DHTNodes: o.DHTNodes, DHTFile: n.home.Path("dht.json"),
 		NoLAN: o.NoLAN, NoUPnP: o.NoUPnP || loopback(o.ListenHost), UTP: o.UTP,
 		MaxUp: o.MaxUp, MaxDown: o.MaxDown, SuperSeed: super,
-		Dial: n.dial, Judge: n.judge,
+		Trackers: trackers{n, n.guard.Trackers()}, Judge: n.judge,
 		TLS: n.takeTLS, Version: n.opts.Version, Log: n.log,
 	})
 	switch {
@@ -205,13 +206,21 @@ func checkHostPort(a string) error {
 	return nil
 }
 
-// resolvePeers turns HOST:PORT into addresses, for the engine dials addresses alone. A name that does
+// resolvePeers turns the user's HOST:PORT into addresses, for the engine dials addresses alone. A name that does
 // not resolve is told, and the others are used.
 func resolvePeers(ctx context.Context, list []string, on func(Event)) []string {
-	var out []string
+	return resolve(ctx, list, math.MaxInt, on)
+}
+
+// resolveLinked is resolvePeers for those that a reference names; the engine judges what comes out.
+func resolveLinked(ctx context.Context, list []string, on func(Event)) []string {
+	return resolve(ctx, list, maxLinkedPeers, on)
+}
+
+func resolve(ctx context.Context, list []string, most int, on func(Event)) (out []string) {
 	for _, a := range list {
 		host, port, err := net.SplitHostPort(a)
-		if err != nil {
+		if err != nil || len(out) >= most {
 			continue
 		}
 		if ip, err := netip.ParseAddr(host); err == nil {
@@ -222,7 +231,7 @@ func resolvePeers(ctx context.Context, list []string, on func(Event)) []string {
 		if err != nil {
 			warn(on, "the peer %q is not used: %v", a, err)
 		}
-		for _, ip := range ips {
+		for _, ip := range ips[:min(len(ips), most-len(out))] {
 			out = append(out, net.JoinHostPort(ip.Unmap().String(), port))
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ const (
 )
 
 var (
-	networkNames = []string{"listen", "port", "peer", "tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp", "super-seed"}
+	networkNames = []string{"listen", "port", "peer", "tracker", "insecure-tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp", "super-seed"}
 	daemonNames  = []string{"fetches", "floor", "stop-ratio", "stop-time", "stop-copies", "metrics", "log-format"}
 )
 
@@ -65,6 +66,17 @@ func envName(command string, f cli.Flag) string {
 	return ""
 }
 
+// checkHost judges the form of a host without a port.
+func checkHost(s string) error {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return nil
+	}
+	if u, err := url.Parse("https://" + s + "/"); err != nil || u.Host != s || u.Port() != "" || u.User != nil || s == "" {
+		return fault.Hint(usagef("%q is not a host", s), "write the name or address alone, as in tracker.example.org")
+	}
+	return nil
+}
+
 // judge refuses a value that the flag it stands in for would refuse, so that the place it comes from can be
 // named.
 func judge(flag, value string) error {
@@ -87,6 +99,8 @@ func judge(flag, value string) error {
 		}
 	case "peer", "dht-node":
 		return catalog.CheckAddr(value)
+	case "insecure-tracker":
+		return checkHost(value)
 	case "tracker":
 		for _, u := range strings.Fields(value) { // a tier
 			if err := catalog.CheckTracker(u); err != nil {
