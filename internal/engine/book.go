@@ -47,7 +47,8 @@ func (b *book) add(addr string, source torrent.PeerSource) {
 		b.known[addr] = &bookEntry{source: source, next: now}
 	case e.careful: // somebody who may has named it too
 		*e = bookEntry{source: source, alias: e.alias, next: now}
-	case source == torrent.PeerSourceLPD && now.Sub(e.offered) > lanAgain:
+	case now.Sub(e.offered) <= heardAgain: // whoever says it all the time
+	case source == torrent.PeerSourceLPD:
 		e.next = now
 	case e.tries > 2:
 		e.tries = 2

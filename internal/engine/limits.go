@@ -7,6 +7,9 @@ const (
 	// the connection slots full, and the rest is memory.
 	maxKnownPeers = 400
 
+	// heardAgain is between two tries of an address at least, however often it is heard of.
+	heardAgain = time.Second
+
 	// Addresses in private networks that a link names: so many of a torrent, each tried so often.
 	maxCareful   = 8
 	carefulTries = 3
@@ -54,8 +57,6 @@ const (
 
 	// BEP 14: one packet must fit a datagram without fragmentation.
 	lanMaxPacket = 1400
-	// lanAgain is how often an address is tried at most because it announces itself on the LAN.
-	lanAgain = time.Second
 	// Packets that are looked at, a second and at once, of one address and of all. Who has 5,000 torrents sends 230 at once.
 	lanFrom, lanFromBurst = 20, 300
 	lanAll, lanAllBurst   = 200, 1000
