@@ -15,9 +15,9 @@ const (
 	// share it, and some clients refuse larger ones.
 	maxPieceLength = 64 << 20
 
-	// SaltSize is what makes the infohash of a private group's torrent one that nobody can guess or look up, also of
-	// content that he has himself.
-	SaltSize = 16
+	// SaltSize is the length of what makes the infohash of a private group's torrent one that nobody can guess, also of
+	// content that he has himself, and names who made it (internal/access).
+	SaltSize = 32
 
 	// Pieces are chosen so that there are between targetPieces and half of it: enough that many fetchers can
 	// trade, few enough that the torrent stays small.

@@ -67,7 +67,7 @@ func TestSalt(t *testing.T) {
 			if got, want := keysInOrder(t, meta.Info), slices.Sorted(slices.Values(keysInOrder(t, meta.Info))); !slices.Equal(got, want) || !slices.Contains(got, "salt") {
 				t.Errorf("keys of the info: got %q, want the salt among them in order", got)
 			}
-			unsalted := bytes.Replace(meta.Info, append([]byte("4:salt16:"), bytes.Repeat([]byte{0xff}, 16)...), nil, 1)
+			unsalted := bytes.Replace(meta.Info, append([]byte("4:salt32:"), bytes.Repeat([]byte{0xff}, 32)...), nil, 1)
 			if err := bencode.Unmarshal(plain.Bytes, &meta); err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestSaltRefuses(t *testing.T) {
 		o    seeder.Options
 		want string
 	}{
-		{"too short", seeder.Options{Salt: good[:15], Private: true}, "15 bytes"},
+		{"too short", seeder.Options{Salt: good[:31], Private: true}, "31 bytes"},
 		{"empty", seeder.Options{Salt: []byte{}, Private: true}, "0 bytes"},
 		{"not private", seeder.Options{Salt: good}, "not private"},
 		{"with a tracker", seeder.Options{Salt: good, Private: true, Trackers: [][]string{{}, {"http://a/announce"}}}, "members alone"},

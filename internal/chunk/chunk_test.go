@@ -172,7 +172,7 @@ func TestAverageFor(t *testing.T) {
 // release is a torrent as Make knows it, with its files on disk.
 func release(t *testing.T, files map[string][]byte) (*metafile.Torrent, content.Located) {
 	t.Helper()
-	m := &metafile.Torrent{Name: "release", Dir: true}
+	m := &metafile.Torrent{Name: "release", Dir: true, V2: &[32]byte{7}}
 	l := content.Located{Root: t.TempDir()}
 	var names []string
 	for name := range files {

@@ -15,8 +15,9 @@ const magic = "p2pshare chunks\n"
 
 // raw is the bytes of an index, written here a second time.
 func raw(version, average, files uint32, body ...any) []byte {
-	b := []byte(magic)
-	for _, n := range []uint32{version, average, files} {
+	b := binary.BigEndian.AppendUint32([]byte(magic), version)
+	b = append(b, bytes.Repeat([]byte{9}, 32)...)
+	for _, n := range []uint32{average, files} {
 		b = binary.BigEndian.AppendUint32(b, n)
 	}
 	for _, x := range body {
@@ -40,7 +41,7 @@ func TestDecode(t *testing.T) {
 	}
 	s := chunk.Sum(sum)
 	want := []chunk.File{{Length: 20000, Chunks: []chunk.Chunk{{15000, s}, {5000, s}}}, {}, {Length: 1, Chunks: []chunk.Chunk{{1, s}}}}
-	if x.Average != average || !slices.EqualFunc(x.Files, want, func(a, b chunk.File) bool {
+	if x.Info != [32]byte(bytes.Repeat([]byte{9}, 32)) || x.Average != average || !slices.EqualFunc(x.Files, want, func(a, b chunk.File) bool {
 		return a.Length == b.Length && slices.Equal(a.Chunks, b.Chunks)
 	}) {
 		t.Errorf("got %+v, want %+v", x, want)

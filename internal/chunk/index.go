@@ -33,20 +33,22 @@ type File struct {
 
 // Index is the chunks of a torrent's files, in the torrent's order without pads.
 type Index struct {
-	Average int // bytes, a power of two
+	Info    [32]byte // SHA-256 of the info of the torrent that it was made of
+	Average int      // bytes, a power of two
 	Files   []File
 }
 
 const (
 	magic   = "p2pshare chunks\n"
 	version = 1
-	header  = len(magic) + 3*4
+	header  = len(magic) + 4 + 32 + 2*4
 )
 
 // Encode gives the bytes that Decode reads: one form for each index.
 func (x *Index) Encode() []byte {
 	b := []byte(magic)
 	b = binary.BigEndian.AppendUint32(b, version)
+	b = append(b, x.Info[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(x.Average))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(x.Files)))
 	for _, f := range x.Files {
@@ -78,7 +80,7 @@ func decode(b []byte) (*Index, error) {
 	if v := binary.BigEndian.Uint32(b[len(magic):]); v != version {
 		return nil, fmt.Errorf("it has version %d, and this p2pshare reads version %d", v, version)
 	}
-	average, files := binary.BigEndian.Uint32(b[len(magic)+4:]), binary.BigEndian.Uint32(b[len(magic)+8:])
+	average, files := binary.BigEndian.Uint32(b[header-8:]), binary.BigEndian.Uint32(b[header-4:])
 	if !validAverage(int64(average)) {
 		return nil, fmt.Errorf("chunks of %d bytes", average)
 	}
@@ -86,7 +88,7 @@ func decode(b []byte) (*Index, error) {
 		return nil, fmt.Errorf("%d files", files)
 	}
 	r := reader{b: b[header:], least: int64(average) / leastShare, most: int64(average) * mostShare}
-	x := &Index{Average: int(average), Files: make([]File, files)}
+	x := &Index{Info: [32]byte(b[len(magic)+4:]), Average: int(average), Files: make([]File, files)}
 	for i := range x.Files {
 		if err := r.file(&x.Files[i]); err != nil {
 			return nil, fmt.Errorf("file %d: %w", i, err)

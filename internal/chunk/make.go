@@ -36,7 +36,7 @@ func Make(ctx context.Context, t *metafile.Torrent, l content.Located, o Options
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	m := maker{t: t, l: l, root: root, o: o, x: &Index{Average: AverageFor(t.Size), Files: make([]File, len(t.Files))}}
+	m := maker{t: t, l: l, root: root, o: o, x: &Index{Info: t.InfoSHA256(), Average: AverageFor(t.Size), Files: make([]File, len(t.Files))}}
 	if err := m.run(ctx); err != nil {
 		return nil, err
 	}

@@ -10,45 +10,36 @@ import (
 	"strconv"
 
 	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// Standing is what the key of a peer is to a private group.
-type Standing int
-
-const (
-	Stranger Standing = iota
-	Lobby             // it has the link: it may read roots and slots
-	Login             // it has the key of an account or invite: it may read logs, and hand in its device's
-	Member            // it is a device of an active account
-)
-
 // Standing says what a key is to the group now, and whose it is. A strict group that is stale knows nobody but the
 // devices of admins and of this machine's own account.
-func (g *Group) Standing(k signed.Key) (Standing, acl.Account) {
+func (g *Group) Standing(k signed.Key) (access.Standing, acl.Account) {
 	s, err := g.State()
 	if err != nil {
-		return Stranger, acl.Account{}
+		return access.Stranger, acl.Account{}
 	}
 	shut := g.Shut() != nil
 	if a, err := s.Admit(k, g.now()); err == nil {
 		if me, _ := g.keys.own(); shut && a.Role != acl.Admin && a.Name != me {
-			return Stranger, acl.Account{}
+			return access.Stranger, acl.Account{}
 		}
-		return Member, a
+		return access.Member, a
 	}
 	if shut {
-		return Stranger, acl.Account{}
+		return access.Stranger, acl.Account{}
 	}
 	if a, ok := g.byKey(s, k); ok && a.Active(g.now()) {
-		return Login, a
+		return access.Login, a
 	}
 	if links := g.Links(); len(links) > 0 && links[0].Secret != [16]byte{} && links[0].Lobby().Public() == k {
-		return Lobby, acl.Account{}
+		return access.Lobby, acl.Account{}
 	}
-	return Stranger, acl.Account{}
+	return access.Stranger, acl.Account{}
 }
 
 // doors are what is looked up for every connection, of one State.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/seal"
@@ -93,13 +94,13 @@ func TestRemoveAnAccount(t *testing.T) {
 	if alice.Link().Secret == before.Secret {
 		t.Error("the link stayed")
 	}
-	if st, _ := alice.Standing(bob.Device().Public()); st != group.Stranger {
+	if st, _ := alice.Standing(bob.Device().Public()); st != access.Stranger {
 		t.Errorf("bob's device: got %v, want a stranger", st)
 	}
-	if st, _ := alice.Standing(before.Lobby().Public()); st != group.Stranger {
+	if st, _ := alice.Standing(before.Lobby().Public()); st != access.Stranger {
 		t.Errorf("the old link: got %v, want a stranger", st)
 	}
-	if st, _ := alice.Standing(l.Key.Public()); st != group.Stranger {
+	if st, _ := alice.Standing(l.Key.Public()); st != access.Stranger {
 		t.Errorf("the old password's key: got %v, want a stranger", st)
 	}
 	if links := alice.Links(); len(links) != 2 || links[1].Secret != before.Secret {
@@ -171,7 +172,7 @@ func TestWhatWasPublishedStands(t *testing.T) {
 		if got := names(t, alice); got != strings.Join(want, ", ") {
 			t.Errorf("%s: after the removal: got %q, want %v", c.name, got, want)
 		}
-		if st, _ := alice.Standing(g.Device().Public()); st != group.Stranger {
+		if st, _ := alice.Standing(g.Device().Public()); st != access.Stranger {
 			t.Errorf("%s: its device is let in", c.name)
 		}
 	}
@@ -317,7 +318,7 @@ func TestRemoveADevice(t *testing.T) {
 	if got := names(t, bob); got != "photos@1 by alice" {
 		t.Errorf("the other machine sees %q", got)
 	}
-	if st, _ := alice.Standing(lost.Device().Public()); st != group.Stranger {
+	if st, _ := alice.Standing(lost.Device().Public()); st != access.Stranger {
 		t.Errorf("the lost one: got %v, want a stranger", st)
 	}
 	l, err := lost.Login("bob", "bob has a password")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/seal"
@@ -194,14 +195,14 @@ func TestStanding(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		key  signed.Key
-		want group.Standing
+		want access.Standing
 	}{
-		{"a stranger", stranger.Public(), group.Stranger},
-		{"the link", alice.Link().Lobby().Public(), group.Lobby},
-		{"another link", signed.Link{Group: alice.ID(), Kind: signed.Private}.Lobby().Public(), group.Stranger},
-		{"the invite", l.Key.Public(), group.Login},
-		{"a member", bob.Device().Public(), group.Member},
-		{"an admin", alice.Device().Public(), group.Member},
+		{"a stranger", stranger.Public(), access.Stranger},
+		{"the link", alice.Link().Lobby().Public(), access.Lobby},
+		{"another link", signed.Link{Group: alice.ID(), Kind: signed.Private}.Lobby().Public(), access.Stranger},
+		{"the invite", l.Key.Public(), access.Login},
+		{"a member", bob.Device().Public(), access.Member},
+		{"an admin", alice.Device().Public(), access.Member},
 	} {
 		if got, _ := alice.Standing(c.key); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
@@ -227,12 +228,12 @@ func TestStrictAndStale(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		key  signed.Key
-		want group.Standing
+		want access.Standing
 	}{
-		{"the link", alice.Link().Lobby().Public(), group.Stranger},
-		{"the invite", l.Key.Public(), group.Stranger},
-		{"its own account", bob.Device().Public(), group.Member},
-		{"an admin", alice.Device().Public(), group.Member},
+		{"the link", alice.Link().Lobby().Public(), access.Stranger},
+		{"the invite", l.Key.Public(), access.Stranger},
+		{"its own account", bob.Device().Public(), access.Member},
+		{"an admin", alice.Device().Public(), access.Member},
 	} {
 		if got, _ := late.Standing(c.key); got != c.want {
 			t.Errorf("%s, in a strict group that is stale: got %v, want %v", c.name, got, c.want)

@@ -174,7 +174,10 @@ func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 		PieceLength: info.PieceLength,
 		Private:     info.Private != nil && *info.Private,
 	}
-	t.OfGroup = t.Private && p.salted
+	if t.Private {
+		t.Salt = p.salt
+	}
+	t.OfGroup = t.Salt != nil
 	if err := names.Check(t.Name); err != nil {
 		return nil, refuseErr("name of the torrent", err)
 	}
@@ -229,8 +232,8 @@ func judgeNumbers(info *metainfo.Info) error {
 type presence struct {
 	length, files, pieces bool
 	tree                  []byte
-	alone                 bool // nothing stands beside the info
-	salted                bool // as torrents of private groups are
+	alone                 bool   // nothing stands beside the info
+	salt                  []byte // as torrents of private groups have
 }
 
 // hasV1 says whether the info can be read as version 1. The engine's own answer looks at values, and takes a hybrid of an
@@ -274,7 +277,9 @@ func present(info []byte) (presence, error) {
 			}
 			p.tree = v
 		case "salt":
-			p.salted = len(v) == len("16:")+16 && bytes.HasPrefix(v, []byte("16:"))
+			if salt, ok := bytes.CutPrefix(v, []byte("32:")); ok && len(salt) == saltSize {
+				p.salt = bytes.Clone(salt)
+			}
 		}
 		return nil
 	})

@@ -1,6 +1,9 @@
 package metafile
 
 const (
+	// saltSize is the length of the salt in torrents of private groups.
+	saltSize = 32
+
 	// maxInfo is the largest info dictionary: what peers are asked for when there is only a magnet
 	// is held in memory whole. 16 MiB holds 800,000 v1 pieces.
 	maxInfo = 16 << 20

@@ -14,10 +14,10 @@ func TestOfGroup(t *testing.T) {
 		name, rest string
 		want       bool
 	}{
-		{"private with a salt", "7:privatei1e4:salt16:0123456789abcdefe", true},
-		{"open with a salt", "4:salt16:0123456789abcdefe", false},
+		{"private with a salt", "7:privatei1e4:salt32:0123456789abcdef0123456789abcdefe", true},
+		{"open with a salt", "4:salt32:0123456789abcdef0123456789abcdefe", false},
 		{"private alone", "7:privatei1ee", false},
-		{"a salt of another length", "7:privatei1e4:salt15:0123456789abcdee", false},
+		{"a salt of another length", "7:privatei1e4:salt31:0123456789abcdef0123456789abcdee", false},
 		{"a salt that is no string", "7:privatei1e4:salti16ee", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

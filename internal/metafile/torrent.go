@@ -1,6 +1,7 @@
 package metafile
 
 import (
+	"crypto/sha256"
 	"strings"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -21,7 +22,8 @@ type Torrent struct {
 	Pieces      int    // number of pieces
 	Size        int64  // bytes of payload, without pads
 	Private     bool   // BEP 27
-	OfGroup     bool   // made for a private group: private, with a salt of 16 bytes that keeps its infohash from being guessed
+	OfGroup     bool   // made for a private group: private, with a salt
+	Salt        []byte // of 32 bytes: half of it random, so that nobody guesses the infohash, half a commitment to who made it; nil: none
 
 	V1 *metainfo.Hash // SHA-1 of the info; nil for a v2-only torrent
 	V2 *[32]byte      // SHA-256 of the info; nil for a v1-only torrent
@@ -51,4 +53,12 @@ func (t *Torrent) PieceRange(f *File) (begin, end int) {
 		return begin, begin
 	}
 	return begin, int((f.Offset+f.Length-1)/t.PieceLength) + 1
+}
+
+// InfoSHA256 is the SHA-256 of the info: the v2 infohash where there is one.
+func (t *Torrent) InfoSHA256() [32]byte {
+	if t.V2 != nil {
+		return *t.V2
+	}
+	return sha256.Sum256(t.Meta.InfoBytes)
 }

@@ -143,7 +143,7 @@ func (f *fetch) bring(ctx context.Context) (at *located, from BytesFrom, err err
 		return nil, from, err
 	}
 	if f.r.Entry != nil {
-		if err := f.r.Entry.agree(f.meta); err != nil {
+		if err := f.agree(); err != nil {
 			return nil, from, err
 		}
 	}

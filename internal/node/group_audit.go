@@ -31,14 +31,41 @@ func (m *member) noteGate(n gate.Note) {
 	if l == nil {
 		return
 	}
-	entry := ""
-	if list, err := m.entriesOf(n.Infohash); err == nil && len(list) > 0 {
-		entry = m.Name() + "/" + list[0].Ref()
+	entry := m.entryGiven(n.Device, n.Infohash)
+	if entry != "" {
+		entry = m.Name() + "/" + entry
 	}
 	l.Add(audit.Line{
 		Time: n.Time, What: n.What, Account: n.Account, Device: deviceName(n.Device), From: n.From, Entry: entry, Why: n.Why,
 		Sent: n.Sent, Got: n.Got, Bad: n.Bad, Seconds: n.Seconds, Times: n.Times,
 	})
+}
+
+// entryGiven is the entry by which a device is given a torrent, or, for one that is refused, what the torrent's own
+// account calls it: not what somebody else claims it is.
+func (m *member) entryGiven(k signed.Key, infohash [20]byte) string {
+	p, a, err := m.policyFor(k)
+	if err == nil {
+		if ref, err := m.entryFor(p, &a, infohash); err == nil {
+			return ref
+		}
+	}
+	list, err := m.entriesOf(infohash)
+	if err != nil {
+		return ""
+	}
+	m.insiders.indexMu.Lock()
+	t, here := m.insiders.moving[infohash]
+	m.insiders.indexMu.Unlock()
+	for _, e := range list {
+		if here && p.State != nil && p.Vouches(e.Account, t) == nil {
+			return e.Ref()
+		}
+	}
+	if !here && len(list) > 0 {
+		return list[0].Ref()
+	}
+	return ""
 }
 
 // noteRefused writes down that a connection was refused before it could ask for anything.

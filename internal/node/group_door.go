@@ -10,15 +10,13 @@ import (
 	limits "golang.org/x/time/rate"
 
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/groupnet"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
-
-// errStranger is for the audit: who is not let in hears nothing.
-var errStranger = errors.New("it is neither a device of the group nor has its link")
 
 // errLobbyFull is who has the link alone and asks for more than people do who join.
 var errLobbyFull = errors.New("too many came with the link alone from there")
@@ -48,31 +46,16 @@ func (m *member) admit(k signed.Key, protocol string) error {
 		return err
 	}
 	st, _ := m.Standing(k)
-	switch {
-	case st == group.Stranger:
-		return errStranger
-	case protocol == groupnet.Swarm && st != group.Member:
-		return errNoRight
-	}
-	return nil
+	return st.Connect(protocol)
 }
 
 // rights is what a caller may, at the moment of the call.
 func (m *member) rights(r *http.Request) groupsync.Rights {
-	if !m.private() {
-		// A public group is read by anyone, and takes what its signatures vouch for from anyone.
-		return groupsync.Rights{Root: true, Read: true, Push: true, Content: true}
+	st := access.Stranger
+	if k, err := groupnet.PeerKey(r); err == nil && m.private() {
+		st, _ = m.Standing(k)
 	}
-	k, err := groupnet.PeerKey(r)
-	if err != nil {
-		return groupsync.Rights{}
-	}
-	st, _ := m.Standing(k)
-	return groupsync.Rights{
-		Root: st >= group.Lobby, Slot: st >= group.Lobby,
-		Read: st >= group.Login, Push: st >= group.Login,
-		Content: st == group.Member,
-	}
+	return st.Calls(m.private())
 }
 
 // proven says whether a caller has shown the key of a member's device, and which.
@@ -142,7 +125,7 @@ func (m *member) mayHear(addr string) bool {
 	k, met := m.at.keys[addr]
 	m.at.mu.Unlock()
 	st, _ := m.Standing(k)
-	return met && st == group.Member
+	return met && st.Hears(true)
 }
 
 // torrentFor gives a .torrent to who may have its content.
@@ -156,14 +139,9 @@ func (m *member) torrentFor(r *http.Request, h signed.Hash) []byte {
 	return m.torrentFile(h)
 }
 
-// mayTake says whether a device may have the torrent with a hash.
+// mayTake says whether a device may have the .torrent, or the index of chunks, with a hash.
 func (m *member) mayTake(k signed.Key, h signed.Hash) bool {
-	st, err := m.State()
-	if err != nil {
-		return false
-	}
-	now := time.Now()
-	a, err := st.Admit(k, now)
+	p, a, err := m.policyFor(k)
 	if err != nil {
 		return false
 	}
@@ -172,12 +150,15 @@ func (m *member) mayTake(k signed.Key, h signed.Hash) bool {
 		return false
 	}
 	for _, e := range ix.Entries() {
-		if isOf(e, h) && m.mayHave(st, &a, e, now) {
+		if e.Torrent != h && (e.Chunks == nil || *e.Chunks != h || !m.indexIsOf(h, e.Info)) {
+			continue
+		}
+		if t, ok := m.torrentHere(e.Torrent); ok && p.Gives(&a, e, t) {
 			return true
 		}
 	}
-	// A mirror cannot read who a share is for; what it holds opens for nobody else.
-	return slices.ContainsFunc(ix.Held(), func(x catalog.Held) bool { return x.Torrent == h })
+	t, ok := m.torrentHere(h)
+	return ok && slices.ContainsFunc(ix.Held(), func(x catalog.Held) bool { return x.Torrent == h && p.Holds(&a, x, t) })
 }
 
 // lobby bounds what comes from an address with the link alone: who joins comes once, who guesses at names comes often.
@@ -196,7 +177,7 @@ const (
 
 func (l *lobby) room(m *member) func(signed.Key, string) error {
 	return func(k signed.Key, host string) error {
-		if st, _ := m.Standing(k); st != group.Lobby {
+		if st, _ := m.Standing(k); st != access.Lobby {
 			return nil
 		}
 		l.mu.Lock()

@@ -10,9 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
@@ -21,10 +19,6 @@ import (
 	"github.com/p2pshare/p2pshare/internal/store"
 	"github.com/p2pshare/p2pshare/seeder"
 )
-
-// saltBytes is the length of what makes the infohash of a private group's torrent one that nobody guesses who has the same
-// files.
-const saltBytes = 16
 
 // private says whether the group is one whose content moves between members alone.
 func (m *member) private() bool { return m.Link().Kind == signed.Private }
@@ -134,22 +128,6 @@ func (m *member) sealedRecords(s *catalog.Share, with *sealedSource) ([]group.Re
 		return nil, fault.Hint(fault.New(fault.Failed, "who may read %q changed while it was encrypted", s.Ref()), "publish it again")
 	}
 	return append(to.Grants, to.Share(s)), nil
-}
-
-// mayRead refuses an entry that the rules keep from this machine's account. In a public group there are no such.
-func (m *member) mayRead(st *acl.State, e *catalog.Entry) error {
-	if !m.private() {
-		return nil
-	}
-	now := time.Now()
-	me, err := st.Admit(m.Device().Public(), now)
-	if err != nil {
-		return fault.Hint(fault.New(fault.Denied, "this machine is not in %q any more: %w", m.Name(), err), "an admin can say why")
-	}
-	if d := st.MayRead(me.Name, e.Path(), e.Read, now); !d.Allowed && me.Name != e.Account {
-		return fault.Hint(fault.New(fault.Denied, "%q may not read %s/%s: %s", me.Name, m.Name(), e.Ref(), d.Why), "an admin can change that: p2pshare group rule add")
-	}
-	return nil
 }
 
 // contentKeys are what an entry's content opens with.

@@ -194,6 +194,9 @@ func (m *member) fromHolders(ctx context.Context, r FetchRequest, torrent []byte
 	if err != nil {
 		return r, err
 	}
+	if err := m.vouched(r.Entry, t); err != nil {
+		return r, err
+	}
 	holders := m.holders(ctx, t)
 	if len(holders) == 0 {
 		tell(on, "no member that is online has all of it; it comes when one is")

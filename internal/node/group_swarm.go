@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/audit"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
@@ -37,15 +37,14 @@ type insiders struct {
 	indexMu sync.Mutex
 	index   *catalog.Index // that byHash and held are of
 	byHash  map[[20]byte][]*catalog.Entry
-	held    map[signed.Hash]bool     // .torrents of what a mirror may hold
-	heldBy  map[[20]byte]signed.Hash // of those that are here, the .torrent by infohash
+	held    map[signed.Hash][]catalog.Held // what a mirror may hold, by .torrent
+	heldBy  map[[20]byte]signed.Hash       // of those that are here, the .torrent by infohash
+	moving  map[[20]byte]access.Torrent    // what was fetched or served here since the start
+	files   map[signed.Hash]access.Torrent // .torrents that are here, as far as they were asked for
 }
 
 // peersEvery is how often the client is told of members that were heard of since.
 const peersEvery = 2 * time.Second
-
-// errNoRight is the gate's answer to who asks for what is not for it, or is not here.
-var errNoRight = errors.New("it may not have this")
 
 // privateOf finds the private group of a torrent: by its ID, or, without one, the group whose catalog has the torrent.
 func (s *groups) privateOf(m *metafile.Torrent, id string) (*member, error) {
@@ -171,40 +170,17 @@ func (m *member) dialSwarm(ctx context.Context, addr string) (net.Conn, signed.K
 
 // mayMove is the gate's judge: whether a member's device may have the torrent, by the rules as they are now.
 func (m *member) mayMove(peer signed.Key, infohash [20]byte) (string, error) {
-	st, err := m.State()
-	if err != nil {
-		return "", err
-	}
-	now := time.Now()
-	a, err := st.Admit(peer, now)
+	p, a, err := m.policyFor(peer)
 	if err != nil {
 		return "", err
 	}
 	if err := m.resting(); err != nil {
 		return a.Name, err
 	}
-	list, err := m.entriesOf(infohash)
-	if err != nil {
+	if _, err := m.entryFor(p, &a, infohash); err != nil {
 		return a.Name, err
 	}
-	for _, e := range list {
-		if m.mayHave(st, &a, e, now) {
-			return a.Name, nil
-		}
-	}
-	// A mirror cannot read who a share is for; what it holds opens for nobody else.
-	if m.holds(infohash) && a.Role != acl.Invite {
-		return a.Name, nil
-	}
-	return a.Name, errNoRight
-}
-
-// mayHave says whether an account may have the bytes of an entry: who may read it, and mirrors if they are sealed.
-func (m *member) mayHave(st *acl.State, a *acl.Account, e *catalog.Entry, now time.Time) bool {
-	if a.Role == acl.Mirror {
-		return e.Sealed != ""
-	}
-	return a.Name == e.Account || st.MayRead(a.Name, e.Path(), e.Read, now).Allowed
+	return a.Name, nil
 }
 
 // entriesOf are the entries of a torrent.
@@ -225,7 +201,7 @@ func (in *insiders) read(ix *catalog.Index) {
 	if in.index == ix {
 		return
 	}
-	in.index, in.byHash, in.held = ix, map[[20]byte][]*catalog.Entry{}, map[signed.Hash]bool{}
+	in.index, in.byHash, in.held = ix, map[[20]byte][]*catalog.Entry{}, map[signed.Hash][]catalog.Held{}
 	for _, e := range ix.Entries() {
 		if e.V1 != nil {
 			in.byHash[*e.V1] = append(in.byHash[*e.V1], e)
@@ -234,7 +210,7 @@ func (in *insiders) read(ix *catalog.Index) {
 		in.byHash[short] = append(in.byHash[short], e)
 	}
 	for _, h := range ix.Held() {
-		in.held[h.Torrent] = true
+		in.held[h.Torrent] = append(in.held[h.Torrent], h)
 	}
 }
 
@@ -249,20 +225,6 @@ func (m *member) noteHeld(t *metafile.Torrent, h signed.Hash) {
 	for _, short := range shortHashes(t) {
 		in.heldBy[short] = h
 	}
-}
-
-// holds says whether a torrent is one that this machine holds as a mirror, and that still counts.
-func (m *member) holds(infohash [20]byte) bool {
-	ix, err := m.Index()
-	if err != nil {
-		return false
-	}
-	in := &m.insiders
-	in.indexMu.Lock()
-	defer in.indexMu.Unlock()
-	in.read(ix)
-	h, ok := in.heldBy[infohash]
-	return ok && in.held[h]
 }
 
 // haveFor tells a caller of which torrents content is here that it may have.

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,8 +66,8 @@ func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)
 			return nil, nil, err
 		}
 		if in.private() {
-			r.Private, salt = true, make([]byte, saltBytes)
-			if _, err := rand.Read(salt); err != nil {
+			r.Private = true
+			if salt, err = in.newSalt(); err != nil {
 				return nil, nil, err
 			}
 		}

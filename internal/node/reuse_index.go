@@ -117,9 +117,10 @@ func (m *member) indexFile(h signed.Hash) []byte {
 	return b
 }
 
-// isOf says whether an entry's .torrent or index has a hash.
-func isOf(e *catalog.Entry, h signed.Hash) bool {
-	return e.Torrent == h || e.Chunks != nil && *e.Chunks == h
+// indexIsOf says whether the index with a hash is here, and of the torrent with an info: an entry may name any.
+func (m *member) indexIsOf(h, info signed.Hash) bool {
+	x, err := chunk.Decode(m.indexFile(h))
+	return err == nil && x.Info == info
 }
 
 // indexOf gives the index with a hash, from here or from a member.

@@ -32,6 +32,7 @@ func (n *Node) swarmOf(ctx context.Context, m *metafile.Torrent, group string) (
 	if err != nil {
 		return swarm{}, err
 	}
+	in.insiders.moves(m)
 	e, err := in.insideClient()
 	return swarm{e, in}, err
 }
