@@ -66,7 +66,7 @@ func (m *member) proven(r *http.Request) (string, bool) {
 	}
 	if m.private() {
 		st, _ := m.Standing(k)
-		return k.String(), st == group.Member
+		return k.String(), st == access.Member
 	}
 	s, err := m.State()
 	if err != nil {
