@@ -2,11 +2,9 @@ package daemonlog
 
 import (
 	"bytes"
-	"fmt"
 	"regexp"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"github.com/p2pshare/p2pshare/internal/jsonsafe"
 )
 
 // clean makes a line one that can be shown: without secrets, control, invisible and direction-changing
@@ -15,25 +13,7 @@ import (
 func clean(line []byte) []byte {
 	line = bytes.TrimRight(line, "\r\n")
 	line = redact(line)
-	out := make([]byte, 0, len(line)+1)
-	for i := 0; i < len(line); {
-		r, n := utf8.DecodeRune(line[i:])
-		switch {
-		case r == '\t':
-			out = append(out, '\t') // of traces; harmless
-		case r == utf8.RuneError && n == 1:
-			out = append(out, `\ufffd`...)
-		case unicode.IsPrint(r):
-			out = append(out, line[i:i+n]...)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-		i += n
-	}
-	return append(out, '\n')
+	return append(jsonsafe.Escape(line), '\n')
 }
 
 // addresses finds URLs: scheme, user with a password, host with the path, query.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
@@ -119,6 +120,32 @@ func TestJSONTexts(t *testing.T) {
 		var o map[string]any
 		if err := json.Unmarshal([]byte(s.stdout.String()), &o); err != nil || o["version"] != 1.0 {
 			t.Errorf("%q: got %.80q, %v, want one object with version 1", args, s.stdout.String(), err)
+		}
+	}
+}
+
+// TestJSONSteersNoTerminal: what strangers named is escaped, and says the same.
+func TestJSONSteersNoTerminal(t *testing.T) {
+	const hostile = "a\u009b31m\u202eb\u2066\u200f\u061c\u2028\ufeff\U000e0041"
+	s := newShell(t)
+	s.fake.do = func(_ context.Context, on func(node.Event)) error {
+		on(node.Event{Message: hostile, Level: "warn"})
+		on(node.Event{Progress: &node.Progress{Phase: "fetching", Name: hostile, Waiting: hostile}})
+		on(node.Event{Seeding: &node.Seeding{Name: hostile, Path: hostile}})
+		on(node.Event{Stopped: &node.Stopped{Name: hostile, Reason: hostile}})
+		return fault.Hint(fault.New(fault.Failed, "%s", hostile), "%s", hostile)
+	}
+	s.run("fetch", "magnet:?xt=urn:btih:"+v1hex+"&dn=x%C2%9By", "--json")
+	out := s.stdout.String()
+	if n := strings.Count(out, `a\u009b31m\u202eb\u2066\u200f\u061c\u2028\ufeff\udb40\udc41`); n < 9 {
+		t.Errorf("got %d escaped strings, want 9:\n%s", n, out)
+	}
+	if strings.ContainsFunc(out, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+		t.Errorf("stdout has characters that do not print: %q", out)
+	}
+	for line := range strings.Lines(out) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("no JSON: %q", line)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/jsonsafe"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -98,13 +99,14 @@ func (o *output) object(kind string, v any) {
 	o.stdout(append(append([]byte(head), body[1:]...), '\n'))
 }
 
-// encode is json.Marshal without the escaping of & that makes magnet links unreadable.
+// encode is json.Marshal without the escaping of & that makes magnet links unreadable, and with that of all that could
+// steer the terminal it is shown in.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+	return jsonsafe.Escape(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), err
 }
 
 // event shows what happened. The answer itself is the command's to write, but with --json it is the

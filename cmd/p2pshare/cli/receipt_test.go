@@ -26,7 +26,7 @@ func receiptOf(t *testing.T, content string, files map[string]string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	share := catalog.Share{ID: "a1", Name: "app", Version: "1.4.2", Content: content, Time: time.Unix(1_700_000_000, 0).UTC(), V1: new(metainfo.Hash), Files: len(files)}
+	share := catalog.Share{ID: "a1", Name: "app", Version: "1.4.2", Content: content, Time: time.Unix(1_700_000_000, 0).UTC(), V1: &metainfo.Hash{1}, Info: signed.Hash{1}, Torrent: signed.Hash{1}, Files: len(files)}
 	var list []catalog.ReceiptFile
 	for _, name := range []string{"", "app", "docs/manual"} {
 		text, ok := files[name]
