@@ -3,6 +3,7 @@ package groupsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -243,7 +245,11 @@ func (c *Crowd) Run(ctx context.Context) {
 				break
 			}
 			wg.Go(func() {
-				c.released(m, c.keepUp(ctx, m))
+				err := panics.Catch(func() error { return c.keepUp(ctx, m) })
+				if bug, ok := errors.AsType[*panics.Error](err); ok {
+					c.o.Log.Error("a member has met a bug", "address", m.addr, "panic", fmt.Sprint(bug.Value), "stack", string(bug.Stack))
+				}
+				c.released(m, err)
 				select {
 				case c.wake <- struct{}{}:
 				default:
@@ -355,7 +361,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	to := NewPeer(client, c.o.Group, c.o.Vault)
 	to.pool = c.o.Pool
 	to.port = c.o.Port
-	wg.Go(func() { pushed <- c.push(ctx, m.addr, to) })
+	wg.Go(func() { pushed <- panics.Catch(func() error { return c.push(ctx, m.addr, to) }) })
 	end := time.Now().Add(c.o.Stay/2 + rand.N(c.o.Stay))
 	for {
 		pause := wait

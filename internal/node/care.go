@@ -17,7 +17,7 @@ const (
 
 // care looks after all shares, until the keeper closes.
 func (k *keeper) care() {
-	k.wg.Go(k.look)
+	k.wg.Go(func() { k.steady("looking at the files of shares", k.look) })
 	tick := time.NewTicker(careEvery)
 	defer tick.Stop()
 	saved := time.Now()
@@ -40,16 +40,21 @@ func (k *keeper) care() {
 
 // round samples every share, tells those who listen, and stops what has done its work.
 func (k *keeper) round(now time.Time) {
-	type told struct {
-		it *item
-		e  Event
+	tell, done := k.sampleAll(now)
+	for it, e := range tell {
+		it.emit(e)
 	}
-	var (
-		tell []told
-		done []*item
-		why  = map[*item]string{}
-	)
+	for it, why := range done {
+		k.rest(it, why)
+	}
+}
+
+// sampleAll samples every share. It gives what is to be told to those who listen, and the shares that have done their work,
+// with why.
+func (k *keeper) sampleAll(now time.Time) (tell map[*item]Event, done map[*item]string) {
+	tell, done = map[*item]Event{}, map[*item]string{}
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, it := range k.items {
 		if it.torrent == nil {
 			continue
@@ -60,20 +65,13 @@ func (k *keeper) round(now time.Time) {
 			continue
 		}
 		if len(it.listeners) > 0 {
-			tell = append(tell, told{it, Event{Seeding: it.seeding(s)}})
+			tell[it] = Event{Seeding: it.seeding(s)}
 		}
 		if reason := it.enough(now, s); reason != "" {
-			done = append(done, it)
-			why[it] = reason
+			done[it] = reason
 		}
 	}
-	k.mu.Unlock()
-	for _, t := range tell {
-		t.it.emit(t.e)
-	}
-	for _, it := range done {
-		k.rest(it, why[it])
-	}
+	return tell, done
 }
 
 // sample brings the rates up to now. The keeper's mu is held.
@@ -109,6 +107,13 @@ func (it *item) counted(now time.Time, s engine.Stats) counters {
 		c.Seconds += now.Sub(it.since).Seconds()
 	}
 	return c
+}
+
+// settled is settle for a caller that does not hold k.mu.
+func (k *keeper) settled(it *item) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.settle(it)
 }
 
 // settle adds what the torrent under way has counted to the item's past, before it leaves the swarm. k.mu is held.
@@ -233,7 +238,7 @@ func (k *keeper) look() {
 			if s == nil {
 				break
 			}
-			_ = s.source.Check(k.ctx) // a change goes to the share by itself
+			s.look(k.ctx)
 			if lookShare*time.Since(begun) > lookPause {
 				break
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // errTimeout ends a fetch whose time ran out, where ctx's own end is the user's.
@@ -261,9 +262,12 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 			f.t.Want(r[0], r[1])
 		}
 		disk.Go(func() {
-			if webErr = f.fromWeb(ctx, f.plan.Wanted()); webErr == nil {
-				webErr = f.fromNear(ctx, f.plan.Wanted())
-			}
+			webErr = panics.Catch(func() error {
+				if err := f.fromWeb(ctx, f.plan.Wanted()); err != nil {
+					return err
+				}
+				return f.fromNear(ctx, f.plan.Wanted())
+			})
 			if webErr != nil {
 				stop()
 			}
@@ -321,10 +325,14 @@ func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int
 		f.last = *ev.Progress
 		f.on(ev)
 	}
-	wg.Go(func() { w.run(ctx) })
+	var bug error
+	wg.Go(func() { bug = panics.Catch(func() error { w.run(ctx); return nil }) })
 	err := do()
 	cancel()
 	wg.Wait()
+	if bug != nil {
+		return bug
+	}
 	if err == nil && phase == "fetching" {
 		p := w.sample(time.Now())
 		p.Done, p.Waiting = total, ""

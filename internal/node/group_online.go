@@ -23,6 +23,9 @@ import (
 
 // online starts to keep up with the members, if that is not so already.
 func (m *member) online(peers []string) error {
+	if why := m.halted.Load(); why != nil {
+		return *why
+	}
 	e, err := m.s.n.network()
 	if err != nil {
 		return err
@@ -36,13 +39,13 @@ func (m *member) online(peers []string) error {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
 		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Port: e.Port(), Ask: m.private(), May: m.mayHear})
-		m.wg.Go(func() { m.crowd.Run(ctx) })
-		m.wg.Go(func() { m.keep(ctx, e) })
+		m.loop(func() { m.crowd.Run(ctx) })
+		m.loop(func() { m.keep(ctx, e) })
 		if m.private() {
-			m.wg.Go(func() { m.attend(ctx) })
+			m.loop(func() { m.attend(ctx) })
 		}
 		if m.s.n.keeper != nil {
-			m.wg.Go(func() { m.mirror(ctx) })
+			m.loop(func() { m.mirror(ctx) })
 		}
 	}
 	for _, a := range m.s.toCall(peers, m.Link().Hints) {
@@ -108,7 +111,7 @@ func (m *member) keep(ctx context.Context, e *engine.Engine) {
 	}
 	defer leave()
 	defer m.savePeers()
-	m.wg.Go(func() { m.firstWords(ctx) })
+	m.loop(func() { m.firstWords(ctx) })
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	for {

@@ -34,6 +34,9 @@ func (m *member) info() Group {
 			}
 		}
 	}
+	if why := m.halted.Load(); why != nil {
+		out.Warnings = append(out.Warnings, (*why).Error())
+	}
 	s, err := m.State()
 	if err != nil {
 		out.Warnings = append(out.Warnings, err.Error())

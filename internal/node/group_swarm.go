@@ -19,6 +19,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/groupnet"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -102,7 +103,7 @@ func (m *member) insideClient() (*engine.Engine, error) {
 	in.gate, in.e = g, e
 	ctx, cancel := context.WithCancel(m.s.ctx)
 	in.stop = cancel
-	in.wg.Go(func() { m.introduce(ctx, e) })
+	in.wg.Go(panics.Guard(func() { m.introduce(ctx, e) }, m.halt))
 	return e, nil
 }
 

@@ -75,8 +75,9 @@ type member struct {
 	visitors int         // how many do; guarded by entering
 	left     atomic.Bool // from then on nobody is answered
 
-	cancel context.CancelFunc // of what runs for it; nil: it is not online
-	since  time.Time          // when it went online
+	cancel context.CancelFunc    // of what runs for it; nil: it is not online
+	halted atomic.Pointer[error] // why it is online no more: a loop of it met a bug
+	since  time.Time             // when it went online
 	wg     sync.WaitGroup
 	follow chan struct{} // says that what to mirror may have changed
 	told   chan struct{} // closed when a member has told by itself what it has of our log

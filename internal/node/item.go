@@ -8,6 +8,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // item is one share of a keeper. Its fields are guarded by the keeper's mu, but for those that its goroutine
@@ -68,7 +69,10 @@ func (k *keeper) start(it *item, first func(ctx context.Context) error) {
 	k.wg.Go(func() {
 		defer close(ended)
 		defer cancel()
-		err := k.life(ctx, it, first)
+		err := panics.Catch(func() error { return k.life(ctx, it, first) })
+		if bug, ok := errors.AsType[*panics.Error](err); ok {
+			err = k.crashed(it, bug)
+		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		it.stop, it.outcome, it.progress = nil, err, nil
@@ -105,9 +109,7 @@ func (k *keeper) life(ctx context.Context, it *item, first func(context.Context)
 	for {
 		err := k.step(ctx, it, first)
 		first = nil
-		k.mu.Lock()
-		k.settle(it)
-		k.mu.Unlock()
+		k.settled(it)
 		var away *errAway
 		switch {
 		case ctx.Err() != nil:
@@ -123,11 +125,19 @@ func (k *keeper) life(ctx context.Context, it *item, first func(context.Context)
 				return err
 			}
 			k.n.log.Info("a share goes on", "share", it.name())
+		case isBug(err):
+			return err
 		default:
 			k.fail(it, err)
 			return err
 		}
 	}
+}
+
+// isBug says whether err is a panic that was caught.
+func isBug(err error) bool {
+	_, ok := errors.AsType[*panics.Error](err)
+	return ok
 }
 
 // step does one thing: brings what is to be fetched, or serves what is there.
@@ -183,6 +193,19 @@ func (k *keeper) fail(it *item, err error) {
 	k.n.log.Error("a share failed", "share", it.name(), "reason", err)
 	k.show(it, StateFailed, err)
 	k.change(it, func(r *record) { r.Failed, r.Why, r.Hint = true, err.Error(), fault.HintOf(err) })
+}
+
+// crashed makes a panic the share's failure. It is not started again until the user does: a bug that it met once it
+// would meet again.
+func (k *keeper) crashed(it *item, bug *panics.Error) error {
+	k.mu.Lock()
+	it.torrent, it.since = nil, time.Time{} // its counters may be what panicked
+	k.mu.Unlock()
+	k.n.log.Error("a share has met a bug", "share", it.name(), "panic", fmt.Sprint(bug.Value), "stack", string(bug.Stack))
+	err := fault.Hint(fmt.Errorf("it has met a bug in p2pshare: %v", bug.Value),
+		"p2pshare log has the trace, please report it; p2pshare start %s tries again", it.id)
+	k.fail(it, err)
+	return err
 }
 
 // change changes an item's record, on disk first. What cannot be written is told, and holds for this run.

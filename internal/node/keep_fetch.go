@@ -14,6 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // fetch is Fetch in a daemon: it goes on when the caller goes, and after a crash.
@@ -188,9 +189,9 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 		},
 		joined: func(t *engine.Torrent) {
 			k.mu.Lock()
+			defer k.mu.Unlock()
 			k.settle(it) // a look-up that has ended
 			it.torrent = t
-			k.mu.Unlock()
 		},
 		turn: func(ctx context.Context) (func(), error) { return k.turn(ctx, it) },
 		room: func(dir string, missing int64) error { return k.room(ctxRun, stop, dir, missing) },
@@ -256,22 +257,24 @@ func (k *keeper) room(ctx context.Context, stop context.CancelCauseFunc, dir str
 	if k.n.opts.Floor <= 0 {
 		return nil
 	}
-	k.wg.Go(func() {
-		tick := time.NewTicker(roomEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
+	k.wg.Go(panics.Guard(func() { k.keepRoom(ctx, stop, dir) }, func(bug *panics.Error) { stop(bug) }))
+	return nil
+}
+
+func (k *keeper) keepRoom(ctx context.Context, stop context.CancelCauseFunc, dir string) {
+	tick := time.NewTicker(roomEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := k.roomFor(dir, 0); err != nil {
+				stop(err)
 				return
-			case <-tick.C:
-				if err := k.roomFor(dir, 0); err != nil {
-					stop(err)
-					return
-				}
 			}
 		}
-	})
-	return nil
+	}
 }
 
 // roomFor says whether dir's file system has room for more bytes above the floor. What the system does not tell is

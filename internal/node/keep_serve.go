@@ -14,6 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/store"
 )
 
@@ -56,6 +57,9 @@ func (k *keeper) seed(ctx context.Context, it *item, s *share) error {
 	select {
 	case <-ctx.Done():
 	case changed = <-s.changed:
+		if bug, ok := errors.AsType[*panics.Error](changed); ok {
+			return bug
+		}
 		k.n.log.Warn("files of a share changed", "share", s.name, "reason", changed)
 	}
 	if changed != nil {

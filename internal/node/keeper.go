@@ -92,7 +92,7 @@ func (k *keeper) load() error {
 func (k *keeper) resume() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.wg.Go(k.care)
+	k.wg.Go(func() { k.steady("looking after shares", k.care) })
 	// The oldest first: what was there yesterday is there at once.
 	for _, it := range k.sorted() {
 		if it.state != StateDamaged && !it.rec.Rests && !it.rec.Failed && !it.rec.Finish {

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
@@ -113,6 +115,17 @@ func (s *share) runUntil(ctx context.Context, copies int, on func(Event)) error 
 			stop()
 		}
 	})
+}
+
+// look is for changes of the files, which go to changed, as a bug that the look meets does.
+func (s *share) look(ctx context.Context) {
+	err := panics.Catch(func() error { return s.source.Check(ctx) })
+	if bug, ok := errors.AsType[*panics.Error](err); ok {
+		select {
+		case s.changed <- bug:
+		default:
+		}
+	}
 }
 
 func (s *share) stop(err error, on func(Event)) error {
