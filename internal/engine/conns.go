@@ -106,13 +106,14 @@ type dialer struct {
 
 func (d dialer) DialerNetwork() string { return d.network }
 
-func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
+func (d dialer) Dial(ctx context.Context, addr string) (nc net.Conn, err error) {
+	defer d.e.caught("dialling a peer", func() { nc, err = nil, errFault })
 	if d.e.members != nil { // TLS has been there already
 		c, err := d.raw(ctx, addr)
 		if err != nil {
 			return nil, err
 		}
-		return d.e.hold(d.e.follow(c)), nil
+		return d.e.contain(c), nil
 	}
 	careful, err := d.e.mayDial(addr)
 	if err != nil {
@@ -122,14 +123,14 @@ func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.e.hold(d.e.follow(newGreeted(c, func() (net.Conn, error) {
+	return d.e.contain(newGreeted(c, func() (net.Conn, error) {
 		if careful {
 			return nil, errPlainly
 		}
 		ctx, cancel := context.WithTimeout(d.e.ctx, plainTime)
 		defer cancel()
 		return d.raw(ctx, addr)
-	}))), nil
+	})), nil
 }
 
 func (d dialer) raw(ctx context.Context, addr string) (net.Conn, error) {
@@ -145,7 +146,8 @@ type shapedListener struct {
 	e *Engine
 }
 
-func (l shapedListener) Accept() (net.Conn, error) {
+func (l shapedListener) Accept() (nc net.Conn, err error) {
+	defer l.e.caught("accepting a peer", func() { nc, err = nil, errFault })
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -155,5 +157,5 @@ func (l shapedListener) Accept() (net.Conn, error) {
 	if l.e.members == nil {
 		c = &answered{Conn: c, keys: l.e.keys}
 	}
-	return l.e.hold(l.e.follow(c)), nil
+	return l.e.contain(c), nil
 }

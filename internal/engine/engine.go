@@ -45,6 +45,7 @@ type Engine struct {
 
 	byShort   map[infohash.T]*Torrent
 	byTorrent map[*torrent.Torrent]*Torrent
+	extents   map[infohash.T]*extent   // of torrents that the client has, or is about to have
 	unclaimed map[string][]*shapedConn // connections before their handshake, by remote address
 	holders   map[*torrent.PeerConn]*holder
 	offers    map[*torrent.PeerConn]string // where peers near us give whole pieces; see near.go
@@ -56,6 +57,8 @@ type Engine struct {
 	parent  *Engine              // of a private engine
 	private map[*Engine]struct{} // children, until they are closed
 	members *members             // of a private engine; see private.go
+
+	unread *unread // one for an engine and its private ones
 
 	own      ownAddrs
 	arrivals atomic.Int64 // see facts.go
@@ -86,6 +89,8 @@ func blank(s Settings) *Engine {
 
 		byShort:   map[infohash.T]*Torrent{},
 		byTorrent: map[*torrent.Torrent]*Torrent{},
+		extents:   map[infohash.T]*extent{},
+		unread:    &unread{owing: map[*wire]struct{}{}},
 		unclaimed: map[string][]*shapedConn{},
 		holders:   map[*torrent.PeerConn]*holder{},
 		offers:    map[*torrent.PeerConn]string{},
@@ -132,10 +137,10 @@ func (e *Engine) start() error {
 
 // run gives the client its connections.
 func (e *Engine) run() {
-	e.wg.Go(e.dropSeeds)
-	e.wg.Go(e.tendSuper)
+	e.wg.Go(func() { e.persist(e.ctx, "idle connections", e.dropSeeds) })
+	e.wg.Go(func() { e.persist(e.ctx, "super-seeding", e.tendSuper) })
 	if e.members != nil {
-		e.wg.Go(e.watchBans)
+		e.wg.Go(func() { e.persist(e.ctx, "bans", e.watchBans) })
 	}
 	for _, l := range e.port.listeners {
 		e.client.AddListener(l)

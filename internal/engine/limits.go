@@ -78,6 +78,54 @@ const (
 	// A bitfield of a torrent with a million pieces; what is longer is not read to its end.
 	maxBitfield = 128 << 10
 
+	// maxOwed is what a connection may be owed of metadata, hashes and refusals before it is not heard until it has read; one
+	// message may take it beyond. A peer of good will that asks for 10,000 blocks at a time and is refused them all stays
+	// below it. maxOwedAll is for all connections together.
+	maxOwed    = 256 << 10
+	maxOwedAll = 32 << 20
+	// unreadTime is how long who is owed that much may read nothing, and unreadStall how long anybody may take for unreadPart
+	// that we write.
+	unreadTime  = 20 * time.Second
+	unreadStall = 3 * time.Minute
+	unreadPart  = 64 << 10
+	// maxUnread bounds what else waits to be written, which is news of pieces.
+	maxUnread = 4 << 20
+
+	// blockBytes is what the client asks for at a time.
+	blockBytes = 16 << 10
+	// maxInfoPieces is how many pieces the client lets a torrent have.
+	maxInfoPieces = 1 << 24
+	// metadataPart is a part of the metadata (BEP 9).
+	metadataPart = 16 << 10
+	// maxRequest is the largest block that is given; everybody asks for 16 KiB.
+	maxRequest = 128 << 10
+	// maxExtended bounds messages of extensions: what the client reads at most.
+	maxExtended = 64 << 10
+	// maxMetadata bounds the metadata of a torrent as the client does.
+	maxMetadata = 16 << 20
+	// metadataTimes is how often each connection may ask for all of the metadata, or all hashes.
+	metadataTimes = 4
+	// hashesAtOnce is how many hashes BEP 52 would have asked for at a time, and maxHashes how many are given.
+	hashesAtOnce = 512
+	maxHashes    = 8192
+	// maxHandshakes bounds how often a peer changes what it offers, maxClientName the bytes of its name, and maxReqq the
+	// requests that it may say it can hold.
+	maxHandshakes = 4
+	maxClientName = 64
+	maxReqq       = 1 << 16
+	// maxPEXAll is how many addresses a connection may add: the client keeps all of them until it ends.
+	maxPEXAll = 2000
+	// maxRendezvous bounds the messages of hole punching of a connection.
+	maxRendezvous = 100
+	// maxAllowedFast bounds the pieces that a peer lets us have while it chokes us, where BEP 6 has 10.
+	maxAllowedFast = 64
+	// maxPorts is how often a peer may name the port of its DHT node: each time it is sent a packet.
+	maxPorts = 2
+	// flapBurst and flapRate bound how often a peer changes its mind, at once and per second: each time the client sorts all
+	// that it could ask for.
+	flapBurst = 200
+	flapRate  = 10
+
 	// superWindow is how many pieces a super-seeded peer is shown that it has not: one that comes and one to go on
 	// with. What it was shown nobody else is, and the smaller the window, the sooner the others get it: with four, twelve
 	// fetchers took a tenth longer. Who fetches a piece within superFast of being shown it would wait for us,

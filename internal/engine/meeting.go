@@ -38,7 +38,9 @@ func (e *Engine) Meet(o MeetingOptions) *Meeting {
 		e.lan.add(m)
 	}
 	if e.dht != nil {
-		m.wg.Go(func() { m.keepAnnounced(ctx, o.Silent) })
+		m.wg.Go(func() {
+			e.persist(ctx, "announcing a meeting", func() { m.keepAnnounced(ctx, o.Silent) })
+		})
 	}
 	return m
 }

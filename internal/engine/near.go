@@ -26,14 +26,6 @@ const nearExtension pp.ExtensionName = "ps_pieces"
 // nearCounts are bytes of payload that went beside the engine.
 type nearCounts struct{ got, sent atomic.Int64 }
 
-// offerNear is called before the extension handshake goes out.
-func offerNear(pc *torrent.PeerConn) {
-	m := *pc.LocalLtepProtocolMap
-	m.Index = slices.Clone(m.Index) // it is every connection's
-	m.AddUserProtocol(nearExtension)
-	pc.LocalLtepProtocolMap = &m
-}
-
 // noteOffer remembers a peer that gives whole pieces, and where.
 func (e *Engine) noteOffer(pc *torrent.PeerConn, d *pp.ExtendedHandshakeMessage) {
 	addr := e.addrOf(pc)

@@ -45,7 +45,7 @@ var (
 // given another one.
 func (e *Engine) Private(t Transport) (*Engine, error) {
 	c := blank(e.settings)
-	c.up, c.down = e.up, e.down
+	c.up, c.down, c.unread = e.up, e.down, e.unread
 	c.port.number = e.Port()
 	c.members = newMembers(t)
 	c.ctx, c.cancel = context.WithCancel(e.ctx)
@@ -58,7 +58,6 @@ func (e *Engine) Private(t Transport) (*Engine, error) {
 	conf.Extensions.SetBit(pp.ExtensionBitDht, false)
 	// The gate below reads the handshake.
 	conf.HeaderObfuscationPolicy = torrent.HeaderObfuscationPolicy{Preferred: false, RequirePreferred: true}
-	conf.Callbacks.PeerConnAdded = append(conf.Callbacks.PeerConnAdded, onlyMetadata)
 	client, err := torrent.NewClient(conf)
 	if err != nil {
 		c.cancel()
@@ -78,11 +77,6 @@ func (e *Engine) Private(t Transport) (*Engine, error) {
 	}
 	c.run()
 	return c, nil
-}
-
-// onlyMetadata leaves hole punching out of what is offered (BEP 55): it would tell members' addresses to others.
-func onlyMetadata(pc *torrent.PeerConn) {
-	pc.LocalLtepProtocolMap = &torrent.LocalLtepProtocolMap{Index: []pp.ExtensionName{pp.ExtensionNameMetadata}, NumBuiltin: 1}
 }
 
 // judgePrivate says why a torrent may not be added to a private engine.

@@ -7,7 +7,6 @@ import (
 	"runtime"
 
 	"github.com/anacrolix/torrent"
-	pp "github.com/anacrolix/torrent/peer_protocol"
 	"golang.org/x/time/rate"
 )
 
@@ -97,15 +96,10 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	c.ExtendedHandshakeClientVersion = "p2pshare " + s.Version
 	c.Bep20 = peerIDPrefix
 	c.Slogger = s.Log
-	c.Callbacks.CompletedHandshake = e.claim
-	c.Callbacks.ReadMessage = func(pc *torrent.PeerConn, m *pp.Message) {
-		e.noteHaves(pc, m)
-		e.judgePEX(pc, m)
-	}
-	if e.members == nil {
-		c.Callbacks.PeerConnAdded = append(c.Callbacks.PeerConnAdded, offerNear)
-	}
-	c.Callbacks.ReadExtendedHandshake = e.readHandshake
-	c.Callbacks.PeerConnClosed = e.forgetConn
+	c.Callbacks.CompletedHandshake = e.onHandshake
+	c.Callbacks.ReadMessage = e.onMessage
+	c.Callbacks.PeerConnAdded = append(c.Callbacks.PeerConnAdded, e.offer)
+	c.Callbacks.ReadExtendedHandshake = e.onExtendedHandshake
+	c.Callbacks.PeerConnClosed = e.onClosed
 	return c
 }

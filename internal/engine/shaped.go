@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/types/infohash"
@@ -93,14 +94,14 @@ func (c *shapedConn) Read(b []byte) (int, error) {
 func (c *shapedConn) Write(b []byte) (done int, err error) {
 	f := &c.flows.Load().up
 	if len(b) <= freeWrite || !c.e.up.limits(f) {
-		return c.Conn.Write(b)
+		return c.write(b)
 	}
 	for len(b) > 0 {
 		part := b[:min(len(b), turn)]
 		if err := c.e.up.wait(c.ctx, f, len(part)); err != nil {
 			return done, net.ErrClosed
 		}
-		n, err := c.Conn.Write(part)
+		n, err := c.write(part)
 		done += n
 		if err != nil {
 			return done, err
@@ -108,6 +109,15 @@ func (c *shapedConn) Write(b []byte) (done int, err error) {
 		b = b[n:]
 	}
 	return done, nil
+}
+
+// write ends with an error if the other side takes nothing for long. The client sets no deadline of its own for what it
+// writes after the handshakes.
+func (c *shapedConn) write(b []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(unreadStall)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }
 
 // Close ends waits for a turn too.

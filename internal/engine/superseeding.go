@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"io"
 	"time"
 )
 
@@ -18,12 +19,15 @@ func (e *Engine) joinSuper(w *wire, hash [20]byte) *superPeer {
 	return t.super.join(w.tell)
 }
 
-// whileOpen runs f, which ends with the engine, and which Close waits for.
-func (e *Engine) whileOpen(f func()) {
+// whileOpen runs f, which ends with the engine, and which Close waits for. A fault in it ends c.
+func (e *Engine) whileOpen(c io.Closer, f func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ctx.Err() == nil {
-		e.wg.Go(f)
+		e.wg.Go(func() {
+			defer e.caught("telling pieces", func() { c.Close() })
+			f()
+		})
 	}
 }
 

@@ -60,6 +60,8 @@ type Torrent struct {
 	spec Spec
 	book *book
 
+	extent *extent
+
 	flows  flows
 	pieces int // 0 until the info is known
 	copies copies
@@ -117,6 +119,13 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	if s.V2 != nil {
 		ts.InfoHashV2 = g.Some(infohash_v2.T(*s.V2))
 	}
+	extent, undo := e.expect(s.shorts())
+	taken := false
+	defer func() {
+		if !taken {
+			undo()
+		}
+	}()
 	et, isNew, err := e.client.AddTorrentSpec(ts)
 	if err != nil {
 		return nil, fmt.Errorf("adding torrent: %w", err)
@@ -124,8 +133,14 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	if !isNew {
 		return nil, errors.New("this torrent is here already")
 	}
+	taken = true
+	if s.Info != nil {
+		extent.settle(et.Info(), len(s.Info))
+	} else {
+		extent.settle(nil, 0)
+	}
 	t := &Torrent{
-		e: e, t: et, spec: s, store: store, book: newBook(time.Now),
+		e: e, t: et, spec: s, store: store, extent: extent, book: newBook(time.Now),
 		trackerErrs: map[string]error{},
 		announcing:  make(chan struct{}, torrentAnnounces),
 		done:        make(chan struct{}),
@@ -193,6 +208,7 @@ func (t *Torrent) register() {
 	t.e.byTorrent[t.t] = t
 	for _, short := range t.shorts() {
 		t.e.byShort[short] = t
+		t.e.extents[short] = t.extent // also if another's end came in between
 	}
 }
 
@@ -206,6 +222,9 @@ func (t *Torrent) unregister() {
 		if t.e.byShort[short] == t {
 			delete(t.e.byShort, short)
 		}
+		if t.e.extents[short] == t.extent {
+			delete(t.e.extents, short)
+		}
 	}
 }
 
@@ -213,13 +232,16 @@ func (t *Torrent) unregister() {
 func (t *Torrent) start() {
 	ctx, cancel := context.WithCancel(t.e.ctx)
 	t.cancel = cancel
-	t.wg.Go(func() { t.offerPeers(ctx) })
+	keep := func(what string, f func()) {
+		t.wg.Go(func() { t.e.persist(ctx, what, f) })
+	}
+	keep("dialling", func() { t.offerPeers(ctx) })
 	for _, tier := range t.spec.Trackers {
 		if len(tier) > 0 {
-			t.wg.Go(func() { t.announceTier(ctx, tier) })
+			keep("announcing to trackers", func() { t.announceTier(ctx, tier) })
 		}
 	}
-	t.wg.Go(func() { t.announceOpenly(ctx) })
+	keep("announcing", func() { t.announceOpenly(ctx) })
 }
 
 // Metadata waits for the info and gives its bencoded bytes, which hash to the infohash.
@@ -383,13 +405,15 @@ func (t *Torrent) learnPrivate() {
 
 // shorts are the infohashes that the torrent goes by in handshakes, DHT and trackers: the v1 one and,
 // for v2 and hybrid torrents, the first 20 bytes of the v2 one (BEP 52).
-func (t *Torrent) shorts() [][20]byte {
+func (t *Torrent) shorts() [][20]byte { return t.spec.shorts() }
+
+func (s Spec) shorts() [][20]byte {
 	var out [][20]byte
-	if t.spec.V1 != nil {
-		out = append(out, *t.spec.V1)
+	if s.V1 != nil {
+		out = append(out, *s.V1)
 	}
-	if t.spec.V2 != nil {
-		out = append(out, [20]byte(t.spec.V2[:20]))
+	if s.V2 != nil {
+		out = append(out, [20]byte(s.V2[:20]))
 	}
 	return out
 }

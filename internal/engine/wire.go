@@ -13,6 +13,7 @@ import (
 const (
 	fastByte       = len(pp.Protocol) + 7
 	fastBit        = 4
+	reservedBegin  = len(pp.Protocol)
 	hashBegin      = len(pp.Protocol) + 8
 	hashEnd        = hashBegin + 20
 	handshakeBytes = hashEnd + 20
@@ -21,30 +22,24 @@ const (
 // lengthBytes precede each message; the type follows.
 const lengthBytes = 4
 
-// wire is a connection as the client has it: plain messages, which it follows in both directions while its torrent is
-// complete. It is where super-seeding hides what we have and tells it piece by piece. A connection that is of no
-// interest to that is carried untouched.
+// wire is a connection as the client has it: plain messages. What comes in is judged before the client sees it; see
+// judge.go. What goes out is followed while its torrent is complete: it is where super-seeding hides what we have and
+// tells it piece by piece.
 type wire struct {
 	net.Conn
 	e    *Engine
-	free atomic.Bool // nothing is looked at any more
+	free atomic.Bool // what goes out is of no interest to super-seeding
 
-	in  inbound
-	out outbound
+	in   inbound
+	out  outbound
+	fast atomic.Bool // both speak the fast extension; set with the peer's handshake
+	debt debt
 
 	queue  sync.Mutex
 	haves  []byte // messages of ours that wait for their turn
 	ready  chan struct{}
 	closed chan struct{}
 	once   sync.Once
-}
-
-// inbound follows what the peer says. It belongs to the goroutine that reads.
-type inbound struct {
-	handshake [handshakeBytes]byte
-	shaken    int
-	head      []byte // of the message under way
-	left      int    // bytes of it that are not looked at
 }
 
 // outbound follows what we say. mu is held while something is written.
@@ -55,79 +50,32 @@ type outbound struct {
 	part      []byte // of a message that is not there whole yet
 	peer      atomic.Pointer[superPeer]
 	decided   bool // what we have has been told, or hidden
+	sent      answers
 }
 
 func (e *Engine) follow(c net.Conn) net.Conn {
-	return &wire{Conn: c, e: e, ready: make(chan struct{}, 1), closed: make(chan struct{})}
-}
-
-// Read looks at what comes and gives it on as it is.
-func (w *wire) Read(b []byte) (int, error) {
-	n, err := w.Conn.Read(b)
-	if n > 0 && !w.free.Load() {
-		w.heard(b[:n])
-	}
-	return n, err
-}
-
-// heard takes messages apart, however they are cut.
-func (w *wire) heard(b []byte) {
-	in := &w.in
-	if in.shaken < handshakeBytes {
-		n := copy(in.handshake[in.shaken:], b)
-		in.shaken += n
-		b = b[n:]
-	}
-	for len(b) > 0 {
-		if in.left > 0 {
-			n := min(in.left, len(b))
-			in.left -= n
-			b = b[n:]
-			continue
-		}
-		n := min(in.want()-len(in.head), len(b))
-		in.head = append(in.head, b[:n]...)
-		b = b[n:]
-		if len(in.head) < in.want() {
-			continue
-		}
-		if p := w.out.peer.Load(); p != nil && len(in.head) > lengthBytes {
-			p.said(in.head[lengthBytes:])
-		}
-		in.left = lengthBytes + in.size() - len(in.head)
-		in.head = in.head[:0]
-	}
-}
-
-func (in *inbound) size() int { return int(binary.BigEndian.Uint32(in.head)) }
-
-// want is how much of the message under way is looked at, as far as is known.
-func (in *inbound) want() int {
-	switch {
-	case len(in.head) < lengthBytes:
-		return lengthBytes
-	case in.size() == 0: // a keep-alive
-		return lengthBytes
-	case len(in.head) == lengthBytes:
-		return lengthBytes + 1
-	case pp.MessageType(in.head[lengthBytes]) == pp.Bitfield:
-		return lengthBytes + min(in.size(), 1+maxBitfield)
-	}
-	return lengthBytes + min(in.size(), 5)
+	return &wire{Conn: c, e: e, debt: newDebt(), ready: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
 // Write passes on what the client says, but for what is hidden.
 func (w *wire) Write(b []byte) (int, error) {
 	w.out.mu.Lock()
 	defer w.out.mu.Unlock()
-	if w.free.Load() {
-		return w.Conn.Write(b)
+	if len(b) > maxUnread {
+		w.Close()
+		return 0, errUnread
 	}
-	send := w.said(b)
-	if len(send) > 0 {
-		if _, err := w.Conn.Write(send); err != nil {
+	send := b
+	if !w.free.Load() {
+		send = w.said(b)
+	}
+	for len(send) > 0 {
+		part := send[:min(len(send), unreadPart)]
+		if _, err := w.Conn.Write(part); err != nil {
 			return 0, err
 		}
+		w.went(part)
+		send = send[len(part):]
 	}
 	return len(b), nil
 }
@@ -207,8 +155,8 @@ func (w *wire) judge(m []byte) (instead []byte, edit bool) {
 		if !p.hide() {
 			return nil, false
 		}
-		w.e.whileOpen(w.tellHaves)
-		if w.in.fast() {
+		w.e.whileOpen(w, w.tellHaves)
+		if w.fast.Load() {
 			return haveNone, true
 		}
 		return nil, true // BEP 3: who has nothing need not say so
@@ -237,10 +185,6 @@ func (w *wire) peer() superID {
 	}
 	return superID{host, [20]byte(w.in.handshake[hashEnd:])}
 }
-
-// fast says whether both sides speak the fast extension (BEP 6): the client always does. The peer's handshake has been
-// read when the client begins to tell what it has.
-func (in *inbound) fast() bool { return in.handshake[fastByte]&fastBit != 0 }
 
 // tell puts pieces in line to be told. It does not wait.
 func (w *wire) tell(pieces []int) {
@@ -283,6 +227,7 @@ func (w *wire) tellHaves() {
 func (w *wire) Close() error {
 	w.once.Do(func() {
 		close(w.closed)
+		w.e.unread.forget(w)
 		if p := w.out.peer.Load(); p != nil {
 			p.leave()
 		}

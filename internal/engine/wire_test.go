@@ -229,6 +229,8 @@ type cut struct {
 	data []byte
 	by   int
 	got  bytes.Buffer
+
+	closed bool
 }
 
 func (c *cut) Read(b []byte) (int, error) {
@@ -241,35 +243,43 @@ func (c *cut) Read(b []byte) (int, error) {
 }
 
 func (c *cut) Write(b []byte) (int, error)     { return c.got.Write(b) }
-func (c *cut) Close() error                    { return nil }
+func (c *cut) Close() error                    { c.closed = true; return nil }
 func (c *cut) SetReadDeadline(time.Time) error { return nil }
 func (c *cut) RemoteAddr() net.Addr            { return &net.TCPAddr{} }
 
-// FuzzWire sends anything both ways, cut anywhere: what comes is given on as it is, what goes is the same but for what
-// is hidden, and nothing crashes.
+// FuzzWire sends anything both ways, cut anywhere: how it is cut makes no difference to what is given on, what goes is the
+// same but for what is hidden, and nothing crashes.
 func FuzzWire(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 1, byte(pp.HaveAll), 0, 0, 0, 5, byte(pp.Have), 0, 0, 0, 7, 0, 0, 0, 0}, 3)
-	f.Add([]byte{0, 0, 0, 3, byte(pp.Bitfield), 0xff, 0x0f, 0, 0, 0, 2, byte(pp.Interested), 1}, 1)
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, byte(pp.Bitfield), 1, 2, 3}, 5)
-	f.Add([]byte{0, 0, 0, 13, byte(pp.Request), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 9, byte(pp.Piece), 1, 2, 3, 4, 5, 6, 7, 8}, 100)
-	f.Fuzz(func(t *testing.T, data []byte, by int) {
+	f.Add([]byte{0, 0, 0, 1, byte(pp.HaveAll), 0, 0, 0, 5, byte(pp.Have), 0, 0, 0, 7, 0, 0, 0, 0}, 3, uint8(0))
+	f.Add([]byte{0, 0, 0, 4, byte(pp.Bitfield), 0xff, 0x0f, 0xff, 0, 0, 0, 1, byte(pp.Interested)}, 1, uint8(0))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, byte(pp.Bitfield), 1, 2, 3}, 5, uint8(1))
+	f.Add([]byte{0, 0, 0, 13, byte(pp.Request), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 9, byte(pp.Piece), 1, 2, 3, 4, 5, 6, 7, 8}, 100, uint8(2))
+	for _, m := range badMessages {
+		f.Add(m.bytes, 2, uint8(3))
+	}
+	for _, m := range goodMessages {
+		f.Add(m.bytes, 7, uint8(0))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, by int, which uint8) {
 		if by < 1 {
 			by = 1
 		}
-		s := newSuperSeeder(SuperSeedOn, 20, 32<<10, time.Now)
-		c := &cut{data: append(make([]byte, handshakeBytes), data...), by: by}
-		e := &Engine{}
-		w := e.follow(c).(*wire)
-		w.out.shaken = handshakeBytes
-		p := s.join(w.tell)
+		read := func(by int) []byte {
+			w, _ := judged(t, data, by, extents[int(which)%len(extents)])
+			p := newSuperSeeder(SuperSeedOn, 20, 32<<10, time.Now).join(w.tell)
+			w.out.peer.Store(p)
+			w.debt.bytes.Store(-1 << 40) // nobody reads the answers
+			got, _ := io.ReadAll(w)
+			w.Close()
+			return got
+		}
+		if cut, whole := read(by), read(len(data)+handshakeBytes); !bytes.Equal(cut, whole) {
+			t.Errorf("cut by %d the client gets %x, want %x", by, cut, whole)
+		}
+		w, c := judged(t, nil, by, extents[0])
+		w.out.shaken, w.out.sent.shaken = handshakeBytes, handshakeBytes
+		p := newSuperSeeder(SuperSeedOn, 20, 32<<10, time.Now).join(w.tell)
 		w.out.peer.Store(p)
-		got, err := io.ReadAll(w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := append(make([]byte, handshakeBytes), data...); !bytes.Equal(got, want) {
-			t.Errorf("read %x, want %x", got, want)
-		}
 		p.leave() // hides nothing any more
 		for rest := data; len(rest) > 0; {
 			n := min(by, len(rest))
