@@ -103,8 +103,8 @@ func TestNearGivesToAnOnlyFetcher(t *testing.T) {
 	a := start(t, nil)
 	p.seed(t, a, Spec{})
 	url := fmt.Sprintf("http://%s%s%x/", at(a), nearPath, p.hash)
-	if got := status(t, url+"0-1"); got != http.StatusServiceUnavailable {
-		t.Errorf("who is no peer: got %d, want 503", got)
+	if got := status(t, url+"0-1"); got != http.StatusNotFound {
+		t.Errorf("who is no peer: got %d, want 404, as for what is not here", got)
 	}
 	b, c := start(t, nil), start(t, nil)
 	mine, _ := p.join(t, b, at(a))
@@ -119,7 +119,7 @@ func TestNearGivesToAnOnlyFetcher(t *testing.T) {
 	other.Close()
 	await(t, "an answer for the one that is left", func() bool { return status(t, url+"0-1") == http.StatusOK })
 	mine.Close()
-	await(t, "a refusal when all are gone", func() bool { return status(t, url+"0-1") == http.StatusServiceUnavailable })
+	await(t, "nothing when all are gone", func() bool { return status(t, url+"0-1") == http.StatusNotFound })
 }
 
 func TestNearEndsWhenAnotherComes(t *testing.T) {
@@ -141,6 +141,91 @@ func TestNearEndsWhenAnotherComes(t *testing.T) {
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("an answer that began before: got %v after %d bytes, want that it ends early", err, n)
 	}
+}
+
+// Who is no peer gets the same answer for what is here and for what is not, to the byte.
+func TestNearTellsNobodyWhatIsHere(t *testing.T) {
+	p := newPayload(t, 1<<20, false)
+	e := start(t, nil)
+	p.seed(t, e, Spec{})
+	exchange := func(request string) string {
+		c, err := net.Dial("tcp", at(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(30 * time.Second))
+		if _, err := io.WriteString(c, request); err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := bytes.Cut(b, []byte("Date: ")) // which may differ by a second
+		_, rest, _ = bytes.Cut(rest, []byte("\r\n"))
+		return string(b[:bytes.IndexByte(b, '\n')]) + string(rest)
+	}
+	none := p.hash
+	none[0]++
+	for _, form := range []string{
+		"GET /p2pshare/pieces/%x/0-1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"GET /p2pshare/pieces/%x/0-1 HTTP/1.0\r\n\r\n",
+		"GET /p2pshare/pieces/%x/5-4 HTTP/1.0\r\n\r\n",
+		"GET http://other/p2pshare/pieces/%x/0-1?x=1 HTTP/1.0\r\n\r\n",
+		"GET /p2pshare/pieces/%X/0-1 HTTP/1.0\r\nRange: bytes=0-\r\n\r\n",
+		"GET /p2pshare/pieces/%x/0-1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
+		"GET /p2pshare/pieces/%x/0-1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n",
+	} {
+		if here, not := exchange(fmt.Sprintf(form, p.hash)), exchange(fmt.Sprintf(form, none)); here != not {
+			t.Errorf("%q: %q for what is here, %q for what is not", form, here, not)
+		}
+	}
+}
+
+// A request does not keep its place by a body that does not end.
+func TestNearReadsNoBodies(t *testing.T) {
+	e := start(t, nil)
+	for _, length := range []string{"Content-Length: 100000", "Transfer-Encoding: chunked"} {
+		c, err := net.Dial("tcp", at(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"+length+"\r\n\r\n1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "free places", func() bool { return len(e.nearby.places) == 0 })
+}
+
+// FuzzNearRequest sends a server anything instead of a request.
+func FuzzNearRequest(f *testing.F) {
+	e := start(f, func(s *Settings) { s.Log = quiet() })
+	for _, s := range []string{
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET * HTTP/1.1\r\nHost: x\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET \x00 HTTP/1.1\r\n\r\n",
+		"GET /p2pshare/pieces/0100000000000000000000000000000000000000/0-1 HTTP/1.1\nHost: x\n\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nRange: bytes=0-\r\nExpect: 100-continue\r\n\r\n", "GET / HTTP/0.9\r\n\r\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		ours.SetDeadline(time.Now().Add(30 * time.Second))
+		e.nearby.take(from{theirs, "127.0.0.1:4000"})
+		go func() {
+			ours.Write(data)
+			ours.Write([]byte("\r\n\r\nGET / HTTP/1.0\r\n\r\n"))
+			ours.Close()
+		}()
+		got, _ := io.ReadAll(ours)
+		if len(got) > 0 && !bytes.HasPrefix(got, []byte("HTTP/1.")) || bytes.HasPrefix(got, []byte("HTTP/1.1 2")) {
+			t.Errorf("%q is answered by %q", data, got)
+		}
+	})
 }
 
 func TestNearKeepsLimits(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 // bytes of it for v2, and END is not included.
 const nearPath = "/p2pshare/pieces/"
 
-// nearServer answers requests for whole pieces. Nobody learns from it what the protocol of BitTorrent would not say: the
-// infohash is to be known, and who asks is to be a connected peer.
+// nearServer answers requests for whole pieces. Only a connected peer of a torrent learns from it that the torrent is
+// here.
 type nearServer struct {
 	e    *Engine
 	http *http.Server
@@ -109,13 +109,26 @@ func (s *nearServer) stop() {
 
 // ServeHTTP implements http.Handler.
 func (s *nearServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// The server would read what follows, for as long as it takes.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		w.Header().Set("Connection", "close")
+		http.Error(w, "there is nothing to be sent here", http.StatusBadRequest)
+		return
+	}
 	c, _ := r.Context().Value(nearKey{}).(*shapedConn)
 	t, begin, end := s.asked(r.URL.Path)
 	if t == nil || c == nil || r.Method != http.MethodGet {
 		http.NotFound(w, r)
 		return
 	}
-	if !t.nearOnly(c.RemoteAddr()) {
+	here, only := t.nearOnly(c.RemoteAddr())
+	if !here {
+		// As for what is not here at all: a neighbour who only knows an infohash does not learn whether it is.
+		http.NotFound(w, r)
+		return
+	}
+	if !only {
 		busy(w)
 		return
 	}
@@ -168,23 +181,23 @@ func (s *nearServer) asked(path string) (t *Torrent, begin, end int) {
 	return t, begin, end
 }
 
-// nearOnly says whether the one peer that lacks something is at an address. Two would pass on to each other what they get.
-func (t *Torrent) nearOnly(at net.Addr) bool {
-	if !t.complete() {
-		return false
-	}
+// nearOnly says whether a connected peer is at an address, and whether the one peer is that lacks something. Two would
+// pass on to each other what they get.
+func (t *Torrent) nearOnly(at net.Addr) (here, only bool) {
 	conns := t.t.PeerConns()
-	lacking, here := map[torrent.PeerID]bool{}, false
+	lacking, lacks := map[torrent.PeerID]bool{}, false
 	t.e.mu.Lock()
 	defer t.e.mu.Unlock()
 	for _, pc := range conns {
+		there := hostOf(pc.RemoteAddr.String()) == hostOf(at.String())
+		here = here || there
 		if h := t.e.holders[pc]; h != nil && h.all {
 			continue
 		}
 		lacking[pc.PeerID] = true
-		here = here || hostOf(pc.RemoteAddr.String()) == hostOf(at.String())
+		lacks = lacks || there
 	}
-	return here && len(lacking) == 1
+	return here, lacks && len(lacking) == 1 && t.complete()
 }
 
 func hostOf(addr string) string {
@@ -220,7 +233,8 @@ func (s *nearServer) send(w http.ResponseWriter, t *Torrent, store *opened, c *s
 			off += int64(len(part))
 			t.near.sent.Add(int64(len(part)))
 			if looked += int64(len(part)); looked >= nearLook {
-				if looked = 0; !t.nearOnly(c.RemoteAddr()) {
+				looked = 0
+				if _, only := t.nearOnly(c.RemoteAddr()); !only {
 					return errNotAlone
 				}
 			}
