@@ -132,7 +132,7 @@ type payload struct {
 	private bool
 }
 
-func newPayload(t *testing.T, size int, private bool) payload {
+func newPayload(t testing.TB, size int, private bool) payload {
 	t.Helper()
 	const pieceLength = 32 << 10
 	src := rand.NewChaCha8([32]byte{byte(size), byte(size >> 8)})
@@ -155,7 +155,7 @@ func newPayload(t *testing.T, size int, private bool) payload {
 	return p
 }
 
-func (p payload) seed(t *testing.T, e *Engine, s Spec) *Torrent {
+func (p payload) seed(t testing.TB, e *Engine, s Spec) *Torrent {
 	t.Helper()
 	m := &memory{data: p.data, done: map[int]bool{}}
 	for i := range p.pieces {

@@ -120,6 +120,12 @@ func newLayered(t testing.TB) layered {
 	return l
 }
 
+// rename makes another torrent of it.
+func (l *layered) rename(name byte) {
+	l.info = bytes.Replace(l.info, []byte("4:name1:n"), []byte{'4', ':', 'n', 'a', 'm', 'e', '1', ':', name}, 1)
+	l.hash = sha256.Sum256(l.info)
+}
+
 func (l layered) short() [20]byte { return [20]byte(l.hash[:20]) }
 
 func (l layered) add(t testing.TB, e *Engine, seed bool) *Torrent {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +73,20 @@ func TestNearWhole(t *testing.T) {
 	}
 }
 
+// refusesOnce answers the first request with a status.
+func refusesOnce(status int) func(*files) http.HandlerFunc {
+	return func(f *files) http.HandlerFunc {
+		var asked atomic.Int64
+		return func(w http.ResponseWriter, r *http.Request) {
+			if asked.Add(1) == 1 {
+				w.WriteHeader(status)
+				return
+			}
+			f.serve(nil)(w, r)
+		}
+	}
+}
+
 func TestNearAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		h     func(f *files) http.HandlerFunc
@@ -89,8 +104,10 @@ func TestNearAnswers(t *testing.T) {
 		"more bytes than asked for": {
 			func(f *files) http.HandlerFunc { return f.serve(func(b []byte) []byte { return append(b, 0) }) }, "bytes where", false,
 		},
-		"not there": {
-			func(*files) http.HandlerFunc { return http.NotFound }, "404", false,
+		"no longer there": {
+			func(*files) http.HandlerFunc {
+				return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusGone) }
+			}, "410", false,
 		},
 		"sent elsewhere": {
 			func(*files) http.HandlerFunc {
@@ -99,23 +116,8 @@ func TestNearAnswers(t *testing.T) {
 				}
 			}, "302", false,
 		},
-		"busy at first": {
-			func(f *files) http.HandlerFunc {
-				var mu sync.Mutex
-				asked := 0
-				return func(w http.ResponseWriter, r *http.Request) {
-					mu.Lock()
-					asked++
-					first := asked == 1
-					mu.Unlock()
-					if first {
-						w.WriteHeader(http.StatusServiceUnavailable)
-						return
-					}
-					f.serve(nil)(w, r)
-				}
-			}, "it gives to others now false", true,
-		},
+		"busy at first":       {refusesOnce(http.StatusServiceUnavailable), "it gives to others now false", true},
+		"not there, at first": {refusesOnce(http.StatusNotFound), "it does not know us yet false", true},
 		"cut off at first": {
 			func(f *files) http.HandlerFunc {
 				var once sync.Once

@@ -121,6 +121,8 @@ func (f *fetch) openPieces(ctx context.Context, s *source, r run, length int64) 
 		return nil, plain(err)
 	case res.StatusCode == http.StatusServiceUnavailable:
 		err = &laterError{"it gives to others now", 0}
+	case res.StatusCode == http.StatusNotFound: // as for who is not connected
+		err = &laterError{"it does not know us yet", 0}
 	case res.StatusCode != http.StatusOK:
 		err = gone("it answers %s", status(res.StatusCode))
 	case res.ContentLength != length:
