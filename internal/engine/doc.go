@@ -11,7 +11,9 @@
 //   - no storage is opened, and so no file made, before the caller has seen the info;
 //   - nothing of a private torrent (BEP 27) is told to DHT, LAN or PEX once its info is known;
 //   - a private group's torrents are told to nobody at all, and who sends garbage is known by name;
-//   - a DHT packet that would crash the DHT library never reaches it;
+//   - a DHT packet that would crash the DHT library never reaches it, nor a peer's message that would crash the client;
+//   - who does not read what it asked for is not heard until it has, so that no peer fills the memory;
+//   - a fault of its own in what a peer says costs that peer;
 //   - a rate limit is shared out by torrent, however many connections each has;
 //   - of a torrent that nobody else has whole, every client is shown a few pieces at a time, so that each leaves us once
 //     before any leaves us twice (BEP 16), over TCP, uTP and TLS, obfuscated or not;

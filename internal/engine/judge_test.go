@@ -223,7 +223,7 @@ func TestJudge(t *testing.T) {
 
 // What is answered to who offers an extension is left out for who does not.
 func TestJudgeWithExtensions(t *testing.T) {
-	shake := ext(0, offersAll)
+	shake := ext(0, "d1:md12:ut_holepunchi9e11:ut_metadatai7eee")
 	for name, m := range map[string][]byte{
 		"metadata request": ext(idMetadata, "d8:msg_typei0e5:piecei2ee"),
 		"rendezvous":       ext(idPunch, punch),
@@ -291,6 +291,7 @@ func TestRepeatedMessages(t *testing.T) {
 		}
 	}
 	count("extension handshakes", maxHandshakes, func(int) []byte { return ext(0, "d1:mdee") })
+	count("extension handshakes with PEX", 1, func(int) []byte { return ext(0, offersAll) })
 	count("allowed fast", maxAllowedFast, func(i int) []byte { return msg(pp.AllowedFast, nums(uint32(i%20))...) })
 	count("what it has", 1, func(int) []byte { return msg(pp.Bitfield, 0xff, 0xff, 0xf0) })
 	count("nothing", 1, func(i int) []byte { return msg(pp.HaveNone) })

@@ -51,7 +51,8 @@ func (j *judge) extendedHandshake(payload []byte) ([]byte, error) {
 		return nil, fmt.Errorf("the peer's extension handshake: %w", err)
 	}
 	e := &j.ext
-	if e.handshakes++; e.handshakes > maxHandshakes {
+	// The client begins PEX anew with each, while what has begun before still runs, and both use the same memory.
+	if e.handshakes++; e.handshakes > maxHandshakes || e.offers(pp.ExtensionNamePex) {
 		return nil, nil
 	}
 	if d.MetadataSize < 0 || d.MetadataSize > maxMetadata {
