@@ -56,8 +56,14 @@ func (e *Engine) hold(c net.Conn) net.Conn {
 		if t == nil {
 			return 0, false
 		}
-		return t.pieces, t.pieces == 0 || !t.complete()
+		return t.pieces, t.pieces == 0 || !t.complete() && !t.asksForHashes()
 	})
+}
+
+// asksForHashes says whether the client may ask for more hashes of files at a time than it bears (see docs/engine-notes.md),
+// which it does as a peer shows the files: then they are to be shown one by one.
+func (t *Torrent) asksForHashes() bool {
+	return len(t.spec.PieceLayers) == 0 && t.extent != nil && t.extent.hashes > maxHashesHeld
 }
 
 func newHolding(c net.Conn, now func() time.Time, wants func([20]byte) (int, bool)) *holding {

@@ -143,8 +143,9 @@ func (j *judge) message(w *wire, m []byte) ([]byte, error) {
 		if !w.fast.Load() {
 			return nil, errNotFast
 		}
-		// To have nothing after having everything leaves the client with a peer that has both.
-		if kind == pp.HaveNone && j.told || !j.mayFlap() {
+		// To have nothing after having everything leaves the client with a peer that has both. Of everything at once, when it
+		// has begun to ask, it asks for more hashes than it bears.
+		if j.told && (kind == pp.HaveNone || j.x.hashes > maxHashesHeld) || !j.mayFlap() {
 			return nil, nil
 		}
 		j.told = true

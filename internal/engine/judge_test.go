@@ -313,6 +313,10 @@ func TestRepeatedMessages(t *testing.T) {
 	if got, err := said(t, all, extents[0]); err != nil || !bytes.Equal(got, all) {
 		t.Errorf("have all after have: the client is given %x, %v; want both", got, err)
 	}
+	many := settledExtent(extent{pieces: 5000, pieceLength: 16 << 10, layers: map[[32]byte]int{root(1): 5}, hashes: 1000})
+	if got, err := said(t, all, many); err != nil || !bytes.Equal(got, all[:9]) {
+		t.Errorf("have all after have of a v2 torrent of many files: the client is given %x, %v; want the first alone", got, err)
+	}
 	if got, err := said(t, bytes.Repeat(cat(msg(pp.Choke), msg(pp.Unchoke)), 2*flapBurst), extents[0]); err == nil || len(got) > 5*(flapBurst+flapRate) {
 		t.Errorf("choke and unchoke without end: the client is given %d bytes, %v; want an error after %d messages", len(got), err, flapBurst)
 	}

@@ -147,6 +147,8 @@ const (
 	// heldTime is how long the client may go without news of what a peer has; see holding.go. What it cannot ask for yet
 	// is of no use to it, but that a piece is not rare any more.
 	heldTime = 3 * time.Second
+	// maxHashesHeld is for how many hash requests news of what a peer has is held back: 145 of them are too many for the client.
+	maxHashesHeld = 64
 	// heldBuffer is read of a connection at once, four blocks.
 	heldBuffer = 64 << 10
 
