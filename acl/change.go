@@ -1,6 +1,9 @@
 package acl
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -8,7 +11,7 @@ import (
 // current is an admin's record that says what is so already.
 func (a *Account) current() AccountChange {
 	key := a.Key
-	return AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: a.Seal, Until: a.Until, Teams: a.Teams, Gives: a.Gives, Devices: a.Devices}
+	return AccountChange{Name: a.Name, Role: a.Role, Key: &key, Until: a.Until, Teams: a.Teams, Gives: a.Gives, Devices: a.Devices, Pin: true}
 }
 
 // Change is the record an admin begins with to change an account: what is so already, to be edited. It pins the
@@ -38,7 +41,7 @@ func (s *State) Removal(name string) (AccountChange, error) {
 // account is an invite. Devices that it brought in go on.
 func (s *State) Reset(name string, key signed.Key, seal string, slot []byte) (AccountChange, error) {
 	c, err := s.Change(name)
-	c.Key, c.Seal, c.Slot, c.Keep = &key, seal, slot, s.keep(name, true)
+	c.Key, c.Seal, c.Slot, c.Keep, c.Pin = &key, seal, slot, s.keep(name, true), false
 	return c, err
 }
 
@@ -97,9 +100,26 @@ func (s *State) RootKeep(admin string) map[signed.Key]int64 {
 	return out
 }
 
-// Pins are the records that an admin signs before a rule or role that names accounts by name, and before any other change of
-// one: they give each name to the key that it came with, so that nobody can claim it with an earlier time, and so that a
-// record with a later key takes nothing from what was signed before.
+// Unconfirmed are the accounts that came by themselves and that no admin has confirmed yet, by name. A name that several
+// ask for is not among them: Contested has those.
+func (s *State) Unconfirmed() (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.accounts)) {
+		if a := s.accounts[name].now(); a != nil && !a.Gone && !a.Pinned && a.Role != Admin {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// PinTo is the record by which an admin gives a contested name to one of those who claim it.
+func (s *State) PinTo(c Claim) AccountChange {
+	key := c.Key
+	return AccountChange{Name: c.Name, Role: c.role, Key: &key, Seal: c.seal, Pin: true}
+}
+
+// Pins are the records by which an admin gives names to the keys that they came with, so that nobody else can claim them
+// with whatever time. They stand before a rule or role that names accounts by name, and before any other change of one, so
+// that a record with a later key takes nothing from what was signed before.
 func (s *State) Pins(who []string) []AccountChange {
 	var out []AccountChange
 	for _, name := range who {

@@ -121,7 +121,9 @@ func Fold(roots []*signed.SignedRoot, parts []*Part, memo *Memo) (*State, error)
 	pins := w.pins
 	w = newWalk(roots, memo, w.byAdmins, pins)
 	w.run(ops)
+	contested := w.contestants()
 	w = newWalk(roots, memo, slices.Concat(w.byAdmins, w.byOwn), pins)
+	w.contested = contested
 	w.run(ops)
 	return w.finish(parts), nil
 }
@@ -155,16 +157,17 @@ type walk struct {
 	before   map[string][]*closure          // that hold from the start
 	byAdmins []*closure
 	byOwn    []*closure
+	claims   map[string][]Claim
 	names    map[string]map[signed.Key]int64 // admins of every root, with the last version that has them
 	ids      map[string]*Rule
 }
 
 func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map[string]map[signed.Key]bool) *walk {
-	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}}
+	w := &walk{memo: memo, pins: pins, given: pins != nil, before: map[string][]*closure{}, claims: map[string][]Claim{}, names: map[string]map[signed.Key]int64{}, ids: map[string]*Rule{}}
 	if pins == nil {
 		w.pins = map[string]map[signed.Key]bool{}
 	}
-	w.State = &State{roots: roots, root: roots[len(roots)-1], accounts: map[string]*timeline{}, devices: map[signed.Key]*Device{}, vouched: map[string][]*Device{}}
+	w.State = &State{roots: roots, root: roots[len(roots)-1], accounts: map[string]*timeline{}, devices: map[signed.Key]*Device{}, vouched: map[string][]*Device{}, nameless: map[signed.Key]Claim{}}
 	for _, c := range before {
 		w.before[c.name] = append(w.before[c.name], c)
 	}
@@ -179,7 +182,7 @@ func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map
 	// An admin is an account from the beginning, and cannot be made or unmade by a record.
 	for _, a := range w.root.Admins {
 		t := &timeline{name: a.Name, keys: history{a.Key: 1}}
-		t.put(version{at: order{n: -1}, Account: Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal}})
+		t.put(version{at: order{n: -1}, Account: Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal, Pinned: true}})
 		w.accounts[a.Name] = t
 	}
 	return w
@@ -253,10 +256,18 @@ func (w *walk) finish(parts []*Part) *State {
 		if p.Broken != nil {
 			w.problem(Problem{p.Device, p.Size, p.Broken.Error()})
 		}
-		w.last = max(w.last, p.Last)
-		if d := w.devices[p.Device]; d != nil {
-			d.Size, d.Frozen, d.Broken = p.Size, p.Frozen, p.Broken
-			d.silent = p.hello.Key == nil && len(p.ops) == 0
+		d := w.devices[p.Device]
+		if d == nil {
+			continue // of nobody: what it says of the time moves no one's clock
+		}
+		d.Size, d.Frozen, d.Broken = p.Size, p.Frozen, p.Broken
+		d.silent = p.hello.Key == nil && len(p.ops) == 0
+		switch {
+		case d.Removed():
+		case d.admin:
+			w.lastAdmins = max(w.lastAdmins, p.Last)
+		default:
+			w.lastOthers = max(w.lastOthers, p.Last)
 		}
 	}
 	w.State.pins, w.State.before, w.State.memo = w.pins, w.before, w.memo

@@ -13,7 +13,7 @@ type Part struct {
 	Device signed.Key
 	Size   int64 // records read
 	Last   int64 // the time of the last of them
-	Broken error // why the log ends before its head does
+	Broken error // why the log ends before its head does; signed.Future: it waits there, and may be read on later
 	Frozen bool  // the device signed two histories: set by who holds the evidence
 
 	group signed.GroupID
@@ -83,8 +83,12 @@ func (p *Part) Account() string {
 	return p.hello.Account
 }
 
-// Add reads on: l begins where the Part ends. A log that is broken, or becomes so here, ends there.
+// Add reads on: l begins where the Part ends. A log that is broken, or becomes so here, ends there. One that waits for a
+// record's time is read on from that record.
 func (p *Part) Add(l signed.Log) {
+	if p.Waits() {
+		p.Broken = nil
+	}
 	for _, r := range l.Records {
 		if p.Broken != nil {
 			return
@@ -99,6 +103,9 @@ func (p *Part) Add(l signed.Log) {
 		p.Broken = l.Broken
 	}
 }
+
+// Waits says whether the log ends at a record from the future, which counts when its time has come.
+func (p *Part) Waits() bool { return errors.Is(p.Broken, signed.Future) }
 
 func (p *Part) add(r signed.Record) {
 	v, err := body(r)

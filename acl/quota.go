@@ -48,6 +48,9 @@ func (w *walk) room(h *Hello, invite *timeline) error {
 	_, pinned := w.pins[h.Account]
 	switch {
 	case pinned:
+		if invite != nil {
+			invite.brought++
+		}
 		return nil
 	case invite != nil && invite.brought >= maxBrought:
 		return denied("the invite %q has brought in %d accounts: an admin gives it another password", h.Invite, maxBrought)
@@ -59,6 +62,19 @@ func (w *walk) room(h *Hello, invite *timeline) error {
 		invite.brought++
 	}
 	return nil
+}
+
+// leave gives back the room of a newcomer who has no name.
+func (w *walk) leave(h *Hello, invite *timeline) {
+	if !w.given {
+		return
+	}
+	if _, pinned := w.pins[h.Account]; !pinned {
+		w.unpinned--
+	}
+	if invite != nil {
+		invite.brought--
+	}
 }
 
 // Places says how many devices of an account there are that are not removed, and how many there may be. Those of admins are

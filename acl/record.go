@@ -125,6 +125,10 @@ type AccountChange struct {
 	Devices int64
 	Gone    bool
 	Keep    map[signed.Key]int64
+
+	// Pin says that Key is the one the account has or had: an admin confirms the name, or changes something else. Of
+	// two keys that are pinned to a name the first counts, and what a record with Pin leaves out of Seal and Slot stays.
+	Pin bool
 }
 
 // Marshal makes the record's bytes.
@@ -146,12 +150,13 @@ func (c AccountChange) Marshal(n int64) ([]byte, error) {
 		N       int64            `json:"n"`
 		Name    string           `json:"name"`
 		Op      string           `json:"op"`
+		Pin     bool             `json:"pin,omitempty"`
 		Role    Role             `json:"role,omitempty"`
 		Seal    string           `json:"seal,omitempty"`
 		Slot    []byte           `json:"slot,omitempty"`
 		Teams   []string         `json:"teams,omitempty"`
 		Until   int64            `json:"until,omitempty"`
-	}{c.Devices, c.Gives, c.Gone, keep, c.Key, n, c.Name, "acct", c.Role, c.Seal, c.Slot, c.Teams, until}))
+	}{c.Devices, c.Gives, c.Gone, keep, c.Key, n, c.Name, "acct", c.Pin, c.Role, c.Seal, c.Slot, c.Teams, until}))
 }
 
 func readAccount(f *signed.Fields) (c AccountChange) {
@@ -175,7 +180,11 @@ func readAccount(f *signed.Fields) (c AccountChange) {
 	}
 	c.Devices = f.Int("devices", 1, maxDevices)
 	c.Gone = f.Flag("gone")
+	c.Pin = f.Flag("pin")
 	c.Keep = f.Sizes("keep", signed.MaxKeep, -1, signed.MaxRecords)
+	if c.Pin && (c.Gone || c.Key == nil || c.Role == "") {
+		f.Fail("pin", errors.New("it names no role and key of an account that is there"))
+	}
 	if c.Gone && (c.Role != "" || c.Key != nil || c.Seal != "" || c.Slot != nil || !c.Until.IsZero() || c.Teams != nil || c.Gives != "" || c.Devices != 0) {
 		f.Fail("gone", errors.New("it says more of an account that is gone than its keep"))
 	}

@@ -221,10 +221,11 @@ func (r Rule) applies(a *Account, may Right, now time.Time) bool {
 	return r.May == may && (r.Until.IsZero() || now.Before(r.Until)) && r.names(a)
 }
 
-// names says whether the rule speaks of an account.
+// names says whether the rule speaks of an account. One that no admin has confirmed has nothing of its name but what is
+// denied to it: somebody else may have that name tomorrow.
 func (r Rule) names(a *Account) bool {
 	for _, w := range r.Who {
-		if w == "*" || w == a.Name || w == "@"+string(a.Role) {
+		if w == "*" || w == a.Name && (a.Pinned || r.Deny) || w == "@"+string(a.Role) {
 			return true
 		}
 		for _, t := range a.Teams {

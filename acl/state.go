@@ -27,8 +27,8 @@ type Account struct {
 	By      string // the invite it was made with, if one was
 	Since   int64  // the time of the record that made it
 
-	// Pinned says that an admin has signed name and key. Until then the name is that of whoever's hello carries the
-	// earliest time, which is up to its author: rules should name pinned accounts alone (State.Pins).
+	// Pinned says that the name is confirmed: an admin has signed that it belongs to this key. Until then it gives the
+	// account nothing that is meant for who has the name.
 	Pinned bool
 }
 
@@ -76,10 +76,15 @@ type State struct {
 	problems []Problem
 	dropped  int
 	unpinned int // accounts that came by themselves and that no admin's record names
-	last     int64
-	pins     map[string]map[signed.Key]bool
-	before   map[string][]*closure // that held from the start of the last walk
-	memo     *Memo
+
+	lastAdmins, lastOthers int64
+
+	pins      map[string]map[signed.Key]bool
+	contested map[string][]Claim // names that several ask for, and that no admin has given to one of them
+	nameless  map[signed.Key]Claim
+
+	before map[string][]*closure // that held from the start of the last walk
+	memo   *Memo
 }
 
 // timeline is an account through the records that changed it, by order.
@@ -138,8 +143,9 @@ func (t *timeline) now() *Account {
 // Root is the latest root.
 func (s *State) Root() *signed.SignedRoot { return s.root }
 
-// Last is the latest time of a record that was read: signed.NextTime wants it.
-func (s *State) Last() int64 { return s.last }
+// Seen are the latest times of records that count, in ms: those of admins' devices, and those of all others.
+// signed.NextTime wants them.
+func (s *State) Seen() (admins, others int64) { return s.lastAdmins, s.lastOthers }
 
 // Accounts are all accounts by name, the gone ones too.
 func (s *State) Accounts() []Account {
@@ -290,7 +296,7 @@ func (s *State) author(device signed.Key, index, n int64) (*Account, order, erro
 		return nil, o, denied("device %v of %q was removed", device, d.Account)
 	}
 	if d.admin {
-		return &Account{Name: d.Account, Role: Admin}, o, nil
+		return &Account{Name: d.Account, Role: Admin, Pinned: true}, o, nil
 	}
 	a := s.accounts[d.Account].at(o)
 	if a == nil {
@@ -394,7 +400,7 @@ func (s *State) Welcome(p *Part, now time.Time) error {
 		return denied("device %v: %w", p.Device, ErrNoHello)
 	}
 	w := newWalk(s.roots, s.memo, nil, s.pins)
-	w.before, w.unpinned, w.accounts = s.before, s.unpinned, map[string]*timeline{}
+	w.before, w.unpinned, w.accounts, w.contested = s.before, s.unpinned, map[string]*timeline{}, s.contested
 	for _, name := range []string{p.hello.Account, p.hello.Invite} {
 		if t := s.accounts[name]; t != nil {
 			now := *t // the walk counts what comes
@@ -431,6 +437,9 @@ func (s *State) Admit(device signed.Key, now time.Time) (Account, error) {
 // the times of the heads that are known.
 func (s *State) Age(heads map[signed.Key]time.Time, now time.Time) signed.Age {
 	heard := s.root.Time
+	if heard.After(now.Add(signed.MaxAhead)) {
+		heard = time.Time{} // the owner's clock was wrong, and says nothing of when that was
+	}
 	for k, t := range heads {
 		if d := s.devices[k]; d != nil && d.admin && !d.Removed() && t.After(heard) {
 			heard = t

@@ -46,7 +46,16 @@ func (w *walk) hello(e event) error {
 	case !w.memo.verify(a.Key, e.part, h.Sig):
 		return denied("the account %q has not signed for device %v", h.Account, device)
 	}
-	return w.admit(d, voucher{a.Name, a.Key})
+	if err := w.admit(d, voucher{a.Name, a.Key}); err != nil {
+		return err
+	}
+	if h.Seal != "" && a.Seal == "" {
+		// An admin whose clock is behind has confirmed the account before its own first record.
+		next := *a
+		next.Seal, next.By = h.Seal, h.Invite
+		w.accounts[h.Account].put(version{at: e.at, Account: next})
+	}
+	return nil
 }
 
 // newcomer makes an account from a hello, by invite or because the group is open.
@@ -58,12 +67,7 @@ func (w *walk) newcomer(e event, d *Device) error {
 	if err := CheckNew(h.Account, Member); err != nil {
 		return denied("an account cannot be made by a hello: %w", err)
 	}
-	if keys, pinned := w.pins[h.Account]; pinned && !keys[*h.Key] {
-		return denied("an admin gave the name %q to another key", h.Account)
-	}
-	if w.accounts[h.Account].now() != nil {
-		return denied("the name %q is taken", h.Account)
-	}
+	keys, pinned := w.pins[h.Account]
 	by := []voucher{{h.Account, *h.Key}}
 	role := Member
 	if h.Invite != "" {
@@ -78,7 +82,8 @@ func (w *walk) newcomer(e event, d *Device) error {
 		}
 		role = cmp.Or(inv.Gives, Member)
 		by = append(by, voucher{inv.Name, inv.Key})
-	} else if !w.openAt(e.at.n) {
+	} else if !w.openAt(e.at.n) || !w.root.Open && !pinned {
+		// Once the group is closed only an admin's word says who had come before, for the times of others are their own.
 		return denied("%q came without an invite, and the group is not open", h.Account)
 	}
 	if !w.memo.verify(*h.Key, e.part, h.Sig) {
@@ -88,6 +93,10 @@ func (w *walk) newcomer(e event, d *Device) error {
 		return denied("what brought %q in was closed before this was known", h.Account)
 	}
 	if err := w.room(h, w.accounts[h.Invite]); err != nil {
+		return err
+	}
+	if err := w.claim(Claim{Name: h.Account, Key: *h.Key, Device: d.Key, Invite: h.Invite, role: role, seal: h.Seal}, keys, pinned); err != nil {
+		w.leave(h, w.accounts[h.Invite])
 		return err
 	}
 	t := &timeline{name: h.Account, keys: history{*h.Key: 1}}
@@ -104,12 +113,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		}
 	}
 	if !w.given {
-		if w.pins[c.Name] == nil {
-			w.pins[c.Name] = map[signed.Key]bool{}
-		}
-		if c.Key != nil {
-			w.pins[c.Name][*c.Key] = true
-		}
+		w.pin(c)
 	}
 	t := w.accounts[c.Name]
 	was := t.now()
@@ -136,6 +140,15 @@ func (w *walk) change(at order, c AccountChange) error {
 		}
 	}
 	next := Account{Name: c.Name, Role: c.Role, Key: *c.Key, Seal: c.Seal, Slot: c.Slot, Until: c.Until, Teams: c.Teams, Gives: c.Gives, Devices: c.Devices, Since: at.n, Pinned: true}
+	if c.Pin && was != nil && !t.keys.has(*c.Key) {
+		switch {
+		case was.Gone:
+			return denied("%q was removed, and is not confirmed any more", c.Name)
+		case was.Pinned:
+			return denied("the name %q belongs to another key", c.Name)
+		}
+		was = nil // the first walk: who claimed the name with an earlier time has lost it
+	}
 	if was == nil {
 		if len(w.accounts)-w.unpinned >= maxAccounts {
 			return denied("the group has %d accounts, and more are not kept", maxAccounts)
@@ -152,6 +165,9 @@ func (w *walk) change(at order, c AccountChange) error {
 		next.Since, next.By = was.Since, was.By
 		if next.Slot == nil {
 			next.Slot = was.Slot
+		}
+		if c.Pin && next.Seal == "" {
+			next.Seal = was.Seal
 		}
 		// An admin who has not heard of a member's new key must not bring the old one back.
 		if next.Key != was.Key && t.keys.has(next.Key) {

@@ -63,17 +63,17 @@ func (g *Group) append(leave int64, records ...Record) error {
 		return ErrNotAsked
 	}
 	now, last := g.now(), g.log.Last(g.device.Public())
-	seen := int64(0)
+	var admins, others int64
 	if g.Ready() {
 		s, err := g.State()
 		if err != nil {
 			return err
 		}
-		seen = s.Last()
+		admins, others = s.Seen()
 	}
 	var raw [][]byte
 	for _, record := range records {
-		n, err := signed.NextTime(now, last, seen)
+		n, err := signed.NextTime(now, last, admins, others)
 		if err != nil {
 			return err
 		}
@@ -98,6 +98,12 @@ func (g *Group) append(leave int64, records ...Record) error {
 	}
 	g.tell()
 	return nil
+}
+
+// nextTime is the time of the record that this machine would sign next.
+func (g *Group) nextTime(s *acl.State) (int64, error) {
+	admins, others := s.Seen()
+	return signed.NextTime(g.now(), g.log.Last(g.device.Public()), admins, others)
 }
 
 // Refresh signs the own head anew if it is older than age: others see by it that we are there.

@@ -11,11 +11,11 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// Care signs what others wait for and this machine may give: keys for who came, or has a new password, or may read more by
-// now; another key of the group where who has it should not. It says whether anything was to be done; doing it again does
-// nothing.
+// Care signs what others wait for and this machine may give: the names of who came; keys for them, for who has a new password,
+// or may read more by now; another key of the group where who has it should not. It says whether anything was to be done;
+// doing it again, until it says no, does nothing.
 func (g *Group) Care() (bool, error) {
-	if g.link.Kind != signed.Private || !g.MaySign() {
+	if !g.MaySign() {
 		return false, nil
 	}
 	s, err := g.State()
@@ -24,6 +24,14 @@ func (g *Group) Care() (bool, error) {
 	}
 	me, err := s.Admit(g.device.Public(), g.now())
 	if err != nil || g.Outdated() {
+		return false, nil
+	}
+	if me.Role == acl.Admin {
+		if names := g.confirm(s); len(names) > 0 {
+			return true, g.Append(names...)
+		}
+	}
+	if g.link.Kind != signed.Private {
 		return false, nil
 	}
 	var records []Record
@@ -152,6 +160,7 @@ func adminsOf(s *acl.State) (out []string) {
 // lacking are grants of what everyone has to those who lack it.
 func (g *Group) lacking(s *acl.State) (out []Record, err error) {
 	now := g.now()
+	early := g.early(s)
 	readers, invites := s.Everyone(now)
 	for aud, who := range map[string][]string{everyone: slices.Concat(readers, invites), mirrors: append(mirrorsOf(s, now), adminsOf(s)...)} {
 		epoch, _, err := g.current(s, aud)
@@ -160,7 +169,7 @@ func (g *Group) lacking(s *acl.State) (out []Record, err error) {
 		}
 		has := granted(s, aud, epoch)
 		often := g.often(s, aud, epoch, nil)
-		names := slices.DeleteFunc(who, func(n string) bool { return has[n] || often[n] })
+		names := slices.DeleteFunc(who, func(n string) bool { return has[n] || often[n] || early(n) })
 		if len(names) == 0 {
 			continue
 		}
@@ -216,6 +225,13 @@ func (g *Group) often(s *acl.State, aud string, epoch int64, authors []string) m
 	return out
 }
 
+// early says whether an account has said its recipient at a time before which this machine would sign: a grant would not be
+// behind that, so it waits.
+func (g *Group) early(s *acl.State) func(name string) bool {
+	n, err := g.nextTime(s)
+	return func(name string) bool { return err == nil && s.SealSince(name) > n }
+}
+
 // careForShares looks at what is sealed to audiences of its own: who may read all of what an audience is for by now is
 // given it; where he may read a part, whoever published that seals it anew.
 func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err error) {
@@ -241,6 +257,7 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 	keys := slices.SortedFunc(maps.Keys(sealed), func(a, b key) int { return strings.Compare(a.aud, b.aud) })
 	readers, _ := s.Everyone(g.now())
 	helper := me.Role == acl.Admin || me.Role == acl.Backup
+	early := g.early(s)
 	for _, k := range keys {
 		var authors []string
 		for _, e := range sealed[k] {
@@ -253,7 +270,7 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 		var more []string
 		var part []*catalog.Entry
 		for _, name := range readers {
-			if has[name] {
+			if has[name] || early(name) {
 				continue
 			}
 			may := 0

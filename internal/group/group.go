@@ -32,6 +32,9 @@ type Group struct {
 	memo   acl.Memo
 	keys   *keyring // of a private group
 
+	// OnClaim hears of devices that ask for names that are others'. It is set before the group is used; may be nil.
+	OnClaim func(Claimant)
+
 	doorsMu sync.Mutex
 	doors   *doors           // of the latest State that was asked of
 	placed  map[place]placed // whom shares are sealed to, as far as it was asked
@@ -44,9 +47,12 @@ type Group struct {
 	state   *acl.State          // nil: to be folded again
 	latest  *acl.State          // as it was folded last; nil: never
 	waiting early
-	index   *catalog.Index // nil: to be built again
+	future  map[signed.Key]time.Time // logs that end at a record from the future, and when it may be read
+	index   *catalog.Index           // nil: to be built again
 	seq     uint64
 	changed chan struct{}
+	refused []Claimant
+	untold  []Claimant // of them
 
 	writing  sync.Mutex        // one Append at a time
 	compared grouplog.Compared // for the next Append
@@ -76,7 +82,8 @@ type parts struct {
 	cat   *catalog.Part
 	bytes int64
 	today today
-	at    uint64 // the number of its last change
+	since uint64 // the number of the change that brought it
+	at    uint64 // of its last change
 }
 
 const settingsVersion = 1
@@ -97,7 +104,7 @@ const (
 
 // Open opens a group's folder.
 func Open(dir string, now func() time.Time) (*Group, error) {
-	g := &Group{dir: dir, now: now, devices: map[signed.Key]*parts{}, dropped: map[signed.Key]bool{}, full: map[signed.Key]full{}, placed: map[place]placed{}, changed: make(chan struct{})}
+	g := &Group{dir: dir, now: now, devices: map[signed.Key]*parts{}, dropped: map[signed.Key]bool{}, full: map[signed.Key]full{}, future: map[signed.Key]time.Time{}, placed: map[place]placed{}, changed: make(chan struct{})}
 	if err := state.ReadVersioned(filepath.Join(dir, settingsFile), settingsVersion, &g.conf); err != nil {
 		return nil, err
 	}
@@ -175,8 +182,11 @@ func (g *Group) readAll() error {
 	}
 	for i, h := range heads {
 		g.seq++
-		all[i].at = g.seq
+		all[i].at, all[i].since = g.seq, g.seq
 		g.devices[h.Device] = all[i]
+		if err := g.wait(all[i]); err != nil {
+			return err
+		}
 	}
 	g.mark()
 	return nil
@@ -207,13 +217,24 @@ func (g *Group) take(l signed.Log) error {
 		p = g.newParts(l.Device)
 		g.devices[l.Device] = p
 	}
+	if p.acl.Waits() {
+		return g.readOn(p) // l begins behind what was not read yet
+	}
 	if err := p.add(l, g.keys); err != nil {
 		return err
 	}
+	g.touched(p)
+	return g.wait(p)
+}
+
+// touched takes note that a log has changed. g.mu is held.
+func (g *Group) touched(p *parts) {
 	g.seq++
 	p.at = g.seq
+	if p.since == 0 {
+		p.since = g.seq
+	}
 	g.state, g.index = nil, nil
-	return nil
 }
 
 // mark sets who is frozen. g.mu is held, or nobody else knows g yet.
@@ -298,6 +319,9 @@ func (g *Group) State() (*acl.State, error) {
 
 // folded folds if something has changed. g.mu is held.
 func (g *Group) folded() (*acl.State, error) {
+	if err := g.wake(); err != nil {
+		return nil, err
+	}
 	if g.state != nil {
 		return g.state, nil
 	}
@@ -353,12 +377,12 @@ func (g *Group) Index() (*catalog.Index, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.index != nil {
-		return g.index, nil
-	}
 	s, err := g.folded()
 	if err != nil {
 		return nil, err
+	}
+	if g.index != nil {
+		return g.index, nil
 	}
 	all := make([]*catalog.Part, 0, len(g.devices))
 	for _, p := range g.devices {

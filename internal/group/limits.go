@@ -12,6 +12,8 @@ const (
 	maxEarly   = 64
 	maxEarlyOf = 4
 	earlyTime  = 10 * time.Minute
+	// maxClaimants bounds what is remembered of devices that asked for others' names: anybody who may join makes any number.
+	maxClaimants = 16
 	// maxPeers bounds the addresses that are kept from one run to the next.
 	maxPeers = 100
 	// maxKeyFile bounds a file with a secret.

@@ -241,16 +241,15 @@ func (g *Group) invited(s *acl.State, l seal.Login) (map[string][]byte, error) {
 	return out, nil
 }
 
-// freeAccount is a name that no account has or had, and no admin of any root.
+// freeAccount is the name that is wanted, or one like it that is nobody's.
 func freeAccount(s *acl.State, want string) string {
-	taken := func(name string) bool { _, there := s.Account(name); return there || s.Reserved(name) }
-	if !taken(want) {
+	if s.Free(want) {
 		return want
 	}
 	for i := 2; ; i++ {
 		end := "-" + strconv.Itoa(i)
 		name := want[:min(len(want), signed.MaxName-len(end))] + end
-		if !taken(name) {
+		if s.Free(name) {
 			return name
 		}
 	}

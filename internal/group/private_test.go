@@ -48,7 +48,21 @@ func invited(t *testing.T, g *group.Group, name string) *group.Group {
 		t.Fatal(err)
 	}
 	must(t, sync(t, out, g))
+	if _, err := g.AsAdmin("confirm"); err == nil {
+		confirmed(t, g)
+		must(t, sync(t, g, out))
+	}
 	return out
+}
+
+// confirmed has an admin's machine look after who came.
+func confirmed(t *testing.T, g *group.Group) {
+	t.Helper()
+	for did := true; did; {
+		var err error
+		did, err = g.Care()
+		must(t, err)
+	}
 }
 
 // sealShare publishes NAME@VERSION for those in read.

@@ -168,11 +168,14 @@ func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
 // AddLog takes the records of a head from one on, of a device that somebody vouches for. Of a fork it keeps the evidence and freezes the device, which is no
 // fault of who brought it; where the records do not follow on those that are held, it takes all of them to tell.
 func (g *Group) AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error {
+	defer g.tellClaims()
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.vouched(h.Device, first(from, records), true); err != nil {
+	if err := g.vouched(h.Device, first(from, records), true); errors.Is(err, signed.Taken) || errors.Is(err, signed.Future) {
+		return err
+	} else if err != nil {
 		g.waiting.put(arrival{head: h, records: records, from: groupsync.CallerOf(ctx), at: g.now()}, from == 0)
 		return err
 	}
@@ -224,6 +227,7 @@ func (g *Group) addLog(h signed.Head, from int64, records [][]byte) error {
 	}
 	if !whole {
 		delete(g.devices, h.Device)
+		delete(g.future, h.Device)
 	}
 	if err := g.take(l); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 // signed.Unsigned. Anyone can make any number of devices: of others not a byte is kept on disk. fresh asks the state of this
 // moment, which may have to be folded again; without it the latest one that was folded will do.
 func (g *Group) Vouched(device signed.Key, first []byte, fresh bool) error {
+	defer g.tellClaims()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.vouched(device, first, fresh)
@@ -25,6 +26,9 @@ func (g *Group) Vouched(device signed.Key, first []byte, fresh bool) error {
 func (g *Group) vouched(device signed.Key, first []byte, fresh bool) error {
 	if device == g.device.Public() {
 		return nil
+	}
+	if err := g.door(device, first); err != nil {
+		return err
 	}
 	knows := func(s *acl.State) bool {
 		if s == nil {

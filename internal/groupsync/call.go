@@ -147,6 +147,10 @@ func status(resp *http.Response) error {
 	case resp.StatusCode == http.StatusForbidden:
 		return ErrRefused
 	case resp.StatusCode == http.StatusUnprocessableEntity:
+		why, err := io.ReadAll(io.LimitReader(resp.Body, 100))
+		if r := signed.Reason(bytes.TrimSpace(why)); err == nil && passing(r) {
+			return r
+		}
 		return errNotTaken
 	}
 	return fmt.Errorf("the member answers %d", resp.StatusCode)

@@ -28,6 +28,8 @@ type Crowd struct {
 	first chan struct{} // closed when one member was asked for everything and had given it
 	once  sync.Once
 
+	taken  chan struct{} // closed when a member said that our name is another's
+	said   sync.Once
 	pushed uint64        // the latest number of the vault that a member has all of
 	passed chan struct{} // closed and made anew when it rises
 }
@@ -41,6 +43,8 @@ type CrowdOptions struct {
 	Log    *slog.Logger
 	// Pool is that of the machine's handlers; nil: none.
 	Pool *Pool
+	// Self is this machine's device, whose log members may refuse because its name is another's.
+	Self signed.Key
 	// Port is where this machine is reached. Members who are pushed to hear of it: whoever is met because it announced
 	// itself has not heard of us yet. 0: nowhere.
 	Port int
@@ -90,7 +94,7 @@ func NewCrowd(o CrowdOptions) *Crowd {
 	if o.Stay == 0 {
 		o.Stay = stay
 	}
-	return &Crowd{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{}), passed: make(chan struct{})}
+	return &Crowd{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{}), taken: make(chan struct{}), passed: make(chan struct{})}
 }
 
 // Heard adds an address, host:port. trusty says that the user or the link named it.
@@ -206,6 +210,9 @@ func (c *Crowd) UpToDate(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// Taken gives a channel that is closed when a member has refused this machine's device, because its name is another's.
+func (c *Crowd) Taken() <-chan struct{} { return c.taken }
 
 // PassedOn returns when a member has everything that is here now, or with ctx's error.
 func (c *Crowd) PassedOn(ctx context.Context) error {
@@ -360,7 +367,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	pushed := make(chan error, 1)
 	to := NewPeer(client, c.o.Group, c.o.Vault)
 	to.pool = c.o.Pool
-	to.port = c.o.Port
+	to.port, to.self = c.o.Port, c.o.Self
 	wg.Go(func() { pushed <- panics.Catch(func() error { return c.push(ctx, m.addr, to) }) })
 	end := time.Now().Add(c.o.Stay/2 + rand.N(c.o.Stay))
 	for {
@@ -419,10 +426,15 @@ func (c *Crowd) push(ctx context.Context, addr string, p *Peer) error {
 	for {
 		changed, now := c.o.Vault.Changed()
 		if c.o.May == nil || c.o.May(addr) {
-			if err := p.Push(ctx); err != nil {
+			err := p.Push(ctx)
+			switch {
+			case errors.Is(err, ErrTaken):
+				c.said.Do(func() { close(c.taken) })
+			case err != nil:
 				return err
+			default:
+				c.has(now)
 			}
-			c.has(now)
 		}
 		select {
 		case <-changed:

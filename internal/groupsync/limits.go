@@ -65,6 +65,10 @@ const (
 	maxNeighbours = 12
 	// maxAddrs bounds the addresses that are remembered: anybody can announce some.
 	maxAddrs = 1000
+	// maxLater bounds the logs that are put off at a member, and laterPause is how often they are asked for when nothing has
+	// changed here.
+	maxLater   = 64
+	laterPause = time.Minute
 	// maxPushed bounds the heads of one push: the others are pulled.
 	maxPushed = 1000
 	// maxWantsBody is what the answer takes.

@@ -28,6 +28,12 @@ type Peer struct {
 	forks  int    // how many the peer told of
 	told   int    // how many it was told of
 
+	self    signed.Key    // our device; zero: none
+	later   []signed.Head // of the peer, whose logs were refused for a reason that may go by
+	tried   time.Time     // when those were last asked for, and
+	triedAt uint64        // with which of our news
+	again   []signed.Head // of ours, that the peer refused for such a reason
+
 	ahead time.Duration // of the peer's clock before ours, as its last answer showed
 	dated bool          // ahead is known
 }
@@ -48,6 +54,13 @@ var ErrRefused = errors.New("the member does not answer us")
 
 // errNotTaken is a peer that refuses what it was handed.
 var errNotTaken = errors.New("the member refuses what it was handed")
+
+// ErrTaken is a peer that refuses our device, because the name of the account that it makes is another's there.
+var ErrTaken = errors.New("the name is another's")
+
+// passing says whether a log that was refused may be taken later: its name is another's so far, or its time to come. It is no
+// fault of who brought it.
+func passing(err error) bool { return errors.Is(err, signed.Taken) || errors.Is(err, signed.Future) }
 
 // NewPeer makes a Peer whose member client reaches, whatever the host of a URL is.
 func NewPeer(client *http.Client, g signed.GroupID, v Vault) *Peer {
@@ -100,7 +113,11 @@ func (p *Peer) pullHeads(ctx context.Context, wait time.Duration) (in *headsAnsw
 			return bad
 		}
 		// A device that is frozen or removed is our affair, not the peer's fault.
-		if _, wanted, err := p.vault.Wants(head); err == nil && wanted {
+		_, wanted, err := p.vault.Wants(head)
+		if passing(err) {
+			p.putOff(head)
+		}
+		if err == nil && wanted {
 			news = append(news, head)
 		}
 		return nil
@@ -154,6 +171,7 @@ func (p *Peer) pullRoots(ctx context.Context) (news bool, err error) {
 
 // pullLogs takes the logs of the heads that are news. What is wrong with one device is told after the others were taken.
 func (p *Peer) pullLogs(ctx context.Context, heads []signed.Head) (news bool, err error) {
+	heads = append(heads, p.due()...)
 	for range maxRounds {
 		var early []signed.Head // nobody vouches for them yet: the log that does may be among those that follow
 		came := false
@@ -165,6 +183,8 @@ func (p *Peer) pullLogs(ctx context.Context, heads []signed.Head) (news bool, er
 			switch perr := p.pullLog(ctx, head, from, len(early) == 0); {
 			case perr == nil:
 				came = true
+			case passing(perr):
+				p.putOff(head)
 			case errors.Is(perr, signed.Unsigned):
 				early = append(early, head)
 			default:
@@ -183,6 +203,26 @@ func (p *Peer) pullLogs(ctx context.Context, heads []signed.Head) (news bool, er
 		err = errors.Join(err, &PeerError{fmt.Errorf("heads of %d devices that nobody vouches for", len(heads))})
 	}
 	return news, err
+}
+
+// putOff remembers a head whose log is to be asked for again.
+func (p *Peer) putOff(h signed.Head) {
+	p.later = slices.DeleteFunc(p.later, func(o signed.Head) bool { return o.Device == h.Device })
+	if len(p.later) < maxLater {
+		p.later = append(p.later, h)
+	}
+}
+
+// due are the heads that were put off, if something has changed here since, or a while has passed.
+func (p *Peer) due() []signed.Head {
+	_, now := p.vault.Changed()
+	if len(p.later) == 0 || now == p.triedAt && time.Since(p.tried) < laterPause {
+		return nil
+	}
+	p.tried, p.triedAt = time.Now(), now
+	out := p.later
+	p.later = nil
+	return out
 }
 
 func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64, fresh bool) error {
@@ -278,6 +318,12 @@ func (p *Peer) Push(ctx context.Context) error {
 	heads := p.vault.Heads(p.pushed)
 	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: p.pushed == 0 && len(heads) <= maxPushed, Heads: []string{}, Port: p.port}
 	byDevice := map[signed.Key]signed.Head{}
+	for _, h := range p.again {
+		if !slices.ContainsFunc(heads, func(o signed.Head) bool { return o.Device == h.Device }) {
+			heads = append(heads, h)
+		}
+	}
+	p.again = nil
 	for _, h := range heads[:min(len(heads), maxPushed)] {
 		out.Heads = append(out.Heads, string(h.Raw))
 		byDevice[h.Device] = h
@@ -297,6 +343,7 @@ func (p *Peer) Push(ctx context.Context) error {
 		}
 	}
 	var early []want
+	var mine error
 	for _, w := range in.Want[:min(len(in.Want), maxPushed)] {
 		h, ours := byDevice[w.Device]
 		if !ours || w.From < 0 || w.From > h.Size {
@@ -304,6 +351,12 @@ func (p *Peer) Push(ctx context.Context) error {
 		}
 		err := p.pushLog(ctx, h, w.From)
 		switch {
+		case passing(err):
+			p.again = append(p.again, h)
+			p.again = p.again[max(0, len(p.again)-maxLater):]
+			if h.Device == p.self && errors.Is(err, signed.Taken) {
+				mine = ErrTaken
+			}
 		case errors.Is(err, errNotTaken) && w.From > 0:
 			// It may hold another history of the device: all of this one is the evidence.
 			early = append(early, want{w.Device, 0})
@@ -322,7 +375,7 @@ func (p *Peer) Push(ctx context.Context) error {
 		return err
 	}
 	p.pushed = now
-	return nil
+	return mine
 }
 
 // pushForks hands the peer the evidence that came since.

@@ -233,6 +233,8 @@ type GroupAccount struct {
 	Until time.Time `json:"until,omitzero"`
 	Gone  bool      `json:"gone,omitempty"`
 
+	Unconfirmed bool `json:"unconfirmed,omitempty"` // it came by itself, and no admin has confirmed its name yet
+
 	Devices int       `json:"devices"`          // that count
 	Places  int64     `json:"places,omitempty"` // how many may; 0: as many as an admin likes
 	Seen    time.Time `json:"seen,omitzero"`    // the latest head of one of them
@@ -303,23 +305,26 @@ type CatalogAnswer struct {
 
 // Entry is a share of a group under its name.
 type Entry struct {
-	Ref        string    `json:"ref"` // GROUP/NAME@VERSION
-	Name       string    `json:"name"`
-	Version    string    `json:"version,omitempty"`
-	Content    string    `json:"content"` // what the file or folder will be called
-	Size       int64     `json:"size"`
-	Files      int       `json:"files"`
-	Time       time.Time `json:"time"`
-	Until      time.Time `json:"until,omitzero"`
-	Note       string    `json:"note,omitempty"`
-	Account    string    `json:"account"`
-	Device     string    `json:"device"`
-	Infohash   string    `json:"infohash,omitempty"`
-	InfoSHA256 string    `json:"info_sha256"`
-	Magnet     string    `json:"magnet"`
-	For        []string  `json:"for,omitempty"`
-	WebSeeds   []string  `json:"webseeds,omitempty"`
-	Others     []string  `json:"others,omitempty"` // who else published this name and version, and does not count
+	Ref     string    `json:"ref"` // GROUP/NAME@VERSION
+	Name    string    `json:"name"`
+	Version string    `json:"version,omitempty"`
+	Content string    `json:"content"` // what the file or folder will be called
+	Size    int64     `json:"size"`
+	Files   int       `json:"files"`
+	Time    time.Time `json:"time"`
+	Until   time.Time `json:"until,omitzero"`
+	Note    string    `json:"note,omitempty"`
+	Account string    `json:"account"`
+	Device  string    `json:"device"`
+
+	Unconfirmed bool `json:"unconfirmed,omitempty"` // no admin has confirmed the account's name yet
+
+	Infohash   string   `json:"infohash,omitempty"`
+	InfoSHA256 string   `json:"info_sha256"`
+	Magnet     string   `json:"magnet"`
+	For        []string `json:"for,omitempty"`
+	WebSeeds   []string `json:"webseeds,omitempty"`
+	Others     []string `json:"others,omitempty"` // who else published this name and version, and does not count
 }
 
 // InGroup is where a publish goes: GROUP/NAME@VERSION, and what is signed beside.

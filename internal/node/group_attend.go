@@ -102,7 +102,18 @@ func (m *member) care() {
 	if m.as.Load() != nil {
 		return // it is not a device yet
 	}
+	before, err := m.State()
+	if err != nil {
+		return // nothing of the group is here yet
+	}
 	did, err := m.Care()
+	if after, serr := m.State(); serr == nil {
+		for _, name := range before.Unconfirmed() {
+			if a, ok := after.Account(name); ok && a.Pinned && did {
+				m.s.n.log.Info("confirmed an account", "group", m.Name(), "account", name)
+			}
+		}
+	}
 	switch {
 	case errors.Is(err, group.ErrNotAsked):
 	case err != nil:

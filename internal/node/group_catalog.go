@@ -135,7 +135,8 @@ func (m *member) resolve(ref string) (*catalog.Entry, error) {
 // entry is an entry as others see it; full has what an index leaves out, or is nil.
 func (m *member) entry(e *catalog.Entry, full *catalog.Share) Entry {
 	out := Entry{
-		Ref: m.Name() + "/" + e.Ref(), Name: e.Name, Version: e.Version, Content: e.Content, Size: e.Size, Files: e.Files,
+		Unconfirmed: m.unconfirmed(e.Account),
+		Ref:         m.Name() + "/" + e.Ref(), Name: e.Name, Version: e.Version, Content: e.Content, Size: e.Size, Files: e.Files,
 		Time: e.Published(), Until: e.Until, Note: e.Note, Account: e.Account, Device: e.Device.String(),
 		InfoSHA256: e.Info.String(), For: e.Read,
 	}

@@ -21,6 +21,8 @@ type told struct {
 	Name  string           `json:"name"`
 	Role  string           `json:"role"`
 	Gone  bool             `json:"gone"`
+	Pin   bool             `json:"pin"`
+	Teams []string         `json:"teams"`
 	ID    string           `json:"id"`
 	Deny  bool             `json:"deny"`
 	Who   []string         `json:"who"`
@@ -151,6 +153,8 @@ func (t *told) account() string {
 	switch {
 	case t.Gone:
 		return "removed the account " + t.Name
+	case t.Pin && t.Until == 0 && len(t.Keep) == 0 && len(t.Teams) == 0:
+		return fmt.Sprintf("confirmed the account %s, %s", t.Name, t.Role)
 	case t.Role == "invite" && t.Slot != nil:
 		return "set the password of the invite " + t.Name + until
 	case t.Role != "" && t.Slot != nil:

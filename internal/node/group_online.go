@@ -38,12 +38,10 @@ func (m *member) online(peers []string) error {
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
-		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Port: e.Port(), Ask: m.private(), May: m.mayHear})
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Self: m.Device().Public(), Port: e.Port(), Ask: m.private(), May: m.mayHear})
 		m.loop(func() { m.crowd.Run(ctx) })
 		m.loop(func() { m.keep(ctx, e) })
-		if m.private() {
-			m.loop(func() { m.attend(ctx) })
-		}
+		m.loop(func() { m.attend(ctx) })
 		if m.s.n.keeper != nil {
 			m.loop(func() { m.mirror(ctx) })
 		}

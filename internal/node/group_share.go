@@ -60,6 +60,9 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 		return nil, fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and cannot publish there", m.Name()),
 			"an admin adds an account with p2pshare group user add; join with its key")
 	}
+	if err := m.checkFor(ctx, r.In.For); err != nil {
+		return nil, err
+	}
 	st, err := m.State()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,6 +89,7 @@ func (m *member) warnings(s *acl.State) (out []string) {
 		out = append(out, fmt.Sprintf("this machine has signed %d of the %d MiB that one may in a group: before they are full, sign on another machine of %q; p2pshare group join LINK --user %s makes one",
 			used>>20, most>>20, m.OwnName(), m.OwnName()))
 	}
+	out = append(out, m.nameWarnings(s)...)
 	for _, f := range m.Forks() {
 		who := ""
 		if d, ok := s.Device(f.Small.Device); ok {
@@ -96,7 +98,7 @@ func (m *member) warnings(s *acl.State) (out []string) {
 		out = append(out, fmt.Sprintf("the device %v%s has signed two histories, and nothing new of it counts", f.Small.Device, who))
 	}
 	for _, d := range s.Devices() {
-		if d.Broken != nil {
+		if d.Broken != nil && !errors.Is(d.Broken, signed.Future) {
 			out = append(out, fmt.Sprintf("the log of a device of %q is broken: %v", d.Account, d.Broken))
 		}
 	}
@@ -134,7 +136,8 @@ func (m *member) show() (*GroupAnswer, error) {
 	for _, x := range s.Accounts() {
 		a.Accounts = append(a.Accounts, GroupAccount{
 			Name: x.Name, Role: string(x.Role), Teams: x.Teams, Until: x.Until, Gone: x.Gone,
-			Devices: devices[x.Name], Places: places(x), Seen: latest[x.Name], Locked: x.Slot != nil && !x.Gone,
+			Unconfirmed: !x.Pinned && !x.Gone,
+			Devices:     devices[x.Name], Places: places(x), Seen: latest[x.Name], Locked: x.Slot != nil && !x.Gone,
 		})
 	}
 	for _, d := range s.Devices() {

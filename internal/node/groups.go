@@ -193,6 +193,7 @@ func (s *groups) close() error {
 func (s *groups) add(g *group.Group, visit bool) *member {
 	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), told: make(chan struct{}), relink: make(chan struct{}, 1)}
 	m.watch = []func(){m.recheck}
+	g.OnClaim = m.claimed
 	m.sync = groupsync.NewHandler(groupsync.Options{
 		Group: g.ID(), Vault: g,
 		Pool: s.pool, Member: m.proven,

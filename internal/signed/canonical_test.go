@@ -249,21 +249,27 @@ func TestDerivations(t *testing.T) {
 func TestClock(t *testing.T) {
 	ms := now.UnixMilli()
 	for _, c := range []struct {
-		name       string
-		last, seen int64
-		want       int64
+		name                 string
+		last, admins, others int64
+		want                 int64
 	}{
-		{"the wall's", ms - 5, ms - 9, ms},
-		{"after the last", ms + 5, 0, ms + 6},
-		{"after what was seen", ms - 5, ms + 9, ms + 10},
-		{"ten minutes ahead", 0, ms + 600_000 - 1, ms + 600_000},
+		{"the wall's", ms - 5, ms - 9, ms - 7, ms},
+		{"after the last", ms + 5, 0, 0, ms + 6},
+		{"after an admin's", ms - 5, ms + 9, ms - 5, ms + 10},
+		{"after a member's", ms - 5, ms + 9, ms + 19, ms + 20},
+		{"an admin's, as far as it goes", 0, ms + 300_000 - 1, 0, ms + 300_000},
+		{"a member's, as far as it goes", 0, 0, ms + 240_000 - 1, ms + 240_000},
+		{"a member's, further", 0, 0, ms + 600_000, ms + 240_000},
+		{"the next after that", ms + 240_000, 0, ms + 600_000, ms + 240_001},
 	} {
-		if got, err := signed.NextTime(now, c.last, c.seen); err != nil || got != c.want {
+		if got, err := signed.NextTime(now, c.last, c.admins, c.others); err != nil || got != c.want {
 			t.Errorf("%s: got %d, %v, want %d", c.name, got, err, c.want)
 		}
 	}
-	_, err := signed.NextTime(now, 0, ms+600_000)
-	wantReason(t, err, signed.ClockOff, "10m0s ahead")
+	_, err := signed.NextTime(now, 0, ms+300_000, 0)
+	wantReason(t, err, signed.ClockOff, "5m0s ahead")
+	_, err = signed.NextTime(now, ms+300_000, 0, 0)
+	wantReason(t, err, signed.ClockOff, "5m0s ahead")
 
 	at := func(ds ...time.Duration) (out []time.Time) {
 		for _, d := range ds {

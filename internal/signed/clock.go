@@ -5,12 +5,15 @@ import (
 	"time"
 )
 
-// NextTime is the time of the next record of a log: after its last one and after all that was seen in the group
-// (0: none), so that what follows from another record stands behind it, and the wall clock's where that is later.
-// It refuses when that would be further ahead than others accept: this clock is slow, or theirs fast.
-func NextTime(now time.Time, last, seen int64) (int64, error) {
-	n := max(now.UnixMilli(), last+1, seen+1)
-	if ahead := time.Duration(n-now.UnixMilli()) * time.Millisecond; ahead > MaxAhead {
+// NextTime is the time of the next record of a log, in ms: the wall clock's, or the least that stands after the log's last
+// record and after what was seen of others, so that what follows from a record stands behind it. admins and others are the
+// latest times of records of admins' devices and of all other devices that count (0: none). Admins are followed as far as
+// MaxLead and it refuses beyond: this clock is slow, or theirs fast. Others are followed no further than a member with a
+// false clock may push the group.
+func NextTime(now time.Time, last, admins, others int64) (int64, error) {
+	ms := now.UnixMilli()
+	n := max(ms, last+1, admins+1, min(others+1, ms+maxFollow.Milliseconds()))
+	if ahead := time.Duration(n-ms) * time.Millisecond; ahead > MaxLead {
 		return 0, refuse("clock", ClockOff, "the group's records are %v ahead of this clock", ahead.Round(time.Second))
 	}
 	return n, nil

@@ -57,5 +57,13 @@ const (
 // clock that is further off than that from its peers must not sign.
 const MaxAhead = 10 * time.Minute
 
+// MaxLead is how far ahead of its own clock a device signs: half of what readers take, so that a reader whose clock is
+// slow takes it too. maxFollow is how much of that others' records may take up; the rest is room for records that
+// follow each other within a millisecond.
+const (
+	MaxLead   = MaxAhead / 2
+	maxFollow = MaxLead - time.Minute
+)
+
 // FreshFor is how long a head counts as fresh. Members sign theirs anew every day; two allow a night off.
 const FreshFor = 48 * time.Hour

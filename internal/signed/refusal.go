@@ -28,6 +28,7 @@ const (
 	Future       Reason = "from the future"
 	Checksum     Reason = "mistyped"
 	ClockOff     Reason = "the clock is wrong"
+	Taken        Reason = "the name is another's"
 )
 
 // Refusal is something that was not taken.

@@ -101,7 +101,7 @@ func catalogListAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	rows := s.head(len(a.Entries), "NAME", "VERSION", "SIZE", "FILES", "PUBLISHED", "BY", "NOTE")
 	for _, e := range a.Entries {
-		rows = append(rows, []string{e.Name, cmp.Or(e.Version, "-"), bytesText(e.Size), fmt.Sprint(e.Files), timeText(e.Time), e.Account, e.Note})
+		rows = append(rows, []string{e.Name, cmp.Or(e.Version, "-"), bytesText(e.Size), fmt.Sprint(e.Files), timeText(e.Time), author(e), e.Note})
 	}
 	s.rows(rows)
 	if len(a.Entries) == 0 {
@@ -153,11 +153,19 @@ func catalogShowAction(ctx context.Context, s *session, c *cli.Context) error {
 	return nil
 }
 
+// author is whose entry it is, as far as an admin has confirmed that.
+func author(e node.Entry) string {
+	if e.Unconfirmed {
+		return e.Account + " (unconfirmed)"
+	}
+	return e.Account
+}
+
 // entryLines tell all that was signed of an entry.
 func entryLines(e node.Entry) []string {
 	rows := [][]string{
 		{"  content", e.Content + ": " + counted(e.Files, e.Size)},
-		{"  published", timeText(e.Time) + " by " + e.Account + " (machine " + short(e.Device) + ")"},
+		{"  published", timeText(e.Time) + " by " + author(e) + " (machine " + short(e.Device) + ")"},
 	}
 	add := func(name, value string) {
 		if value != "" {

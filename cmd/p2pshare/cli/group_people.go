@@ -141,7 +141,7 @@ func userListCommand() command {
 	return command{
 		name: "group user list", group: groupGroups, args: "GROUP", min: 1, max: 1, run: userListAction,
 		summary:  "list the accounts",
-		about:    "Prints name, role, teams and the end of each account, how many machines it has and may have, and when one of them was heard last. With --quiet, the names of those that are not gone. " + groupText,
+		about:    "Prints name, role, teams and the end of each account, how many machines it has and may have, and when one of them was heard last. Who came by a password or into an open group is unconfirmed until an admin's machine has heard of it, within seconds if one is online: such an account has the rights of every member, and none that are given to its name. With --quiet, the names of those that are not gone. " + groupText,
 		examples: []example{{"all of them", "p2pshare group user list acme"}},
 		exits:    groupExits,
 	}

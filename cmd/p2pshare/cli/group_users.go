@@ -238,5 +238,9 @@ func accountRow(x node.GroupAccount) []string {
 	case !x.Until.IsZero():
 		until = timeText(x.Until)
 	}
-	return []string{x.Name, x.Role, cmp.Or(strings.Join(x.Teams, ","), "-"), until, machines(x), timeText(x.Seen)}
+	role := x.Role
+	if x.Unconfirmed {
+		role += ", unconfirmed"
+	}
+	return []string{x.Name, role, cmp.Or(strings.Join(x.Teams, ","), "-"), until, machines(x), timeText(x.Seen)}
 }

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/internal/audit"
+	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/group"
+)
+
+// checkFor refuses to share with a name that is nobody's, or that no admin has confirmed: somebody else may have it tomorrow.
+// An admin's machine confirms it now; another waits a little for one to do it.
+func (m *member) checkFor(ctx context.Context, who []string) error {
+	if me, err := m.Account(); err == nil && me.Role == acl.Admin && len(who) > 0 {
+		m.care()
+	}
+	ctx, cancel := context.WithTimeout(ctx, confirmWait)
+	defer cancel()
+	for {
+		changed, _ := m.Changed()
+		s, err := m.State()
+		if err != nil {
+			return err
+		}
+		err = m.known(s, who)
+		if fault.KindOf(err) != fault.Denied {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// confirmWait is how long a machine waits for an admin's to confirm an account that has just come.
+const confirmWait = 3 * time.Second
+
+// known refuses names that are nobody's (fault.NotFound), or not confirmed yet (fault.Denied).
+func (m *member) known(s *acl.State, who []string) error {
+	for _, name := range who {
+		if name == "*" || strings.HasPrefix(name, "@") {
+			continue
+		}
+		a, ok := s.Account(name)
+		switch {
+		case !ok || a.Gone:
+			return fault.Hint(fault.New(fault.NotFound, "--for %s: %q has no account of that name", name, m.Name()), "p2pshare group user list shows them")
+		case !a.Pinned:
+			return fault.Hint(fault.New(fault.Denied, "--for %s: no admin of %q has confirmed %q yet", name, m.Name(), name),
+				"an admin's machine does it as soon as it is online; until then share with everyone, or with a team")
+		}
+	}
+	return nil
+}
+
+// unconfirmed says whether an account's name is its own word alone.
+func (m *member) unconfirmed(name string) bool {
+	s, err := m.State()
+	if err != nil {
+		return false
+	}
+	a, ok := s.Account(name)
+	return ok && !a.Gone && !a.Pinned
+}
+
+// claimed tells of a device that asks for a name that is another's.
+func (m *member) claimed(c group.Claimant) {
+	m.s.n.log.Warn("a device asks for a name that is another's, and is refused", "group", m.Name(), "name", c.Name, "device", deviceName(c.Device))
+	if !m.private() {
+		return
+	}
+	if l := m.auditLog(); l != nil {
+		l.Add(audit.Line{What: audit.Refused, Device: deviceName(c.Device), Why: fmt.Sprintf("it asks for the name %q, which is another's", c.Name)})
+	}
+}
+
+// nameWarnings are what a reader should know of names that are not sure.
+func (m *member) nameWarnings(s *acl.State) (out []string) {
+	if name := m.Unnamed(); name != "" {
+		out = append(out, fmt.Sprintf("the name %q that this machine joined with is another's: p2pshare group leave %s, then join with another name", name, m.Name()))
+	}
+	if list := s.Unconfirmed(); len(list) > 0 {
+		out = append(out, fmt.Sprintf("not confirmed by an admin yet: %s; they have the rights of every member, and none of their name", few(list)))
+	}
+	seen := map[string]bool{}
+	for _, c := range s.Contested() {
+		if !seen[c.Name] {
+			out = append(out, fmt.Sprintf("several ask for the name %q, and nobody has it before an admin's machine has confirmed one", c.Name))
+		}
+		seen[c.Name] = true
+	}
+	for _, c := range m.Claimants() {
+		out = append(out, fmt.Sprintf("the device %s asked for the name %q, which is another's, and was refused", deviceName(c.Device), c.Name))
+	}
+	return out
+}
+
+// few lists names, the first of many.
+func few(list []string) string {
+	if len(list) <= fewNames {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:fewNames], ", "), len(list)-fewNames)
+}
