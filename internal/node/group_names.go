@@ -12,7 +12,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/group"
 )
 
-// checkFor refuses to share with a name that is nobody's, or that no admin has confirmed: somebody else may have it tomorrow.
+// checkFor refuses to share with a name that no admin has confirmed: somebody else may have it tomorrow.
 // An admin's machine confirms it now; another waits a little for one to do it.
 func (m *member) checkFor(ctx context.Context, who []string) error {
 	if me, err := m.Account(); err == nil && me.Role == acl.Admin && len(who) > 0 {
@@ -26,8 +26,8 @@ func (m *member) checkFor(ctx context.Context, who []string) error {
 		if err != nil {
 			return err
 		}
-		err = m.known(s, who)
-		if fault.KindOf(err) != fault.Denied {
+		err = m.sure(s, who)
+		if err == nil {
 			return err
 		}
 		select {
@@ -41,17 +41,13 @@ func (m *member) checkFor(ctx context.Context, who []string) error {
 // confirmWait is how long a machine waits for an admin's to confirm an account that has just come.
 const confirmWait = 3 * time.Second
 
-// known refuses names that are nobody's (fault.NotFound), or not confirmed yet (fault.Denied).
-func (m *member) known(s *acl.State, who []string) error {
+// sure refuses names that no admin has confirmed yet.
+func (m *member) sure(s *acl.State, who []string) error {
 	for _, name := range who {
 		if name == "*" || strings.HasPrefix(name, "@") {
 			continue
 		}
-		a, ok := s.Account(name)
-		switch {
-		case !ok || a.Gone:
-			return fault.Hint(fault.New(fault.NotFound, "--for %s: %q has no account of that name", name, m.Name()), "p2pshare group user list shows them")
-		case !a.Pinned:
+		if a, ok := s.Account(name); ok && !a.Gone && !a.Pinned {
 			return fault.Hint(fault.New(fault.Denied, "--for %s: no admin of %q has confirmed %q yet", name, m.Name(), name),
 				"an admin's machine does it as soon as it is online; until then share with everyone, or with a team")
 		}
