@@ -39,7 +39,7 @@ func (g *Group) Standing(k signed.Key) (access.Standing, acl.Account) {
 	if c, ok := s.Nameless(k); ok {
 		// Its name is another's: so that it hears of that, it may what the invite may by which it came.
 		if inv, ok := s.Account(c.Invite); ok && inv.Role == acl.Invite && inv.Active(g.now()) {
-			return Login, inv
+			return access.Login, inv
 		}
 	}
 	if links := g.Links(); len(links) > 0 && links[0].Secret != [16]byte{} && links[0].Lobby().Public() == k {

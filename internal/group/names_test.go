@@ -10,6 +10,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
@@ -91,7 +92,7 @@ func TestNobodyTakesAName(t *testing.T) {
 	if a, _ := s.Account("ann"); a.Seal == id.Recipient() || !a.Pinned {
 		t.Errorf("at the machine that came late ann is %+v", a)
 	}
-	if st, _ := late.Standing(head.Device); st != group.Login {
+	if st, _ := late.Standing(head.Device); st != access.Login {
 		t.Errorf("who has the name no more is %v, want who may hear of it", st)
 	}
 	confirmed(t, alice)
