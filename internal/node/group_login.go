@@ -240,44 +240,6 @@ func (m *member) upToDateAs(name string) error {
 	return nil
 }
 
-// taken waits until a member has the hello of this machine's device.
-func (m *member) taken(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, helloWait)
-	defer cancel()
-	// One member may know of somebody that the others do not: they have a little more time.
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-m.crowd.Taken():
-		case <-stop:
-			return
-		}
-		select {
-		case <-time.After(slotWait):
-			cancel()
-		case <-stop:
-		}
-	}()
-	if err := m.crowd.PassedOn(limited); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		select {
-		case <-m.crowd.Taken():
-			return m.errTaken()
-		default:
-		}
-		return fault.Hint(fault.New(fault.Timeout, "no member has taken this machine's new device"), "join again when one is online")
-	}
-	return nil
-}
-
-// errTaken is a newcomer whose name belongs to somebody else.
-func (m *member) errTaken() error {
-	return fault.Hint(fault.New(fault.Denied, "the name %q is another's in this group", m.OwnName()), "join with another name: --account NAME")
-}
-
 // notFound is what to tell when nobody was found who lets this machine in.
 func (m *member) notFound(ctx context.Context, err error, j JoinGroup) error {
 	switch {
