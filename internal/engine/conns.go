@@ -56,7 +56,7 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 			return err
 		}
 		p.number = l.Addr().(*net.TCPAddr).Port
-		p.listeners = append(p.listeners, shapedListener{newSorter(l, e.settings.TLS, e.nearby.take), e})
+		p.listeners = append(p.listeners, shapedListener{e.newSorter(l, e.hall, e.settings.TLS, e.nearby.take), e})
 		// The engine dials each address with every dialer, and one of another family fails at once.
 		p.dialers = append(p.dialers, dialer{"tcp" + family, (&net.Dialer{KeepAlive: -1}).DialContext, e})
 		if !e.settings.UTP {
@@ -70,7 +70,7 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 		if err != nil {
 			return err
 		}
-		p.listeners = append(p.listeners, shapedListener{utpListener{s}, e})
+		p.listeners = append(p.listeners, shapedListener{e.newSorter(utpListener{s}, e.utpHall, nil, nil), e})
 		p.dialers = append(p.dialers, dialer{"udp" + family, s.DialContext, e})
 	}
 	if len(p.listeners) == 0 {
@@ -138,7 +138,7 @@ func (d dialer) raw(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.e.shape(c), nil
+	return d.e.shape(&guest{Conn: c}), nil
 }
 
 type shapedListener struct {
@@ -152,10 +152,5 @@ func (l shapedListener) Accept() (nc net.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.e.noteArrival(c.RemoteAddr())
-	c = l.e.shape(c)
-	if l.e.members == nil {
-		c = &answered{Conn: c, keys: l.e.keys}
-	}
-	return l.e.contain(c), nil
+	return l.e.contain(l.e.shape(&guest{Conn: c})), nil
 }

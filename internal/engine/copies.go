@@ -9,6 +9,8 @@ import (
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
+
+	"github.com/p2pshare/p2pshare/internal/places"
 )
 
 const (
@@ -219,23 +221,8 @@ func (c *copies) count(now time.Time, own func() map[netip.Prefix]bool) int {
 	return n
 }
 
-// machineOf is what stands for a machine: its IPv4 address, or its IPv6 network, in which one machine may have
-// any number of addresses. A link-local network is everybody's, and stands for nobody.
-func machineOf(hostport string) netip.Prefix {
-	ap, err := netip.ParseAddrPort(hostport)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	ip := ap.Addr().Unmap().WithZone("")
-	if ip.Is4() || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
-		return netip.PrefixFrom(ip, ip.BitLen())
-	}
-	p, err := ip.Prefix(64)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
+// machineOf is what stands for a machine. A link-local network is everybody's, and stands for nobody.
+func machineOf(hostport string) netip.Prefix { return places.Origin(hostport) }
 
 // ownMachine lists the addresses of this machine in the form of machineOf.
 func (e *Engine) ownMachine() map[netip.Prefix]bool {

@@ -18,6 +18,7 @@ import (
 	"github.com/anacrolix/torrent/types/infohash"
 
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/places"
 )
 
 // ErrClosed is returned by calls on an engine or torrent that has been closed.
@@ -54,6 +55,10 @@ type Engine struct {
 
 	nearby *nearServer // nil in a private engine
 
+	// Places of who is there; see sort.go and seats.go. seats are those of the parent in a private engine.
+	hall, utpHall, greetings *places.Places[netip.Prefix]
+	seats                    *seats
+
 	parent  *Engine              // of a private engine
 	private map[*Engine]struct{} // children, until they are closed
 	members *members             // of a private engine; see private.go
@@ -68,6 +73,11 @@ type Engine struct {
 // New listens and starts to look for peers. The error names the address that could not be had.
 func New(s Settings) (*Engine, error) {
 	e := blank(s)
+	hall, all := budget(descriptors())
+	e.hall = places.New[netip.Prefix](hall, hall/hallShare)
+	e.utpHall = places.New[netip.Prefix](utpHall, utpHallShare)
+	e.greetings = places.New[netip.Prefix](mostGreetings, greetingsShare)
+	e.seats = newSeats(all)
 	e.up, e.down = newShaper(s.MaxUp), newShaper(s.MaxDown)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.start(); err != nil {

@@ -38,9 +38,11 @@ const (
 	// the sorting of what to ask for next.
 	nearRequests = 512
 
-	// nearConns bounds the connections that ask for whole pieces: four of each of some machines. nearIdle is how long one may
+	// nearConns bounds the connections that ask for whole pieces: four of each of some machines, and nearShare those of one
+	// address; the one that was given nothing for longest goes. nearIdle is how long one may
 	// stand unused, and nearStall how long what was written may take to be taken.
 	nearConns = 64
+	nearShare = 16
 	nearIdle  = 30 * time.Second
 	nearStall = 30 * time.Second
 	// nearMost bounds the bytes of one request, unless it is for one piece: more than anybody needs at a time.
@@ -50,9 +52,32 @@ const (
 	nearChunk = 256 << 10
 	nearLook  = 4 << 20
 
+	// mostHall bounds the connections that have not named a torrent or shaken hands by TLS, each of which costs some 10 KB,
+	// and mostSeats those that have, some 200 KB. A process that may have few descriptors has a fourth of them for each.
+	// One origin may have an eighth of the hall; in the seats, the origin with most gives way.
+	mostHall  = 2048
+	mostSeats = 1024
+	leastHall = 64
+	hallShare = 8
+	// Who makes connections of uTP may have forged where it is, so they have a hall of their own.
+	utpHall      = 128
+	utpHallShare = 16
+	// greetings bounds the obfuscated handshakes that are being computed. Each may hold 64 KiB.
+	mostGreetings  = 256
+	greetingsShare = 32
+	// torrentSeats bounds a torrent's peers. The client has room for a few more, for those that are about to go. Who
+	// carried seatPayload, a block, within seatBusy keeps its seat from newcomers of addresses that have as many. It is
+	// looked for each seatLook at most.
+	torrentSeats = 120
+	torrentConns = torrentSeats + 8
+	seatBusy     = 10 * time.Second
+	seatPayload  = 16 << 10
+	seatLook     = 100 * time.Millisecond
+
 	// A packet of the DHT is one bencoded dictionary in one datagram. Ours stay far below this, and
 	// no known client sends larger ones.
 	dhtMaxPacket = 8 << 10
+	udpMaxPacket = 8 << 10 // of uTP as well
 	dhtMaxDepth  = 8
 
 	// BEP 14: one packet must fit a datagram without fragmentation.

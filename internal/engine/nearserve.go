@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/types/infohash"
+
+	"github.com/p2pshare/p2pshare/internal/places"
 )
 
 // nearPath begins the paths of whole pieces: nearPath INFOHASH "/" BEGIN "-" END, where the infohash is in hexadecimal, 20
@@ -30,7 +33,7 @@ type nearServer struct {
 	conns  chan net.Conn
 	done   chan struct{}
 	once   sync.Once
-	places chan struct{} // one taken by each connection
+	places *places.Places[netip.Prefix] // one taken by each connection
 	wg     sync.WaitGroup
 }
 
@@ -41,7 +44,7 @@ var errNotAlone = errors.New("others fetch too now")
 type nearKey struct{}
 
 func (e *Engine) newNearServer() *nearServer {
-	s := &nearServer{e: e, conns: make(chan net.Conn), done: make(chan struct{}), places: make(chan struct{}, nearConns)}
+	s := &nearServer{e: e, conns: make(chan net.Conn), done: make(chan struct{}), places: places.New[netip.Prefix](nearConns, nearShare)}
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: firstByteTime,
@@ -49,11 +52,6 @@ func (e *Engine) newNearServer() *nearServer {
 		MaxHeaderBytes:    4 << 10,
 		ErrorLog:          slog.NewLogLogger(e.settings.Log.Handler(), slog.LevelDebug),
 		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, nearKey{}, c) },
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
-				<-s.places
-			}
-		},
 	}
 	s.wg.Go(func() { s.http.Serve(s) }) // ends with Close
 	return s
@@ -65,21 +63,35 @@ func (s *nearServer) take(c net.Conn) {
 		c.Close()
 		return
 	}
-	select {
-	case s.places <- struct{}{}:
-	default:
-		c.Close()
-		return
-	}
-	shaped := &shapedConn{Conn: c, e: s.e}
+	nc := &nearConn{Conn: c}
+	nc.place = s.places.Take(places.Origin(c.RemoteAddr().String()), func() { c.Close() })
+	shaped := &shapedConn{Conn: nc, e: s.e}
 	shaped.flows.Store(&s.e.nobody)
 	shaped.ctx, shaped.cancel = context.WithCancel(s.e.ctx)
 	select {
 	case s.conns <- shaped:
 	case <-s.done:
-		<-s.places
 		shaped.Close()
 	}
+}
+
+// nearConn is a connection of the server's, and its place. Who was given something stays longer than who was not.
+type nearConn struct {
+	net.Conn
+	place *places.Place[netip.Prefix]
+}
+
+// served is called when something is given.
+func (c *nearConn) served() {
+	c.place.Touch()
+	if n, ok := c.Conn.(*newcomer); ok {
+		n.Proven()
+	}
+}
+
+func (c *nearConn) Close() error {
+	c.place.Leave()
+	return c.Conn.Close()
 }
 
 // Accept implements net.Listener.
@@ -147,6 +159,9 @@ func (s *nearServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		size += length
 	}
 	c.flows.Store(&t.flows)
+	if nc, ok := c.Conn.(*nearConn); ok {
+		nc.served()
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
 	if err := s.send(w, t, store, c, begin, end); err != nil {
@@ -236,6 +251,9 @@ func (s *nearServer) send(w http.ResponseWriter, t *Torrent, store *opened, c *s
 				looked = 0
 				if _, only := t.nearOnly(c.RemoteAddr()); !only {
 					return errNotAlone
+				}
+				if nc, ok := c.Conn.(*nearConn); ok {
+					nc.served()
 				}
 			}
 		}

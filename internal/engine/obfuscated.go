@@ -11,6 +11,9 @@ import (
 
 	"github.com/anacrolix/torrent/mse"
 	pp "github.com/anacrolix/torrent/peer_protocol"
+	"github.com/anacrolix/torrent/types/infohash"
+
+	"github.com/p2pshare/p2pshare/internal/places"
 )
 
 // Header obfuscation (message stream encryption) is done here, beneath the client, so that wire.go sees the messages
@@ -23,9 +26,14 @@ const (
 	obfuscationTime = 3 * time.Second
 	// plainTime is what the second, plain attempt has for all of it.
 	plainTime = 5 * time.Second
+	// greetingKey is what an obfuscated greeting begins with: a Diffie-Hellman key.
+	greetingKey = 96
 )
 
-var errNotGreeting = errors.New("the connection does not begin with a BitTorrent handshake")
+var (
+	errNotGreeting = errors.New("the connection does not begin with a BitTorrent handshake")
+	errNotHere     = errors.New("the handshake names a torrent that is not here")
+)
 
 // keys lists what an obfuscated greeting may be keyed with: the infohashes of our torrents.
 func (e *Engine) keys() [][]byte {
@@ -38,48 +46,76 @@ func (e *Engine) keys() [][]byte {
 	return out
 }
 
-// answered is a connection that came in: the first bytes say whether it is obfuscated.
-type answered struct {
-	net.Conn
-	keys func() [][]byte
-
-	once sync.Once
-	rw   io.ReadWriter
-	err  error
-}
-
-func (a *answered) Read(b []byte) (int, error) {
-	if a.once.Do(a.open); a.err != nil {
-		return 0, a.err
-	}
-	return a.rw.Read(b)
-}
-
-func (a *answered) Write(b []byte) (int, error) {
-	if a.once.Do(a.open); a.err != nil {
-		return 0, a.err
-	}
-	return a.rw.Write(b)
-}
-
-func (a *answered) open() {
+// greeting reads the handshake of a newcomer, obfuscated or plain, and gives the connection as the client is to have it:
+// plain, the handshake first. What is not for a torrent of ours is an error.
+func (e *Engine) greeting(n *newcomer) (net.Conn, error) {
 	var head [len(pp.Protocol)]byte
-	if _, a.err = io.ReadFull(a.Conn, head[:]); a.err != nil {
-		return
+	if _, err := io.ReadFull(n, head[:]); err != nil {
+		return nil, err
 	}
-	again := &replayed{Conn: a.Conn, head: head[:]}
-	if string(head[:]) == pp.Protocol {
-		a.rw = again
-		return
+	n.unread(head[:])
+	c := &answered{Conn: n.Conn, rw: n}
+	if string(head[:]) != pp.Protocol {
+		rw, err := e.clear(n)
+		if err != nil {
+			return nil, err
+		}
+		c.rw = rw
 	}
-	a.rw, _, a.err = mse.ReceiveHandshake(context.Background(), again, func(try func([]byte) bool) {
-		for _, k := range a.keys() {
+	var h [handshakeBytes]byte
+	if _, err := io.ReadFull(c.rw, h[:]); err != nil {
+		return nil, err
+	}
+	if string(h[:len(pp.Protocol)]) != pp.Protocol {
+		return nil, errNotGreeting
+	}
+	hash := infohash.T(h[hashBegin:hashEnd])
+	e.mu.Lock()
+	ours := e.byShort[hash] != nil
+	e.mu.Unlock()
+	if !ours {
+		return nil, errNotHere
+	}
+	c.head = h[:]
+	return c, nil
+}
+
+// clear answers an obfuscated greeting. Nothing is computed before the whole key of the other side is there.
+func (e *Engine) clear(n *newcomer) (io.ReadWriter, error) {
+	var key [greetingKey]byte
+	if _, err := io.ReadFull(n, key[:]); err != nil {
+		return nil, err
+	}
+	n.unread(key[:])
+	place := n.hold(e.greetings, places.Origin(n.RemoteAddr().String()))
+	defer place.Leave()
+	rw, _, err := mse.ReceiveHandshake(context.Background(), n, func(try func([]byte) bool) {
+		for _, k := range e.keys() {
 			if !try(k) {
 				return
 			}
 		}
 	}, mse.DefaultCryptoSelector)
+	return rw, err
 }
+
+// answered is a connection that came in, after its handshake was read.
+type answered struct {
+	net.Conn
+	rw   io.ReadWriter
+	head []byte // to be read again
+}
+
+func (a *answered) Read(b []byte) (int, error) {
+	if len(a.head) > 0 {
+		n := copy(b, a.head)
+		a.head = a.head[n:]
+		return n, nil
+	}
+	return a.rw.Read(b)
+}
+
+func (a *answered) Write(b []byte) (int, error) { return a.rw.Write(b) }
 
 // greeted is a connection that we dialled. Its obfuscation is keyed with the infohash, which the client's handshake
 // tells; so it begins with the write that holds it.

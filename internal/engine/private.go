@@ -45,7 +45,7 @@ var (
 // given another one.
 func (e *Engine) Private(t Transport) (*Engine, error) {
 	c := blank(e.settings)
-	c.up, c.down, c.unread = e.up, e.down, e.unread
+	c.up, c.down, c.unread, c.seats = e.up, e.down, e.unread, e.seats
 	c.port.number = e.Port()
 	c.members = newMembers(t)
 	c.ctx, c.cancel = context.WithCancel(e.ctx)

@@ -78,7 +78,7 @@ func (e *Engine) clientConfig() *torrent.ClientConfig {
 	// A fetch on a LAN finds its peers at once and should not wait for a token to dial them.
 	c.DialRateLimiter = rate.NewLimiter(50, 50)
 	// A hundred fetchers that meet at one origin are all served; each costs some 300 KB.
-	c.EstablishedConnsPerTorrent = 128
+	c.EstablishedConnsPerTorrent = torrentConns
 	// With a limit the client looks at no more than that many bytes of pieces in the order it wants them, those that
 	// nobody has first, and asks a peer that has none of them for nothing: a fetch of 400 MB from a super-seeding
 	// origin took thirty times as long with one of 32 MiB.

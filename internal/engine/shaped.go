@@ -51,11 +51,17 @@ func (e *Engine) shape(nc net.Conn) net.Conn {
 func (e *Engine) claim(pc *torrent.PeerConn, hash infohash.T) {
 	key := pc.RemoteAddr.String()
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	t := e.byShort[hash]
-	if list := e.unclaimed[key]; t != nil && len(list) > 0 {
-		list[0].flows.Store(&t.flows)
-		e.unclaim(list[0])
+	t, list := e.byShort[hash], e.unclaimed[key]
+	if t == nil || len(list) == 0 {
+		e.mu.Unlock()
+		return
+	}
+	c := list[0]
+	c.flows.Store(&t.flows)
+	e.unclaim(c)
+	e.mu.Unlock()
+	if g, ok := c.Conn.(*guest); ok {
+		t.seat(g, pc)
 	}
 }
 

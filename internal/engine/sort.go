@@ -3,33 +3,44 @@ package engine
 import (
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/places"
 )
 
 const (
 	// firstByteTime is what a newcomer has to say its first bytes. Who dials speaks first, in BitTorrent and in TLS.
 	firstByteTime = 5 * time.Second
-	// maxUnsorted bounds the connections that have said nothing yet.
-	maxUnsorted = 256
+	// proofTime is what it has for its whole handshake, however it is cut.
+	proofTime = 10 * time.Second
 )
 
 // sorter is a listener that gives away the connections that begin with a TLS handshake or a request of HTTP, so that
-// groups, whole pieces and BitTorrent share a port: a user has one to open, and a router one to map.
+// groups, whole pieces and BitTorrent share a port: a user has one to open, and a router one to map. What it gives to
+// the client has named a torrent that is here; until then a connection costs a goroutine and its place in the hall.
 type sorter struct {
 	net.Listener
+	e    *Engine
+	hall *places.Places[netip.Prefix]
 	tls  func(net.Conn) // nil: nothing is expected
-	http func(net.Conn)
+	http func(net.Conn) // nil likewise
 
-	conns  chan net.Conn
-	done   chan struct{}
-	places chan struct{}
-	wg     sync.WaitGroup
-	once   sync.Once
+	conns chan net.Conn
+	done  chan struct{}
+	wg    sync.WaitGroup
+	once  sync.Once
+
+	mu   sync.Mutex
+	here map[*newcomer]struct{} // being sorted
 }
 
-func newSorter(l net.Listener, tls, http func(net.Conn)) *sorter {
-	s := &sorter{Listener: l, tls: tls, http: http, conns: make(chan net.Conn), done: make(chan struct{}), places: make(chan struct{}, maxUnsorted)}
+func (e *Engine) newSorter(l net.Listener, hall *places.Places[netip.Prefix], tls, http func(net.Conn)) *sorter {
+	s := &sorter{
+		Listener: l, e: e, hall: hall, tls: tls, http: http,
+		conns: make(chan net.Conn), done: make(chan struct{}), here: map[*newcomer]struct{}{},
+	}
 	s.wg.Go(s.run)
 	return s
 }
@@ -44,12 +55,17 @@ func (s *sorter) Accept() (net.Conn, error) {
 	}
 }
 
-// Close waits for what looks at newcomers.
+// Close ends what looks at newcomers, and waits for it.
 func (s *sorter) Close() error {
 	var err error
 	s.once.Do(func() {
 		close(s.done)
 		err = s.Listener.Close()
+		s.mu.Lock()
+		for n := range s.here {
+			n.Conn.Close()
+		}
+		s.mu.Unlock()
 	})
 	s.wg.Wait()
 	return err
@@ -66,72 +82,112 @@ func (s *sorter) run() {
 				continue // out of descriptors, or a connection that was gone already
 			}
 		}
-		select {
-		case s.places <- struct{}{}:
-			s.wg.Go(func() {
-				s.sort(c)
-				<-s.places
-			})
-		default:
-			c.Close()
-		}
+		n := &newcomer{Conn: c}
+		n.hold(s.hall, places.Origin(c.RemoteAddr().String()))
+		s.mu.Lock()
+		s.here[n] = struct{}{}
+		s.mu.Unlock()
+		s.wg.Go(func() {
+			defer func() {
+				s.mu.Lock()
+				delete(s.here, n)
+				s.mu.Unlock()
+			}()
+			s.sort(n)
+		})
 	}
 }
 
 // sort reads the first bytes: 22 and 3 begin a TLS handshake (RFC 8446, 5.1), "GET " a request, 19 a BitTorrent
 // handshake, and anything an encrypted one, where the first two and a version that exists come up once in 20 million
 // times, and the others once in four billion.
-func (s *sorter) sort(c net.Conn) {
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-s.done:
-			c.SetReadDeadline(time.Unix(1, 0))
-		case <-stop:
-		}
-	}()
+func (s *sorter) sort(n *newcomer) {
+	begun := time.Now()
 	var head [4]byte
-	c.SetReadDeadline(time.Now().Add(firstByteTime))
-	n, err := io.ReadAtLeast(c, head[:], 1)
+	n.SetReadDeadline(begun.Add(firstByteTime))
+	had, err := io.ReadAtLeast(n, head[:], 1)
+	n.SetDeadline(begun.Add(proofTime))
 	need := map[byte]int{22: 3, 'G': 4}[head[0]]
-	if err == nil && n < need {
+	if err == nil && had < need {
 		var more int
-		more, err = io.ReadFull(c, head[n:need])
-		n += more
+		more, err = io.ReadFull(n, head[had:need])
+		had += more
 	}
 	if err != nil {
-		c.Close()
+		n.Close()
 		return
 	}
-	c.SetReadDeadline(time.Time{})
-	again := &replayed{Conn: c, head: head[:n]}
+	n.unread(head[:had])
 	switch {
-	case s.tls != nil && n >= 3 && head[0] == 22 && head[1] == 3 && head[2] <= 4:
-		s.tls(again)
+	case s.tls != nil && had >= 3 && head[0] == 22 && head[1] == 3 && head[2] <= 4:
+		n.SetDeadline(time.Time{})
+		s.tls(n)
 		return
-	case string(head[:n]) == "GET ":
-		s.http(again)
+	case s.http != nil && string(head[:had]) == "GET ":
+		n.SetDeadline(time.Time{})
+		s.http(n)
+		return
+	}
+	s.e.noteArrival(n.RemoteAddr())
+	c, err := s.e.greeting(n)
+	if err == nil {
+		err = n.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		s.e.settings.Log.Debug("a connection proved nothing", "from", n.RemoteAddr(), "error", err)
+		n.Close()
 		return
 	}
 	select {
-	case s.conns <- again:
+	case s.conns <- c:
+		n.Proven()
 	case <-s.done:
-		c.Close()
+		n.Close()
 	}
 }
 
-// replayed reads the first bytes again.
-type replayed struct {
+// newcomer is a connection that has proven nothing yet. It holds places, and is closed when they go to others.
+type newcomer struct {
 	net.Conn
-	head []byte
+	head []byte // to be read again; belongs to who reads
+
+	mu   sync.Mutex
+	held []*places.Place[netip.Prefix]
 }
 
-func (r *replayed) Read(b []byte) (int, error) {
-	if len(r.head) > 0 {
-		n := copy(b, r.head)
-		r.head = r.head[n:]
-		return n, nil
+// hold takes a place besides those that are held.
+func (n *newcomer) hold(in *places.Places[netip.Prefix], origin netip.Prefix) *places.Place[netip.Prefix] {
+	p := in.Take(origin, func() { n.Conn.Close() })
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.held = append(n.held, p)
+	return p
+}
+
+// Proven gives its places back: it has others from now on.
+func (n *newcomer) Proven() {
+	n.mu.Lock()
+	held := n.held
+	n.held = nil
+	n.mu.Unlock()
+	for _, p := range held {
+		p.Leave()
 	}
-	return r.Conn.Read(b)
+}
+
+// unread has b read again.
+func (n *newcomer) unread(b []byte) { n.head = append(b[:len(b):len(b)], n.head...) }
+
+func (n *newcomer) Read(b []byte) (int, error) {
+	if len(n.head) > 0 {
+		k := copy(b, n.head)
+		n.head = n.head[k:]
+		return k, nil
+	}
+	return n.Conn.Read(b)
+}
+
+func (n *newcomer) Close() error {
+	n.Proven()
+	return n.Conn.Close()
 }

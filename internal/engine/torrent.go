@@ -63,6 +63,7 @@ type Torrent struct {
 	extent *extent
 
 	flows  flows
+	seats  *seats
 	pieces int // 0 until the info is known
 	copies copies
 	given  given
@@ -140,7 +141,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		extent.settle(nil, 0)
 	}
 	t := &Torrent{
-		e: e, t: et, spec: s, store: store, extent: extent, book: newBook(time.Now),
+		e: e, t: et, spec: s, store: store, extent: extent, book: newBook(time.Now), seats: newSeats(torrentSeats),
 		trackerErrs: map[string]error{},
 		announcing:  make(chan struct{}, torrentAnnounces),
 		done:        make(chan struct{}),

@@ -132,6 +132,9 @@ func (s *udpSocket) read(log *slog.Logger) {
 				continue
 			}
 		}
+		if n > udpMaxPacket {
+			continue // neither reader has any use for it, and what waits for them is to be bounded
+		}
 		side := s.other
 		if n > 0 && buf[0] == 'd' {
 			side = s.dht

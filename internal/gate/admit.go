@@ -11,13 +11,13 @@ import (
 func (g *Gate) enter(c *conn) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := g.peers[c.key]
-	switch {
-	case g.closed:
+	if g.closed {
 		return errClosed
-	case len(g.hellos) >= maxHellos, p != nil && p.hellos >= maxHellosPerPeer:
-		return errTooMany
 	}
+	if !c.ours { // the client bounds how many it dials
+		c.hello = g.young.Take(c.key, c.crowdedOut)
+	}
+	p := g.peers[c.key]
 	if p == nil {
 		p = &peer{}
 		g.peers[c.key] = p
@@ -26,6 +26,14 @@ func (g *Gate) enter(c *conn) error {
 	g.hellos[c] = struct{}{}
 	g.wg.Add(1)
 	return nil
+}
+
+// crowdedOut is called when the place of a handshake goes to another. Its connection ends, and says so; but one that is
+// through waits for us alone.
+func (c *conn) crowdedOut() {
+	if !c.spoke.Load() {
+		_ = c.hangUp()
+	}
 }
 
 // receive reads what a member says first, and judges it.
@@ -40,6 +48,8 @@ func (g *Gate) receive(c *conn) error {
 	if err != nil {
 		return errSilent // whatever the network says of it
 	}
+	c.spoke.Store(true)
+	c.hello.Leave()
 	if err := c.Conn.SetReadDeadline(time.Time{}); err != nil {
 		return errSilent
 	}
@@ -105,6 +115,7 @@ func (g *Gate) leaveHello(c *conn) {
 		return
 	}
 	delete(g.hellos, c)
+	c.hello.Leave()
 	if p := g.peers[c.key]; p != nil {
 		p.hellos--
 		g.forget(c.key, p)

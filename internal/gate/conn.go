@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/places"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -25,6 +26,9 @@ type conn struct {
 	g    *Gate
 	key  signed.Key
 	ours bool // we dialled
+
+	hello *places.Place[signed.Key] // of one that came in, while it shakes hands
+	spoke atomic.Bool               // its handshake has been read
 
 	asked [20]byte // the torrent that was asked for, may or not
 	name  string   // the account, if the judge knew one

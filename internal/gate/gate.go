@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/places"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -54,6 +55,7 @@ type Gate struct {
 	judgings uint64 // counts Rechecks: a judgement from before one is not used after it
 	conns    map[*conn]struct{}
 	hellos   map[*conn]struct{}
+	young    *places.Places[signed.Key] // theirs
 	peers    map[signed.Key]*peer
 	accounts map[string]*account
 	bars     map[right]time.Time // until when
@@ -79,7 +81,7 @@ func New(o Options) *Gate {
 	g := &Gate{
 		o: o, notes: newNotes(o.Note, o.Now),
 		arrived: make(chan net.Conn),
-		conns:   map[*conn]struct{}{}, hellos: map[*conn]struct{}{},
+		conns:   map[*conn]struct{}{}, hellos: map[*conn]struct{}{}, young: places.New[signed.Key](maxHellos, maxHellosPerPeer),
 		peers: map[signed.Key]*peer{}, accounts: map[string]*account{}, bars: map[right]time.Time{},
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())

@@ -5,7 +5,8 @@ import "time"
 const (
 	// helloTime is what a member has for its handshake. It has shaken hands by TLS already, and so is there.
 	helloTime = 5 * time.Second
-	// maxHellos and maxHellosPerPeer bound the handshakes under way: one member that sends none keeps no other out.
+	// maxHellos and maxHellosPerPeer bound the handshakes under way; the oldest ends when there are more, so that members
+	// who send none keep nobody out.
 	maxHellos        = 256
 	maxHellosPerPeer = 16
 	// maxPerPeer, maxPerAccount and maxConns bound the open connections. A device has one or two for each torrent that

@@ -8,8 +8,10 @@ package utp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/anacrolix/utp"
 )
@@ -52,7 +54,8 @@ func NewSocketFromPacketConn(pc net.PacketConn, opts ...Option) (Socket, error) 
 	for _, o := range opts {
 		o(s)
 	}
-	u, err := utp.NewSocketFromPacketConn(pc)
+	s.door = newDoor(pc)
+	u, err := utp.NewSocketFromPacketConn(s.door)
 	if err != nil {
 		pc.Close()
 		return nil, err
@@ -64,6 +67,7 @@ func NewSocketFromPacketConn(pc net.PacketConn, opts ...Option) (Socket, error) 
 type socket struct {
 	*utp.Socket
 	log      *slog.Logger
+	door     *door
 	firewall FirewallCallback
 }
 
@@ -73,7 +77,7 @@ func (s *socket) SetFirewallCallback(f FirewallCallback) { s.firewall = f }
 // their SYN by then, so they are closed at once.
 func (s *socket) Accept() (net.Conn, error) {
 	for {
-		c, err := s.Socket.Accept()
+		c, err := s.accept()
 		if err != nil {
 			return nil, err
 		}
@@ -82,12 +86,46 @@ func (s *socket) Accept() (net.Conn, error) {
 			c.Close()
 			continue
 		}
-		return c, nil
+		s.door.knows(c.RemoteAddr())
+		return &guarded{Conn: c, d: s.door}, nil
 	}
+}
+
+// accept makes an error of a SYN of which anacrolix/utp panics: one with the number that a connection was dialled with
+// after it came.
+func (s *socket) accept() (c net.Conn, err error) {
+	for {
+		c, err = s.tryAccept()
+		if !errors.Is(err, errBadSyn) {
+			return c, err
+		}
+		s.log.Debug("a uTP connection was refused", "error", err)
+	}
+}
+
+var errBadSyn = errors.New("the SYN is for a connection that was dialled")
+
+func (s *socket) tryAccept() (c net.Conn, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errBadSyn
+		}
+	}()
+	return s.Socket.Accept()
 }
 
 // DialContext leaves the network empty: the engine passes "udp4" or "udp6", and anacrolix/utp
 // resolves addr in the socket's own network either way.
 func (s *socket) DialContext(ctx context.Context, _, addr string) (net.Conn, error) {
-	return s.Socket.DialContext(ctx, "", addr)
+	to, err := net.ResolveUDPAddr(s.LocalAddr().Network(), addr)
+	if err != nil {
+		return nil, err
+	}
+	s.door.knows(to) // its answer is let in
+	c, err := s.Socket.DialContext(ctx, "", to.String())
+	if err != nil {
+		time.AfterFunc(lingers, func() { s.door.forget(to) })
+		return nil, err
+	}
+	return &guarded{Conn: c, d: s.door}, nil
 }

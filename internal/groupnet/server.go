@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/places"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -43,12 +45,11 @@ type Server struct {
 	http *http.Server
 	web  *handed
 
-	young young
+	young *places.Places[netip.Prefix] // of handshakes under way
+	seats *places.Places[netip.Prefix] // of connections for requests, after theirs
 
 	mu     sync.Mutex
 	closed bool
-	conns  int
-	hosts  map[string]int
 	open   map[*memberConn]bool // after their handshakes
 	wg     sync.WaitGroup
 }
@@ -58,7 +59,9 @@ type Server struct {
 func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 	s := &Server{
 		find: find, log: log, web: newHanded(),
-		hosts: map[string]int{}, open: map[*memberConn]bool{},
+		young: places.New[netip.Prefix](maxHandshakes, maxHandshakesPerHost),
+		seats: places.New[netip.Prefix](maxConns, maxPerHost),
+		open:  map[*memberConn]bool{},
 	}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.answer),
@@ -70,6 +73,11 @@ func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 				return context.WithValue(ctx, memberKey{}, m)
 			}
 			return ctx
+		},
+		ConnState: func(c net.Conn, is http.ConnState) {
+			if m, ok := c.(*memberConn); ok && is == http.StateActive {
+				m.seat.Touch() // who asks stays longer than who does not
+			}
 		},
 		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
@@ -106,7 +114,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // Take serves a connection that was accepted elsewhere, until it ends or ctx does. It returns at once.
 func (s *Server) Take(ctx context.Context, c net.Conn) {
-	if !s.enter(c) {
+	if !s.enter() {
 		c.Close()
 		return
 	}
@@ -151,28 +159,14 @@ func (m *memberConn) recheck(log *slog.Logger) bool {
 	return false
 }
 
-// enter counts a connection in, or says that there is no place for it.
-func (s *Server) enter(c net.Conn) bool {
-	host := hostOf(c)
+// enter counts what serves a connection, or says that the server is closed.
+func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.conns >= maxConns || s.hosts[host] >= maxPerHost {
-		return false
+	if !s.closed {
+		s.wg.Add(1)
 	}
-	s.wg.Add(1)
-	s.conns++
-	s.hosts[host]++
-	return true
-}
-
-func (s *Server) leave(c net.Conn) {
-	host := hostOf(c)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns--
-	if s.hosts[host]--; s.hosts[host] <= 0 {
-		delete(s.hosts, host)
-	}
+	return !s.closed
 }
 
 func hostOf(c net.Conn) string {
@@ -185,15 +179,18 @@ func hostOf(c net.Conn) string {
 
 // receive shakes hands and hands the connection on.
 func (s *Server) receive(ctx context.Context, raw net.Conn) {
-	free := sync.OnceFunc(func() { s.leave(raw) })
-	counted := &countedConn{Conn: raw, left: []func(){free}}
-	done := s.young.enter(hostOf(raw), counted)
+	counted := &countedConn{Conn: raw}
+	origin := places.Origin(raw.RemoteAddr().String())
+	young := s.young.Take(origin, func() { counted.Close() }) // its handshake ends, and says so
 	m, err := s.handshake(ctx, counted)
-	done()
+	young.Leave()
 	if err != nil {
 		s.log.Debug("a connection to a group was refused", "from", hostOf(raw), "error", err)
 		counted.Close()
 		return
+	}
+	if p, ok := raw.(interface{ Proven() }); ok {
+		p.Proven() // whoever accepted it need not keep a place for it any more
 	}
 	s.mu.Lock()
 	s.open[m] = true
@@ -208,10 +205,11 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		return
 	}
 	if m.protocol == Swarm {
-		free() // who takes it has bounds of its own; a device has a connection for each torrent
-		m.group.Swarm(m, m.key)
+		m.group.Swarm(m, m.key) // who takes it has bounds of its own; a device has a connection for each torrent
 		return
 	}
+	m.seat = s.seats.Take(origin, func() { counted.Close() })
+	counted.leaving(func() { m.seat.Leave() })
 	s.web.give(m)
 }
 
@@ -294,9 +292,10 @@ type memberConn struct {
 	group    *Group
 	key      signed.Key
 	protocol string
+	seat     *places.Place[netip.Prefix] // of a connection for requests
 }
 
-// countedConn frees its place when it is closed.
+// countedConn frees its places when it is closed.
 type countedConn struct {
 	net.Conn
 	mu     sync.Mutex
