@@ -75,6 +75,8 @@ func (daemons) Run(ctx context.Context, s cli.DaemonSettings, ready func(cli.Dae
 	}
 	log.SetFlags(0)
 	log.SetOutput(slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug).Writer())
+	soft := limitMemory()
+	s.Log.Debug("memory has a soft limit", "bytes", soft)
 	d := &daemon{settings: s, log: s.Log, end: end, logPath: file.Path()}
 	if err := d.run(ctx, ready); err != nil {
 		s.Log.Error("the daemon ends with an error", "error", err, "hint", fault.HintOf(err))

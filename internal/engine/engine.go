@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ type Engine struct {
 // New listens and starts to look for peers. The error names the address that could not be had.
 func New(s Settings) (*Engine, error) {
 	e := blank(s)
-	hall, all := budget(descriptors())
+	hall, all := budget(cmp.Or(s.Descriptors, descriptors()))
 	e.hall = places.New[netip.Prefix](hall, hall/hallShare)
 	e.utpHall = places.New[netip.Prefix](utpHall, utpHallShare)
 	e.greetings = places.New[netip.Prefix](mostGreetings, greetingsShare)

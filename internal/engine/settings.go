@@ -27,6 +27,10 @@ type Settings struct {
 
 	MaxUp, MaxDown int64 // bytes a second; 0: no limit
 
+	// Descriptors is how many files and connections the process may have open, by which places are given; 0: as many as
+	// the system says.
+	Descriptors uint64
+
 	SuperSeed SuperSeed // of torrents that are complete here
 
 	// Trackers asks HTTP trackers, and Judge is asked before a packet goes to ip, to which the host of addr,
