@@ -138,7 +138,7 @@ func (d dialer) raw(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.e.shape(&guest{Conn: c}), nil
+	return d.e.shape(&guest{Conn: c, ours: true}), nil
 }
 
 type shapedListener struct {

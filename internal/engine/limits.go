@@ -65,11 +65,12 @@ const (
 	// greetings bounds the obfuscated handshakes that are being computed. Each may hold 64 KiB.
 	mostGreetings  = 256
 	greetingsShare = 32
-	// torrentSeats bounds a torrent's peers. The client has room for a few more, for those that are about to go. Who
+	// torrentSeats bounds a torrent's peers. The client has room for more, for those that are about to go. Who
 	// carried seatPayload, a block, within seatBusy keeps its seat from newcomers of addresses that have as many. It is
 	// looked for each seatLook at most.
 	torrentSeats = 120
-	torrentConns = torrentSeats + 8
+	torrentConns = torrentSeats + 40
+	dialEvery    = time.Second
 	seatBusy     = 10 * time.Second
 	seatPayload  = 16 << 10
 	seatLook     = 100 * time.Millisecond

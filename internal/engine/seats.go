@@ -25,6 +25,7 @@ type seats struct {
 	mu     sync.Mutex
 	guests map[*guest]*seated
 	looked time.Time
+	dialed time.Time // when somebody last made room for one that we dialled
 }
 
 // seated is a guest's place, and how many of its bytes had been carried when it was last seen to be of use.
@@ -43,6 +44,7 @@ func newSeats(most int) *seats {
 // guest is a connection that may get seats: below all that follows or shapes it.
 type guest struct {
 	net.Conn
+	ours  bool         // we dialled
 	bytes atomic.Int64 // that were carried
 
 	mu     sync.Mutex
@@ -102,6 +104,9 @@ func (t *Torrent) seat(g *guest, pc *torrent.PeerConn) {
 // take gives a guest a seat, unless all are taken by busy ones.
 func (s *seats) take(g *guest, origin netip.Prefix) bool {
 	if s.places.Full() {
+		if g.ours && !s.another() {
+			return false
+		}
 		s.look()
 	}
 	// Not at once: whoever makes room may be held up by what it is closed for.
@@ -122,6 +127,18 @@ func (s *seats) take(g *guest, origin netip.Prefix) bool {
 		s.leave(g)
 	}
 	return !closed
+}
+
+// another says whether one more that we dialled may displace somebody: there are always others to try, but no more than
+// one each dialEvery.
+func (s *seats) another() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.dialed) < dialEvery {
+		return false
+	}
+	s.dialed = time.Now()
+	return true
 }
 
 func (s *seats) leave(g *guest) {

@@ -229,6 +229,26 @@ func TestBusyGuestsStay(t *testing.T) {
 	}
 }
 
+// A house that is full is left alone by what we dial, but for one now and then.
+func TestDialedDisplaceFew(t *testing.T) {
+	s := newSeats(2)
+	origin := netip.MustParsePrefix("192.0.2.1/32")
+	took := 0
+	for range 10 {
+		here, _ := net.Pipe()
+		if s.take(&guest{Conn: here, ours: true}, origin) {
+			took++
+		}
+	}
+	if took != 3 {
+		t.Errorf("%d of 10 that were dialled got one of 2 seats, want 3", took)
+	}
+	here, _ := net.Pipe()
+	if !s.take(&guest{Conn: here}, origin) {
+		t.Error("one that came was refused")
+	}
+}
+
 // TestSYNs: forged or not, they cost few places, and others fetch meanwhile.
 func TestSYNs(t *testing.T) {
 	e := start(t, func(s *Settings) { s.UTP = true })
