@@ -196,7 +196,7 @@ func TestNearReadsNoBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "free places", func() bool { return len(e.nearby.places) == 0 })
+	await(t, "free places", func() bool { return e.nearby.places.Len() == 0 })
 }
 
 // FuzzNearRequest sends a server anything instead of a request.

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -62,19 +60,6 @@ func (g *guest) Write(b []byte) (int, error) {
 	n, err := g.Conn.Write(b)
 	g.bytes.Add(int64(n))
 	return n, err
-}
-
-// The client takes an error for the end of the world, but a connection may have been closed here: whoever reads or
-// writes next hears of it.
-func (g *guest) SetDeadline(t time.Time) error      { return passed(g.Conn.SetDeadline(t)) }
-func (g *guest) SetReadDeadline(t time.Time) error  { return passed(g.Conn.SetReadDeadline(t)) }
-func (g *guest) SetWriteDeadline(t time.Time) error { return passed(g.Conn.SetWriteDeadline(t)) }
-
-func passed(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
-		return nil
-	}
-	return err
 }
 
 func (g *guest) Close() error {

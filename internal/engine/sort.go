@@ -93,6 +93,7 @@ func (s *sorter) run() {
 				delete(s.here, n)
 				s.mu.Unlock()
 			}()
+			defer s.e.caught("greeting a newcomer", func() { n.Close() })
 			s.sort(n)
 		})
 	}
