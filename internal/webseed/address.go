@@ -35,7 +35,7 @@ func (a address) of(t *metafile.Torrent, file int) string {
 	}
 	parts := append([]string{t.Name}, t.Files[file].Path...)
 	for i, p := range parts {
-		parts[i] = url.PathEscape(p)
+		parts[i] = escape(p)
 	}
 	u := *a.base
 	escaped := strings.TrimSuffix(u.EscapedPath(), "/") + "/" + strings.Join(parts, "/")
@@ -43,4 +43,10 @@ func (a address) of(t *metafile.Torrent, file int) string {
 	u.Path, _ = url.PathUnescape(escaped)
 	u.RawPath = escaped
 	return u.String()
+}
+
+// escape escapes what is in a name but the few characters that no server reads as anything else (RFC 3986, 2.3): a plus
+// is a blank to S3, and others take their own meaning from = & @ : $ ; and commas.
+func escape(name string) string {
+	return strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
 }

@@ -4,9 +4,11 @@
 // [Run] asks the servers for ranges of many pieces over a few connections until nothing is missing. It works for every
 // kind of torrent, v2 folders too; pads (BEP 47) are zeros and never asked for.
 //
-// It guarantees that no byte counts that did not fit its piece's hash, that a server whose content is not the torrent's
-// or which changed meanwhile is not asked again, that memory is bounded whatever the servers and the piece length are,
-// and that Tell hears why a server is given up, without its password.
+// It guarantees that no byte counts that did not fit its piece's hash, that memory and wrong bytes are bounded whatever the
+// servers and the piece length are, and that Tell hears what is given up and why, without passwords.
+//
+// Servers are judged by the bytes that they bring, file by file: a file that one does not have, or has another of, ends
+// that file there (standing.go). What headers say of versions, sizes and encodings ends nothing.
 //
 // Servers are spared: pieces that no connected peer has come first, each fetched by one of the p2pshare peers that lack
 // it, and what peers have is asked for only while the servers bring more than the peers do.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/content"
@@ -13,34 +14,49 @@ import (
 // run is pieces to ask for in one go.
 type run struct{ begin, end int }
 
-// get asks s for the pieces of r, and hands each over as it is whole. rest is the first that was not; n is how many bytes
-// the server sent.
-func (f *fetch) get(ctx context.Context, s *source, r run) (n int64, rest int, err error) {
-	w := &filler{f: f, ctx: ctx, s: s, piece: r.begin}
+// get asks s for the pieces of r, and hands each over as it is whole. What s does not give of them is asked of others. The
+// filler says which piece is the first that was not whole, how many bytes came, and who was asked last.
+func (f *fetch) get(ctx context.Context, s *source, r run) (*filler, error) {
+	w := &filler{f: f, ctx: ctx, first: r.begin, piece: r.begin, asked: s}
 	defer w.close()
 	if f.o.Near {
-		err = f.pieces(ctx, s, w, r)
-		return w.total, w.piece, err
+		return w, f.pieces(ctx, s, w, r)
 	}
 	l := f.o.Layout
 	begin, end := int64(r.begin)*l.PieceLength, l.PieceEnd(r.end-1)
 	for _, e := range l.Extents(begin, end) {
 		from, to := max(e.Offset, begin), min(e.Offset+e.Length, end)
+		var err error
 		if e.File == content.Padding {
 			err = w.zeros(to - from)
+		} else if w.asked = f.giver(s, e.File, w.piece, to-e.Offset); w.asked == nil {
+			return w, nil // it ended at all of them meanwhile
 		} else {
-			err = f.file(ctx, s, w, e.File, from-e.Offset, to-from)
+			err = f.file(ctx, w, e.File, from-e.Offset, to-from)
 		}
 		if err != nil {
-			return w.total, w.piece, err
+			return w, err
 		}
 	}
-	return w.total, w.piece, nil
+	return w, nil
 }
 
-// file asks for bytes of one file.
-func (f *fetch) file(ctx context.Context, s *source, w *filler, file int, off, length int64) error {
-	return f.stream(ctx, w, length, func(ctx context.Context) (io.ReadCloser, error) { return f.open(ctx, s, file, off, length) })
+// file asks for bytes of one file, as often as a server sends but a part of them.
+func (f *fetch) file(ctx context.Context, w *filler, file int, off, length int64) error {
+	w.file = file
+	for length > 0 {
+		n := length
+		err := f.stream(ctx, w, &n, func(ctx context.Context) (r io.ReadCloser, err error) {
+			r, n, err = f.open(ctx, w.asked, file, off, length)
+			return r, err
+		})
+		if err != nil {
+			return err
+		}
+		off, length = off+n, length-n
+	}
+	f.came(w.asked, file)
+	return nil
 }
 
 // pieces asks a peer near us for whole pieces, pads and all.
@@ -49,11 +65,11 @@ func (f *fetch) pieces(ctx context.Context, s *source, w *filler, r run) error {
 	for i := r.begin; i < r.end; i++ {
 		length += l.PieceEnd(i) - int64(i)*l.PieceLength
 	}
-	return f.stream(ctx, w, length, func(ctx context.Context) (io.ReadCloser, error) { return f.openPieces(ctx, s, r, length) })
+	return f.stream(ctx, w, &length, func(ctx context.Context) (io.ReadCloser, error) { return f.openPieces(ctx, s, r, length) })
 }
 
-// stream reads length bytes of what open opens.
-func (f *fetch) stream(ctx context.Context, w *filler, length int64, open func(context.Context) (io.ReadCloser, error)) error {
+// stream reads so many bytes of what open opens as length says then.
+func (f *fetch) stream(ctx context.Context, w *filler, length *int64, open func(context.Context) (io.ReadCloser, error)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(f.o.patience.stall, func() { cancel(errStalled) })
@@ -62,7 +78,7 @@ func (f *fetch) stream(ctx context.Context, w *filler, length int64, open func(c
 	if err == nil {
 		defer body.Close()
 		watchdog.Stop()
-		err = w.read(ctx, body, length, watchdog)
+		err = w.read(ctx, body, *length, watchdog)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		return errStalled
@@ -74,13 +90,17 @@ func (f *fetch) stream(ctx context.Context, w *filler, length int64, open func(c
 type filler struct {
 	f   *fetch
 	ctx context.Context // of the connection: see close
-	s   *source
 
+	asked *source // at the moment, for file
+	file  int
+
+	first int // piece
 	piece int
-	buf   []byte // of piece; nil: none yet
-	n     int    // bytes in buf
-	sent  int64  // of them by the server
-	total int64
+	buf   []byte    // of piece; nil: none yet
+	n     int       // bytes in buf
+	sent  int64     // of them by servers
+	from  []*source // who sent them
+	total int64     // bytes that servers sent
 
 	spent time.Duration // waiting for bytes
 	came  int64         // in that time
@@ -123,6 +143,9 @@ func (w *filler) read(ctx context.Context, body io.Reader, length int64, watchdo
 		length -= int64(n)
 		w.sent += int64(n)
 		w.total += int64(n)
+		if n > 0 && !slices.Contains(w.from, w.asked) {
+			w.from = append(w.from, w.asked)
+		}
 		if n > 0 {
 			if err := w.f.o.Limit.Wait(ctx, n); err != nil {
 				return err
@@ -168,11 +191,11 @@ func (w *filler) advance(n int) error {
 		return nil
 	}
 	select {
-	case w.f.whole <- arrived{w.piece, w.buf, w.sent, w.s}:
+	case w.f.whole <- arrived{w.piece, w.buf, w.sent, w.from}:
 	case <-w.ctx.Done():
 		return w.ctx.Err()
 	}
-	w.buf, w.n, w.sent = nil, 0, 0
+	w.buf, w.n, w.sent, w.from = nil, 0, 0, nil
 	w.piece++
 	return nil
 }

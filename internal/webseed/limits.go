@@ -46,6 +46,36 @@ const (
 	// halves it.
 	stealFirst = 3 * time.Second
 
+	// pieceTries is how often a piece is asked of a server that sent it wrong, wrongMost how many wrong pieces end a file of
+	// which no more were right, and wasteMost how many wrong bytes end a server that sent no more right ones.
+	pieceTries = 3
+	wrongMost  = 3
+	wasteMost  = 64 << 20
+
+	// refusalTries is how often a file is asked for that one of several mirrors behind an address does not have. One that
+	// says so itself is believed.
+	refusalTries = 3
+	// lostMost is how many files a server may not have before it is given up, if nothing came from it: its address is
+	// another's.
+	lostMost = 100
+
+	// failsMost is how often in a row a file may fail while others come, and failsEver how often in any case; serverFails
+	// how often in a row a server may, which takes hours; troubled after how many its pieces are no more counted on.
+	failsMost   = 6
+	failsEver   = 30
+	serverFails = 100
+	troubled    = 3
+
+	// ignoredTries is how often a range that is far into a file is asked for again when it was ignored, before all that
+	// lies before it is read.
+	ignoredTries = 3
+
+	// leastAnswer is how many bytes a server has to send at a time that sends less than it was asked for.
+	leastAnswer = 16 << 10
+
+	// sayMost bounds what is told of the files of one server.
+	sayMost = 20
+
 	// skipBytes is what is read and thrown away of a body that begins before the range that was asked for.
 	skipBytes = 8 << 20
 )

@@ -47,15 +47,18 @@ func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok 
 	if f.over = f.over || !f.missing(v); s.dead || f.failed != nil || f.over {
 		return run{}, 0, false
 	}
+	if s.spent = s.spent || f.spent(s, v, now); s.spent {
+		return run{}, 0, false
+	}
 	if wait := s.until.Sub(now); wait > 0 {
 		return run{}, min(wait, lookEvery), true
 	}
-	if nth >= f.allowed(s) || s.whole && (nth > 0 || !f.alone(s)) {
+	if nth >= f.allowed(s) || s.whole() && (nth > 0 || !f.alone(s)) {
 		return run{}, lookEvery, true
 	}
 	r = f.choose(s, v, cursor, now)
 	if r.begin == r.end {
-		f.nothing = now
+		s.nothing = now
 		return r, lookEvery, true
 	}
 	pieces := make([]int, 0, r.end-r.begin)
@@ -63,7 +66,7 @@ func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok 
 		f.taken[i] = true
 		pieces = append(pieces, i)
 	}
-	if !s.whole { // peers help with what such a server comes to late
+	if !s.whole() { // peers help with what such a server comes to late
 		f.o.Swarm.Reserve(pieces, true)
 	}
 	return r, 0, true
@@ -74,25 +77,21 @@ func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok 
 func (f *fetch) spare(s *source, nth int, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !s.dead && f.failed == nil && !f.over && (nth >= f.allowed(s) || now.Sub(f.nothing) < lookEvery/2)
+	return !s.dead && !s.spent && f.failed == nil && !f.over && (nth >= f.allowed(s) || now.Sub(s.nothing) < lookEvery/2)
 }
 
 // missing says whether a piece is still to come.
 func (f *fetch) missing(v View) bool {
-	for _, r := range f.o.Wanted {
-		for i := r[0]; i < r[1]; i++ {
-			if v.Missing[i] || f.taken[i] {
-				return true
-			}
-		}
+	for range f.pending(v) {
+		return true
 	}
 	return false
 }
 
-// alone says that there is no other server. f.mu is held.
+// alone says that there is no other server that sends ranges. f.mu is held.
 func (f *fetch) alone(s *source) bool {
 	for _, other := range f.sources {
-		if other != s && !other.dead && !other.whole {
+		if other != s && !other.dead && !other.spent && !other.whole() && other.failed < troubled {
 			return false
 		}
 	}
@@ -143,7 +142,7 @@ func (f *fetch) delivers() bool { return f.pace.peerRate > 0 && f.pace.peerRate 
 
 // choose finds a run of the best class there is, by lot. f.mu is held.
 func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
-	c := chooser{f: f, v: v, deliver: !f.o.Near && f.delivers(), steal: f.mayTakeTheirs(now), me: lot(v.Me)}
+	c := chooser{f: f, s: s, now: now, v: v, deliver: !f.o.Near && f.delivers(), steal: f.mayTakeTheirs(now), me: lot(v.Me)}
 	for _, id := range v.Rivals {
 		c.rivals = append(c.rivals, lot(id))
 	}
@@ -173,7 +172,7 @@ func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
 	if cursor >= 0 && cursor < len(v.Missing) && c.rank(cursor, c.class(cursor)) == best && c.wanted(cursor) {
 		begin = cursor
 	}
-	if s.whole {
+	if s.whole() {
 		begin = starts[0]
 	}
 	end := begin + 1
@@ -183,7 +182,7 @@ func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
 	}
 	most := f.rangeFor(s)
 	for length := f.o.Layout.PieceLength; c.wanted(end) && c.rank(end, c.class(end)) == best; end++ {
-		if length += f.o.Layout.PieceLength; length > most && !s.whole {
+		if length += f.o.Layout.PieceLength; length > most && !s.whole() {
 			break
 		}
 	}
@@ -206,6 +205,8 @@ func (f *fetch) rangeFor(s *source) int64 {
 // chooser judges pieces for one choice.
 type chooser struct {
 	f              *fetch
+	s              *source
+	now            time.Time
 	v              View
 	deliver, steal bool
 	me             uint64
@@ -221,10 +222,15 @@ func (c *chooser) wanted(i int) bool {
 	return false
 }
 
+func (c *chooser) can(i int) bool {
+	ok, _ := c.f.can(c.s, i, c.now)
+	return ok
+}
+
 // class of a piece; 0: it is not to be asked for now.
 func (c *chooser) class(i int) int {
 	switch {
-	case !c.v.Missing[i] || c.f.taken[i] || !c.f.o.Store.Knows(i):
+	case !c.v.Missing[i] || c.f.taken[i] || !c.f.o.Store.Knows(i) || !c.can(i):
 		return 0
 	case c.v.Begun[i]:
 		if c.deliver {

@@ -67,3 +67,15 @@ func BenchmarkPick(b *testing.B) {
 		})
 	}
 }
+
+// Every character that some server reads as more than itself is escaped, those that some systems have in no name too.
+func TestEscape(t *testing.T) {
+	for in, want := range map[string]string{
+		"a+b c": "a%2Bb%20c", "=&@:$;,": "%3D%26%40%3A%24%3B%2C", "!'()*[]": "%21%27%28%29%2A%5B%5D", "#?%": "%23%3F%25",
+		"Az09-._~": "Az09-._~", "ü\xff": "%C3%BC%FF", "\\|<>\"": "%5C%7C%3C%3E%22",
+	} {
+		if got := escape(in); got != want {
+			t.Errorf("escape(%q): got %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,14 +1,12 @@
 package webseed
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,24 +18,34 @@ type source struct {
 	address
 	host *host
 
-	dead   bool
-	until  time.Time // it is left alone
-	failed int       // times in a row
-	told   bool      // that it fails
-	rate   float64   // bytes a second of one connection
-	size   int64     // of the last range
-	whole  bool      // it ignores ranges
-	files  map[int]version
+	dead    bool
+	spent   bool      // nothing that is missing will come from it
+	why     string    // it is dead, or failed the last time
+	until   time.Time // it is left alone
+	nothing time.Time // when a look last found nothing to ask it for
+	failed  int       // times in a row
+	told    bool      // that it fails
+	said    int       // messages about its files
+	rate    float64   // bytes a second of one connection
+	size    int64     // of the last range
+	ignored int       // ranges in a row that it ignored
+
+	files                  map[int]*standing // those of which something is known
+	wrong                  map[int]int       // pieces that did not fit their hash, and how often
+	rightBytes, wrongBytes int64
+	good                   int64 // pieces that were right
+	lost                   int   // files that it does not give
 }
+
+// whole says that it ignores ranges.
+func (s *source) whole() bool { return s.ignored >= ignoredTries }
+
+// shown is its address, without a password.
+func (s *source) shown() string { return redact(s.base.String()) }
 
 // host is what URLs of one machine share. Guarded by fetch.mu.
 type host struct {
 	allowed int // connections
-}
-
-// version is which one of a file a server has.
-type version struct {
-	etag, modified string
 }
 
 var (
@@ -60,52 +68,62 @@ type laterError struct {
 
 func (e *laterError) Error() string { return e.why }
 
-// open asks for bytes of a file. The body begins with them.
-func (f *fetch) open(ctx context.Context, s *source, file int, off, length int64) (io.ReadCloser, error) {
+// refusedError is a file that a server does not give, or not from end on.
+type refusedError struct {
+	why    string
+	end    int64 // 0: it does not give any of it
+	mirror bool  // another server said so, to which it redirected
+}
+
+func (e *refusedError) Error() string { return e.why }
+
+// open asks for bytes of a file. The body begins with them, and holds n of them at most.
+func (f *fetch) open(ctx context.Context, s *source, file int, off, length int64) (r io.ReadCloser, n int64, err error) {
 	t := f.o.Torrent
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.of(t, file), nil)
 	if err != nil {
-		return nil, gone("its address is no URL")
+		return nil, 0, gone("its address is no URL")
 	}
 	req.Header.Set("User-Agent", f.o.Agent)
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+length-1))
-	f.mu.Lock()
-	before, known := s.files[file]
-	f.mu.Unlock()
-	if mark := cmp.Or(before.etag, before.modified); mark != "" {
-		req.Header.Set("If-Range", mark)
-	}
 	client := http.Client{Transport: f.o.HTTP, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, judgeFailure(err)
+		return nil, 0, judgeFailure(s, err)
 	}
-	now := versionOf(res.Header)
-	if err := judgeAnswer(res, t.Files[file].Length, off, length); err != nil {
+	b, err := judgeAnswer(res, t.Files[file].Length, off, length)
+	if err == nil {
+		err = f.mayIgnore(s, res.StatusCode, off)
+	}
+	if err == nil {
+		err = f.skip(ctx, res.Body, b.skip)
+	}
+	if err != nil {
 		res.Body.Close()
-		return nil, err
+		if refused, ok := errors.AsType[*refusedError](err); ok {
+			refused.mirror = res.Request != nil && res.Request.URL.String() != req.URL.String()
+		}
+		return nil, 0, err
 	}
-	if known && (now.etag != before.etag || now.modified != before.modified) {
-		res.Body.Close()
-		return nil, gone("the file changed while it was fetched")
-	}
+	return res.Body, b.bytes, nil
+}
+
+// mayIgnore notes whether a range was ignored, and is nil if what lies before it may be read. A mirror that ignores ranges
+// is often one of several.
+func (f *fetch) mayIgnore(s *source, code int, off int64) error {
 	f.mu.Lock()
-	s.files[file] = now
-	s.whole = s.whole || res.StatusCode == http.StatusOK && off > 0
-	alone := f.alone(s)
-	f.mu.Unlock()
-	if res.StatusCode == http.StatusOK && off > 0 {
-		if off > skipBytes && !alone {
-			res.Body.Close()
-			return nil, gone("it ignores ranges")
-		}
-		if err := f.skip(ctx, res.Body, off); err != nil {
-			res.Body.Close()
-			return nil, err
+	defer f.mu.Unlock()
+	switch {
+	case code != http.StatusOK:
+		s.ignored = 0
+	case off > 0:
+		s.ignored++
+		if off > skipBytes && !(s.whole() && f.alone(s)) {
+			return &laterError{"it ignores ranges", 0}
 		}
 	}
-	return res.Body, nil
+	return nil
 }
 
 // openPieces asks for whole pieces, of which there are length bytes.
@@ -150,94 +168,25 @@ func (f *fetch) skip(ctx context.Context, body io.Reader, n int64) error {
 	return nil
 }
 
-// judgeFailure is why there is no answer. A proxy that wants a password will want it the next time too.
-func judgeFailure(err error) error {
+// judgeFailure is why there is no answer. A proxy that wants a password will want it the next time too, and what the guard
+// refuses it will refuse again; but where a server redirects to it is about the file.
+func judgeFailure(s *source, err error) error {
 	if p, ok := errors.AsType[*netguard.ProxyError](err); ok {
 		if p.Code == http.StatusProxyAuthRequired {
 			return gone("%v", p)
 		}
 		return &laterError{p.Error(), 0}
 	}
+	if r, ok := errors.AsType[*netguard.RedirectError](err); ok {
+		return &refusedError{why: r.Error(), mirror: true}
+	}
+	if b, ok := errors.AsType[*netguard.BlockedError](err); ok {
+		if strings.EqualFold(b.Host, s.base.Hostname()) {
+			return gone("%v", b)
+		}
+		return &refusedError{why: b.Error(), mirror: true}
+	}
 	return plain(err)
-}
-
-// judgeAnswer is nil if an answer is about the file that was asked for.
-func judgeAnswer(res *http.Response, size, off, length int64) error {
-	switch code := res.StatusCode; {
-	case code == http.StatusOK:
-		if res.ContentLength >= 0 && res.ContentLength != size {
-			return gone("its file has %d bytes, the torrent's %d", res.ContentLength, size)
-		}
-	case code == http.StatusPartialContent:
-		from, to, total, ok := contentRange(res.Header.Get("Content-Range"))
-		switch {
-		case !ok:
-			return gone("its answer does not say which bytes it holds")
-		case total >= 0 && total != size:
-			return gone("its file has %d bytes, the torrent's %d", total, size)
-		case from != off || to != off+length-1:
-			return gone("it sends bytes %d to %d where %d to %d were asked for", from, to, off, off+length-1)
-		}
-	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
-		return &laterError{"it is busy: " + status(code), retryAfter(res.Header.Get("Retry-After"))}
-	case code >= 500 || code == http.StatusRequestTimeout || code == http.StatusTooEarly:
-		return &laterError{"it answers " + status(code), 0}
-	case code == http.StatusProxyAuthRequired:
-		return gone("the proxy on the way to it answers %s: it wants a name and a password, as in HTTP_PROXY=http://NAME:PASSWORD@HOST:PORT", status(code))
-	case code == http.StatusRequestedRangeNotSatisfiable:
-		return gone("its file is shorter than the torrent's")
-	default:
-		return gone("it answers %s", status(code))
-	}
-	if e := res.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return gone("it sends %q encoding that was not asked for", e)
-	}
-	return nil
-}
-
-func status(code int) string {
-	return strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
-}
-
-// contentRange reads "bytes 0-99/1000"; total is -1 for "*".
-func contentRange(s string) (from, to, total int64, ok bool) {
-	rest, ok := strings.CutPrefix(strings.TrimSpace(s), "bytes ")
-	if !ok {
-		return 0, 0, 0, false
-	}
-	span, size, ok1 := strings.Cut(rest, "/")
-	first, last, ok2 := strings.Cut(span, "-")
-	if !ok1 || !ok2 {
-		return 0, 0, 0, false
-	}
-	from, err1 := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
-	to, err2 := strconv.ParseInt(strings.TrimSpace(last), 10, 64)
-	total = -1
-	var err3 error
-	if size = strings.TrimSpace(size); size != "*" {
-		total, err3 = strconv.ParseInt(size, 10, 64)
-	}
-	return from, to, total, err1 == nil && err2 == nil && err3 == nil && from >= 0 && to >= from && total >= -1
-}
-
-// versionOf is what tells two versions of a file apart. A weak mark is none: bytes may differ under it.
-func versionOf(h http.Header) version {
-	v := version{etag: h.Get("ETag"), modified: h.Get("Last-Modified")}
-	if strings.HasPrefix(v.etag, "W/") {
-		v.etag = ""
-	}
-	return v
-}
-
-// retryAfter reads seconds or a date.
-func retryAfter(s string) time.Duration {
-	if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil {
-		return min(time.Duration(max(n, 0))*time.Second, waitMost)
-	}
-	if at, err := http.ParseTime(s); err == nil {
-		return min(max(time.Until(at), 0), waitMost)
-	}
-	return 0
 }
 
 // plain is err without the URL that net/http puts before it, which may hold a password.
@@ -264,68 +213,113 @@ func redact(raw string) string {
 	return s
 }
 
-// ended notes how a range went.
-func (f *fetch) ended(s *source, n int64, took time.Duration, err error) {
-	_, isGone := errors.AsType[*goneError](err)
-	_, isBlocked := errors.AsType[*netguard.BlockedError](err)
-	_, isRedirect := errors.AsType[*netguard.RedirectError](err)
-	if isGone || isBlocked || isRedirect {
-		f.lost(s, err)
+// ended notes how a range went that s was asked for. What another was asked for with it, because s does not give it, is
+// about that one.
+func (f *fetch) ended(s *source, w *filler, took time.Duration, err error) {
+	f.note(s, w.total, took)
+	if f.o.Answered != nil {
+		_, isGone := errors.AsType[*goneError](err)
+		f.o.Answered(err, isGone)
+	}
+	if err == nil {
+		f.went(s)
 		return
 	}
-	if f.o.Answered != nil {
-		f.o.Answered(err, false)
+	if isGone, ok := errors.AsType[*goneError](err); ok {
+		f.drop(w.asked, isGone)
+		return
 	}
-	if why := f.note(s, n, took, err); why != "" {
+	why := ""
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		why = f.refuse(w.asked, w.file, refused)
+	} else {
+		why = f.fails(w.asked, w.file, w.piece > w.first, err)
+	}
+	if why != "" {
 		f.tell(why)
 	}
 }
 
-// note keeps what a range says of its server, and gives what the user should hear.
-func (f *fetch) note(s *source, n int64, took time.Duration, err error) string {
+// note keeps how fast a range came.
+func (f *fetch) note(s *source, n int64, took time.Duration) {
+	if n == 0 {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n > 0 {
-		rate := float64(n) / max(took.Seconds(), 1e-4)
-		if s.rate == 0 {
-			s.rate = rate
-		}
-		s.rate += (rate - s.rate) / 2
-		s.size = max(n, firstRange)
+	rate := float64(n) / max(took.Seconds(), 1e-4)
+	if s.rate == 0 {
+		s.rate = rate
 	}
-	if err == nil {
-		s.failed = 0
-		return ""
+	s.rate += (rate - s.rate) / 2
+	s.size = max(n, firstRange)
+}
+
+// went notes that a range came.
+func (f *fetch) went(s *source) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.failed, s.why = 0, ""
+}
+
+// came notes that the bytes of a file came which were asked for.
+func (f *fetch) came(s *source, file int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if st := s.files[file]; st != nil {
+		st.failed, st.refused = 0, 0
 	}
-	wait := min(f.o.patience.backoff<<min(s.failed, 10), backoffMost)
-	if later, ok := errors.AsType[*laterError](err); ok && later.wait > 0 {
+}
+
+// wait is how long to leave alone what failed so often in a row.
+func (f *fetch) wait(failed int) time.Duration {
+	return min(f.o.patience.backoff<<min(failed-1, 10), backoffMost)
+}
+
+// fails notes that a file, or the whole server, is in trouble, and gives what the user should hear. some: pieces came before.
+func (f *fetch) fails(s *source, file int, some bool, err error) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	later, busy := errors.AsType[*laterError](err)
+	busy = busy && later.wait > 0
+	s.failed, s.why = s.failed+1, err.Error()
+	if s.failed >= serverFails {
+		s.dead = true
+		return fmt.Sprintf("the web seed %s is not used any more: it failed %d times in a row: %v", s.shown(), s.failed, err)
+	}
+	wait := f.wait(s.failed)
+	if busy {
 		wait = later.wait
 	}
-	s.failed++
-	s.until = time.Now().Add(wait)
-	f.o.Log.Debug("a web seed fails", "url", redact(s.base.String()), "reason", err, "wait", wait)
+	if !f.o.Near && !some && !busy {
+		st := s.at(file)
+		if st.failed++; st.failed == 1 {
+			st.since = s.good
+		}
+		if st.failed >= failsEver || st.failed >= failsMost && s.good > st.since {
+			return f.giveUp(s, file, st, fmt.Sprintf("it failed %d times in a row: %v", st.failed, err))
+		}
+		st.until = time.Now().Add(f.wait(st.failed))
+	}
+	// One failure is the file's, as far as is known.
+	if f.o.Near || some || busy || s.failed > 1 {
+		s.until = time.Now().Add(wait)
+	}
+	f.o.Log.Debug("a web seed fails", "url", s.shown(), "file", file, "reason", err, "wait", wait)
 	if s.told {
 		return ""
 	}
 	s.told = true
-	return fmt.Sprintf("the web seed %s is left alone for %v: %v", redact(s.base.String()), wait.Round(time.Millisecond), err)
-}
-
-// lost gives a server up for what it answered.
-func (f *fetch) lost(s *source, err error) {
-	f.drop(s, err)
-	if f.o.Answered != nil {
-		f.o.Answered(err, true)
-	}
+	return fmt.Sprintf("the web seed %s is left alone for %v: %v", s.shown(), wait.Round(time.Millisecond), err)
 }
 
 // drop gives a server up.
 func (f *fetch) drop(s *source, err error) {
 	f.mu.Lock()
 	was := s.dead
-	s.dead = true
+	s.dead, s.why = true, err.Error()
 	f.mu.Unlock()
 	if !was {
-		f.tell(fmt.Sprintf("the web seed %s is not used any more: %v", redact(s.base.String()), err))
+		f.tell(fmt.Sprintf("the web seed %s is not used any more: %v", s.shown(), err))
 	}
 }

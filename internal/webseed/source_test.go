@@ -27,6 +27,12 @@ func TestContentRange(t *testing.T) {
 		"bytes 5-6/*":     {5, 6, -1, true},
 		"bytes 7-3/9":     {7, 3, 9, false},
 		"bytes */10":      {0, 0, 0, false},
+		"Bytes 0-99/1000": {0, 99, 1000, true},
+		"BYTES=0-99/1000": {0, 99, 1000, true},
+		"bytes: 0-9 / 10": {0, 9, 10, true},
+		"bytes 0-99":      {0, 99, -1, true},
+		"bytes 0-99/":     {0, 0, 0, false},
+		"octets 0-9/10":   {0, 0, 0, false},
 	} {
 		from, to, total, ok := webseed.ContentRange(s)
 		if ok != want.ok || ok && (from != want.from || to != want.to || total != want.total) {

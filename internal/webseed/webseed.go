@@ -115,14 +115,13 @@ type fetch struct {
 	whole   chan arrived
 	buffers buffers
 
-	mu      sync.Mutex
-	taken   map[int]bool // pieces on their way
-	failed  error
-	pace    pace
-	steal   steal
-	rivals  int       // of the last look
-	nothing time.Time // when a look last found nothing to ask for
-	over    bool      // nothing is missing
+	mu     sync.Mutex
+	taken  map[int]bool // pieces on their way
+	failed error
+	pace   pace
+	steal  steal
+	rivals int  // of the last look
+	over   bool // nothing is missing
 
 	telling sync.Mutex
 }
@@ -131,8 +130,8 @@ type fetch struct {
 type arrived struct {
 	piece int
 	b     []byte
-	sent  int64 // by the server: without pads
-	from  *source
+	sent  int64 // by the servers: without pads
+	from  []*source
 }
 
 func newFetch(o Options) *fetch {
@@ -156,7 +155,7 @@ func newFetch(o Options) *fetch {
 			h = &host{allowed: 1}
 			hosts[a.base.Host] = h
 		}
-		f.sources = append(f.sources, &source{address: a, host: h, files: map[int]version{}})
+		f.sources = append(f.sources, &source{address: a, host: h, files: map[int]*standing{}, wrong: map[int]int{}})
 	}
 	return f
 }
@@ -186,10 +185,28 @@ func (f *fetch) judge() {
 		case err != nil:
 		case !right:
 			f.o.Swarm.Reserve([]int{a.piece}, false)
-			f.lost(a.from, fmt.Errorf("its content is not the torrent's: piece %d does not fit its hash", a.piece))
-		case fresh:
-			f.o.Swarm.Have(a.piece, a.sent)
+			f.wrong(a)
+		default:
+			f.fits(a)
+			if fresh {
+				f.o.Swarm.Have(a.piece, a.sent)
+			}
 		}
+	}
+}
+
+// wrong notes that a piece does not fit its hash. A peer near us that sends one is not asked again.
+func (f *fetch) wrong(a arrived) {
+	if !f.o.Near {
+		f.differs(a)
+		return
+	}
+	err := gone("its content is not the torrent's: piece %d does not fit its hash", a.piece)
+	for _, s := range a.from {
+		f.drop(s, err)
+	}
+	if f.o.Answered != nil {
+		f.o.Answered(err, true)
 	}
 }
 
@@ -210,13 +227,13 @@ func (f *fetch) connection(ctx context.Context, s *source, nth int) {
 			}
 		}
 		begun := time.Now()
-		n, rest, err := f.get(ctx, s, r)
-		cursor = rest
-		f.release(r, rest)
+		w, err := f.get(ctx, s, r)
+		cursor = w.piece
+		f.release(r, w.piece)
 		if ctx.Err() != nil {
 			return
 		}
-		f.ended(s, n, time.Since(begun), err)
+		f.ended(s, w, time.Since(begun), err)
 	}
 }
 
