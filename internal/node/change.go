@@ -114,7 +114,7 @@ func (k *keeper) runOrRest(it *item, run bool) error {
 	}
 	// What a policy stopped would be stopped again at once: who starts it wants it seeded on.
 	err := k.tryChange(it, func(r *record) {
-		if r.Rests && r.Why != "" {
+		if r.byPolicy() {
 			r.Policy = Policy{}
 		}
 		r.Rests, r.Failed, r.Why, r.Hint = false, false, "", ""

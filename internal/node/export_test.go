@@ -1,6 +1,11 @@
 package node
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/state"
+)
 
 // LimitsNow is what holds of l at a moment.
 func LimitsNow(l Limits, at time.Time) (up, down int64) { return l.now(at) }
@@ -13,4 +18,9 @@ func PanicIn(n *Node, group string) {
 	}
 	m.loop(func() { panic("a bug that was planted") })
 	m.wg.Wait()
+}
+
+// WriteOpening leaves in a home what a process that ended at once leaves which was starting shares.
+func WriteOpening(home, boot string, ids ...string) error {
+	return state.WriteVersioned(filepath.Join(home, openingFile), openingVersion, openingDoc{Boot: boot, Now: ids})
 }

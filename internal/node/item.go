@@ -24,8 +24,9 @@ type item struct {
 	before              counters        // of runs of this share that have ended
 	since               time.Time       // seeding without a break; zero: it is not
 	up, down            rate
-	unsaved             bool // only in memory yet: a publish that is being hashed
-	leaving             bool // being removed: nothing starts or changes it any more
+	unsaved             bool        // only in memory yet: a publish that is being hashed
+	standing            *time.Timer // of a start that has not succeeded yet; nil: it does not stand
+	leaving             bool        // being removed: nothing starts or changes it any more
 	from                BytesFrom
 
 	stop    context.CancelFunc // ends the goroutine; nil: none runs
@@ -43,7 +44,7 @@ func (k *keeper) newItem(id string, rec record) *item {
 	case rec.Finish:
 		it.state = StateDone
 	case rec.Rests:
-		it.state, it.reason = StateStopped, rec.Why
+		it.state, it.reason, it.hint = StateStopped, rec.Why, rec.Hint
 	default:
 		it.state = StateStarting
 	}
@@ -73,6 +74,10 @@ func (k *keeper) start(it *item, first func(ctx context.Context) error) {
 		if bug, ok := errors.AsType[*panics.Error](err); ok {
 			err = k.crashed(it, bug)
 		}
+		k.mu.Lock()
+		id := it.id
+		k.mu.Unlock()
+		k.opening.end(id)
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		it.stop, it.outcome, it.progress = nil, err, nil
@@ -107,6 +112,7 @@ const lookEvery = 5 * time.Second
 // life is what an item's goroutine does: what the record says, over and over, until it is done, fails or ctx ends.
 func (k *keeper) life(ctx context.Context, it *item, first func(context.Context) error) error {
 	for {
+		k.starting(it)
 		err := k.step(ctx, it, first)
 		first = nil
 		k.settled(it)
@@ -186,6 +192,9 @@ func (k *keeper) show(it *item, state string, why error) {
 	if state != StateChecking && state != StateFetching {
 		it.progress = nil
 	}
+	if state != StateStarting {
+		it.stands()
+	}
 }
 
 // fail makes a failure last: a daemon that starts again does not try in vain what only the user can mend.
@@ -252,6 +261,7 @@ func (it *item) emit(e Event) {
 			it.state = StateFetching
 		}
 		it.reason = p.Waiting
+		it.stands()
 	}
 	if e.Message != "" {
 		it.k.n.log.Info(e.Message, "share", it.rec.Name)

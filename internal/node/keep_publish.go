@@ -85,6 +85,7 @@ func (k *keeper) serveNew(ctx context.Context, it *item, built *seeder.Built, pu
 	k.mu.Lock()
 	rec := it.rec
 	k.mu.Unlock()
+	k.starting(it)
 	k.n.guard.Allow(rec.Allow...)
 	s, err := k.n.share(ctx, built.Torrent, built.Located, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits, Policy{}, rec.Group, rec.Name}, it.emit)
 	if err != nil {

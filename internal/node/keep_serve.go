@@ -47,6 +47,7 @@ func (k *keeper) seed(ctx context.Context, it *item, s *share) error {
 	k.mu.Lock()
 	it.state, it.reason, it.hint, it.progress = StateSeeding, "", "", nil
 	it.torrent, it.since = s.t, time.Now()
+	it.stands()
 	k.mu.Unlock()
 	k.watch(s)
 	defer k.unwatch(s)
@@ -117,6 +118,7 @@ func (k *keeper) verified(ctx context.Context, it *item, m *metafile.Torrent) (l
 		return located{}, err
 	}
 	defer k.hashing.Release(1)
+	defer k.starting(it) // a hashing may take hours, and its start has succeeded by then; what follows is one of its own
 	at, err = content.At(m, path)
 	if err != nil {
 		return located{}, err

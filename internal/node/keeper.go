@@ -35,6 +35,8 @@ type keeper struct {
 	fetches *semaphore.Weighted // turns; nil: no limit
 	hashing *semaphore.Weighted // one share is hashed at a time: two would only fight for the disk
 
+	opening *opening // which shares are being started
+
 	asleep bool // opened to change what rests: nothing is started
 
 	mu       sync.Mutex
@@ -58,7 +60,7 @@ func openKeeper(n *Node) (*keeper, error) {
 		k.fetches = semaphore.NewWeighted(int64(n.opts.Fetches))
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	if err := errors.Join(state.Sweep(n.home.Dir(), "limits.json", "counters.json"), k.load()); err != nil {
+	if err := errors.Join(state.Sweep(n.home.Dir(), "limits.json", "counters.json", openingFile), k.load()); err != nil {
 		k.cancel()
 		return nil, errors.Join(err, lock.Unlock())
 	}
@@ -71,6 +73,9 @@ func (k *keeper) load() error {
 		return err
 	}
 	k.store, k.limits, k.saved, k.problems = h.store, h.limits, h.counters, h.problems
+	if err := k.readOpening(); err != nil {
+		k.problems = append(k.problems, "which shares were being started is not known: "+err.Error())
+	}
 	for _, p := range k.problems {
 		k.n.log.Warn("the home", "problem", p)
 	}
@@ -90,15 +95,8 @@ func (k *keeper) load() error {
 
 // resume starts every share that is to run, and the caretaker.
 func (k *keeper) resume() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.wg.Go(func() { k.steady("looking after shares", k.care) })
-	// The oldest first: what was there yesterday is there at once.
-	for _, it := range k.sorted() {
-		if it.state != StateDamaged && !it.rec.Rests && !it.rec.Failed && !it.rec.Finish {
-			k.start(it, nil)
-		}
-	}
+	k.startAll()
 }
 
 // close stops every share, as it is, writes the counters and gives the home free.
@@ -106,6 +104,7 @@ func (k *keeper) close() error {
 	k.mu.Lock()
 	k.closed = true
 	k.mu.Unlock()
+	k.opening.close()
 	k.cancel()
 	k.wg.Wait()
 	err := k.saveCounters()

@@ -67,7 +67,7 @@ func (h *homeState) resting(s named) Share {
 	case s.rec.Finish:
 		sh.State = StateDone
 	case s.rec.Rests:
-		sh.State, sh.Reason = StateStopped, s.rec.Why
+		sh.State, sh.Reason, sh.Hint = StateStopped, s.rec.Why, s.rec.Hint
 	default:
 		sh.State, sh.Reason, sh.Hint = StateWaiting, "no daemon runs", "p2pshare daemon --detach starts one"
 	}
