@@ -18,6 +18,7 @@ NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.0
 GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 FUZZTIME ?= 10s
+SOAKTIME ?= 10m
 # Where a change that no test notices would hurt most, how many changes are tried in each, and which.
 MUTATE      ?= ./acl ./internal/signed ./internal/gate ./internal/grouplog ./internal/groupnet ./internal/groupsync ./internal/seal
 MUTATE_N    ?= 25
@@ -93,6 +94,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 
 mutate: ## change the code of trust in MUTATE_N places of each package (0: all), and see that its tests notice
 	@$(GO) run ./integration/mutate -n '$(MUTATE_N)' -seed '$(MUTATE_SEED)' $(MUTATE)
+
+soak: deps build ## attack a daemon in every way at once for SOAKTIME, beside honest work that is timed (needs root, or sudo)
+	@GO='$(GO)' P2PSHARE_SOAK='$(SOAKTIME)' integration/run.sh '$(TOOLS)' -v -timeout 2h -run '^TestSoak$$'
 
 package: $(TOOLS)/nfpm-$(lastword $(subst @, ,$(NFPM))) ## make dist/*.deb and dist/container
 	@GO='$(GO)' VERSION='$(VERSION)' packaging/package.sh '$(TOOLS)/nfpm' dist

@@ -11,7 +11,7 @@ set -- -count=1 "$@"
 if [ "$(id -u)" -eq 0 ]; then
   export P2PSHARE_BIN="$bin"
 elif command -v sudo >/dev/null; then
-  set -- -exec "sudo env P2PSHARE_BIN=$bin P2PSHARE_INTEROP_OUT=${P2PSHARE_INTEROP_OUT:-}" "$@"
+  set -- -exec "sudo env P2PSHARE_BIN=$bin P2PSHARE_INTEROP_OUT=${P2PSHARE_INTEROP_OUT:-} P2PSHARE_SOAK=${P2PSHARE_SOAK:-}" "$@"
 else
   echo "the whole-program tests make network namespaces: run this as root, or install sudo" >&2
   exit 1
@@ -22,7 +22,7 @@ case " $* " in
   ;;
 *)
   # Passwords cost a second of a core each: beside them, tests that watch how rates are shared see nothing.
-  private='^TestPrivate|^TestOutsiders|^TestScripts$/^private$'
+  private='^TestPrivate|^TestSoak$|^TestOutsiders|^TestScripts$/^private$'
   ./gotest.sh "$tools" ". ./netlab ./client ./wire" "$@" -skip "$private"
   ./gotest.sh "$tools" . "$@" -run "$private"
   ;;

@@ -63,7 +63,7 @@ type superSeeder struct {
 // superPiece is what is known of a piece.
 type superPiece struct {
 	holders uint16 // who say that they have it, but for those that have all
-	waiting uint16 // peers it was shown to that have not, and are at it
+	waiting uint16 // peers it was shown to that have not, and are at it: takers
 }
 
 // superPeer is one connection of a torrent that is complete here. A nil one is of no interest.
@@ -80,6 +80,7 @@ type superPeer struct {
 	waits  bitset            // shown to it, and waited for until it has them
 	since  map[int]time.Time // of waits
 	grown  int               // added to the window
+	taker  bool              // it has asked for something; who never does is in nobody's way
 	asked  int               // blocks that it waits for
 	moved  time.Time         // when it last got on
 }
@@ -149,6 +150,10 @@ func (p *superPeer) said(m []byte) {
 	switch pp.MessageType(m[0]) {
 	case pp.Request:
 		p.asked++
+		if !p.taker {
+			p.taker = true
+			p.waits.each(func(i int) { s.pieces[i].waiting++ })
+		}
 	case pp.Cancel:
 		p.asked = max(p.asked-1, 0)
 	default:
@@ -219,7 +224,9 @@ func (s *superSeeder) has(p *superPeer, i int) {
 		s.count(i, 1)
 	}
 	if p.waits.clear(i) {
-		s.pieces[i].waiting--
+		if p.taker {
+			s.pieces[i].waiting--
+		}
 		p.moved = s.now()
 		switch took := p.moved.Sub(p.since[i]); {
 		case took < superFast:
@@ -249,7 +256,9 @@ func (s *superSeeder) count(i, by int) {
 
 // writeOff no longer waits for what the peer was shown.
 func (s *superSeeder) writeOff(p *superPeer) {
-	p.waits.each(func(i int) { s.pieces[i].waiting-- })
+	if p.taker {
+		p.waits.each(func(i int) { s.pieces[i].waiting-- })
+	}
 	p.waits = newBitset(len(s.pieces))
 	clear(p.since)
 }
@@ -290,7 +299,9 @@ func (s *superSeeder) show(p *superPeer) {
 		p.shown.set(i)
 		p.waits.set(i)
 		p.since[i] = s.now()
-		s.pieces[i].waiting++
+		if p.taker {
+			s.pieces[i].waiting++
+		}
 		pick = append(pick, i)
 	}
 	if pick != nil {

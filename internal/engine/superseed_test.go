@@ -340,3 +340,31 @@ func BenchmarkSuperSeed(b *testing.B) {
 		}
 	}
 }
+
+// Peers that ask for nothing, and are followed by others when they go, take no piece's turn from who does.
+func TestIdleStrangersTakeNoTurns(t *testing.T) {
+	rounds := func(strangers int) (n int) {
+		w := newSuperSwarm(SuperSeedAuto, 40, 2)
+		for ; n < 10_000; n++ {
+			for range strangers {
+				p := w.add()
+				p.idle = true
+				p.hide()
+			}
+			if idle := w.peers[2:]; len(idle) > 100 {
+				for _, p := range idle[:strangers] {
+					p.leave()
+				}
+				w.peers = append(w.peers[:2], idle[strangers:]...)
+			}
+			w.round(2)
+			if len(w.peers[0].has) == 40 && len(w.peers[1].has) == 40 {
+				return n
+			}
+		}
+		return n
+	}
+	if without, with := rounds(0), rounds(30); with > without*5/4 {
+		t.Errorf("two that fetch took %d rounds beside strangers, and %d without", with, without)
+	}
+}
