@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,8 +71,8 @@ func TestPrivateFlood(t *testing.T) {
 	}{
 		{"wrong handshakes", 16, 10_000, says(unknown)},
 		{"connections that close at once", 16, 5_000, func(net.Conn) {}},
-		{"connections that say nothing", 200, 100, answered},
-		{"handshakes that never end", 200, 100, says(known)},
+		{"connections that say nothing", 300, 3_000, answered},
+		{"handshakes that never end", 300, 3_000, says(known)},
 		{"handshakes a byte at a time", 100, 20, func(c net.Conn) {
 			for _, b := range known {
 				if _, err := c.Write([]byte{b}); err != nil {
@@ -117,14 +116,19 @@ func TestPrivateFlood(t *testing.T) {
 // resident is how much memory a process has, in KiB.
 func resident(t *testing.T, pid int) int {
 	t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
-	kb, err := strconv.Atoi(strings.Fields(rest)[0])
+	kb, err := residentOf(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return kb
+}
+
+func residentOf(pid int) (kb int, err error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	_, err = fmt.Sscan(rest, &kb)
+	return kb, err
 }
