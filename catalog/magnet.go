@@ -11,11 +11,12 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/infohash"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // parseMagnet reads a magnet link (BEP 9, BEP 53). What decides which bytes are fetched is strict:
-// hashes, the selection, repeats that disagree. What only helps to find them (trackers, web seeds,
-// peers) is passed over when malformed, and noted: links in the wild carry such debris.
+// hashes, the selection, repeats that disagree. What only helps to find or name them (trackers, web seeds,
+// peers, the name) is repaired, or passed over and noted: links in the wild carry such debris.
 func parseMagnet(s string) (Ref, error) {
 	_, query, found := strings.Cut(s, "?")
 	if !found {
@@ -24,16 +25,13 @@ func parseMagnet(s string) (Ref, error) {
 	// A link copied from the source of a web page has its & escaped.
 	query = strings.ReplaceAll(query, "&amp;", "&")
 	r := Ref{Kind: Magnet}
-	for pair := range strings.SplitSeq(query, "&") {
-		if pair == "" {
+	for _, pair := range pairs(query) {
+		key, raw, _ := strings.Cut(pair, "=")
+		value := strings.TrimSpace(webaddr.Unescape(strings.ReplaceAll(raw, "+", " ")))
+		if value == "" {
 			continue
 		}
-		key, raw, _ := strings.Cut(pair, "=")
-		value, err := url.QueryUnescape(raw)
-		if err != nil {
-			return Ref{}, usage("magnet link has a malformed value %q: %v", pair, err)
-		}
-		if err := r.param(baseKey(key), value); err != nil {
+		if err := r.param(baseKey(strings.TrimSpace(key)), value); err != nil {
 			return Ref{}, err
 		}
 	}
@@ -41,6 +39,29 @@ func parseMagnet(s string) (Ref, error) {
 		return Ref{}, usage("magnet link names no BitTorrent content: it has no xt=urn:btih:... or xt=urn:btmh:...")
 	}
 	return r, nil
+}
+
+// pairs are the parameters of a query, without white space around them. Mail and chat programs break links: a line that
+// begins with a parameter is one, and any other belongs to the line before it.
+func pairs(query string) (list []string) {
+	for part := range strings.SplitSeq(query, "&") {
+		begun := false
+		for line := range strings.FieldsFuncSeq(part, func(c rune) bool { return c == '\n' || c == '\r' }) {
+			key, _, found := strings.Cut(line, "=")
+			switch line = strings.TrimSpace(line); {
+			case line == "":
+			case begun && !(found && isParam(baseKey(strings.TrimSpace(key)))):
+				list[len(list)-1] += line
+			default:
+				list, begun = append(list, line), true
+			}
+		}
+	}
+	return list
+}
+
+func isParam(key string) bool {
+	return slices.Contains([]string{"xt", "dn", "so", "tr", "ws", "as", "xs", "x.pe", "xl", "kt", "mt"}, key)
 }
 
 // baseKey drops the number of a repeated parameter: tr.1 and tr.2 are tr.
@@ -57,16 +78,16 @@ func (r *Ref) param(key, value string) error {
 	case "xt":
 		return r.topic(value)
 	case "dn":
-		return r.name(value)
+		r.name(value)
 	case "so":
 		return r.selection(value)
 	case "tr":
-		r.Trackers = r.add(r.Trackers, "tracker", value, maxTrackers, CheckTracker)
+		r.Trackers = r.add(r.Trackers, "tracker", webaddr.Repair(value), maxTrackers, CheckTracker)
 	case "ws":
-		r.WebSeeds = r.add(r.WebSeeds, "web seed", value, maxWebSeeds, CheckWebSeed)
+		r.WebSeeds = r.add(r.WebSeeds, "web seed", webaddr.Repair(value), maxWebSeeds, CheckWebSeed)
 	case "as":
 		// WebTorrent reads an acceptable source as ws; some links name a .torrent there instead, which holds no content.
-		if !isTorrentURL(value) {
+		if value = webaddr.Repair(value); !isTorrentURL(value) {
 			r.WebSeeds = r.add(r.WebSeeds, "web seed", value, maxWebSeeds, CheckWebSeed)
 		}
 	case "x.pe":
@@ -109,16 +130,15 @@ func (r *Ref) topic(value string) error {
 	return nil // topics of other networks stand beside ours in some links
 }
 
-func (r *Ref) name(value string) error {
-	if len(value) > maxNameLen {
+func (r *Ref) name(value string) {
+	switch {
+	case len(value) > maxNameLen:
 		r.Ignored = append(r.Ignored, fmt.Sprintf("the name (dn) of %d bytes is too long", len(value)))
-		return nil
+	case r.DisplayName == "":
+		r.DisplayName = value
+	case value != r.DisplayName:
+		r.Ignored = append(r.Ignored, fmt.Sprintf("a second name (dn), %q", value))
 	}
-	if r.DisplayName != "" && value != r.DisplayName {
-		return usage("magnet link has two different names: %q and %q", r.DisplayName, value)
-	}
-	r.DisplayName = value
-	return nil
 }
 
 // selection reads BEP 53's so: indexes and ranges, "0,2,4-6".
@@ -126,6 +146,9 @@ func (r *Ref) selection(value string) error {
 	picked := make(map[int]struct{})
 	named := 0
 	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
 		first, last, isRange := strings.Cut(part, "-")
 		lo, err := fileIndex(first)
 		if err != nil {
@@ -147,6 +170,9 @@ func (r *Ref) selection(value string) error {
 		for i := lo; i <= hi; i++ {
 			picked[i] = struct{}{}
 		}
+	}
+	if len(picked) == 0 {
+		return nil // no file is named, which is no selection
 	}
 	indexes := make([]int, 0, len(picked))
 	for i := range picked {

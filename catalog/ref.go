@@ -15,6 +15,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/infohash"
 	"github.com/p2pshare/p2pshare/internal/signed"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // Kind is the form a reference was written in.
@@ -186,7 +187,7 @@ func parseV2(s string) (h [32]byte, ok bool) {
 }
 
 func parseURL(s string) (Ref, error) {
-	u, err := url.Parse(s)
+	u, err := url.Parse(webaddr.Repair(s))
 	if err != nil {
 		return Ref{}, usage("%q is no web address: %v", s, cause(err))
 	}

@@ -99,6 +99,66 @@ func TestParseRefMagnetParameters(t *testing.T) {
 	}
 }
 
+// What only helps never costs the link, however a site's template or a mail program left it.
+func TestParseRefRepairsMagnets(t *testing.T) {
+	type want struct {
+		name              string
+		trackers, seeds   []string
+		selected, ignored int
+	}
+	const tr, ws = "http://t.example/a", "http://w.example/"
+	topic := "xt=urn:btih:" + v1hex
+	for _, c := range []struct {
+		about, link string
+		want        want
+	}{
+		{"stray percent", topic + "&dn=100%+legit", want{name: "100% legit"}},
+		{"percent at the end", topic + "&dn=100%", want{name: "100%"}},
+		{"no escape", topic + "&dn=%zz%4", want{name: "%zz%4"}},
+		{"stray percent in a tracker", topic + "&tr=http://t.example/100%/a", want{trackers: []string{"http://t.example/100%25/a"}}},
+		{"stray percent in an unknown key", topic + "&x.y=%&dn=a", want{name: "a"}},
+		{"two names", topic + "&dn=one&dn=two", want{name: "one", ignored: 1}},
+		{"one name twice", topic + "&dn=one&dn=one", want{name: "one"}},
+		{"first name empty", topic + "&dn=&dn=two", want{name: "two"}},
+		{"first name too long", topic + "&dn=" + strings.Repeat("n", 300) + "&dn=two", want{name: "two", ignored: 1}},
+		{"empty selection", topic + "&so=", want{}},
+		{"selection of commas", topic + "&so=,,", want{}},
+		{"comma at the end", topic + "&so=1,2,", want{selected: 2}},
+		{"blanks in a selection", topic + "&so=1,+3-4", want{selected: 3}},
+		{"empty selection before one", topic + "&so=&so=1", want{selected: 1}},
+		{"empty values", topic + "&tr=&ws=&x.pe=&as=&dn", want{}},
+		{"line break before a parameter", topic + "\n&dn=x\n", want{name: "x"}},
+		{"line breaks of Windows", topic + "\r\n&dn=x\r\n&tr=" + tr + "\r\n", want{name: "x", trackers: []string{tr}}},
+		{"line breaks for ampersands", topic + "\ndn=x\ntr.1=" + tr + "\n  ws=" + ws, want{name: "x", trackers: []string{tr}, seeds: []string{ws}}},
+		{"line break in a value", "xt=urn:btih:" + v1hex[:20] + "\n" + v1hex[20:] + "&tr=http://t.exa\r\n  mple/a", want{trackers: []string{tr}}},
+		{"blanks around keys and values", " " + topic + " & dn = x & tr = " + tr + " ", want{name: "x", trackers: []string{tr}}},
+		{"escaped white space", topic + "&tr=%20" + tr + "%0A&ws=%0d%0a" + ws + "%09", want{trackers: []string{tr}, seeds: []string{ws}}},
+		{"tabs", topic + "\t&dn=\tx\t", want{name: "x"}},
+		{"blank in a path", topic + "&ws=" + ws + "a%20b/", want{seeds: []string{ws + "a%20b/"}}},
+		{"backslashes", topic + `&as=http:\\w.example\`, want{seeds: []string{ws}}},
+		{"the same tracker after repair", topic + "&tr=" + tr + "&tr=" + tr + "%0A", want{trackers: []string{tr}}},
+		{"empty parameters", "&&" + topic + "&&&=&=x&", want{}},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			r, err := catalog.ParseRef("magnet:?" + c.link)
+			if err != nil {
+				t.Fatalf("got %v, want it taken", err)
+			}
+			if r.V1 == nil || r.V1.HexString() != v1hex {
+				t.Errorf("infohash: got %v, want %s", r.V1, v1hex)
+			}
+			got := want{r.DisplayName, r.Trackers, r.WebSeeds, len(r.Select), len(r.Ignored)}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %+v (%q), want %+v", got, r.Ignored, c.want)
+			}
+		})
+	}
+	r, err := catalog.ParseRef("http://w.example/100%/a b.torrent")
+	if err != nil || r.URL != "http://w.example/100%25/a%20b.torrent" {
+		t.Errorf("address of a .torrent: got %q and %v, want it repaired", r.URL, err)
+	}
+}
+
 func TestParseRefPassesOverDebris(t *testing.T) {
 	for _, c := range []struct{ name, param, want string }{
 		{"tracker of unknown scheme", "tr=wss://t.example/", "not of udp, http, https"},
@@ -106,7 +166,8 @@ func TestParseRefPassesOverDebris(t *testing.T) {
 		{"udp tracker without port", "tr=udp://t.example", "has no port"},
 		{"tracker with port 0", "tr=udp://t.example:0", "1 to 65535"},
 		{"web seed in the file system", "ws=file:///etc/passwd", "not of http, https"},
-		{"web seed with a control character", "ws=http://a%0Ab/", "is no URL"},
+		{"web seed with a control character", "ws=http://a%01b/", "is no URL"},
+		{"web seed with a blank in its host", "ws=http://a%20b/", "is no URL"},
 		{"acceptable source in the file system", "as=file:///etc/passwd", "not of http, https"},
 		{"acceptable source without host", "as=http:///y.iso", "names no host"},
 		{"acceptable source of another network", "as=ed2k://x/y", "not of http, https"},
@@ -176,14 +237,11 @@ func TestParseRefRefuses(t *testing.T) {
 		{"btmh of nothing", "magnet:?xt=urn:btmh:", "1220 and 64 hex digits"},
 		{"btih of nothing", "magnet:?xt=urn:btih:", "of 0 characters"},
 		{"v2 digits as btih", "magnet:?xt=urn:btih:" + v2hex, "of 64 characters"},
-		{"two names", "magnet:?xt=urn:btih:" + v1hex + "&dn=a&dn=b", "two different names"},
 		{"two selections", "magnet:?xt=urn:btih:" + v1hex + "&so=1&so=2", "twice"},
-		{"empty selection", "magnet:?xt=urn:btih:" + v1hex + "&so=", "no file index"},
 		{"negative selection", "magnet:?xt=urn:btih:" + v1hex + "&so=-1", "no file index"},
 		{"backward range", "magnet:?xt=urn:btih:" + v1hex + "&so=5-2", "backwards"},
 		{"huge range", "magnet:?xt=urn:btih:" + v1hex + "&so=0-99999999999", "beyond"},
 		{"many wide ranges", "magnet:?xt=urn:btih:" + v1hex + "&so=" + strings.Repeat("0-99999,", 8000) + "1", "more than"},
-		{"bad escape", "magnet:?xt=urn:btih:" + v1hex + "&dn=%zz", "malformed value"},
 		{"39 bare digits", v1hex[:39], "has 39 hex digits"},
 		{"41 bare digits", v1hex + "0", "has 41 hex digits"},
 		{"63 bare digits", v2hex[:63], "has 63 hex digits"},
@@ -218,6 +276,7 @@ func FuzzParseRef(f *testing.F) {
 	for _, s := range []string{
 		v1hex, v1base32, v2hex, "1220" + v2hex, "a.torrent", "https://example.org/a.torrent", "file:///a", "a/b@1", "p2pshare:x",
 		"magnet:?xt=urn:btih:" + v1hex + "&dn=a&tr=udp://t:1/&ws=http://w/&x.pe=[::1]:1&so=0,2-4",
+		"magnet:?xt=urn:btih:" + v1hex + "\n&dn=100%+x&dn=y\r\nso=,1\ntr=+http:\\\\t/ \n", "http://w/100%/a.torrent",
 		"magnet:?xt=urn:btih:" + v1hex + "&as=http%3A%2F%2Fw%2Fa.iso&as.1=https://w/a.torrent&as=%00",
 		"magnet:?xt=urn:btmh:1220" + v2hex + "&tr.1=http://a&so=1-", "magnet:?xt=urn:btih:%41",
 		strings.Repeat("0", 40), strings.Repeat("A", 32), "magnet:?xt=urn:btih:" + strings.Repeat("0", 40) + "&xt=urn:btmh:1220" + v2hex,

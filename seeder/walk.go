@@ -139,6 +139,10 @@ func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring,
 			continue
 		}
 		to := append(composed[:len(composed):len(composed)], norm.NFC.String(name))
+		if !fi.IsDir() && metafile.IsPadPath(to) { // whoever read the torrent would take it for one
+			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "its name is that of a pad, which clients do not keep"})
+			continue
+		}
 		if err := judgeName(w.abs(at), to); err != nil {
 			return err
 		}

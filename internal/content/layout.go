@@ -93,13 +93,14 @@ func layoutOf(t *metafile.Torrent, pieceLength int64, files iter.Seq[metainfo.Fi
 			continue
 		}
 		e := Extent{File: Padding, Offset: fi.TorrentOffset, Length: fi.Length}
-		if !strings.Contains(fi.Attr, "p") {
-			path := strings.Join(fi.BestPath(), "/")
-			if !t.Dir {
-				// The tree of a single file names it, the v1 info does not.
-				path = ""
-			}
-			i, ok := index[path]
+		path := strings.Join(fi.BestPath(), "/")
+		if !t.Dir {
+			// The tree of a single file names it, the v1 info does not.
+			path = ""
+		}
+		// A pad without a mark is one if its name says so and t has no such file.
+		i, ok := index[path]
+		if pad := strings.Contains(fi.Attr, "p") || !ok && metafile.IsPad(&fi); !pad {
 			if !ok || t.Files[i].Length != fi.Length {
 				return nil, fmt.Errorf("info of %q names a file %q of %d bytes that the torrent does not have", t.Name, path, fi.Length)
 			}

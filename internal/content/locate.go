@@ -98,7 +98,8 @@ func isASCII(s string) bool {
 }
 
 // Extra lists the files in the torrent's folder that the torrent does not name, slash-separated below
-// that folder, sorted. There are none beside a single file. It stops after maxExtra.
+// that folder, sorted. There are none beside a single file, and pads that another client wrote are none. It stops after
+// maxExtra.
 func Extra(t *metafile.Torrent, l Located) ([]string, error) {
 	if err := l.Check(t); err != nil {
 		return nil, err
@@ -129,7 +130,9 @@ func Extra(t *metafile.Torrent, l Located) ([]string, error) {
 		case seen > maxWalk || len(extra) >= maxExtra:
 			return fs.SkipAll
 		case !d.IsDir() && !named[p]:
-			extra = append(extra, strings.TrimPrefix(p, base+"/"))
+			if below := strings.TrimPrefix(p, base+"/"); !metafile.IsPadPath(strings.Split(below, "/")) {
+				extra = append(extra, below)
+			}
 		}
 		return nil
 	})

@@ -356,6 +356,8 @@ func TestExtra(t *testing.T) {
 	if err := os.Symlink("nowhere", filepath.Join(l.Root, "link")); err != nil {
 		t.Fatal(err)
 	}
+	writeFile(t, filepath.Join(l.Root, "_____padding_file_0_x"), nil) // pads of other clients are no content
+	writeFile(t, filepath.Join(l.Root, ".pad", "100"), nil)
 	want := []string{"a/b/c", "d/new", "link"}
 	if extra, err = content.Extra(m, l); err != nil || !slices.Equal(extra, want) {
 		t.Errorf("got %q, %v, want %q", extra, err, want)

@@ -33,6 +33,9 @@ func Torrent(t *metafile.Torrent) []Finding {
 	f = append(f, pieces(t)...)
 	f = append(f, names(t)...)
 	f = append(f, sources(t)...)
+	for _, note := range t.Notes {
+		f = append(f, Finding{Warning, "it is odd: " + note, "clients differ on what they make of it, and some refuse the torrent", "publish it again, with p2pshare publish"})
+	}
 	return sorted(f)
 }
 
@@ -50,7 +53,7 @@ func Magnet(ref catalog.Ref) []Finding {
 			"add &tr=URL for a tracker, or &x.pe=HOST:PORT for a peer that is always there"})
 	}
 	for _, w := range ref.Ignored {
-		f = append(f, Finding{Warning, "a part is malformed and will be passed over: " + w, "every client", "correct or remove it"})
+		f = append(f, Finding{Warning, "a part will be passed over: " + w, "every client", "correct or remove it"})
 	}
 	if ref.DisplayName == "" {
 		f = append(f, Finding{Note, "it carries no name", "clients show the infohash until they have the metadata", "add &dn=NAME"})

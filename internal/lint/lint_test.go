@@ -80,6 +80,12 @@ func TestTorrent(t *testing.T) {
 		{"folder web seed", func(m *metafile.Torrent) { folder(m, "a"); m.Meta.UrlList = []string{"http://w/x/"} }, nil},
 		{"file web seed with slash", func(m *metafile.Torrent) { m.Meta.UrlList = []string{"http://w/x/"} }, []string{"note: ends in a slash"}},
 		{"ftp web seed", func(m *metafile.Torrent) { m.Meta.UrlList = []string{"ftp://w/x"} }, []string{"warning: is ftp"}},
+		{"odd", func(m *metafile.Torrent) { m.Notes = []string{"nodes: no list, and passed over"} }, []string{"warning: nodes: no list"}},
+		{"tracker that is none", func(m *metafile.Torrent) { m.Meta.Announce = "wss://t.example/" }, []string{"warning: wss://t.example/"}},
+		{"pads without a mark", func(m *metafile.Torrent) {
+			folder(m, "a", "b")
+			m.Info.Files = []metainfo.FileInfo{{Path: []string{"a"}}, {Path: []string{"_____padding_file_0_x"}}, {Path: []string{"b"}}}
+		}, []string{"warning: has 1 pads"}},
 		{"magnet's info", func(m *metafile.Torrent) { m.Meta = nil }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -101,7 +107,7 @@ func TestMagnet(t *testing.T) {
 		{"v2 only", v2 + "&dn=a&tr=http://t.example/", []string{"error: v2 infohash alone"}},
 		{"peer", v1 + "&dn=a&x.pe=a:1", []string{"note: names peers"}},
 		{"selection", v1 + "&dn=a&tr=http://t.example/&so=1", []string{"note: selects files"}},
-		{"debris", v1 + "&dn=a&tr=http://t.example/&tr=wss://x/", []string{"warning: malformed"}},
+		{"debris", v1 + "&dn=a&tr=http://t.example/&tr=wss://x/", []string{"warning: passed over"}},
 		{"infohash", "0123456789abcdef0123456789abcdef01234567", []string{"warning: no tracker", "note: no name"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

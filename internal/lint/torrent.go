@@ -8,6 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
@@ -53,7 +54,7 @@ func format(t *metafile.Torrent) []Finding {
 // padding counts the pads of the v1 file list, and says whether one is last.
 func padding(t *metafile.Torrent) (count int, tail bool) {
 	for _, f := range t.Info.Files {
-		tail = strings.Contains(f.Attr, "p")
+		tail = metafile.IsPad(&f)
 		if tail {
 			count++
 		}
@@ -157,6 +158,12 @@ func sources(t *metafile.Torrent) []Finding {
 	if t.Private && len(t.Meta.Nodes) > 0 {
 		f = append(f, Finding{Warning, "it is private and names DHT nodes",
 			"clients must not use them (BEP 27); one that does tells strangers of it", "publish it anew"})
+	}
+	for _, u := range t.Meta.UpvertedAnnounceList().DistinctValues() {
+		if err := catalog.CheckTracker(u); err != nil {
+			f = append(f, Finding{Warning, fmt.Sprintf("a tracker is none that p2pshare asks: %v", err),
+				"p2pshare, and every client that does not know its kind", "write it as udp://HOST:PORT or http(s)://HOST, or leave it out"})
+		}
 	}
 	for _, u := range t.Meta.UrlList {
 		switch {

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
@@ -38,7 +37,8 @@ func ReadFile(path string) (*Torrent, error) {
 	return t, nil
 }
 
-// Decode judges the bytes of a .torrent file.
+// Decode judges the bytes of a .torrent file. What stands after its dictionary is passed over: no hash is over it, and
+// files from the web end in line breaks, zeros and remarks of the server.
 func Decode(b []byte) (*Torrent, error) {
 	if len(b) > maxTorrent {
 		return nil, notTorrent(refuse("", "larger than %d MiB", maxTorrent>>20))
@@ -46,9 +46,11 @@ func Decode(b []byte) (*Torrent, error) {
 	if len(b) == 0 || b[0] != 'd' {
 		return nil, notTorrent(refuse("", "it does not begin a bencoded dictionary"))
 	}
-	if err := scan(b, true); err != nil {
+	end, err := scan(b)
+	if err != nil {
 		return nil, notTorrent(err)
 	}
+	b = b[:end]
 	info, err := infoOf(b)
 	if err != nil {
 		return nil, err
@@ -56,18 +58,14 @@ func Decode(b []byte) (*Torrent, error) {
 	if len(info) > maxInfo {
 		return nil, refused(refuse("info", "%d bytes, and %d MiB is the most", len(info), maxInfo>>20))
 	}
-	// The scan of the whole allows depth from the outermost dictionary on.
-	if err := scan(info, false); err != nil {
-		return nil, refused(err)
+	o := readOuter(b)
+	o.mi.InfoBytes = bytes.Clone(info)
+	t, err := judge(&o.mi, false)
+	if err != nil {
+		return nil, err
 	}
-	var mi metainfo.MetaInfo
-	if err := bencode.Unmarshal(b, &mi); err != nil {
-		return nil, refused(refuseErr("torrent", err))
-	}
-	if err := judgeOuter(&mi); err != nil {
-		return nil, refused(err)
-	}
-	return judge(&mi, false)
+	t.Notes = append(o.notes, t.Notes...)
+	return t, nil
 }
 
 // FromInfo judges an info dictionary that came alone. A v2 info lacks its piece layers then: they
@@ -79,10 +77,15 @@ func FromInfo(info []byte) (*Torrent, error) {
 	if len(info) == 0 || info[0] != 'd' {
 		return nil, refused(refuse("info", "not a dictionary"))
 	}
-	if err := scan(info, false); err != nil {
+	end, err := scan(info)
+	if err != nil {
 		return nil, refused(err)
 	}
-	return judge(&metainfo.MetaInfo{InfoBytes: append([]byte(nil), info...)}, true)
+	if end != len(info) {
+		// The infohash would be over them too, and a .torrent has no place to keep them.
+		return nil, refused(refuse("info", "%d bytes after its end", len(info)-end))
+	}
+	return judge(&metainfo.MetaInfo{InfoBytes: bytes.Clone(info)}, true)
 }
 
 // infoOf is the info dictionary within the .torrent b, which scan has accepted.
@@ -92,6 +95,9 @@ func infoOf(b []byte) ([]byte, error) {
 	err := c.fields(func(key string) error {
 		v := c.skip()
 		if key == "info" {
+			if info != nil && !bytes.Equal(info, v) {
+				return refused(refuse("", "it has two info dictionaries, and so two infohashes"))
+			}
 			info = v
 		}
 		return nil
@@ -108,45 +114,6 @@ func infoOf(b []byte) ([]byte, error) {
 	return info, nil
 }
 
-// judgeOuter bounds what stands beside the info. Schemes are not judged: who dials them does that.
-func judgeOuter(mi *metainfo.MetaInfo) error {
-	var trackers []string
-	if mi.Announce != "" {
-		trackers = append(trackers, mi.Announce)
-	}
-	for _, tier := range mi.AnnounceList {
-		trackers = append(trackers, tier...)
-	}
-	var nodes []string
-	for _, n := range mi.Nodes {
-		nodes = append(nodes, string(n))
-	}
-	for _, list := range []struct {
-		field string
-		urls  []string
-	}{{"trackers", trackers}, {"web seeds", mi.UrlList}, {"nodes", nodes}} {
-		if len(list.urls) > maxURLs {
-			return refuse(list.field, "%d of them, and %d is the most", len(list.urls), maxURLs)
-		}
-		for _, u := range list.urls {
-			if len(u) > maxURL {
-				return refuse(list.field, "one is %d bytes long, and %d is the most", len(u), maxURL)
-			}
-		}
-	}
-	if len(mi.AnnounceList) > maxURLs {
-		return refuse("trackers", "%d tiers, and %d is the most", len(mi.AnnounceList), maxURLs)
-	}
-	for _, text := range []struct{ field, s string }{
-		{"comment", mi.Comment}, {"created by", mi.CreatedBy}, {"encoding", mi.Encoding},
-	} {
-		if len(text.s) > maxText {
-			return refuse(text.field, "%d bytes, and %d is the most", len(text.s), maxText)
-		}
-	}
-	return nil
-}
-
 // judge makes the Torrent of mi, whose bytes scan has accepted. alone says that there is nothing but
 // the info.
 func judge(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
@@ -158,15 +125,11 @@ func judge(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 }
 
 func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
-	p, err := present(mi.InfoBytes)
+	info, p, err := readInfo(mi.InfoBytes)
 	if err != nil {
 		return nil, err
 	}
 	p.alone = alone
-	info := new(metainfo.Info)
-	if err := bencode.Unmarshal(mi.InfoBytes, info); err != nil {
-		return nil, refuseErr("info", err)
-	}
 	t := &Torrent{
 		Meta:        mi,
 		Info:        info,
@@ -198,7 +161,7 @@ func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := judgeTree(t.Files); err != nil {
+	if t.Notes, err = judgeTree(t.Files); err != nil {
 		return nil, err
 	}
 	if t.hasV1(p) {
@@ -226,62 +189,4 @@ func judgeNumbers(info *metainfo.Info) error {
 		return refuse("piece length", "%d bytes, and %d is the least", pl, minPieceLengthV1)
 	}
 	return nil
-}
-
-// presence is which keys the info has, and the bytes of those that are read here.
-type presence struct {
-	length, files, pieces bool
-	tree                  []byte
-	alone                 bool   // nothing stands beside the info
-	salt                  []byte // as torrents of private groups have
-}
-
-// hasV1 says whether the info can be read as version 1. The engine's own answer looks at values, and takes a hybrid of an
-// empty file for v2 alone.
-func (t *Torrent) hasV1(p presence) bool {
-	return t.Info.HasV1() || p.pieces && (p.length || p.files)
-}
-
-// present looks over the keys of an info, and bounds what the decoder would allocate for.
-func present(info []byte) (presence, error) {
-	var p presence
-	c := &cursor{b: info}
-	err := c.fields(func(key string) error {
-		kind := c.kind()
-		v := c.skip()
-		switch key {
-		case "length":
-			p.length = true
-		case "pieces":
-			p.pieces = true
-		case "files":
-			p.files = true
-			if kind != 'l' {
-				return refuse("files", "not a list")
-			}
-			entries := &cursor{b: v}
-			n := 0
-			return entries.list(func() error {
-				if entries.kind() != 'd' {
-					return refuse("files", "entry %d is not a dictionary", n)
-				}
-				entries.skip()
-				if n++; n > maxEntries {
-					return refuse("files", "more than %d entries", maxEntries)
-				}
-				return nil
-			})
-		case "file tree":
-			if kind != 'd' {
-				return refuse("file tree", "not a dictionary")
-			}
-			p.tree = v
-		case "salt":
-			if salt, ok := bytes.CutPrefix(v, []byte("32:")); ok && len(salt) == saltSize {
-				p.salt = bytes.Clone(salt)
-			}
-		}
-		return nil
-	})
-	return p, err
 }

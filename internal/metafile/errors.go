@@ -42,8 +42,8 @@ func refuseErr(field string, err error) error {
 // notTorrent says that the bytes are no torrent at all.
 func notTorrent(err error) error {
 	return &fault.Error{
-		Kind: fault.Usage,
-		Hint: "give a .torrent file, a magnet link or an infohash",
+		Kind: fault.Unverified,
+		Hint: "give a .torrent file, a magnet link or an infohash; if it should be one, download it again",
 		Err:  fmt.Errorf("not a torrent: %w", err),
 	}
 }

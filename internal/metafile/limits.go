@@ -24,6 +24,10 @@ const (
 	// on each level.
 	maxNesting = 512 << 20
 
+	// maxLengthDigits bounds the length that stands before a string, with its colon and the zeros that some write
+	// before it.
+	maxLengthDigits = 21
+
 	// MaxFiles is the most files of a torrent.
 	MaxFiles = 100_000
 
@@ -48,10 +52,19 @@ const (
 	// maxSize is the most bytes of payload. It keeps every sum of offsets far from overflowing.
 	maxSize = 1 << 50
 
-	// maxURLs is the most trackers, web seeds and nodes, each, and maxURL the longest of one.
+	// maxURLs is the most trackers, web seeds and nodes, each, that are used, and maxURL the longest of one.
 	maxURLs = 200
 	maxURL  = 2048
 
-	// maxText is the longest comment or creator.
+	// maxLooked is how many values of a field of addresses are looked at: many may be there twice, or be no address.
+	maxLooked = 10 * maxURLs
+
+	// maxText is the longest comment or creator that is kept.
 	maxText = 64 << 10
+
+	// maxNotes is the most that is told of what is odd about a torrent.
+	maxNotes = 20
+
+	// maxLinkHops is how many symlinks a path may lead through, as on Linux.
+	maxLinkHops = 40
 )

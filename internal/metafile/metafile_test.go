@@ -1,11 +1,13 @@
 package metafile_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -77,7 +79,7 @@ func sameAsEngine(t *testing.T, m *metafile.Torrent) {
 	t.Helper()
 	var want, got []string
 	for fi := range m.Info.UpvertedFilesIter() {
-		if strings.Contains(fi.Attr, "p") {
+		if m.V2 == nil && metafile.IsPad(&fi) || strings.Contains(fi.Attr, "p") {
 			continue
 		}
 		want = append(want, fmt.Sprint(fi.TorrentOffset, fi.Length))
@@ -203,12 +205,10 @@ func TestRefusesInfo(t *testing.T) {
 		{"no files", with(v1Folder(), "files", []any{}), "empty"},
 		{"files of wrong type", with(v1Folder(), "files", "x"), "not a list"},
 		{"file of wrong type", with(v1Folder(), "files", []any{"x"}), "not a dictionary"},
-		{"length of wrong type", with(v1File(), "length", "x"), "info"},
+		{"length of wrong type", with(v1File(), "length", "x"), "length"},
 		{"pad only", with(v1File(), "attr", "p"), "attr"},
 		{"symlink out", link("..", "x"), "means a folder"},
 		{"symlink absolute", link("", "etc"), "empty"},
-		{"symlink to nothing", link("b"), "does not hold"},
-		{"symlink through a file", link("a", "b"), "does not hold"},
 		{"symlink without target", link(), "empty"},
 		{"unknown version", with(v1File(), "meta version", 3), "meta version"},
 		{"tree without version", with(v1File(), "file tree", dict{"a": leaf(1, "a")}), "file tree"},
@@ -216,7 +216,7 @@ func TestRefusesInfo(t *testing.T) {
 		{"empty tree", with(v2Folder(), "file tree", dict{}), "empty"},
 		{"tree of wrong type", with(v2Folder(), "file tree", "x"), "not a dictionary"},
 		{"tree with unsafe name", with(v2Folder(), "file tree", dict{"..": leaf(1, "a")}), "means a folder"},
-		{"tree entry of wrong type", with(v2Folder(), "file tree", dict{"a": 1}), "unmarshal"},
+		{"tree entry of wrong type", with(v2Folder(), "file tree", dict{"a": 1}), "not a dictionary"},
 		{"tree is a file", with(v2Folder(), "file tree", leaf(1, "a")), "no file"},
 		{"empty folder", with(v2Folder(), "file tree", dict{"a": dict{}}), "holds no file"},
 		{"file and folder", with(v2Folder(), "file tree", dict{"a": with(leaf(1, "a"), "b", leaf(1, "b"))}), "both a file and a folder"},
@@ -226,7 +226,7 @@ func TestRefusesInfo(t *testing.T) {
 		{"root of nothing", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": 0, "pieces root": root("a")}}}), "pieces root"},
 		{"negative in tree", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": -1}}}), "length"},
 		{"no length in tree", with(v2Folder(), "file tree", dict{"a": dict{"": dict{}}}), "length"},
-		{"length in tree of wrong type", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": "1"}}}), "unmarshal"},
+		{"length in tree of wrong type", with(v2Folder(), "file tree", dict{"a": dict{"": dict{"length": "1"}}}), "length"},
 		{"huge in tree", with(v2Folder(), "file tree", dict{"a": leaf(1<<62, "a")}), "TiB"},
 		{"too many v2 pieces", with(v2Folder(), "file tree", dict{"a": leaf(1<<40, "a")}), "pieces"},
 		{"duplicate in tree", with(v2Folder(), "file tree", dict{"a": leaf(1, "a"), "A": leaf(1, "b")}), "two are called"},
@@ -274,20 +274,18 @@ func TestRefusesBencode(t *testing.T) {
 		{"empty", "", "not a dictionary"},
 		{"a list", "le", "not a dictionary"},
 		{"cut short", good[:len(good)-1], "ends within"},
-		{"bytes after", good + "x", "after the end"},
+		{"bytes after", good + "x", "after its end"},
 		{"deep lists", "d1:a" + deepList(100000) + "e", "deeper than 64"},
 		{"deep dictionaries", "d" + strings.Repeat("1:ad", 100000), "deeper than 64"},
 		{"long string", "d1:a999999999:xe", "are left"},
-		{"string length overflow", "d1:a99999999999999999999:xe", "neither a value"},
-		{"string length with zero", "d01:a1:xe", "string length"},
+		{"string length overflow", "d1:a99999999999999999999:xe", "string length"},
+		{"string length of many digits", "d" + strings.Repeat("0", 50) + "1:a1:xe", "neither a value"},
 		{"string length with sign", "d+1:a1:xe", "string length"},
-		{"integer overflow", "d1:ai9223372036854775808ee", "64-bit"},
-		{"integer with zero", "d1:ai01ee", "64-bit"},
-		{"minus zero", "d1:ai-0ee", "64-bit"},
-		{"empty integer", "d1:aiee", "64-bit"},
+		{"empty integer", "d1:aiee", "no integer"},
+		{"minus alone", "d1:ai-ee", "no integer"},
+		{"integer with plus", "d1:ai+1ee", "no integer"},
+		{"fraction", "d1:ai1.5ee", "no integer"},
 		{"integer without end", "d1:ai1", "without an end"},
-		{"keys out of order", "d1:bi1e1:ai1ee", "is not after"},
-		{"key twice", "d1:ai1e1:ai1ee", "is not after"},
 		{"key is no string", "di1ei1ee", "neither a value"},
 		{"key without value", "d1:ae", "without a value"},
 		{"garbage", "d1:a?e", "neither a value"},
@@ -302,12 +300,6 @@ func TestRefusesBencode(t *testing.T) {
 func TestDecode(t *testing.T) {
 	info, layer, fileRoot := layered()
 	outer := dict{"info": info, "piece layers": dict{fileRoot: layer}, "announce": "http://t.example/a", "url-list": "http://w.example/"}
-	many := func(n int, s string) (l []any) {
-		for range n {
-			l = append(l, s)
-		}
-		return l
-	}
 	tests := []struct {
 		about string
 		b     []byte
@@ -318,22 +310,16 @@ func TestDecode(t *testing.T) {
 		{"without trackers", encode(t, with(outer, "announce", nil)), 0, ""},
 		{"unknown schemes", encode(t, with(outer, "announce", "gopher://x", "url-list", []any{"file:///etc"})), 0, ""},
 		{"outer keys out of order", []byte("d4:info" + string(encode(t, v1File())) + "8:announce1:xe"), 0, ""},
-		{"outer key twice", []byte("d4:info" + string(encode(t, v1File())) + "4:info" + string(encode(t, v1File())) + "e"), fault.Usage, "twice"},
-		{"text", []byte("hello"), fault.Usage, "not a torrent"},
-		{"nothing", nil, fault.Usage, "not a torrent"},
-		{"no info", []byte("de"), fault.Usage, "no info"},
+		{"info twice, the same", []byte("d4:info" + string(encode(t, v1File())) + "4:info" + string(encode(t, v1File())) + "e"), 0, ""},
+		{"two infos", []byte("d4:info" + string(encode(t, v1File())) + "4:info" + string(encode(t, v1Folder("a"))) + "e"), fault.Unverified, "two info"},
+		{"text", []byte("hello"), fault.Unverified, "not a torrent"},
+		{"nothing", nil, fault.Unverified, "not a torrent"},
+		{"no info", []byte("de"), fault.Unverified, "no info"},
 		{"info is a string", []byte("d4:info1:xe"), fault.Unverified, "not a dictionary"},
-		{"bytes after", append(encode(t, outer), 'x'), fault.Usage, "after the end"},
 		{"layer missing", encode(t, with(outer, "piece layers", nil)), fault.Unverified, "missing"},
 		{"layer too short", encode(t, with(outer, "piece layers", dict{fileRoot: layer[:32]})), fault.Unverified, "32 bytes, want 64"},
 		{"layer wrong", encode(t, with(outer, "piece layers", dict{fileRoot: layer[:63] + "x"})), fault.Unverified, "root"},
-		{"many trackers", encode(t, with(outer, "announce-list", []any{many(201, "http://x")})), fault.Unverified, "trackers"},
-		{"many tiers", encode(t, with(outer, "announce-list", []any(manyTiers(201)))), fault.Unverified, "tiers"},
-		{"many web seeds", encode(t, with(outer, "url-list", many(201, "http://x"))), fault.Unverified, "web seeds"},
-		{"long web seed", encode(t, with(outer, "url-list", strings.Repeat("x", 3000))), fault.Unverified, "web seeds"},
-		{"many nodes", encode(t, with(outer, "nodes", many(201, "h:1"))), fault.Unverified, "nodes"},
-		{"long comment", encode(t, with(outer, "comment", strings.Repeat("x", 1<<20))), fault.Unverified, "comment"},
-		{"64 MiB and more", make([]byte, 65<<20), fault.Usage, "64 MiB"},
+		{"64 MiB and more", make([]byte, 65<<20), fault.Unverified, "64 MiB"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {
@@ -352,13 +338,6 @@ func TestDecode(t *testing.T) {
 			}
 		})
 	}
-}
-
-func manyTiers(n int) (l []any) {
-	for range n {
-		l = append(l, []any{})
-	}
-	return l
 }
 
 func TestReadFileMissing(t *testing.T) {
@@ -407,6 +386,9 @@ func FuzzDecode(f *testing.F) {
 		f.Add(encode(f, dict{"info": info}))
 	}
 	f.Add([]byte("d4:infod" + strings.Repeat("1:ad", 500)))
+	for _, c := range oddTorrents(f) {
+		f.Add(c.b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := metafile.Decode(b)
 		if err != nil {
@@ -424,9 +406,17 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("no folder, but file %d is %q", i, file.Path)
 			}
 		}
-		var again metainfo.Info
-		if err := bencode.Unmarshal(m.Meta.InfoBytes, &again); err != nil {
-			t.Errorf("the engine refuses what is accepted: %v", err)
+		// What is kept of it reads the same.
+		kept, err := bencode.Marshal(m.Meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := metafile.Decode(kept)
+		if err != nil {
+			t.Fatalf("what is kept is refused: %v", err)
+		}
+		if !bytes.Equal(again.Meta.InfoBytes, m.Meta.InfoBytes) || !reflect.DeepEqual(again.Info, m.Info) || !reflect.DeepEqual(again.Files, m.Files) {
+			t.Errorf("what is kept reads otherwise: got %+v, want %+v", again, m)
 		}
 	})
 }

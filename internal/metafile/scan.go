@@ -5,39 +5,26 @@ import (
 	"strconv"
 )
 
-// scanner reads strict bencode: integers and lengths in their one canonical form, within 64 bits,
-// and strings that end within the bytes. It never recurses.
+// scanner reads bencode in whatever form can be read in one way only: keys in any order and more than once, integers
+// and lengths with zeros before them, integers of any size. Infohashes are over the bytes as they are, so to ask for
+// the canonical form would only keep people from torrents that others fetch. It never recurses.
 type scanner struct {
 	b       []byte
 	values  int
 	nesting int64
-	top     map[string]bool // keys of the outermost dictionary, if they may be out of order
 }
 
 // frame is a list or dictionary that is open.
 type frame struct {
 	dict    bool
-	wantKey bool   // the next value of the dictionary is a key
-	lastKey []byte // nil before the first
+	wantKey bool // the next value of the dictionary is a key
 	start   int
 }
 
-// scan checks that b is one value of strict bencode and nothing after it. Keys of dictionaries must
-// be in order and unique; with looseTop those of the outermost need only be unique, since nothing is
-// hashed over them and some creators write them as they come.
-func scan(b []byte, looseTop bool) error {
+// scan checks that b begins with one value of bencode, and says where it ends.
+func scan(b []byte) (end int, err error) {
 	s := &scanner{b: b}
-	if looseTop {
-		s.top = make(map[string]bool)
-	}
-	end, err := s.value(0)
-	if err != nil {
-		return err
-	}
-	if end != len(b) {
-		return refuse("bencode", "%d bytes after the end", len(b)-end)
-	}
-	return nil
+	return s.value(0)
 }
 
 // value checks the value that begins at i and returns where it ends.
@@ -74,19 +61,11 @@ func (s *scanner) value(i int) (int, error) {
 			top = &open[len(open)-1]
 		}
 		if top != nil && top.dict && top.wantKey {
-			key, end, err := s.str(i)
+			_, end, err := s.str(i)
 			if err != nil {
 				return 0, err
 			}
-			if s.top != nil && len(open) == 1 {
-				if s.top[string(key)] {
-					return 0, refuse("bencode", "key %q stands twice", clip(key))
-				}
-				s.top[string(key)] = true
-			} else if top.lastKey != nil && bytes.Compare(top.lastKey, key) >= 0 {
-				return 0, refuse("bencode", "key %q is not after key %q", clip(key), clip(top.lastKey))
-			}
-			top.lastKey, top.wantKey, i = key, false, end
+			top.wantKey, i = false, end
 			continue
 		}
 		var err error
@@ -121,28 +100,26 @@ func (f *frame) closed() {
 }
 
 func (s *scanner) integer(i int) (int, error) {
-	// 20 digits and a sign hold every 64-bit integer.
-	n := bytes.IndexByte(s.b[i:min(len(s.b), i+23)], 'e')
+	n := bytes.IndexByte(s.b[i:], 'e')
 	if n < 0 {
 		return 0, refuse("bencode", "integer without an end at byte %d", i)
 	}
-	text := string(s.b[i+1 : i+n])
-	v, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || strconv.FormatInt(v, 10) != text {
-		return 0, refuse("bencode", "%q is no 64-bit integer", text)
+	text := s.b[i+1 : i+n]
+	if digits := bytes.TrimPrefix(text, []byte("-")); len(digits) == 0 || len(bytes.Trim(digits, "0123456789")) > 0 {
+		return 0, refuse("bencode", "%q is no integer", clip(text))
 	}
 	return i + n + 1, nil
 }
 
 // str reads the string at i. The result is not nil.
 func (s *scanner) str(i int) ([]byte, int, error) {
-	n := bytes.IndexByte(s.b[i:min(len(s.b), i+12)], ':')
+	n := bytes.IndexByte(s.b[i:min(len(s.b), i+maxLengthDigits)], ':')
 	if n < 0 {
 		return nil, 0, refuse("bencode", "neither a value nor an end at byte %d", i)
 	}
-	text := string(s.b[i : i+n])
-	length, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || strconv.FormatUint(length, 10) != text {
+	text := s.b[i : i+n]
+	length, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
 		return nil, 0, refuse("bencode", "%q is no string length", text)
 	}
 	begin := i + n + 1
@@ -180,11 +157,12 @@ func (c *cursor) str() []byte {
 	return v
 }
 
-func (c *cursor) integer() int64 {
+// integer reads an integer, and says whether it is one of 64 bits.
+func (c *cursor) integer() (v int64, ok bool) {
 	n := bytes.IndexByte(c.b[c.i:], 'e')
-	v, _ := strconv.ParseInt(string(c.b[c.i+1:c.i+n]), 10, 64)
+	v, err := strconv.ParseInt(string(c.b[c.i+1:c.i+n]), 10, 64)
 	c.i += n + 1
-	return v
+	return v, err == nil
 }
 
 // skip passes over one value and returns its bytes.
@@ -199,7 +177,7 @@ func (c *cursor) skip() []byte {
 			depth--
 			c.i++
 		case 'i':
-			c.integer()
+			c.i += bytes.IndexByte(c.b[c.i:], 'e') + 1
 		default:
 			c.str()
 		}
@@ -231,4 +209,47 @@ func (c *cursor) list(f func() error) error {
 	}
 	c.i++
 	return nil
+}
+
+// dictFields calls f for each key of the value at the cursor if that is a dictionary, and says whether it is; what is none
+// is passed over.
+func (c *cursor) dictFields(f func(key string) error) (bool, error) {
+	if c.kind() != 'd' {
+		c.skip()
+		return false, nil
+	}
+	return true, c.fields(f)
+}
+
+// text reads a string, and says whether there is one; another value is passed over. Some creators wrap a string in a
+// list of one, which other clients read too.
+func (c *cursor) text() (string, bool) {
+	switch c.kind() {
+	case 's':
+		return string(c.str()), true
+	case 'l':
+		if list, ok := c.texts(2); ok && len(list) == 1 {
+			return list[0], true
+		}
+		return "", false
+	}
+	c.skip()
+	return "", false
+}
+
+// texts reads the first n of a list of strings, and says whether there is one; another value is passed over.
+func (c *cursor) texts(n int) ([]string, bool) {
+	if c.kind() != 'l' {
+		c.skip()
+		return nil, false
+	}
+	inner := &cursor{b: c.skip(), i: 1}
+	var out []string
+	for inner.kind() != 'e' && len(out) < n {
+		if inner.kind() != 's' {
+			return nil, false
+		}
+		out = append(out, string(inner.str()))
+	}
+	return out, true
 }

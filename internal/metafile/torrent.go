@@ -27,6 +27,8 @@ type Torrent struct {
 
 	V1 *metainfo.Hash // SHA-1 of the info; nil for a v2-only torrent
 	V2 *[32]byte      // SHA-256 of the info; nil for a v1-only torrent
+
+	Notes []string // what is odd about the torrent and was passed over or put up with, for the user to see; at most a few
 }
 
 // File is one file of the payload.

@@ -1,6 +1,8 @@
 package metafile
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/names"
@@ -14,50 +16,58 @@ type place struct {
 
 // tree is all names of a torrent, each folder entered once.
 type tree struct {
-	places map[place]int32 // the folder's number, or isFile
+	places map[place]int32    // the folder's number, or isFile
+	links  map[place][]string // of those that are symlinks: where they lead
 	last   int32
+	steps  int // of looking up where links lead
 }
 
 const isFile int32 = -1
 
-// judgeTree refuses two files with one name, a file that is also a folder, and a symlink to what the
-// torrent does not hold.
-func judgeTree(files []File) error {
+// judgeTree refuses two files with one name and a file that is also a folder, and notes symlinks that lead to nothing.
+// No link leaves the torrent's folder: its target is a path from there without .., and nothing lies below a link, so
+// the folders between are real ones.
+func judgeTree(files []File) (notes []string, err error) {
 	if len(files) == 1 && len(files[0].Path) == 0 {
-		return nil
+		return nil, nil
 	}
-	tr := &tree{places: make(map[place]int32, len(files))}
+	tr := &tree{places: make(map[place]int32, len(files)), links: map[place][]string{}}
 	for i := range files {
-		if err := tr.enter(files[i].Path); err != nil {
-			return err
+		at, err := tr.enter(files[i].Path)
+		if err != nil {
+			return nil, err
+		}
+		if files[i].Symlink != nil {
+			tr.links[at] = files[i].Symlink
 		}
 	}
 	for i := range files {
-		if link := files[i].Symlink; link != nil && !tr.holds(link) {
-			return refuse("symlink", "%q leads to %q, which the torrent does not hold",
-				strings.Join(files[i].Path, "/"), strings.Join(link, "/"))
+		if link := files[i].Symlink; link != nil && len(notes) < maxNotes && !tr.leads(link) {
+			notes = append(notes, fmt.Sprintf("the symlink %q leads to %q, which the torrent does not hold; it is made all the same",
+				strings.Join(files[i].Path, "/"), strings.Join(link, "/")))
 		}
 	}
-	return nil
+	return notes, nil
 }
 
-func (tr *tree) enter(path []string) error {
+// enter puts a file at path, and says where that is.
+func (tr *tree) enter(path []string) (p place, err error) {
 	var folder int32
 	for i, name := range path {
-		p := place{folder, names.Key(name)}
+		p = place{folder, names.Key(name)}
 		was, known := tr.places[p]
 		if i == len(path)-1 {
 			if known && was == isFile {
-				return refuse("files", "two are called %q, or so alike that some systems hold them for one", strings.Join(path, "/"))
+				return p, refuse("files", "two are called %q, or so alike that some systems hold them for one", strings.Join(path, "/"))
 			}
 			if known {
-				return refuse("files", "%q is both a file and a folder", strings.Join(path, "/"))
+				return p, refuse("files", "%q is both a file and a folder", strings.Join(path, "/"))
 			}
 			tr.places[p] = isFile
-			return nil
+			return p, nil
 		}
 		if known && was == isFile {
-			return refuse("files", "%q is both a file and a folder", strings.Join(path[:i+1], "/"))
+			return p, refuse("files", "%q is both a file and a folder", strings.Join(path[:i+1], "/"))
 		}
 		if !known {
 			tr.last++
@@ -66,20 +76,33 @@ func (tr *tree) enter(path []string) error {
 		}
 		folder = was
 	}
-	return nil
+	return p, nil
 }
 
-func (tr *tree) holds(path []string) bool {
+// leads says whether path, from the torrent's folder and through its symlinks, ends at something that it holds.
+func (tr *tree) leads(path []string) bool {
 	var folder int32
-	for _, name := range path {
-		if folder == isFile {
-			return false
+	for hops := 0; len(path) > 0; {
+		if tr.steps++; tr.steps > maxComponents {
+			return true // it is for a note, and worth no more
 		}
-		next, known := tr.places[place{folder, names.Key(name)}]
-		if !known {
+		p := place{folder, names.Key(path[0])}
+		next, known := tr.places[p]
+		path = path[1:]
+		link, isLink := tr.links[p]
+		switch {
+		case !known:
 			return false
+		case isLink:
+			if hops++; hops > maxLinkHops {
+				return false
+			}
+			path, folder = slices.Concat(link, path), 0
+		case next == isFile:
+			return len(path) == 0
+		default:
+			folder = next
 		}
-		folder = next
 	}
 	return true
 }

@@ -43,7 +43,7 @@ func judgeV1(info *metainfo.Info, p presence) (*v1Half, error) {
 	half := &v1Half{dir: p.files}
 	var err error
 	if p.files {
-		err = half.addFiles(info)
+		err = half.addFiles(info, p.tree == nil)
 	} else {
 		err = half.addSingle(info)
 	}
@@ -72,12 +72,14 @@ func (half *v1Half) addSingle(info *metainfo.Info) error {
 	return half.add(&half.files[0], info.Length, "length")
 }
 
-func (half *v1Half) addFiles(info *metainfo.Info) error {
+// addFiles reads the file list. With byName pads are known by their names too: those of a hybrid are marked, and its
+// tree says which files there are.
+func (half *v1Half) addFiles(info *metainfo.Info, byName bool) error {
 	components := 0
 	for i := range info.Files {
 		fi := &info.Files[i]
 		field := fmt.Sprintf("file %d", i)
-		if strings.Contains(fi.Attr, "p") {
+		if strings.Contains(fi.Attr, "p") || byName && IsPad(fi) {
 			// A pad is never written, so its name does not matter; its bytes are zeros.
 			var pad File
 			if err := half.add(&pad, fi.Length, field); err != nil {

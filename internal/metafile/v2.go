@@ -20,12 +20,14 @@ func (t *Torrent) judgeV2(p presence) error {
 		return refuse("info", "version 2 without a file tree")
 	}
 	w := &treeWalk{c: cursor{b: p.tree}, pieceLength: t.PieceLength}
-	if err := w.dir(nil); err != nil {
+	tree, err := w.dir(nil)
+	if err != nil {
 		return err
 	}
 	if len(w.files) == 0 {
 		return refuse("file tree", "it is empty")
 	}
+	t.Info.FileTree = tree
 	if err := t.sameAsEngine(w.files); err != nil {
 		return err
 	}
@@ -63,13 +65,14 @@ type treeWalk struct {
 	components  int
 }
 
-// dir reads the dictionary at the cursor, which is the folder at path. Its depth is bounded by the
-// scan.
-func (w *treeWalk) dir(path []string) error {
-	n := 0
-	return w.c.fields(func(name string) error {
+// dir reads the dictionary at the cursor, which is the folder at path, and gives the tree as the engine has it. Its depth
+// is bounded by the scan.
+func (w *treeWalk) dir(path []string) (tree metainfo.FileTree, err error) {
+	n, last := 0, ""
+	field := fmt.Sprintf("file tree at %q", strings.Join(path, "/"))
+	tree.Dir = map[string]metainfo.FileTree{}
+	err = w.c.fields(func(name string) error {
 		n++
-		field := fmt.Sprintf("file tree at %q", strings.Join(path, "/"))
 		if name == "" {
 			// The properties of a file stand alone in the dictionary that bears its name.
 			if len(path) == 0 || n > 1 || w.c.kind() != 'd' {
@@ -81,24 +84,37 @@ func (w *treeWalk) dir(path []string) error {
 			if w.c.kind() != 'e' {
 				return refuse(field, "both a file and a folder")
 			}
+			f := &w.files[len(w.files)-1]
+			tree.File.Length = f.Length
+			if f.Root != nil {
+				tree.File.PiecesRoot = string(f.Root[:])
+			}
 			return nil
 		}
 		if w.c.kind() != 'd' {
 			return refuse(field, "entry %q is not a dictionary", name)
 		}
+		// The pieces are numbered in this order, and clients that sort the names would number them otherwise.
+		if name <= last {
+			return refuse(field, "entry %q is not after entry %q", name, last)
+		}
+		last = name
 		sub := append(path[:len(path):len(path)], name)
 		if err := names.CheckPath(sub); err != nil {
 			return refuseErr("file tree", err)
 		}
 		before := len(w.files)
-		if err := w.dir(sub); err != nil {
+		branch, err := w.dir(sub)
+		if err != nil {
 			return err
 		}
 		if len(w.files) == before {
 			return refuse(field, "entry %q holds no file", name)
 		}
+		tree.Dir[name] = branch
 		return nil
 	})
+	return tree, err
 }
 
 // file reads the properties at the cursor, of the file at path.
@@ -110,9 +126,11 @@ func (w *treeWalk) file(path []string, field string) error {
 		kind := w.c.kind()
 		switch {
 		case key == "length" && kind == 'i':
-			f.Length = w.c.integer()
-		case key == "attr" && kind == 's':
-			attr = string(w.c.str())
+			n, ok := w.c.integer()
+			if !ok {
+				return refuse(field, "a length beyond 64 bits")
+			}
+			f.Length = n
 		case key == "pieces root" && kind == 's':
 			root := w.c.str()
 			if len(root) != sha256.Size {
@@ -122,16 +140,12 @@ func (w *treeWalk) file(path []string, field string) error {
 				return refuseErr(field+": pieces root", err)
 			}
 			f.Root = (*[32]byte)(root)
-		case key == "symlink path" && kind == 'l':
-			return w.c.list(func() error {
-				if w.c.kind() != 's' || len(link) > names.MaxDepth {
-					return refuse(field, "symlink path is no path")
-				}
-				link = append(link, string(w.c.str()))
-				return nil
-			})
-		case slices.Contains([]string{"length", "attr", "pieces root", "symlink path"}, key):
+		case key == "length" || key == "pieces root":
 			return refuse(field, "%s is of the wrong type", key)
+		case key == "attr":
+			attr, _ = w.c.text()
+		case key == "symlink path":
+			link, _ = w.c.texts(names.MaxDepth + 1)
 		default:
 			w.c.skip()
 		}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -51,11 +52,33 @@ func (f *fetch) learn(ctx context.Context) error {
 	default:
 		return f.learnFromPeers(ctx)
 	}
-	if err == nil && f.r.AllowPrivate {
+	if err != nil {
+		return err
+	}
+	if f.r.AllowPrivate {
 		f.n.guard.Allow(announceList(f.meta)...)
 		f.n.guard.Allow(f.meta.Meta.UrlList...)
 	}
-	return err
+	f.tellNotes()
+	return nil
+}
+
+// tellNotes tells what of the torrent is odd, and that some of its trackers cannot be asked. Who wants to know which
+// asks lint: their addresses may have passkeys in them.
+func (f *fetch) tellNotes() {
+	for _, note := range f.meta.Notes {
+		f.on(Event{Level: "warn", Message: "about the torrent: " + note})
+	}
+	all := announceList(f.meta)
+	unfit := 0
+	for _, u := range all {
+		if catalog.CheckTracker(u) != nil {
+			unfit++
+		}
+	}
+	if unfit > 0 {
+		f.on(Event{Level: "warn", Message: fmt.Sprintf("%d of the torrent's %d trackers are passed over: what they have is not the address of a udp, http or https tracker (p2pshare lint names them)", unfit, len(all))})
+	}
 }
 
 // learnFromPeers joins the swarm of a magnet to ask for its info (BEP 9).
@@ -95,6 +118,9 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 	// to nobody, and has no place to put bytes.
 	f.known, f.t = f.t.Found(), nil
 	f.join()
+	if err == nil {
+		f.tellNotes()
+	}
 	return err
 }
 

@@ -190,7 +190,11 @@ func missing(m *metafile.Torrent, path string) error {
 		return err
 	}
 	for i := range at.Paths {
-		if _, err := os.Stat(at.File(i)); errors.Is(err, fs.ErrNotExist) {
+		look := os.Stat
+		if m.Files[i].Symlink != nil {
+			look = os.Lstat // it may lead to nothing
+		}
+		if _, err := look(at.File(i)); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%q is gone", at.File(i))
 		} else if err != nil {
 			return err

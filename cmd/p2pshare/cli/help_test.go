@@ -151,7 +151,8 @@ func TestLint(t *testing.T) {
 	}{
 		{"sound", sound, 0, "OK: nothing"},
 		{"refused", strings.Replace(sound, "4:name1:a", "4:name2:..", 1), 1, "error: p2pshare refuses it"},
-		{"no torrent", "hello", 4, ""},
+		{"bytes after it", sound + "\r\n<!-- 0.01s -->", 0, "OK: nothing"},
+		{"no torrent", "hello", 1, "not a torrent"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShell(t)

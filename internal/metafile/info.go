@@ -1,0 +1,150 @@
+package metafile
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/internal/names"
+)
+
+// presence is which keys the info has, and the bytes of those that are read elsewhere.
+type presence struct {
+	length, files, pieces bool
+	tree                  []byte
+	alone                 bool   // nothing stands beside the info
+	salt                  []byte // as torrents of private groups have
+}
+
+// hasV1 says whether the info can be read as version 1. The engine's own answer looks at values, and takes a hybrid of an
+// empty file for v2 alone.
+func (t *Torrent) hasV1(p presence) bool {
+	return t.Info.HasV1() || p.pieces && (p.length || p.files)
+}
+
+// readInfo reads the keys of an info that scan has accepted, all but the file tree. What says which bytes belong where
+// must be of its type; what only describes them (attributes, source, names in UTF-8) is passed over if it is not. Of a
+// key that stands twice the last is taken, as the engine does.
+func readInfo(b []byte) (*metainfo.Info, presence, error) {
+	info := new(metainfo.Info)
+	var p presence
+	c := &cursor{b: b}
+	number := func(key string, v *int64) error {
+		n, ok := int64(0), c.kind() == 'i'
+		if ok {
+			n, ok = c.integer()
+		}
+		if !ok {
+			return refuse(key, "it is no number of 64 bits")
+		}
+		*v = n
+		return nil
+	}
+	err := c.fields(func(key string) error {
+		switch key {
+		case "piece length":
+			return number(key, &info.PieceLength)
+		case "length":
+			p.length = true
+			return number(key, &info.Length)
+		case "meta version":
+			return number(key, &info.MetaVersion)
+		case "pieces":
+			p.pieces = true
+			if c.kind() != 's' {
+				return refuse(key, "they are no string of hashes")
+			}
+			info.Pieces = bytes.Clone(c.str())
+		case "name":
+			info.Name, _ = c.text() // without one, names.Check refuses it
+		case "name.utf-8":
+			info.NameUtf8, _ = c.text()
+		case "source":
+			info.Source, _ = c.text()
+		case "attr":
+			info.Attr, _ = c.text()
+		case "private":
+			info.Private = readPrivate(c)
+		case "files":
+			p.files, info.Files = true, nil
+			if c.kind() != 'l' {
+				return refuse(key, "not a list")
+			}
+			return c.list(func() error {
+				if len(info.Files) == maxEntries {
+					return refuse(key, "more than %d entries", maxEntries)
+				}
+				fi, err := readFile(c, len(info.Files))
+				info.Files = append(info.Files, fi)
+				return err
+			})
+		case "file tree":
+			if c.kind() != 'd' {
+				return refuse(key, "not a dictionary")
+			}
+			p.tree = c.skip()
+		case "salt":
+			p.salt = nil
+			if text, ok := c.text(); ok && len(text) == saltSize {
+				p.salt = []byte(text)
+			}
+		default:
+			c.skip()
+		}
+		return nil
+	})
+	return info, p, err
+}
+
+// readPrivate reads BEP 27's flag. An odd value counts as yes unless it is a zero or nothing: who keeps a torrent too
+// private can still fetch it, and who does not has told strangers of it.
+func readPrivate(c *cursor) *bool {
+	yes := true
+	switch c.kind() {
+	case 'i':
+		yes = len(bytes.Trim(c.skip(), "ie-0")) > 0
+	case 's':
+		text := string(c.str())
+		yes = text != "" && text != "0"
+	default:
+		c.skip()
+	}
+	return &yes
+}
+
+// readFile reads entry i of the file list.
+func readFile(c *cursor, i int) (fi metainfo.FileInfo, err error) {
+	length := false
+	isDict, err := c.dictFields(func(key string) error {
+		switch key {
+		case "length":
+			if c.kind() == 'i' {
+				fi.Length, length = c.integer()
+				return nil
+			}
+			length = false
+			c.skip()
+		case "path":
+			fi.Path, _ = c.texts(names.MaxDepth + 1) // without one, names.CheckPath refuses it
+		case "path.utf-8":
+			fi.PathUtf8, _ = c.texts(names.MaxDepth + 1)
+		case "attr":
+			fi.Attr, _ = c.text()
+		case "symlink path":
+			fi.SymlinkPath, _ = c.texts(names.MaxDepth + 1)
+		default:
+			c.skip()
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return fi, err
+	case !isDict:
+		return fi, refuse("files", "entry %d is not a dictionary", i)
+	case !length && !strings.Contains(fi.Attr, "l"):
+		return fi, refuse("files", "entry %d has no length of 64 bits", i)
+	}
+	return fi, nil
+}
