@@ -74,9 +74,15 @@ func dropEmptyFiles(tree *metainfo.FileTree) {
 }
 
 // withoutPieces says whether an info is of empty files alone.
-func withoutPieces(b []byte) bool {
-	var info metainfo.Info
-	return bencode.Unmarshal(b, &info) == nil && info.PieceLength > 0 && info.NumPieces() == 0
+func (s Spec) withoutPieces() bool {
+	info := s.Judged
+	if info == nil {
+		info = new(metainfo.Info)
+		if bencode.Unmarshal(s.Info, info) != nil {
+			return false
+		}
+	}
+	return info.PieceLength > 0 && info.NumPieces() == 0
 }
 
 // byteless is for a torrent of empty files, of which only the info can be asked for. The client neither dials nor accepts

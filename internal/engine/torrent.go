@@ -28,6 +28,7 @@ type Spec struct {
 	// Info is the info's bencoded bytes. Without it the torrent can only be asked for its Metadata, and
 	// is then to be closed and added again with it.
 	Info        []byte
+	Judged      *metainfo.Info    // what Info says; nil: what the client's decoder reads in it
 	PieceLayers map[string]string // BEP 52, with Info
 
 	// Storage is where pieces are read and written; required with Info. It is opened by Add, with the
@@ -106,10 +107,14 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	if s.V1 == nil {
 		ts.PieceLayers = s.PieceLayers // a hybrid runs as v1; see prepared
 	}
+	raw := s.Judged != nil && !readsAs(s.Info, s.Judged)
+	if raw {
+		ts.InfoBytes, ts.PieceLayers = nil, nil // putInfo gives them
+	}
 	ts.Storage = emptied{}
 	store := new(atomic.Pointer[opened])
 	switch {
-	case s.Info != nil && withoutPieces(s.Info):
+	case s.Info != nil && s.withoutPieces():
 		ts.Storage = byteless{}
 	case s.Info != nil:
 		ts.Storage = prepared{s.Storage, store}
@@ -133,6 +138,16 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	}
 	if !isNew {
 		return nil, errors.New("this torrent is here already")
+	}
+	if raw {
+		layers := s.PieceLayers
+		if s.V1 != nil {
+			layers = nil
+		}
+		if err := putInfo(e.client, et, s.Info, s.Judged, layers); err != nil {
+			et.Drop()
+			return nil, fmt.Errorf("adding torrent: %w", err)
+		}
 	}
 	taken = true
 	if s.Info != nil {

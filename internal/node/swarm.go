@@ -60,7 +60,7 @@ func (n *Node) listed(v1 *metainfo.Hash, v2 *[32]byte) (*member, string) {
 // tiers of their own, so that they are announced to beside the torrent's. In a private group there are members, and
 // nothing else.
 func (w swarm) spec(ctx context.Context, n *Node, m *metafile.Torrent, peers, announce []string, on func(Event)) engine.Spec {
-	s := engine.Spec{V1: m.V1, V2: m.V2, Name: m.Name, Info: m.Meta.InfoBytes, PieceLayers: m.Meta.PieceLayers}
+	s := engine.Spec{V1: m.V1, V2: m.V2, Name: m.Name, Info: m.Meta.InfoBytes, Judged: m.Info, PieceLayers: m.Meta.PieceLayers}
 	s.Peers = resolvePeers(ctx, slices.Concat(peers, n.opts.Network.Peers), on)
 	if w.in != nil {
 		s.Peers = append(s.Peers, w.in.addresses()...)
