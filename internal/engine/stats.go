@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"maps"
+	"time"
+
+	"github.com/anacrolix/torrent"
+)
+
+// Stats is how a torrent stands. Bytes are of payload, since it was added.
+type Stats struct {
+	Peers, Seeds   int
+	Known          int   // addresses known, connected or not
+	FromPeers      int64 // useful bytes received
+	Near           int64 // of them in whole pieces; see near.go
+	FromWebSeeds   int64
+	Uploaded       int64
+	BadPieces      int64            // received, and their hash was not right
+	Copies         int              // other machines that hold every piece, now or lately; see copies.go
+	TrackerProblem map[string]error // trackers that did not answer, by URL
+}
+
+// Stats samples the counters.
+func (t *Torrent) Stats() Stats {
+	s := t.t.Stats()
+	t.mu.Lock()
+	errs := maps.Clone(t.trackerErrs)
+	t.mu.Unlock()
+	// Two peers that dialled each other have two connections.
+	peers := map[torrent.PeerID]bool{}
+	for _, c := range t.t.PeerConns() {
+		peers[c.PeerID] = true
+	}
+	return Stats{
+		Peers: len(peers), Seeds: min(s.ConnectedSeeders, len(peers)), Known: t.book.size(),
+		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64() + t.near.got.Load(),
+		Near:           t.near.got.Load(),
+		FromWebSeeds:   t.given.bytes.Load(),
+		Uploaded:       s.PeerConns.BytesWrittenData.Int64() + t.near.sent.Load(),
+		BadPieces:      s.PiecesDirtiedBad.Int64(),
+		Copies:         t.copies.count(time.Now(), t.e.ownMachine),
+		TrackerProblem: errs,
+	}
+}
