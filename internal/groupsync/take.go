@@ -153,8 +153,12 @@ func (h *Handler) takeLog(w http.ResponseWriter, r *http.Request) {
 		refuse(w, h.vaulted(err))
 		return
 	}
-	if _, news, err := h.o.Vault.Wants(head); err != nil || !news {
-		w.WriteHeader(http.StatusNoContent) // nothing of it is read
+	switch _, news, err := h.o.Vault.Wants(head); {
+	case errors.As(err, new(*signed.Refusal)):
+		refuse(w, h.vaulted(err))
+		return
+	case err != nil || !news:
+		w.WriteHeader(http.StatusNoContent) // nothing of it is read, which is no fault of the caller
 		return
 	}
 	_, _ = in.Discard(end) // it was peeked at
