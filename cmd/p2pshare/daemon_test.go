@@ -344,7 +344,7 @@ func TestDaemonMetrics(t *testing.T) {
 	}
 	l.Close()
 	h.start(h.command(h.args("--metrics", addr, "--log-format", "json")...))
-	resp, err := http.Get("http://" + addr + "/metrics")
+	resp, err := new(http.Client).Get("http://" + addr + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
