@@ -14,7 +14,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
-// Asked notes that n members were asked for everything they have, the own log too. From then on this machine may sign.
+// Asked notes that n members were asked for everything they have, the own log too. From then on this machine may sign. Whose
+// answers count is the caller's to judge.
 func (g *Group) Asked(n int) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -47,8 +48,8 @@ func (g *Group) MaySign() bool {
 }
 
 // ErrNotAsked is an Append before Asked.
-var ErrNotAsked = fault.Hint(errors.New("no member has been asked yet what it has of this machine's log"),
-	"try again when a member is online; if this home was not restored from a backup, --offline signs without")
+var ErrNotAsked = fault.Hint(errors.New("no confirmed member has been asked yet what it has of this machine's log"),
+	"try again when one is online; if this home was not restored from a backup, --offline signs without")
 
 // Append signs records, each made for its time, into this machine's log. None of them: the head is signed anew.
 func (g *Group) Append(records ...func(n int64) ([]byte, error)) error {

@@ -3,6 +3,7 @@ package groupnet
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -67,6 +68,14 @@ func dial(ctx context.Context, d Dialer, m Member, name, protocol string) (_ net
 		return nil, signed.Key{}, !answered, err
 	}
 	return c, key, false, nil
+}
+
+// AnswerKey is the key of who gave an answer to a Client.
+func AnswerKey(r *http.Response) (signed.Key, error) {
+	if r.TLS == nil {
+		return signed.Key{}, errors.New("an answer that came by no member's connection")
+	}
+	return keyOf(*r.TLS)
 }
 
 // Client sends requests to one member, whatever the host of their URL is. It keeps one connection open between requests;

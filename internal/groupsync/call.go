@@ -53,6 +53,10 @@ func (p *Peer) open(ctx context.Context, path string) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.sameAgain(resp); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		p.ahead, p.dated = time.Until(date), true
 	}
@@ -61,6 +65,26 @@ func (p *Peer) open(ctx context.Context, path string) (*http.Response, error) {
 		return nil, err
 	}
 	return resp, nil
+}
+
+// errAnother is an address at which another machine answers than did before.
+var errAnother = errors.New("another machine answers at this address")
+
+// sameAgain takes note of who answers. The answers of two machines do not add up to the word of either: who forwards a part
+// of the connections to a member would speak in its name.
+func (p *Peer) sameAgain(resp *http.Response) error {
+	if p.who == nil {
+		return nil
+	}
+	k, err := p.who(resp)
+	if err != nil {
+		return err
+	}
+	if p.by != (signed.Key{}) && p.by != k {
+		return errAnother
+	}
+	p.by = k
+	return nil
 }
 
 func (p *Peer) fetch(ctx context.Context, path string, limit int64) ([]byte, error) {

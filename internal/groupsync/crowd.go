@@ -51,6 +51,11 @@ type CrowdOptions struct {
 	// May says whether a member at an address, which has been spoken to, is handed what is new here; it is asked each time. nil:
 	// any is.
 	May func(addr string) bool
+	// Who says by which key an answer came, as the handshake has proven it. nil: it is not known, and zero.
+	Who func(*http.Response) (signed.Key, error)
+	// Told is called each time a machine has given everything that it has. own is its head of the device Self that was news here
+	// when it was shown, and zero if none was. May be nil.
+	Told func(by signed.Key, own signed.Head)
 	// Visit is done at each member that is reached, instead of keeping up with it. May be nil.
 	Visit func(ctx context.Context, p *Peer) error
 	// Ask says that members tell each other of members.
@@ -70,6 +75,7 @@ type member struct {
 	next   time.Time // not before
 	good   time.Time // of the last answer; zero: none yet
 
+	by    signed.Key    // whose the last answer was
 	ahead time.Duration // of its clock before ours
 	dated bool          // ahead is known
 }
@@ -178,15 +184,15 @@ func (c *Crowd) Neighbours() []Neighbour {
 	return out
 }
 
-// Clocks are how far the clocks of members are before ours, one for each machine: whoever runs many members there has one
-// voice, and of them the one that is nearest to us.
-func (c *Crowd) Clocks() []time.Duration {
+// Clocks are how far the clocks of those whose word counts are before ours, one for each IP address: whoever runs many members
+// there has one voice, and of them the one that is nearest to us.
+func (c *Crowd) Clocks(counts func(by signed.Key) bool) []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	hosts := map[string]time.Duration{}
 	for _, m := range c.addrs {
 		host, _, err := net.SplitHostPort(m.addr)
-		if err != nil || !m.dated {
+		if err != nil || !m.dated || !counts(m.by) {
 			continue
 		}
 		if d, there := hosts[host]; !there || m.ahead.Abs() < d.Abs() {
@@ -196,7 +202,7 @@ func (c *Crowd) Clocks() []time.Duration {
 	return slices.Collect(maps.Values(hosts))
 }
 
-// UpToDate returns when one member has been asked for everything and has given it, or with ctx's error.
+// UpToDate returns when anybody who knows the group has been asked for everything and has given it, or with ctx's error.
 func (c *Crowd) UpToDate(ctx context.Context) error {
 	select {
 	case <-c.first:
@@ -349,7 +355,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	m.end = cancel
 	c.mu.Unlock()
 	p := NewPeer(client, c.o.Group, c.o.Vault)
-	p.pool = c.o.Pool
+	p.pool, p.who, p.self = c.o.Pool, c.o.Who, c.o.Self
 	if c.o.Visit != nil {
 		err := c.o.Visit(ctx, p)
 		if err == nil {
@@ -404,9 +410,12 @@ func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration
 		return err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	m.good, m.fails = time.Now(), 0
+	m.good, m.fails, m.by = time.Now(), 0, p.by
 	m.ahead, m.dated = p.Ahead()
+	c.mu.Unlock()
+	if c.o.Told != nil {
+		c.o.Told(p.by, p.own)
+	}
 	return nil
 }
 

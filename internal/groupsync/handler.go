@@ -44,8 +44,9 @@ type Options struct {
 	// Slot gives the password slot of a tag. One that there is none of is best answered too, with what looks like one.
 	// May be nil.
 	Slot func(tag [16]byte) []byte
-	// Told is called after a peer has told all heads that it has, and none of them is news of the device self. May be nil.
-	Told func()
+	// Told is called after a peer has told all heads that it has. own is its head of the device Self where that is news here;
+	// else, or where it has none, own is zero. Anybody may say anything: whose word counts is the callee's to judge. May be nil.
+	Told func(r *http.Request, own signed.Head)
 	Self signed.Key
 	// Heard is told where a peer who hands something in is reached itself, host:port. May be nil.
 	Heard func(addr string)

@@ -28,6 +28,10 @@ type Peer struct {
 	forks  int    // how many the peer told of
 	told   int    // how many it was told of
 
+	who func(*http.Response) (signed.Key, error) // nil: it is not known
+	by  signed.Key                               // of the machine that answers; zero: none has, or it is not known
+	own signed.Head                              // of our log, that was news when the peer showed it; zero: none was
+
 	self    signed.Key    // our device; zero: none
 	later   []signed.Head // of the peer, whose logs were refused for a reason that may go by
 	tried   time.Time     // when those were last asked for, and
@@ -116,6 +120,9 @@ func (p *Peer) pullHeads(ctx context.Context, wait time.Duration) (in *headsAnsw
 		_, wanted, err := p.vault.Wants(head)
 		if passing(err) {
 			p.putOff(head)
+		}
+		if head.Device == p.self && (wanted || passing(err)) {
+			p.own = head
 		}
 		if err == nil && wanted {
 			news = append(news, head)

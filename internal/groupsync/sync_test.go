@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -132,13 +133,13 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// Who is told everything that a peer has knows whether its own log is the latest.
+// Who is told everything that a peer has knows which head it has of its own log, if that is news.
 func TestTold(t *testing.T) {
 	for _, c := range []struct {
-		name        string
-		have, peers int
-		want        bool
-	}{{"as much", 1, 1, true}, {"nothing of it", 1, 0, true}, {"more", 1, 2, false}} {
+		name  string
+		peers int
+		want  int64
+	}{{"as much", 1, 0}, {"nothing of it", 0, 0}, {"more", 2, 2}} {
 		from, to := newShelf(group), newShelf(group)
 		self := newDevice(t, group)
 		other := newDevice(t, group)
@@ -151,11 +152,14 @@ func TestTold(t *testing.T) {
 		if c.peers > 1 {
 			self.into(from, 1)
 		}
-		told := 0
-		h := groupsync.NewHandler(groupsync.Options{Group: group, Vault: to, Rights: all, Self: self.key(), Told: func() { told++ }})
+		var told []int64
+		addr := ""
+		h := groupsync.NewHandler(groupsync.Options{Group: group, Vault: to, Rights: all, Self: self.key(), Told: func(r *http.Request, own signed.Head) {
+			told, addr = append(told, own.Size), r.RemoteAddr
+		}})
 		must(t, groupsync.NewPeer(client(addrOf(serve(t, h))), group, from).Push(t.Context()))
-		if told > 0 != c.want {
-			t.Errorf("a peer with %s: told %d times, want %v", c.name, told, c.want)
+		if !slices.Equal(told, []int64{c.want}) || addr == "" {
+			t.Errorf("a peer with %s, from %q: told of heads of the own log of %d records, want %d", c.name, addr, told, c.want)
 		}
 	}
 }

@@ -79,11 +79,11 @@ func (h *Handler) takeRoots(w http.ResponseWriter, r *http.Request) {
 // takeHeads says which of the heads are news here.
 func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
 	var (
-		root   int64
-		all    bool
-		port   int
-		behind bool
-		out    = pushAnswer{Want: []want{}}
+		root int64
+		all  bool
+		port int
+		own  signed.Head // of this machine's log, if it is news
+		out  = pushAnswer{Want: []want{}}
 	)
 	if !h.takeList(w, r, "heads", maxPushed, maxHeadText, 1, map[string]any{"root": &root, "all": &all, "port": &port}, func(raw []byte) error {
 		head, err := signed.OpenHead(raw, h.o.Group)
@@ -91,11 +91,13 @@ func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
 			return h.vaulted(err)
 		}
 		from, news, err := h.o.Vault.Wants(head)
+		if head.Device == h.o.Self && (news || passing(err)) {
+			own = head
+		}
 		if err != nil || !news {
 			return nil // what is wrong with one device is no reason to miss the others
 		}
 		out.Want = append(out.Want, want{head.Device, from})
-		behind = behind || head.Device == h.o.Self
 		return nil
 	}) {
 		return
@@ -106,8 +108,8 @@ func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
 	if have := int64(len(h.o.Vault.Roots(1))); root > have {
 		out.Root = have + 1
 	}
-	if h.o.Told != nil && all && !behind {
-		h.o.Told()
+	if h.o.Told != nil && all {
+		h.o.Told(r, own)
 	}
 	answer(w, out)
 }

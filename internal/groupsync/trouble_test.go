@@ -246,9 +246,28 @@ func TestClocks(t *testing.T) {
 		}
 		cr := crowd(t, newShelf(group), nil, addrs...)
 		waitFor(t, c.name, func() bool {
-			clocks := cr.Clocks()
+			clocks := cr.Clocks(func(signed.Key) bool { return true })
 			return len(cr.Neighbours()) == len(c.off) && len(clocks) == 1 && (clocks[0]-c.want).Abs() < 5*time.Second
 		})
+	}
+}
+
+// Whose word does not count has no voice on the time, whatever he says.
+func TestClocksOfStrangers(t *testing.T) {
+	member, stranger := newDevice(t, group).key(), newDevice(t, group).key()
+	addrs := []string{addrOf(closing(t, handlerOf(rooted(t)))), addrOf(closing(t, handlerOf(rooted(t))))}
+	c := crowd(t, newShelf(group), func(o *groupsync.CrowdOptions) {
+		o.Who = func(r *http.Response) (signed.Key, error) {
+			r.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+			return stranger, nil
+		}
+	}, addrs...)
+	waitFor(t, "two neighbours", func() bool { return len(c.Neighbours()) == 2 })
+	if got := c.Clocks(func(by signed.Key) bool { return by == stranger }); len(got) != 1 || (got[0]-time.Hour).Abs() > 5*time.Second {
+		t.Errorf("those who count: got %v, want an hour", got)
+	}
+	if got := c.Clocks(func(by signed.Key) bool { return by == member }); len(got) != 0 {
+		t.Errorf("strangers alone: got %v, want nothing", got)
 	}
 }
 

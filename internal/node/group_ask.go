@@ -194,7 +194,7 @@ func (s *groups) join(ctx context.Context, r GroupRequest, on func(Event)) (*Gro
 		}
 		account = &k
 	}
-	device, err := deviceKey(j.DeviceKey, link.Group)
+	device, used, err := deviceKey(j.DeviceKey, link.Group)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (s *groups) join(ctx context.Context, r GroupRequest, on func(Event)) (*Gro
 	if err != nil {
 		return nil, err
 	}
-	if err := s.bring(ctx, m, j, archive, account, on); err != nil {
+	if err := s.bring(ctx, m, j, used, archive, account, on); err != nil {
 		return nil, errors.Join(err, s.leave(m)) // as if it had never been asked
 	}
 	return m.show()
@@ -237,26 +237,26 @@ func (s *groups) linkOf(arg string) (signed.Link, *group.Archive, error) {
 	return signed.Link{Group: a.Group, Kind: a.Kind}, a, nil
 }
 
-// deviceKey reads the key of a device, or makes one in a file that is not there yet.
-func deviceKey(path string, id signed.GroupID) (*signed.Secret, error) {
+// deviceKey reads the key of a device, which may have signed before then, or makes one in a file that is not there yet.
+func deviceKey(path string, id signed.GroupID) (device *signed.Secret, used bool, err error) {
 	if path == "" {
-		return nil, nil
+		return nil, false, nil
 	}
 	k, err := group.ReadKey(path, group.KeyDevice)
 	if fault.KindOf(err) == fault.NotFound {
 		if k.Secret, err = group.NewSecret(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return &k.Secret, group.WriteKey(path, group.Key{Kind: group.KeyDevice, Group: id, Secret: k.Secret})
+		return &k.Secret, false, group.WriteKey(path, group.Key{Kind: group.KeyDevice, Group: id, Secret: k.Secret})
 	}
 	if err == nil && k.Group != id {
 		err = fault.New(fault.Usage, "the device key in %q is of another group", path)
 	}
-	return &k.Secret, err
+	return &k.Secret, true, err
 }
 
-// bring fills a group that was just joined.
-func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, archive *group.Archive, account *group.Key, on func(Event)) error {
+// bring fills a group that was just joined. used says that the device may have signed in it before.
+func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, used bool, archive *group.Archive, account *group.Key, on func(Event)) error {
 	if archive != nil {
 		if _, err := archive.Into(ctx, m.Group); err != nil {
 			return err
@@ -264,6 +264,13 @@ func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, archive *gro
 		if err := m.callByTitle(); err != nil {
 			return err
 		}
+	}
+	if used {
+		if err := m.Change(func(c *group.Settings) { c.Met = true }); err != nil {
+			return err
+		}
+	} else if err := m.NobodyToAsk(); err != nil {
+		return err
 	}
 	if err := m.online(j.Peers); err != nil {
 		return err
@@ -285,6 +292,18 @@ func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, archive *gro
 		}
 		if err := m.met(); err != nil {
 			return err
+		}
+		if used && account != nil {
+			// What the device signed before is to be here before it says hello.
+			if err := m.heardOut(limited); err != nil {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				return group.ErrNotAsked
+			}
+			if err := m.asked(); err != nil {
+				return err
+			}
 		}
 	}
 	if account == nil {

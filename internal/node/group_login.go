@@ -165,6 +165,10 @@ func (m *member) logIn(ctx context.Context, j JoinGroup, archive *group.Archive,
 	if err := m.met(); err != nil {
 		return "", err
 	}
+	// The device is new: nobody has anything of it.
+	if err := m.NobodyToAsk(); err != nil {
+		return "", err
+	}
 	if err := m.resting(); err != nil {
 		return "", err
 	}

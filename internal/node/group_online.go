@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/engine"
@@ -38,7 +37,7 @@ func (m *member) online(peers []string) error {
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
-		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Self: m.Device().Public(), Port: e.Port(), Ask: m.private(), May: m.mayHear})
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Self: m.Device().Public(), Port: e.Port(), Ask: m.private(), May: m.mayHear, Who: groupnet.AnswerKey, Told: m.gave})
 		m.loop(func() { m.crowd.Run(ctx) })
 		m.loop(func() { m.keep(ctx, e) })
 		m.loop(func() { m.attend(ctx) })
@@ -109,7 +108,8 @@ func (m *member) keep(ctx context.Context, e *engine.Engine) {
 	}
 	defer leave()
 	defer m.savePeers()
-	m.loop(func() { m.firstWords(ctx) })
+	m.loop(func() { m.firstAnswer(ctx) })
+	m.loop(func() { m.firstWord(ctx) })
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	for {
@@ -149,12 +149,22 @@ func (m *member) meet(e *engine.Engine, day int64, found func(addr string)) (out
 	return out
 }
 
-// firstWords notes what the first member's answer means: from then on this machine may sign.
-func (m *member) firstWords(ctx context.Context) {
+// firstAnswer notes that somebody knows the group, and what it is called.
+func (m *member) firstAnswer(ctx context.Context) {
 	if m.crowd.UpToDate(ctx) != nil {
 		return
 	}
 	if err := m.met(); err != nil {
+		m.s.n.log.Warn("the settings of a group", "group", m.Name(), "error", err)
+	}
+}
+
+// firstWord notes what the first word that counts means: from then on this machine may sign.
+func (m *member) firstWord(ctx context.Context) {
+	if m.heardOut(ctx) != nil {
+		return
+	}
+	if err := m.asked(); err != nil {
 		m.s.n.log.Warn("this machine cannot sign in a group", "group", m.Name(), "error", err)
 	}
 	if err := m.Refresh(heartbeat); err != nil {
@@ -162,7 +172,7 @@ func (m *member) firstWords(ctx context.Context) {
 	}
 }
 
-// met notes that a member has given everything it has.
+// met notes that others may have what this machine has signed.
 func (m *member) met() error {
 	s, err := m.State()
 	if err != nil {
@@ -178,7 +188,12 @@ func (m *member) met() error {
 			}
 		})
 	}
-	if err != nil {
+	return err
+}
+
+// asked notes that somebody whose word counts has said what it has of this machine's log.
+func (m *member) asked() error {
+	if err := m.met(); err != nil {
 		return err
 	}
 	return m.Asked(1)
@@ -200,6 +215,11 @@ func (m *member) savePeers() {
 // refresh brings a group up to date with its members, for a while; what is here already is used if none is found. It
 // says whether one was.
 func (m *member) refresh(ctx context.Context, peers []string, wait time.Duration) (bool, error) {
+	return m.within(ctx, peers, wait, func(ctx context.Context) error { return m.crowd.UpToDate(ctx) })
+}
+
+// within goes online, and says whether something comes in time.
+func (m *member) within(ctx context.Context, peers []string, wait time.Duration, comes func(context.Context) error) (bool, error) {
 	if err := m.online(peers); err != nil {
 		return false, err
 	}
@@ -212,15 +232,15 @@ func (m *member) refresh(ctx context.Context, peers []string, wait time.Duration
 	// Who has been online for longer than that has looked in vain.
 	limited, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	err := m.crowd.UpToDate(limited)
+	err := comes(limited)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	return err == nil, nil
 }
 
-// maySign makes sure that this machine may sign: members were asked, or nobody was ever met, or the user says so. Its clock
-// has to be theirs, or what it signs is not believed.
+// maySign makes sure that this machine may sign: somebody whose word counts was asked, or nobody was ever met, or the user says
+// so. Its clock has to be theirs, or what it signs is not believed.
 func (m *member) maySign(ctx context.Context, offline bool, on func(Event)) error {
 	wait := memberWait
 	switch {
@@ -229,7 +249,7 @@ func (m *member) maySign(ctx context.Context, offline bool, on func(Event)) erro
 	case !m.Settings().Met:
 		wait = aloneWait
 	}
-	found, err := m.findOne(ctx, wait)
+	found, err := m.within(ctx, nil, wait, m.heardOut)
 	if err != nil {
 		return err
 	}
@@ -240,33 +260,12 @@ func (m *member) maySign(ctx context.Context, offline bool, on func(Event)) erro
 	case m.MaySign():
 		return nil
 	case found:
-		return m.met()
+		return m.asked()
 	case offline || !m.Settings().Met:
 		return m.NobodyToAsk()
 	}
-	warn(on, "no member of %s was found within %v", m.Name(), wait)
+	warn(on, "no confirmed member of %s was found within %v", m.Name(), wait)
 	return group.ErrNotAsked
-}
-
-// findOne waits until a member was asked, or has told by itself, what it has of this machine's log.
-func (m *member) findOne(ctx context.Context, wait time.Duration) (bool, error) {
-	either, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() {
-		select {
-		case <-m.told:
-			cancel()
-		case <-either.Done():
-		}
-	})
-	found, err := m.refresh(either, nil, wait)
-	if err != nil && ctx.Err() == nil && either.Err() != nil {
-		return true, nil
-	}
-	return found, err
 }
 
 // clockOff is why this machine's clock is not believed by the members that are met.
@@ -279,7 +278,7 @@ func (m *member) clockOff() error {
 	}
 	now := time.Now()
 	var theirs []time.Time
-	for _, ahead := range crowd.Clocks() {
+	for _, ahead := range crowd.Clocks(m.counts) {
 		theirs = append(theirs, now.Add(ahead))
 	}
 	_, err := signed.Skew(now, theirs)

@@ -80,8 +80,7 @@ type member struct {
 	since  time.Time             // when it went online
 	wg     sync.WaitGroup
 	follow chan struct{} // says that what to mirror may have changed
-	told   chan struct{} // closed when a member has told by itself what it has of our log
-	once   sync.Once
+	words  *words        // what others have said of our log
 }
 
 // openGroups opens the groups of the home, once. It waits a little for another process that has them.
@@ -191,7 +190,7 @@ func (s *groups) close() error {
 }
 
 func (s *groups) add(g *group.Group, visit bool) *member {
-	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), told: make(chan struct{}), relink: make(chan struct{}, 1)}
+	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), words: newWords(), relink: make(chan struct{}, 1)}
 	m.watch = []func(){m.recheck}
 	g.OnClaim = m.claimed
 	m.sync = groupsync.NewHandler(groupsync.Options{
@@ -199,14 +198,8 @@ func (s *groups) add(g *group.Group, visit bool) *member {
 		Pool: s.pool, Member: m.proven,
 		Rights: m.rights, Slot: g.Slot, Torrent: m.torrentFor, Have: m.haveFor, Peers: m.peersMet,
 		// Members whom nobody can dial come to us: what they have of our log they say then.
-		Self: g.Device().Public(),
-		Told: func() {
-			if err := m.met(); err != nil {
-				s.n.log.Warn("this machine cannot sign in a group", "group", m.Name(), "error", err)
-				return
-			}
-			m.once.Do(func() { close(m.told) })
-		},
+		Self:  g.Device().Public(),
+		Told:  m.told,
 		Heard: func(addr string) { m.heard(addr) },
 	})
 	s.mu.Lock()

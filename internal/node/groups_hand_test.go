@@ -2,9 +2,12 @@ package node_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -156,4 +159,31 @@ func logAt(t *testing.T, g signed.GroupID, by signed.Secret, at time.Time, recor
 		body = append(append(body, r...), '\n')
 	}
 	return body
+}
+
+// serve answers calls with what this member has, by a clock that is ahead, until the test ends. It gives the address.
+func (h *hand) serve(ahead time.Duration) string {
+	h.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(h.t, err)
+	handler := groupsync.NewHandler(groupsync.Options{Group: h.ID(), Vault: h, Rights: func(*http.Request) groupsync.Rights {
+		return groupsync.Rights{Root: true, Read: true, Push: true}
+	}})
+	dated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+		handler.ServeHTTP(w, r)
+	})
+	server := groupnet.NewServer(func(string) *groupnet.Group {
+		return &groupnet.Group{Identity: h.Device(), Admit: func(signed.Key, string) error { return nil }, Sync: dated}
+	}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, l) }()
+	h.t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, server.Close()); err != nil {
+			h.t.Error(err)
+		}
+	})
+	return l.Addr().String()
 }

@@ -3,9 +3,6 @@ package node_test
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +11,6 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
-	"github.com/p2pshare/p2pshare/internal/groupnet"
-	"github.com/p2pshare/p2pshare/internal/groupsync"
 	"github.com/p2pshare/p2pshare/internal/node"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -40,34 +35,14 @@ func TestTwoGroupsOfOneName(t *testing.T) {
 
 // TestWrongClock: who is told by members that its clock is off shows it, and signs nothing unless told to.
 func TestWrongClock(t *testing.T) {
-	_, reader, link := acme(t)
-	h := joinByHand(t, link, reader)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	handler := groupsync.NewHandler(groupsync.Options{Group: h.ID(), Vault: h, Rights: func(*http.Request) groupsync.Rights {
-		return groupsync.Rights{Root: true, Read: true, Push: true}
-	}})
-	wrong := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat))
-		handler.ServeHTTP(w, r)
-	})
-	server := groupnet.NewServer(func(string) *groupnet.Group {
-		return &groupnet.Group{Identity: h.Device(), Admit: func(signed.Key, string) error { return nil }, Sync: wrong}
-	}, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(ctx, l) }()
-	defer func() {
-		cancel()
-		if err := errors.Join(<-done, server.Close()); err != nil {
-			t.Error(err)
-		}
-	}()
+	owner, _, link := acme(t)
+	h := publisher(t, owner, link, "bob")
+	at := h.serve(2 * time.Hour)
 	late := alone(t, t.TempDir())
-	askGroup(t, late, node.GroupRequest{Group: link, Join: &node.JoinGroup{As: "acme", Peers: []string{l.Addr().String()}, Timeout: 20 * time.Second}})
+	askGroup(t, late, node.GroupRequest{Group: link, Join: &node.JoinGroup{As: "acme", Peers: []string{at}, Timeout: 20 * time.Second}})
 	waitWarning(t, late, "this clock is 2h0m0s off")
 	add := node.GroupRequest{Group: "acme", AddUser: &node.AddUser{Name: "x", Role: "publisher", Key: filepath.Join(t.TempDir(), "k")}}
-	_, err = late.Group(t.Context(), add, func(node.Event) {})
+	_, err := late.Group(t.Context(), add, func(node.Event) {})
 	if !errors.Is(err, signed.ClockOff) || !strings.Contains(fault.HintOf(err), "--offline") {
 		t.Errorf("signing: got %v (%s), want the clock, and the way out", err, fault.HintOf(err))
 	}
