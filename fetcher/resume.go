@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Resume finds out what an earlier attempt left. Pieces that it noted as proven are taken as that; of
@@ -201,7 +202,7 @@ func (s *Stage) hash(ctx context.Context, j *judge, todo []int, progress func(do
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), len(todo)) {
-		group.Go(func() error {
+		group.Go(panics.Caught(func() error {
 			for {
 				k := int(next.Add(1)) - 1
 				if k >= len(todo) {
@@ -228,7 +229,7 @@ func (s *Stage) hash(ctx context.Context, j *judge, todo []int, progress func(do
 				}
 				mu.Unlock()
 			}
-		})
+		}))
 	}
 	return group.Wait()
 }

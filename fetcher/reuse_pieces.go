@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // pieceBuffer is the memory of one goroutine: a whole piece, or a part of one that is very large.
@@ -175,7 +176,7 @@ func inTurn(ctx context.Context, workers, n int, begin func() func(ctx context.C
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(workers, n) {
-		group.Go(func() error {
+		group.Go(panics.Caught(func() error {
 			do := begin()
 			for {
 				k := int(next.Add(1)) - 1
@@ -189,7 +190,7 @@ func inTurn(ctx context.Context, workers, n int, begin func() func(ctx context.C
 					return err
 				}
 			}
-		})
+		}))
 	}
 	return group.Wait()
 }

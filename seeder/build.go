@@ -16,6 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/names"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Format is which versions of BitTorrent can read a torrent.
@@ -258,19 +259,19 @@ func (p *plan) hash(ctx context.Context, o Options) ([]Sum, error) {
 	var sums []Sum
 	group, running := errgroup.WithContext(ctx)
 	if o.Sums {
-		group.Go(func() (err error) {
+		group.Go(panics.Caught(func() (err error) {
 			sums, err = p.fileSums(running, o.Workers, progress)
 			return err
-		})
+		}))
 	}
-	group.Go(func() error {
+	group.Go(panics.Caught(func() error {
 		return content.Hashing{
 			Layout: p.layout, Located: p.located(), V1: p.format != V2, V2: p.format != V1, Workers: o.Workers,
 			Piece:    func(i int, s content.PieceSums) { p.sums[i] = s },
 			Broken:   func(_ int, err error) error { return hashError(err) },
 			Progress: progress,
 		}.Run(running)
-	})
+	}))
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}

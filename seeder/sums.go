@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/internal/content"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Sum is the SHA-256 of a file.
@@ -58,7 +59,7 @@ func (p *plan) fileSums(ctx context.Context, workers int, progress func(int64)) 
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(workers, len(sums)) {
-		group.Go(func() error {
+		group.Go(panics.Caught(func() error {
 			buf := make([]byte, sumRead)
 			for {
 				i := int(next.Add(1)) - 1
@@ -76,7 +77,7 @@ func (p *plan) fileSums(ctx context.Context, workers int, progress func(int64)) 
 				}
 				sums[i] = Sum{Path: name, SHA256: sum}
 			}
-		})
+		}))
 	}
 	return sums, group.Wait()
 }

@@ -12,6 +12,8 @@ import (
 	chunkers "github.com/PlakarKorp/go-cdc-chunkers"
 	_ "github.com/PlakarKorp/go-cdc-chunkers/chunkers/fastcdc" // registers the algorithm
 	"golang.org/x/sync/errgroup"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // algorithm is FastCDC as version 1 of the index means it.
@@ -50,7 +52,7 @@ func (c *Cutter) File(ctx context.Context, r io.ReaderAt, size int64) ([]Chunk, 
 	var next atomic.Int64
 	group, running := errgroup.WithContext(ctx)
 	for range min(c.workers, len(parts)) {
-		group.Go(func() error {
+		group.Go(panics.Caught(func() error {
 			buf := make([]byte, buffered*mostShare*c.average)
 			for {
 				i := next.Add(1) - 1
@@ -62,7 +64,7 @@ func (c *Cutter) File(ctx context.Context, r io.ReaderAt, size int64) ([]Chunk, 
 					return err
 				}
 			}
-		})
+		}))
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Options of Make.
@@ -76,7 +77,7 @@ func (m *maker) run(ctx context.Context) error {
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(m.o.Workers, len(small)) {
-		group.Go(func() error {
+		group.Go(panics.Caught(func() error {
 			for {
 				k := int(next.Add(1)) - 1
 				if k >= len(small) {
@@ -86,7 +87,7 @@ func (m *maker) run(ctx context.Context) error {
 					return err
 				}
 			}
-		})
+		}))
 	}
 	return group.Wait()
 }

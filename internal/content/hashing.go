@@ -15,6 +15,8 @@ import (
 
 	"github.com/anacrolix/torrent/merkle"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // PieceSums are the hashes of one piece.
@@ -57,7 +59,7 @@ func (h Hashing) Run(ctx context.Context) error {
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(workers, len(jobs)) {
-		group.Go(func() error {
+		group.Go(panics.Caught(func() error {
 			w := newHashWorker(&h, root)
 			defer w.files.open.close()
 			defer w.files.close()
@@ -71,7 +73,7 @@ func (h Hashing) Run(ctx context.Context) error {
 					return err
 				}
 			}
-		})
+		}))
 	}
 	return group.Wait()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/grouplog"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -168,14 +169,14 @@ func (g *Group) readAll() error {
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for i, h := range heads {
-		work.Go(func() error {
+		work.Go(panics.Caught(func() error {
 			l, err := g.log.Log(h.Device, g.now())
 			if err != nil {
 				return err
 			}
 			all[i] = g.newParts(h.Device)
 			return all[i].add(l, g.keys)
-		})
+		}))
 	}
 	if err := work.Wait(); err != nil {
 		return err

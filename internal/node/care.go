@@ -145,23 +145,7 @@ func (k *keeper) rest(it *item, why string) {
 
 // saveCounters writes what all shares have sent and received, if it changed.
 func (k *keeper) saveCounters() error {
-	k.mu.Lock()
-	all := make(map[string]counters, len(k.items))
-	now := time.Now()
-	for id, it := range k.items {
-		c := it.before
-		if it.torrent != nil {
-			c = it.counted(now, it.torrent.Stats())
-		}
-		if c != (counters{}) && !it.unsaved {
-			all[id] = c
-		}
-	}
-	same := maps.EqualFunc(all, k.saved, func(a, b counters) bool {
-		a.Seconds, b.Seconds = 0, 0 // an idle disk may sleep
-		return a == b
-	})
-	k.mu.Unlock()
+	all, same := k.allCounters()
 	if same && k.ctx.Err() == nil {
 		return nil
 	}
@@ -172,6 +156,27 @@ func (k *keeper) saveCounters() error {
 	k.saved = all
 	k.mu.Unlock()
 	return nil
+}
+
+// allCounters are those of all shares, and whether they were saved like this.
+func (k *keeper) allCounters() (all map[string]counters, same bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock() // a client's counters may panic
+	all = make(map[string]counters, len(k.items))
+	now := time.Now()
+	for id, it := range k.items {
+		c := it.before
+		if it.torrent != nil {
+			c = it.counted(now, it.torrent.Stats())
+		}
+		if c != (counters{}) && !it.unsaved {
+			all[id] = c
+		}
+	}
+	return all, maps.EqualFunc(all, k.saved, func(a, b counters) bool {
+		a.Seconds, b.Seconds = 0, 0 // an idle disk may sleep
+		return a == b
+	})
 }
 
 // applyLimits has the engine hold to the rates of this hour.

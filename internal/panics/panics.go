@@ -25,6 +25,9 @@ func Catch(f func() error) (err error) {
 	return f()
 }
 
+// Caught gives a function that is Catch of f, for an errgroup: a panic in one of its goroutines becomes the group's error.
+func Caught(f func() error) func() error { return func() error { return Catch(f) } }
+
 // Guard gives a function that calls f, for a goroutine of its own. A panic in f goes to failed, in that goroutine.
 func Guard(f func(), failed func(*Error)) func() {
 	return func() {
