@@ -62,6 +62,7 @@ type guild struct {
 	gone                                   string // the link that bert's removal replaced
 	treasure                               treasure
 	tags                                   []string // torrents' hashes that a thief may know
+	guessed                                []string // what slots are asked for by who does not know the password
 }
 
 const (
@@ -117,7 +118,7 @@ func newGuild(t *testing.T) *guild {
 		m.until("filme/sommerfest", "catalog", "list", "geheimbund")
 	}
 	g.anna.must("fetch", "geheimbund/filme/sommerfest", "--seed", "-o", t.TempDir())
-	g.bury(t)
+	g.bury(t, made.Password)
 	return g
 }
 
@@ -136,7 +137,7 @@ func payloadFile(t testing.TB, name string, size int) string {
 }
 
 // bury notes all that is secret.
-func (g *guild) bury(t *testing.T) {
+func (g *guild) bury(t *testing.T, password string) {
 	t.Helper()
 	tr := treasure{groupName: {[]byte("geheimbund")}}
 	for _, e := range []shown{g.open, g.secret} { // what is sealed for mirrors may be found, and is looked for by its name
@@ -156,8 +157,36 @@ func (g *guild) bury(t *testing.T) {
 			tr[contents] = append(tr[contents], all[at:at+32])
 		}
 	}
-	tr[guesses] = [][]byte{[]byte("-> scrypt ")}
+	tr[guesses] = g.slot(t, password)
 	g.treasure = tr
+}
+
+// slot is the group's own, in every form: what somebody can try passwords on who has it.
+func (g *guild) slot(t *testing.T, password string) [][]byte {
+	t.Helper()
+	link := parsed(t, g.link)
+	ask := func(tag string) []byte {
+		a, err := g.admin.reaching(g.other.h, rogue.Member{Key: link.Lobby()}, link).Get(within(t, time.Minute), "/v1/slot/"+tag)
+		if err != nil || a.Status != http.StatusOK {
+			t.Fatalf("asking for a slot: %v, %v", a, err)
+		}
+		return a.Body
+	}
+	tag := func(name, password string) string {
+		tag, err := link.Slot(name, password, rogue.Work)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tag
+	}
+	real := ask(tag("join", password))
+	for _, name := range []string{"join", "direktorin", "anna-lena", "berthold"} {
+		g.guessed = append(g.guessed, tag(name, "correct horse battery"))
+	}
+	if fake := ask(g.guessed[0]); len(fake) != len(real) || bytes.Equal(fake, real) {
+		t.Errorf("a wrong password is answered with %d bytes, the right one with %d", len(fake), len(real))
+	}
+	return encodings(real[:90]) // its header, with the salt
 }
 
 // loot asks a machine for everything that there is to ask for, and returns all that it said.
@@ -178,11 +207,10 @@ func (g *guild) loot(t *testing.T, who rogue.Member) (loot []byte) {
 		}
 		return a.Body
 	}
-	link := parsed(t, g.link)
 	ask("/v1/root?from=1")
 	heads := ask("/v1/heads?wait=0")
-	for _, name := range []string{"join", "direktorin", "anna-lena", "berthold"} {
-		ask("/v1/slot/" + link.Slot(name))
+	for _, tag := range g.guessed {
+		ask("/v1/slot/" + tag)
 	}
 	ask("/v1/have")
 	ask("/v1/forks")
@@ -245,7 +273,7 @@ func TestOutsiders(t *testing.T) {
 		{"the admin", func() rogue.Member { return g.admin.stolen(gid) }, []string{infohashes, names, sizes, contents, memberNames, groupName, guesses}},
 		{"outsider with the server name of the day, as the wire shows it", func() rogue.Member { return rogue.Member{Key: rogue.NewKey()} }, nil},
 		{"outsider without a certificate", func() rogue.Member { return rogue.Member{} }, nil},
-		{"outsider with the link and no password", lobby, []string{groupName, memberNames, guesses}},
+		{"outsider with the link and no password", lobby, []string{groupName, memberNames}},
 		{"outsider with a key of his own, the link and no password", func() rogue.Member { return rogue.Member{Key: rogue.NewKey()} }, nil},
 		{"mirror", func() rogue.Member { return g.mirror.stolen(gid) }, []string{memberNames, groupName, guesses}},
 		{"member without the right to a share", func() rogue.Member { return g.anna.stolen(gid) }, []string{infohashes, names, sizes, contents, memberNames, groupName, guesses}},

@@ -57,7 +57,7 @@ func TestPrivateStolen(t *testing.T) {
 		}
 		for _, m := range []*machine{chef, pc} {
 			who := m.reaching(thief, stolen, link)
-			for _, path := range []string{"/v1/root?from=1", "/v1/heads?wait=0", "/v1/have", "/v1/slot/" + link.Slot("anna")} {
+			for _, path := range []string{"/v1/root?from=1", "/v1/heads?wait=0", "/v1/have", "/v1/slot/" + strings.Repeat("0", 64)} {
 				if got, err := who.Get(ctx, path); err == nil {
 					t.Errorf("%s: got %d, %.80q, want a connection that is closed", path, got.Status, got.Body)
 				}

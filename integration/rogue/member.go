@@ -23,6 +23,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/scrypt"
 )
 
 // The protocols on a group's port.
@@ -63,9 +65,18 @@ func (l Link) Rendezvous(day int64) [20]byte {
 // Lobby is the key that proves to have the link.
 func (l Link) Lobby() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(l.expand("lobby", 32)) }
 
-// Slot is the tag under which an account's password slot lies.
-func (l Link) Slot(account string) string {
-	return hex.EncodeToString(derive(l.Group[:], nil, "slot "+account, 16))
+// Work is what passwords are made with, as scrypt's log2(N).
+const Work = 18
+
+// Slot is what an account's password slot is asked for by, which takes the password and work.
+func (l Link) Slot(account, password string, work int) (tag string, err error) {
+	salt := append(append([]byte("p2pshare/v1 slot\x00"), l.Group[:]...), account...)
+	secret, err := scrypt.Key([]byte(password), salt, 1<<work, 8, 1, 32)
+	if err != nil {
+		return "", err
+	}
+	seed, err := hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot tag", ed25519.SeedSize)
+	return hex.EncodeToString(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)), err
 }
 
 func (l Link) expand(info string, n int) []byte { return derive(l.Secret, l.Group[:], info, n) }

@@ -42,7 +42,6 @@ func TestLinkAgreesWithTheSpecification(t *testing.T) {
 			fmt.Sprintf("private rendezvous %d %x", day, private.Rendezvous(day)),
 			fmt.Sprintf("private sni %d %s", day, private.ServerName(day)),
 			fmt.Sprintf("private lobby %x", private.Lobby().Public()),
-			"slot join " + private.Slot("join"),
 		} {
 			if !strings.Contains(string(derived), want+"\n") {
 				t.Errorf("got %q, want it among\n%s", want, derived)
@@ -51,6 +50,18 @@ func TestLinkAgreesWithTheSpecification(t *testing.T) {
 	}
 	if _, err := rogue.ParseLink("p2pshare:aaaa"); err == nil {
 		t.Error("half a link: got no error")
+	}
+}
+
+// TestSlotAgreesWithTheSpecification reads the vector that the specification of slots comes with.
+func TestSlotAgreesWithTheSpecification(t *testing.T) {
+	stored, err := os.ReadFile(filepath.Join("..", "..", "internal", "seal", "testdata", "slot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := rogue.Link{Group: [20]byte{1, 2, 3}}.Slot("office", "stored in the slot", 10)
+	if want := hex.EncodeToString(stored[:32]); err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 }
 

@@ -4,10 +4,8 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
-	"regexp"
-	"strconv"
+	"slices"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/access"
@@ -52,10 +50,16 @@ func (g *Group) Standing(k signed.Key) (access.Standing, acl.Account) {
 type doors struct {
 	state *acl.State
 	keys  map[signed.Key]string // of accounts
-	slots map[[16]byte][]byte   // by tag
-	work  string                // the work factor that the group's slots have
+	slots map[signed.Key][]lock // by tag
 	// secret is known to all who read the logs, mirrors too, and to nobody who has the link alone.
 	secret string
+}
+
+// lock is an account's password slot.
+type lock struct {
+	account string
+	invite  bool
+	seal.Slot
 }
 
 func (g *Group) doorsOf(s *acl.State) *doors {
@@ -64,7 +68,7 @@ func (g *Group) doorsOf(s *acl.State) *doors {
 	if g.doors != nil && g.doors.state == s {
 		return g.doors
 	}
-	d := &doors{state: s, keys: map[signed.Key]string{}, slots: map[[16]byte][]byte{}, work: strconv.Itoa(seal.MaxWork)}
+	d := &doors{state: s, keys: map[signed.Key]string{}, slots: map[signed.Key][]lock{}}
 	for _, gr := range s.Grants() {
 		if gr.Audience == everyone && gr.Admin {
 			d.secret = string(gr.Box)
@@ -76,11 +80,8 @@ func (g *Group) doorsOf(s *acl.State) *doors {
 			continue
 		}
 		d.keys[a.Key] = a.Name
-		if a.Slot != nil {
-			d.slots[signed.SlotTag(g.ID(), a.Name)] = a.Slot
-			if m := slotWork.FindSubmatch(a.Slot); m != nil {
-				d.work = string(m[1])
-			}
+		if slot, err := seal.ParseSlot(a.Slot); err == nil {
+			d.slots[slot.Tag] = append(d.slots[slot.Tag], lock{a.Name, a.Role == acl.Invite, slot})
 		}
 	}
 	g.doors = d
@@ -95,23 +96,35 @@ func (g *Group) byKey(s *acl.State, k signed.Key) (acl.Account, bool) {
 	return s.Account(name)
 }
 
-// Slot is the password slot of a tag; where no account has it, something that looks like one.
-func (g *Group) Slot(tag [16]byte) []byte {
+// Slot is what opens with the password of a tag; where no account has it, something that looks like one.
+func (g *Group) Slot(tag signed.Key) []byte {
 	s, err := g.State()
 	if err != nil {
 		return nil
 	}
 	d := g.doorsOf(s)
 	// Made in any case, so that the time tells nothing. It is the same each time, and at every member.
-	fake := fakeSlot(expand(d.secret, "fake slot "+hex.EncodeToString(tag[:])), d.work)
-	if b := d.slots[tag]; b != nil {
-		return b
+	fake := fakeSlot(expand(d.secret, "fake slot "+tag.String()))
+	g.doorsMu.Lock()
+	defer g.doorsMu.Unlock()
+	if len(d.slots[tag]) > 1 {
+		d.slots[tag] = rightful(d.slots[tag], g.ID())
+	}
+	if same := d.slots[tag]; len(same) > 0 {
+		return same[0].Box
 	}
 	return fake
 }
 
-// slotWork finds the work factor in a slot.
-var slotWork = regexp.MustCompile(`^age-encryption\.org/v1\n-> scrypt [A-Za-z0-9+/]{22} ([0-9]{1,2})\n`)
+// rightful is the one slot that counts of those with the same tag: of those whose makers knew the password the first, but an
+// invite's before others. Its password is known to all who came by it, and admins alone make invites.
+func rightful(same []lock, id signed.GroupID) []lock {
+	same = slices.DeleteFunc(same, func(l lock) bool { return !l.Owned(id, l.account) })
+	if i := slices.IndexFunc(same, func(l lock) bool { return l.invite }); i > 0 {
+		return same[i : i+1]
+	}
+	return same[:min(len(same), 1)]
+}
 
 // Shut is why this machine lets nobody in and serves nothing: in a strict group the owners prefer that to serving somebody
 // of whose removal was not heard. nil: it does.
@@ -127,12 +140,12 @@ func (g *Group) Shut() error {
 		"it goes on when a machine of an admin is online")
 }
 
-// fakeSlot draws a slot from a seed.
-func fakeSlot(seed []byte, work string) []byte {
+// fakeSlot draws a slot's box from a seed.
+func fakeSlot(seed []byte) []byte {
 	b, err := hkdf.Expand(sha256.New, seed, "p2pshare/v1 fake slot", 16+32+32+16+slotBody)
 	if err != nil {
 		panic(err) // below 255 hashes
 	}
 	text := base64.RawStdEncoding.EncodeToString
-	return append([]byte(fmt.Sprintf("age-encryption.org/v1\n-> scrypt %s %s\n%s\n--- %s\n", text(b[:16]), work, text(b[16:48]), text(b[48:80]))), b[80:]...)
+	return append([]byte(fmt.Sprintf("age-encryption.org/v1\n-> scrypt %s 1\n%s\n--- %s\n", text(b[:16]), text(b[16:48]), text(b[48:80]))), b[80:]...)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/seal"
-	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 // TestAForgedGrantGivesNothing: a member names himself in a grant of an audience that is not for him. An admin who gives him
@@ -148,7 +147,7 @@ func TestAMirrorAnswersForNobodyLikeAMember(t *testing.T) {
 	store := add(t, alice, "store", acl.Mirror)
 	must(t, sync(t, alice, store))
 	for _, name := range []string{"zoe", group.JoinInvite} {
-		tag := signed.SlotTag(alice.ID(), name)
+		tag := tagOf(t, alice, name, password)
 		if !bytes.Equal(alice.Slot(tag), store.Slot(tag)) {
 			t.Errorf("%s: the mirror gives another slot than the admin", name)
 		}

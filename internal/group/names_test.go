@@ -20,7 +20,7 @@ import (
 // which it says its recipient again.
 func imposter(t *testing.T, g *group.Group, name string, n int64) (signed.Head, [][]byte, seal.Identity) {
 	t.Helper()
-	l, err := g.Login(group.JoinInvite, password)
+	l, err := g.Login(group.JoinInvite, password, work)
 	must(t, err)
 	dev, acc := newSecret(t), newSecret(t)
 	id, err := seal.NewAccount()
@@ -165,7 +165,7 @@ func joinAt(t *testing.T, g *group.Group, name string) *group.Group {
 	must(t, err)
 	must(t, sync(t, g, out))
 	must(t, out.Asked(1))
-	l, err := out.Login(group.JoinInvite, password)
+	l, err := out.Login(group.JoinInvite, password, work)
 	must(t, err)
 	got, err := out.JoinBy(l, name, "phone")
 	must(t, err)

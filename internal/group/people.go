@@ -319,11 +319,11 @@ func (g *Group) setAdminPassword(me acl.Account, password, old string, work int)
 				"give the old password too, or change it on the machine on which the group was made")
 		}
 		var err error
-		if l, err = g.Login(me.Name, old); err != nil {
+		if l, err = g.Login(me.Name, old, work); err != nil {
 			return err
 		}
 	}
-	slot, err := seal.Slot(l, password, work)
+	slot, err := seal.MakeSlot(l, password, work)
 	if err != nil {
 		return err
 	}

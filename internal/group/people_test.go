@@ -21,7 +21,7 @@ func account(t *testing.T, from *group.Group, name, pass string) (*group.Group, 
 	must(t, err)
 	must(t, sync(t, from, out))
 	must(t, out.Asked(1))
-	l, err := out.Login(name, pass)
+	l, err := out.Login(name, pass, work)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func TestRemoveAnAccount(t *testing.T) {
 	sealShare(t, alice, "old", "1")
 	must(t, sync(t, alice, bob))
 	before := alice.Link()
-	l, err := alice.Login(group.JoinInvite, password)
+	l, err := alice.Login(group.JoinInvite, password, work)
 	must(t, err)
 	if out := remove(t, alice, "bob"); !out.Invite {
 		t.Error("bob knew the group's password, and it stayed")
@@ -123,10 +123,10 @@ func TestRemoveAnAccount(t *testing.T) {
 		t.Error("bob has learned the new link")
 	}
 	// The new password works, the old one does not.
-	if _, err := alice.Login(group.JoinInvite, password); fault.KindOf(err) != fault.Denied {
+	if _, err := alice.Login(group.JoinInvite, password, work); fault.KindOf(err) != fault.Denied {
 		t.Errorf("the old password: got %v", err)
 	}
-	if _, err := alice.Login(group.JoinInvite, "another password now"); err != nil {
+	if _, err := alice.Login(group.JoinInvite, "another password now", work); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 	// What he signs now, with whatever time, does not count.
@@ -192,7 +192,7 @@ func TestRemovedInviteOfOwn(t *testing.T) {
 	must(t, err)
 	must(t, sync(t, alice, guest))
 	must(t, guest.Asked(1))
-	l, err := guest.Login("guests", "the guests' own password")
+	l, err := guest.Login("guests", "the guests' own password", work)
 	must(t, err)
 	_, err = guest.JoinBy(l, "zoe", "")
 	must(t, err)
@@ -201,7 +201,7 @@ func TestRemovedInviteOfOwn(t *testing.T) {
 	if !slices.Equal(out.Closed, []string{"guests"}) {
 		t.Errorf("closed: got %v, want the invite that zoe came by", out.Closed)
 	}
-	if _, err := alice.Login("guests", "the guests' own password"); fault.KindOf(err) != fault.Denied {
+	if _, err := alice.Login("guests", "the guests' own password", work); fault.KindOf(err) != fault.Denied {
 		t.Errorf("the password that zoe knows: got %v", err)
 	}
 }
@@ -240,10 +240,10 @@ func TestPasswords(t *testing.T) {
 	if got := names(t, second); got != "one@1 by alice" {
 		t.Errorf("the other machine: got %q", got)
 	}
-	if _, err := second.Login("bob", "bob's first password"); fault.KindOf(err) != fault.Denied {
+	if _, err := second.Login("bob", "bob's first password", work); fault.KindOf(err) != fault.Denied {
 		t.Errorf("the old password: got %v", err)
 	}
-	l, err := second.Login("bob", "bob's second password")
+	l, err := second.Login("bob", "bob's second password", work)
 	must(t, err)
 	device := second.Device().Public()
 	must(t, second.LogIn(l, "laptop"))
@@ -288,10 +288,10 @@ func TestGroupPassword(t *testing.T) {
 	for name, c := range map[string]group.Created{"with one before": {Password: password}, "the first": {}} {
 		alice := createPrivate(t, c)
 		must(t, alice.ResetPassword(group.JoinInvite, "the new password is", work))
-		if _, err := alice.Login(group.JoinInvite, password); fault.KindOf(err) != fault.Denied {
+		if _, err := alice.Login(group.JoinInvite, password, work); fault.KindOf(err) != fault.Denied {
 			t.Errorf("%s: the old password: got %v", name, err)
 		}
-		l, err := alice.Login(group.JoinInvite, "the new password is")
+		l, err := alice.Login(group.JoinInvite, "the new password is", work)
 		must(t, err)
 		bob, err := group.Join(t.TempDir(), alice.Link(), group.Joined{}, time.Now)
 		must(t, err)
@@ -321,7 +321,7 @@ func TestRemoveADevice(t *testing.T) {
 	if st, _ := alice.Standing(lost.Device().Public()); st != access.Stranger {
 		t.Errorf("the lost one: got %v, want a stranger", st)
 	}
-	l, err := lost.Login("bob", "bob has a password")
+	l, err := lost.Login("bob", "bob has a password", work)
 	must(t, err)
 	must(t, sync(t, alice, lost))
 	if err := lost.LogIn(l, ""); fault.KindOf(err) != fault.Denied || fault.HintOf(err) == "" {

@@ -29,7 +29,7 @@ func login(id signed.GroupID, account, password string, work int) (seal.Login, [
 		return seal.Login{}, nil, err
 	}
 	l := seal.Login{Account: account, Group: id, Key: key, Seal: ident}
-	slot, err := seal.Slot(l, password, work)
+	slot, err := seal.MakeSlot(l, password, work)
 	return l, slot, err
 }
 
@@ -135,8 +135,9 @@ func (g *Group) Links() []signed.Link {
 	return out
 }
 
-// Login is what a password opens of a slot that the group's log holds, or fault.Denied.
-func (g *Group) Login(account, password string) (seal.Login, error) {
+// Login is what a password opens of a slot that the group's log holds, or fault.Denied. The work is the one that the
+// password was made with.
+func (g *Group) Login(account, password string, work int) (seal.Login, error) {
 	s, err := g.State()
 	if err != nil {
 		return seal.Login{}, err
@@ -145,11 +146,15 @@ func (g *Group) Login(account, password string) (seal.Login, error) {
 	if !ok || a.Slot == nil || !a.Active(g.now()) {
 		return seal.Login{}, seal.WrongPassword()
 	}
-	l, err := seal.OpenSlot(a.Slot, g.ID(), password)
-	if err == nil && l.Account != account {
-		err = seal.WrongPassword()
+	slot, err := seal.ParseSlot(a.Slot)
+	if err != nil {
+		return seal.Login{}, err
 	}
-	return l, err
+	p, err := seal.Stretch(g.ID(), account, password, work)
+	if err != nil {
+		return seal.Login{}, err
+	}
+	return p.Open(slot.Box)
 }
 
 // LogIn makes this machine a device of an account, whose key is forgotten after. A machine that is one already takes the

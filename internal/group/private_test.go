@@ -2,12 +2,16 @@ package group_test
 
 import (
 	"bytes"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/scrypt"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
@@ -42,7 +46,7 @@ func invited(t *testing.T, g *group.Group, name string) *group.Group {
 	must(t, err)
 	must(t, sync(t, g, out))
 	must(t, out.Asked(1))
-	l, err := out.Login(group.JoinInvite, password)
+	l, err := out.Login(group.JoinInvite, password, work)
 	must(t, err)
 	if _, err := out.JoinBy(l, name, "phone"); err != nil {
 		t.Fatal(err)
@@ -165,12 +169,12 @@ func allow(t *testing.T, g *group.Group, rule string) {
 
 func TestWrongPassword(t *testing.T) {
 	alice := createPrivate(t, group.Created{Password: password})
-	_, wrong := alice.Login(group.JoinInvite, "something else")
-	_, nobody := alice.Login("zoe", password)
+	_, wrong := alice.Login(group.JoinInvite, "something else", work)
+	_, nobody := alice.Login("zoe", password, work)
 	if fault.KindOf(wrong) != fault.Denied || fault.KindOf(nobody) != fault.Denied || wrong.Error() != nobody.Error() || !errors.Is(wrong, seal.ErrPassword) {
 		t.Errorf("a wrong password: %v; a wrong user: %v; want one text for both", wrong, nobody)
 	}
-	l, err := alice.Login(group.JoinInvite, password)
+	l, err := alice.Login(group.JoinInvite, password, work)
 	must(t, err)
 	other, err := group.NewSecret()
 	must(t, err)
@@ -180,29 +184,133 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
+// tagOf is what who has a password asks by.
+func tagOf(t *testing.T, g *group.Group, name, password string) signed.Key {
+	t.Helper()
+	return passOf(t, g, name, password).Tag()
+}
+
+func passOf(t *testing.T, g *group.Group, name, password string) seal.Pass {
+	t.Helper()
+	p, err := seal.Stretch(g.ID(), name, password, work)
+	must(t, err)
+	return p
+}
+
+// TestNamesCannotBeProbed: who has the link alone, and asks by whatever he makes of a name or a guess, is answered the same
+// before and after the account is made and its password changed, for names that are and are not there, by every member.
 func TestNamesCannotBeProbed(t *testing.T) {
 	alice := createPrivate(t, group.Created{Password: password})
 	bob := invited(t, alice, "bob")
-	real := alice.Slot(signed.SlotTag(alice.ID(), group.JoinInvite))
-	for _, name := range []string{"zoe", "a", "bob", "abcdefghijklmnopqrstuvwxyz012345"} {
-		tag := signed.SlotTag(alice.ID(), name)
-		fake := alice.Slot(tag)
-		if len(fake) != len(real) || !bytes.Equal(fake[:len("age-encryption.org/v1\n-> scrypt ")], real[:len("age-encryption.org/v1\n-> scrypt ")]) {
-			t.Errorf("%s: %d bytes %.60q, want what looks like a slot of %d: %.60q", name, len(fake), fake, len(real), real)
-		}
-		if !bytes.Equal(fake, alice.Slot(tag)) || !bytes.Equal(fake, bob.Slot(tag)) {
-			t.Errorf("%s: another answer the second time, or from another member", name)
-		}
-		if _, err := seal.OpenSlot(fake, alice.ID(), password); !errors.Is(err, seal.ErrPassword) {
-			t.Errorf("%s: opening it: got %v, want a wrong password", name, err)
+	real := alice.Slot(tagOf(t, alice, group.JoinInvite, password))
+	if l, err := passOf(t, alice, group.JoinInvite, password).Open(real); err != nil || l.Account != group.JoinInvite {
+		t.Fatalf("with the password: got %v, %v", l, err)
+	}
+	asked := map[string]signed.Key{}
+	for _, name := range []string{"eve", "zoe", "bob", "alice", group.JoinInvite, "abcdefghijklmnopqrstuvwxyz012345"} {
+		asked[name+", guessed"] = tagOf(t, alice, name, "a guess at a password")
+		asked[name+", an empty password"] = tagOf(t, alice, name, "")
+		asked[name+", hashed"] = signed.Key(signed.HashOf([]byte(name)))
+		asked[name+", in clear"] = signed.Key(append([]byte(name), make([]byte, 32)...)[:32])
+	}
+	first := map[string][]byte{}
+	look := func(when string) {
+		t.Helper()
+		must(t, sync(t, alice, bob))
+		must(t, sync(t, bob, alice))
+		for what, tag := range asked {
+			fake := alice.Slot(tag)
+			if first[what] == nil {
+				first[what] = fake
+			}
+			if !bytes.Equal(fake, first[what]) || !bytes.Equal(fake, bob.Slot(tag)) {
+				t.Errorf("%s: %s: another answer than before, or than another member's", when, what)
+			}
+			if header := len("age-encryption.org/v1\n-> scrypt "); len(fake) != len(real) || !bytes.Equal(fake[:header], real[:header]) {
+				t.Errorf("%s: %s: %d bytes %.60q, want what looks like a slot of %d: %.60q", when, what, len(fake), fake, len(real), real)
+			}
+			if _, err := passOf(t, alice, "eve", "a guess at a password").Open(fake); !errors.Is(err, seal.ErrPassword) {
+				t.Errorf("%s: %s: opening it: got %v, want a wrong password", when, what, err)
+			}
 		}
 	}
+	look("at first")
+	must(t, alice.AddAccounts([]group.NewAccount{{Name: "eve", Role: acl.Member, Password: "eve has a password"}}, work))
+	look("eve is added")
+	must(t, alice.ResetPassword("eve", "eve has another password", work))
+	must(t, bob.SetPassword("bob has a password now", "", work))
+	must(t, alice.SetPassword("alice has a password now", "", work))
+	must(t, alice.ResetPassword(group.JoinInvite, "the group has another", work))
+	look("passwords are changed")
+	s, err := alice.State()
+	must(t, err)
+	gone, _ := s.Account("eve")
+	_, err = alice.RemoveAccount(gone, "and another", work)
+	must(t, err)
+	look("eve is removed")
+	for name, tag := range map[string]signed.Key{"eve": tagOf(t, alice, "eve", "eve has a password"), group.JoinInvite: tagOf(t, alice, group.JoinInvite, password)} {
+		if _, err := passOf(t, alice, name, "eve has a password").Open(alice.Slot(tag)); err == nil || !bytes.Equal(alice.Slot(tag), bob.Slot(tag)) {
+			t.Errorf("%s, by the old password: %v, the same at both: %v", name, err, bytes.Equal(alice.Slot(tag), bob.Slot(tag)))
+		}
+	}
+}
+
+// TestNobodyTakesAnothersTag: all members see all tags. One who signs another's as his own keeps nobody from logging in; nor
+// does who knows the group's password, and so could make a slot with its tag.
+func TestNobodyTakesAnothersTag(t *testing.T) {
+	alice := createPrivate(t, group.Created{Password: password})
+	bob := invited(t, alice, "bob")
+	must(t, bob.SetPassword("bob has a password now", "", work))
+	eve := invited(t, alice, "aeve") // before the others, in the order of names
+	must(t, sync(t, bob, alice))
+	must(t, sync(t, alice, eve))
+	s, err := eve.State()
+	must(t, err)
+	for name, secret := range map[string]string{"bob": "bob has a password now", group.JoinInvite: password} {
+		pass := passOf(t, alice, name, secret)
+		want := alice.Slot(pass.Tag())
+		theirs, _ := s.Account(name)
+		copied := append(bytes.Clone(theirs.Slot[:96]), "nothing that opens"...)
+		forged := copied
+		if name == group.JoinInvite {
+			// As the tag's own key would sign it for her account.
+			secret, err := signed.SecretFromSeed(tagSeed(t, alice.ID(), name, password))
+			must(t, err)
+			gid := alice.ID()
+			forged = append(append(bytes.Clone(copied[:32]), secret.Sign("slot", append(gid[:], "aeve"...))...), copied[96:]...)
+			if made, err := seal.ParseSlot(forged); err != nil || !made.Owned(gid, "aeve") {
+				t.Fatalf("the slot that was forged is none: %v", err)
+			}
+		}
+		for how, slot := range map[string][]byte{"copied": copied, "forged": forged} {
+			must(t, eve.Append(acl.AccountChange{Name: "aeve", Slot: slot}.Marshal))
+			must(t, sync(t, eve, alice))
+			now, err := alice.State()
+			must(t, err)
+			if a, _ := now.Account("aeve"); !bytes.Equal(a.Slot, slot) {
+				t.Fatalf("%s, %s: the slot was not taken", name, how)
+			}
+			if got := alice.Slot(pass.Tag()); !bytes.Equal(got, want) {
+				t.Errorf("%s, %s: who has the password is given %.60q", name, how, got)
+			}
+		}
+	}
+}
+
+// tagSeed is the secret half of a tag.
+func tagSeed(t *testing.T, gid signed.GroupID, name, password string) []byte {
+	t.Helper()
+	secret, err := scrypt.Key([]byte(password), append(append([]byte("p2pshare/v1 slot\x00"), gid[:]...), name...), 1<<work, 8, 1, 32)
+	must(t, err)
+	seed, err := hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot tag", 32)
+	must(t, err)
+	return seed
 }
 
 func TestStanding(t *testing.T) {
 	alice := createPrivate(t, group.Created{Password: password})
 	bob := invited(t, alice, "bob")
-	l, err := alice.Login(group.JoinInvite, password)
+	l, err := alice.Login(group.JoinInvite, password, work)
 	must(t, err)
 	stranger, err := signed.NewSecret(rand.Reader)
 	must(t, err)
@@ -237,7 +345,7 @@ func TestStrictAndStale(t *testing.T) {
 	if err := late.Shut(); fault.KindOf(err) != fault.Denied || fault.HintOf(err) == "" {
 		t.Errorf("stale: got %v, want a refusal with a hint", err)
 	}
-	l, err := alice.Login(group.JoinInvite, password)
+	l, err := alice.Login(group.JoinInvite, password, work)
 	must(t, err)
 	for _, c := range []struct {
 		name string

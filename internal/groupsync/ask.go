@@ -74,10 +74,10 @@ func (p *Peer) Peers(ctx context.Context) ([]netip.AddrPort, error) {
 }
 
 // Slot asks for the password slot of a tag. What comes may be anything: the password tells.
-func (p *Peer) Slot(ctx context.Context, tag [16]byte) ([]byte, error) {
+func (p *Peer) Slot(ctx context.Context, tag signed.Key) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	return p.fetch(ctx, "/v1/slot/"+hex.EncodeToString(tag[:]), maxSlot)
+	return p.fetch(ctx, "/v1/slot/"+tag.String(), maxSlot)
 }
 
 // Roots takes the roots that are new at the peer.

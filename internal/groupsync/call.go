@@ -176,6 +176,8 @@ func status(resp *http.Response) error {
 			return r
 		}
 		return errNotTaken
+	case resp.StatusCode == http.StatusTooManyRequests:
+		return ErrBusy
 	}
 	return fmt.Errorf("the member answers %d", resp.StatusCode)
 }

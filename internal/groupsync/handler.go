@@ -42,8 +42,8 @@ type Options struct {
 	// Peers are addresses at which members are, for other members; at most maxPeersTold of them are told. May be nil.
 	Peers func() []string
 	// Slot gives the password slot of a tag. One that there is none of is best answered too, with what looks like one.
-	// May be nil.
-	Slot func(tag [16]byte) []byte
+	// Each question is a guess at a password: those of strangers are counted. May be nil.
+	Slot func(tag signed.Key) []byte
 	// Told is called after a peer has told all heads that it has. own is its head of the device Self where that is news here;
 	// else, or where it has none, own is zero. Anybody may say anything: whose word counts is the callee's to judge. May be nil.
 	Told func(r *http.Request, own signed.Head)
@@ -299,10 +299,17 @@ func (h *Handler) peers(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *Handler) slot(w http.ResponseWriter, r *http.Request) {
-	tag, err := hex.DecodeString(r.PathValue("tag"))
+	tag, ok := key(w, r, "tag")
+	if !ok {
+		return
+	}
+	if !h.o.Pool.guess(h.caller(r)) {
+		refuse(w, errBusy)
+		return
+	}
 	var b []byte
-	if err == nil && len(tag) == 16 && h.o.Slot != nil {
-		b = h.o.Slot([16]byte(tag))
+	if h.o.Slot != nil {
+		b = h.o.Slot(tag)
 	}
 	if b == nil {
 		http.Error(w, "not here", http.StatusNotFound)

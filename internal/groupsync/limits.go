@@ -84,6 +84,13 @@ const (
 	maxHave = 50_000
 	// maxSlot bounds a password slot: an age file that holds a few keys.
 	maxSlot = 16 << 10
+	// slotBurst and slotEvery are how many slots a stranger may ask for at once, an office of people behind one router, and
+	// when the next one; slotsBurst and slotsEvery those of all strangers. Each is a guess at a password: together they make
+	// 2^25 of them a year at one machine, and a password of five words has 64 bits.
+	slotBurst  = 60
+	slotEvery  = 10 * time.Second
+	slotsBurst = 600
+	slotsEvery = time.Second
 	// stay is how long a member is a neighbour while others wait for the place: who has filled all places with machines of
 	// his own shows us his view of the group no longer than that.
 	stay = 20 * time.Minute

@@ -56,6 +56,9 @@ var ErrNothing = errors.New("the member has nothing of the group itself")
 // ErrRefused is a peer that does not let us in.
 var ErrRefused = errors.New("the member does not answer us")
 
+// ErrBusy is a peer that was asked too often: by us, by others from our address, or by all.
+var ErrBusy = errors.New("the member was asked too often")
+
 // errNotTaken is a peer that refuses what it was handed.
 var errNotTaken = errors.New("the member refuses what it was handed")
 

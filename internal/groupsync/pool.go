@@ -24,6 +24,8 @@ type Pool struct {
 	bodies [2]place // of strangers, of members
 	work   map[string]*rate.Limiter
 	all    *rate.Limiter // the signatures of all strangers
+	asked  map[string]*rate.Limiter
+	asking *rate.Limiter // the slots that all strangers ask for
 
 	answers [2]*semaphore.Weighted
 	taking  map[string]int64 // what answers take, by caller
@@ -63,6 +65,8 @@ func NewPool() *Pool {
 		bodies:  [2]place{{each: strangerBody, total: strangerBodies}, {each: memberBody, total: memberBodies}},
 		work:    map[string]*rate.Limiter{},
 		all:     rate.NewLimiter(strangersWork, 10*strangersWork),
+		asked:   map[string]*rate.Limiter{},
+		asking:  rate.NewLimiter(rate.Every(slotsEvery), slotsBurst),
 		answers: [2]*semaphore.Weighted{semaphore.NewWeighted(allAnswers), semaphore.NewWeighted(allAnswers)},
 		taking:  map[string]int64{},
 		reading: semaphore.NewWeighted(1),
@@ -169,22 +173,35 @@ func (p *Pool) answer(ctx context.Context, c caller, n int64) (done func(), ok b
 	}, true
 }
 
+// limiter is that of a caller in a table, made where it is the first time that it calls. p.mu is held.
+func limiter(table map[string]*rate.Limiter, who string, each rate.Limit, burst int) *rate.Limiter {
+	if len(table) >= maxCallers {
+		clear(table)
+	}
+	if table[who] == nil {
+		table[who] = rate.NewLimiter(each, burst)
+	}
+	return table[who]
+}
+
 // judge says whether n more signatures are judged for a caller now.
 func (p *Pool) judge(c caller, n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.work) >= maxCallers {
-		clear(p.work)
-	}
-	l := p.work[c.who]
-	if l == nil {
-		each := rate.Limit(strangerWork)
-		if c.member {
-			each = memberWork
-		}
-		l = rate.NewLimiter(each, 20*int(each))
-		p.work[c.who] = l
+	each := rate.Limit(strangerWork)
+	if c.member {
+		each = memberWork
 	}
 	now := time.Now()
-	return l.AllowN(now, n) && (c.member || p.all.AllowN(now, n))
+	return limiter(p.work, c.who, each, 20*int(each)).AllowN(now, n) && (c.member || p.all.AllowN(now, n))
+}
+
+// guess says whether a caller may ask for a password slot now. A member may: it has them all.
+func (p *Pool) guess(c caller) bool {
+	if c.member {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return limiter(p.asked, c.who, rate.Every(slotEvery), slotBurst).Allow() && p.asking.Allow()
 }

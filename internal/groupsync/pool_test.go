@@ -60,6 +60,38 @@ func TestBodiesHaveRoom(t *testing.T) {
 	}
 }
 
+// TestGuessesHaveLimits: of an address, and of all of them together; none for members, who have the slots.
+func TestGuessesHaveLimits(t *testing.T) {
+	p := NewPool()
+	many := func(c caller, n int) (let int) {
+		for range n {
+			if p.guess(c) {
+				let++
+			}
+		}
+		return let
+	}
+	if got := many(caller{"10.0.0.1", false}, 10*slotBurst); got < slotBurst || got > 2*slotBurst {
+		t.Errorf("one address may guess %d times, want %d and few more", got, slotBurst)
+	}
+	if got := many(caller{"10.0.0.2", false}, 1); got != 1 {
+		t.Error("another address may not guess once")
+	}
+	all := 0
+	for i := range 3 * slotsBurst {
+		all += many(caller{fmt.Sprint("2001:db8::", i), false}, 5)
+	}
+	if all > 2*slotsBurst {
+		t.Errorf("all addresses may guess %d times, want %d and few more", all, slotsBurst)
+	}
+	if got := many(caller{"key", true}, 2*slotsBurst); got != 2*slotsBurst {
+		t.Errorf("a member may ask %d times of %d", got, 2*slotsBurst)
+	}
+	if len(p.asked) > maxCallers {
+		t.Errorf("%d addresses are counted, more than %d", len(p.asked), maxCallers)
+	}
+}
+
 func TestAnswersWaitForRoom(t *testing.T) {
 	p := NewPool()
 	ctx := t.Context()

@@ -177,7 +177,7 @@ func TestRights(t *testing.T) {
 		{"nothing", groupsync.Rights{}, map[string]int{"GET /v1/root": 403, "GET /v1/heads": 403, "GET /v1/log/" + a.key().String(): 403, "POST /v1/heads": 403, "GET /v1/torrent/00": 403}},
 		{"the root", groupsync.Rights{Root: true}, map[string]int{"GET /v1/root": 200, "GET /v1/heads": 403, "POST /v1/root": 403}},
 		{"reading", groupsync.Rights{Root: true, Read: true}, map[string]int{"GET /v1/heads": 200, "POST /v1/log/" + a.key().String(): 403, "GET /v1/torrent/00": 403, "GET /v1/have": 403, "GET /v1/slot/00": 403}},
-		{"slots", groupsync.Rights{Slot: true}, map[string]int{"GET /v1/slot/00": 404, "GET /v1/heads": 403}},
+		{"slots", groupsync.Rights{Slot: true}, map[string]int{"GET /v1/slot/00": 400, "GET /v1/heads": 403}},
 		{"content", groupsync.Rights{Content: true}, map[string]int{"GET /v1/torrent/00": 404, "GET /v1/have": 200, "GET /v1/heads": 403}},
 	} {
 		s := serve(t, groupsync.NewHandler(groupsync.Options{Group: group, Vault: from, Rights: func(*http.Request) groupsync.Rights { return c.rights }}))
@@ -364,8 +364,8 @@ func must(t *testing.T, err error) {
 
 func TestSlotsAndWhatIsHeld(t *testing.T) {
 	s := serve(t, groupsync.NewHandler(groupsync.Options{Group: group, Vault: newShelf(group), Rights: all,
-		Slot: func(tag [16]byte) []byte {
-			if tag == [16]byte{1} {
+		Slot: func(tag signed.Key) []byte {
+			if tag == (signed.Key{1}) {
 				return []byte("a slot")
 			}
 			return nil
@@ -374,10 +374,10 @@ func TestSlotsAndWhatIsHeld(t *testing.T) {
 		Peers: func() []string { return []string{"8.8.8.8:80", "169.254.169.254:80", "[2606:4700::1]:81"} },
 	}))
 	p := groupsync.NewPeer(client(s.Listener.Addr().String()), group, newShelf(group))
-	if got, err := p.Slot(t.Context(), [16]byte{1}); err != nil || string(got) != "a slot" {
+	if got, err := p.Slot(t.Context(), signed.Key{1}); err != nil || string(got) != "a slot" {
 		t.Errorf("a slot: got %q, %v", got, err)
 	}
-	if got, err := p.Slot(t.Context(), [16]byte{2}); err == nil {
+	if got, err := p.Slot(t.Context(), signed.Key{2}); err == nil {
 		t.Errorf("a tag of none: got %q, want an error", got)
 	}
 	if got, err := p.Have(t.Context()); err != nil || len(got) != 2 || got[1] != [20]byte{8} {

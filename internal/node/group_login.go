@@ -23,8 +23,8 @@ const (
 	// slotWait is how long other members are asked after one gave a slot that the password does not open, or did not let
 	// us in: they may know a newer one.
 	slotWait = 3 * time.Second
-	// maxSlots bounds the slots that are tried: each costs a second.
-	maxSlots = 3
+	// maxSlots bounds the slots that are tried: who has the link alone can give wrong ones.
+	maxSlots = 64
 	// helloWait is how long a newcomer waits until a member has taken its device.
 	helloWait = 20 * time.Second
 )
@@ -200,7 +200,7 @@ func (m *member) logInFrom(ctx context.Context, j JoinGroup, account string, arc
 	if err := m.callByTitle(); err != nil {
 		return "", err
 	}
-	l, err := m.Login(account, string(j.Password))
+	l, err := m.Login(account, string(j.Password), m.s.n.passwordWork())
 	if err != nil {
 		return "", err
 	}
@@ -260,10 +260,18 @@ func (m *member) notFound(ctx context.Context, err error, j JoinGroup) error {
 var errNotLetIn = fault.Hint(fault.New(fault.Denied, "the members that were found do not let in who comes with this link"),
 	"the group has a new link since somebody was removed, or this machine's clock is days off: ask for the new one")
 
-// knock asks members for a password slot, as who has nothing but the link, and opens it at home. Nothing of the password
-// leaves this machine.
+// errAskedTooOften is a member that has heard too many wrong passwords.
+var errAskedTooOften = fault.Hint(fault.New(fault.Denied, "too many passwords were tried from this address, or at this group"),
+	"wait a minute, check the password letter by letter, and join again")
+
+// knock asks members for a password slot, as who has nothing but the link, and opens it at home. What it asks by is all of
+// the password that leaves this machine: with it each guess costs the same work as with the slot.
 func (m *member) knock(ctx context.Context, account, password string, peers []string) (seal.Login, error) {
 	e, err := m.s.n.network()
+	if err != nil {
+		return seal.Login{}, err
+	}
+	pass, err := seal.Stretch(m.ID(), account, password, m.s.n.passwordWork())
 	if err != nil {
 		return seal.Login{}, err
 	}
@@ -271,9 +279,9 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	slots, refused := make(chan []byte), make(chan struct{}, 1)
+	slots, refused := make(chan []byte), make(chan error, 1)
 	var answered atomic.Bool // somebody knows the group by this link's name
-	lobby, tag := m.Link().Lobby(), signed.SlotTag(m.ID(), account)
+	lobby := m.Link().Lobby()
 	crowd := groupsync.NewCrowd(groupsync.CrowdOptions{
 		Group: m.ID(), Vault: m, Log: m.s.n.log,
 		Client: func(addr string) *http.Client {
@@ -283,11 +291,15 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 			err := p.Roots(ctx)
 			var slot []byte
 			if err == nil {
-				slot, err = p.Slot(ctx, tag)
+				slot, err = p.Slot(ctx, pass.Tag())
 			}
 			if err != nil && answered.Load() {
+				why := errNotLetIn
+				if errors.Is(err, groupsync.ErrBusy) {
+					why = errAskedTooOften
+				}
 				select {
-				case refused <- struct{}{}:
+				case refused <- why:
 				default:
 				}
 			}
@@ -308,7 +320,7 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	for _, a := range m.s.toCall(peers, m.Link().Hints) {
 		crowd.Heard(a, true)
 	}
-	l, err := m.openOne(ctx, account, password, slots, refused)
+	l, err := m.openOne(ctx, pass, slots, refused)
 	if err == nil {
 		// Who was reached is tried first from now on.
 		var addrs []string
@@ -321,7 +333,7 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 }
 
 // openOne tries the password on the slots that come, until one opens or enough do not.
-func (m *member) openOne(ctx context.Context, account, password string, slots <-chan []byte, refused <-chan struct{}) (seal.Login, error) {
+func (m *member) openOne(ctx context.Context, pass seal.Pass, slots <-chan []byte, refused <-chan error) (seal.Login, error) {
 	var why error
 	var enough <-chan time.Time
 	seen := map[[32]byte]bool{}
@@ -333,10 +345,7 @@ func (m *member) openOne(ctx context.Context, account, password string, slots <-
 				continue
 			}
 			seen[id] = true
-			l, err := seal.OpenSlot(slot, m.ID(), password)
-			if err == nil && l.Account != account {
-				err = seal.WrongPassword()
-			}
+			l, err := pass.Open(slot)
 			if err == nil {
 				return l, nil
 			}
@@ -346,9 +355,9 @@ func (m *member) openOne(ctx context.Context, account, password string, slots <-
 			if len(seen) >= maxSlots {
 				return seal.Login{}, why
 			}
-		case <-refused:
+		case err := <-refused:
 			if why == nil {
-				why = errNotLetIn
+				why = err
 			}
 		case <-enough:
 			return seal.Login{}, why
@@ -379,7 +388,7 @@ func (m *member) logInAgain(ctx context.Context, r GroupRequest, on func(Event))
 			warn(on, "no member of %s was found within %v: a password that was changed since is not known here", m.Name(), memberWait)
 		}
 	}
-	l, err := m.Login(name, string(j.Password))
+	l, err := m.Login(name, string(j.Password), m.s.n.passwordWork())
 	if err != nil {
 		return nil, err
 	}

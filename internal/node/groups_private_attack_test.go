@@ -90,12 +90,13 @@ func TestWhatEachKeyMay(t *testing.T) {
 	waitAccounts(t, alice, "alice bob join")
 	stranger, err := group.NewSecret()
 	must(t, err)
-	_, slot := asks(t, caller(t, alice, link, link.Lobby()), "GET", fmt.Sprintf("/v1/slot/%x", signed.SlotTag(link.Group, "join")), "")
-	invite, err := seal.OpenSlot(slot, link.Group, string(a.Password))
+	pass := passOf(t, link, "join", string(a.Password))
+	_, slot := asks(t, caller(t, alice, link, link.Lobby()), "GET", "/v1/slot/"+pass.Tag().String(), "")
+	invite, err := pass.Open(slot)
 	must(t, err)
 	bob := thief(t, bobHome)
 	paths := []string{
-		"GET /v1/root", "GET /v1/slot/00000000000000000000000000000000", "GET /v1/heads", "GET /v1/forks", "GET /v1/log/" + bob.Device().Public().String(),
+		"GET /v1/root", "GET /v1/slot/" + strings.Repeat("0", 64), "GET /v1/heads", "GET /v1/forks", "GET /v1/log/" + bob.Device().Public().String(),
 		"GET /v1/torrent/" + strings.Repeat("0", 64), "GET /v1/have", "POST /v1/heads", "POST /v1/root", "POST /v1/log/" + bob.Device().Public().String(),
 	}
 	for _, c := range []struct {
@@ -166,7 +167,7 @@ func TestRemovedMemberWithItsKeys(t *testing.T) {
 	for name, as := range map[string]signed.Secret{"his device": bob.Device(), "the old link": link.Lobby()} {
 		for who, n := range map[string]*node.Node{"the admin": alice, "another": carols} {
 			client := caller(t, n, link, as)
-			for _, path := range []string{"/v1/root", "/v1/heads", fmt.Sprintf("/v1/slot/%x", signed.SlotTag(link.Group, "join")), "/v1/have"} {
+			for _, path := range []string{"/v1/root", "/v1/heads", "/v1/slot/" + passOf(t, link, "join", string(a.Password)).Tag().String(), "/v1/have"} {
 				if got, _ := asks(t, client, "GET", path, ""); got != 0 {
 					t.Errorf("%s at %s, %s: got %d, want a closed connection", name, who, path, got)
 				}
@@ -315,13 +316,13 @@ func answers(t *testing.T, me signed.Secret, h http.Handler) string {
 func TestSlotsThatCostTooMuch(t *testing.T) {
 	alice, a := family(t, node.CreateGroup{})
 	link := linkOf(t, a.Link)
-	_, real := asks(t, caller(t, alice, link, link.Lobby()), "GET", fmt.Sprintf("/v1/slot/%x", signed.SlotTag(link.Group, "join")), "")
+	_, real := asks(t, caller(t, alice, link, link.Lobby()), "GET", "/v1/slot/"+passOf(t, link, "join", string(a.Password)).Tag().String(), "")
 	witness := caller(t, alice, link, link.Lobby())
 	_, roots := asks(t, witness, "GET", "/v1/root?from=1", "")
 	first := firstRoot(t, roots)
 	for name, slot := range map[string][]byte{
-		"a work factor of 19":    bytes.Replace(real, []byte(" 2\n"), []byte(" 19\n"), 1),
-		"a work factor of 22":    bytes.Replace(real, []byte(" 2\n"), []byte(" 22\n"), 1),
+		"a work factor of 18":    bytes.Replace(real, []byte(" 1\n"), []byte(" 18\n"), 1),
+		"a work factor of 22":    bytes.Replace(real, []byte(" 1\n"), []byte(" 22\n"), 1),
 		"a header of many":       append([]byte("age-encryption.org/v1\n"), bytes.Repeat([]byte("-> scrypt AAAAAAAAAAAAAAAAAAAAAA 18\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"), 150)...),
 		"more than a slot":       bytes.Repeat([]byte("x"), 20<<10),
 		"no age file":            []byte("hello"),
@@ -347,6 +348,14 @@ func TestSlotsThatCostTooMuch(t *testing.T) {
 	}
 }
 
+// passOf is what a password is in a daemon of the tests.
+func passOf(t *testing.T, link signed.Link, account, password string) seal.Pass {
+	t.Helper()
+	p, err := seal.Stretch(link.Group, account, password, 2)
+	must(t, err)
+	return p
+}
+
 func firstRoot(t *testing.T, answer []byte) []byte {
 	t.Helper()
 	var in struct{ Roots []string }
@@ -363,9 +372,11 @@ func aSlot(t *testing.T, id signed.GroupID, name, password string) []byte {
 	must(t, err)
 	ident, err := seal.NewAccount()
 	must(t, err)
-	b, err := seal.Slot(seal.Login{Account: name, Group: id, Key: key, Seal: ident}, password, 2)
+	b, err := seal.MakeSlot(seal.Login{Account: name, Group: id, Key: key, Seal: ident}, password, 2)
 	must(t, err)
-	return b
+	s, err := seal.ParseSlot(b)
+	must(t, err)
+	return s.Box
 }
 
 func otherSlot(t *testing.T) []byte {
@@ -373,30 +384,81 @@ func otherSlot(t *testing.T) []byte {
 	return aSlot(t, signed.GroupID{1}, "join", "whatever")
 }
 
-// TestNamesCannotBeAskedFor probes names by their slots at two members.
+// TestNamesCannotBeAskedFor probes names at two members, with the link alone and with guessed passwords, before and after
+// accounts are made and their passwords changed.
 func TestNamesCannotBeAskedFor(t *testing.T) {
 	alice, a := family(t, node.CreateGroup{})
 	bob, _, err := joins(t, alice, a.Link, node.JoinGroup{Password: a.Password, Account: "bob"})
 	must(t, err)
-	askGroup(t, bob, familyRequest(func(r *node.GroupRequest) { r.Passwd = &node.ChangePassword{} }))
-	waitShown(t, alice, "bob join", func(x *node.GroupAnswer) string {
-		var out []string
-		for _, acc := range x.Accounts {
-			if acc.Locked {
-				out = append(out, acc.Name)
+	locked := func(n *node.Node, want string) {
+		t.Helper()
+		waitShown(t, n, want, func(x *node.GroupAnswer) string {
+			var out []string
+			for _, acc := range x.Accounts {
+				if acc.Locked {
+					out = append(out, acc.Name)
+				}
+			}
+			slices.Sort(out)
+			return strings.Join(out, " ")
+		})
+	}
+	link := linkOf(t, a.Link)
+	var paths []string
+	for _, name := range []string{"bob", "eve", "zoe", "join", "nobody.at-all_1234567890123456"} {
+		paths = append(paths, "/v1/slot/"+passOf(t, link, name, "a guess").Tag().String(), "/v1/slot/"+signed.HashOf([]byte(name)).String())
+	}
+	_, real := asks(t, caller(t, alice, link, link.Lobby()), "GET", "/v1/slot/"+passOf(t, link, "join", string(a.Password)).Tag().String(), "")
+	if _, err := passOf(t, link, "join", string(a.Password)).Open(real); err != nil {
+		t.Fatalf("with the password: %v", err)
+	}
+	first := map[string][]byte{}
+	look := func(when string) {
+		t.Helper()
+		for _, n := range []*node.Node{alice, bob} {
+			c := caller(t, n, link, link.Lobby())
+			for _, path := range paths {
+				status, got := asks(t, c, "GET", path, "")
+				if first[path] == nil {
+					first[path] = got
+				}
+				if status != 200 || len(got) != len(real) || !bytes.Equal(got, first[path]) {
+					t.Errorf("%s, %s: got %d and %d bytes, the same as the first time: %v", when, path, status, len(got), bytes.Equal(got, first[path]))
+				}
 			}
 		}
-		slices.Sort(out)
-		return strings.Join(out, " ")
-	})
+	}
+	locked(bob, "join")
+	look("at first")
+	askGroup(t, bob, familyRequest(func(r *node.GroupRequest) { r.Passwd = &node.ChangePassword{} }))
+	askGroup(t, alice, familyRequest(func(r *node.GroupRequest) { r.AddUser = &node.AddUser{Name: "eve", Role: "member"} }))
+	locked(alice, "bob eve join")
+	locked(bob, "bob eve join")
+	look("eve is there, and bob has a password")
+}
+
+// TestGuessesAreCounted: one connection with the link alone asks again and again; a member's own machine goes on.
+func TestGuessesAreCounted(t *testing.T) {
+	alice, a := family(t, node.CreateGroup{})
 	link := linkOf(t, a.Link)
-	for _, name := range []string{"bob", "zoe", "join", "nobody.at-all_1234567890123456"} {
-		path := fmt.Sprintf("/v1/slot/%x", signed.SlotTag(link.Group, name))
-		status, one := asks(t, caller(t, alice, link, link.Lobby()), "GET", path, "")
-		_, two := asks(t, caller(t, bob, link, link.Lobby()), "GET", path, "")
-		if status != 200 || len(one) != 443 || !bytes.Equal(one, two) {
-			t.Errorf("%s: got %d and %d bytes, the same at another member: %v", name, status, len(one), bytes.Equal(one, two))
-		}
+	c := caller(t, alice, link, link.Lobby())
+	status, asked := 200, 0
+	for ; status == 200 && asked < 1000; asked++ {
+		status, _ = asks(t, c, "GET", fmt.Sprintf("/v1/slot/%064x", asked), "")
+	}
+	if status != 429 || asked > 100 {
+		t.Errorf("after %d guesses: got %d, want 429 after 60 and some", asked, status)
+	}
+	if status, _ := asks(t, c, "GET", "/v1/root?from=1", ""); status != 200 {
+		t.Errorf("the root meanwhile: got %d", status)
+	}
+	// Who knows the password is not answered otherwise.
+	if status, _ := asks(t, c, "GET", "/v1/slot/"+passOf(t, link, "join", string(a.Password)).Tag().String(), ""); status != 429 {
+		t.Errorf("with the right password: got %d, want 429", status)
+	}
+	n, _ := daemon(t, t.TempDir(), quickly)
+	if _, err := tryJoin(t, n, alice, a.Link, node.JoinGroup{Password: a.Password, Account: "bob"}); fault.KindOf(err) != fault.Denied || !strings.Contains(err.Error(), "too many passwords") {
+		t.Errorf("joining from there: got %v, want to be told that too many were tried", err)
 	}
 }
 

@@ -33,7 +33,7 @@ func TestReachManyAccounts(t *testing.T) {
 	start := time.Now()
 	for i := range accounts {
 		name := fmt.Sprint("user", i)
-		l, err := g.Login(name, "one of many passwords")
+		l, err := g.Login(name, "one of many passwords", 2)
 		must(t, err)
 		for range 2 {
 			device, err := group.NewSecret()

@@ -265,7 +265,7 @@ func TestJoinAStrictGroup(t *testing.T) {
 	long := time.Now().Add(-100 * time.Hour)
 	g, err := group.Create(dir, group.Created{Kind: signed.Private, Name: "family", User: "alice", Password: "correct horse battery", Work: 2, Strict: true, Stale: 24}, func() time.Time { return long })
 	must(t, err)
-	l, err := g.Login(group.JoinInvite, "correct horse battery")
+	l, err := g.Login(group.JoinInvite, "correct horse battery", 2)
 	must(t, err)
 	member := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(member, "groups"), 0o700))

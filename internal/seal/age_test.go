@@ -80,12 +80,14 @@ func TestAgeOpens(t *testing.T) {
 	if h, err := tr.Next(); err != nil || h.Name != "a/b" || string(must(io.ReadAll(tr))(t)) != "12345" {
 		t.Errorf("the tar: got %+v, %v", h, err)
 	}
+	slot := must(seal.ParseSlot(must(seal.MakeSlot(l, "of some length", 10))(t)))(t)
+	_, passphrase := specified(t, gid, l.Account, "of some length", 10)
 	for _, c := range []struct {
 		name, passphrase string
 		file             []byte
 		want             string
 	}{
-		{"slot", "aebagaaaaaaaaaaaaaaaaaaaaaaaaaaa/of some length", must(seal.Slot(l, "of some length", 10))(t), `"seal":"` + l.Seal.Secret()},
+		{"slot", passphrase, slot.Box, `"seal":"` + l.Seal.Secret()},
 		{"owner", "pass", must(seal.LockKey([]byte("an owner's key"), "pass", 10))(t), "an owner's key"},
 	} {
 		if got, err := run(c.passphrase, nil, "-d", "-j", "batchpass", put(c.name+".age", c.file)); !strings.Contains(string(got), c.want) {

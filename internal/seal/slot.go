@@ -2,12 +2,12 @@ package seal
 
 import (
 	"bytes"
-	"encoding/base32"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -51,20 +51,27 @@ type wireLogin struct {
 	Seal    string         `json:"seal"`
 }
 
-// Slot puts a Login behind a password, with a work factor from 1 to MaxWork: MaxWork, but in tests.
-func Slot(l Login, password string, work int) ([]byte, error) {
+// MakeSlot puts a Login behind a password, with a work factor from 1 to MaxWork: MaxWork, but in tests. It gives the bytes
+// of a Slot.
+func MakeSlot(l Login, password string, work int) ([]byte, error) {
+	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("making a password slot: %w", err) }
 	if err := checkLogin(l); err != nil {
-		return nil, fmt.Errorf("making a password slot: %w", err)
+		return fail(err)
 	}
 	plain, err := signed.Marshal(wireLogin{l.Account, l.Group, hex.EncodeToString(l.Key.Seed()), strings.Repeat(".", maxAccount-len(l.Account)+1), l.Seal.Secret()})
 	if err != nil {
-		return nil, fmt.Errorf("making a password slot: the account of %q cannot be written", l.Account) // not err: it quotes
+		return fail(fmt.Errorf("the account of %q cannot be written", l.Account)) // not err: it quotes
 	}
-	b, err := lock(plain, slotPassphrase(l.Group, password), work)
+	p, err := Stretch(l.Group, l.Account, password, work)
 	if err != nil {
-		return nil, fmt.Errorf("making a password slot: %w", err)
+		return fail(err)
 	}
-	return b, nil
+	box, err := lock(plain, p.passphrase, boxWork)
+	if err != nil {
+		return fail(err)
+	}
+	tag := p.Tag()
+	return slices.Concat(tag[:], p.tag.Sign(slotDomain, slotOwner(l.Group, l.Account)), box), nil
 }
 
 func checkLogin(l Login) error {
@@ -79,13 +86,13 @@ func checkLogin(l Login) error {
 	return nil
 }
 
-// OpenSlot opens a slot of a group. The error is ErrPassword, or of fault.Unverified if it is no slot of this group
-// whatever the password. It takes as long as the slot's work factor says, at most that of MaxWork.
-func OpenSlot(slot []byte, gid signed.GroupID, password string) (Login, error) {
-	if len(slot) > maxSlot {
-		return Login{}, badSlot("%d bytes, more than %d", len(slot), maxSlot)
+// Open opens the Box of a slot. The error is ErrPassword, or of fault.Unverified if it is no slot of this group whatever
+// the password. It costs next to nothing: the work was that of Stretch.
+func (p Pass) Open(box []byte) (Login, error) {
+	if len(box) > maxSlot {
+		return Login{}, badSlot("%d bytes, more than %d", len(box), maxSlot)
 	}
-	plain, err := unlock(slot, slotPassphrase(gid, password), maxSlot)
+	plain, err := unlock(box, p.passphrase, boxWork, maxSlot)
 	if errors.Is(err, ErrPassword) {
 		return Login{}, WrongPassword()
 	}
@@ -105,8 +112,11 @@ func OpenSlot(slot []byte, gid signed.GroupID, password string) (Login, error) {
 	if f.Done() != nil {
 		return Login{}, badSlot("what is in it is no login") // not the error: it quotes
 	}
-	if l.Group != gid {
+	if l.Group != p.group {
 		return Login{}, badSlot("it is of the group %v", l.Group)
+	}
+	if l.Account != p.account {
+		return Login{}, badSlot("it is of the account %q", l.Account)
 	}
 	if l.Key, err = signed.SecretFromSeed(seed[:]); err != nil {
 		return Login{}, badSlot("%w", err)
@@ -122,11 +132,6 @@ func OpenSlot(slot []byte, gid signed.GroupID, password string) (Login, error) {
 
 func badSlot(format string, args ...any) error {
 	return fault.New(fault.Unverified, "opening a password slot: "+format, args...)
-}
-
-// slotPassphrase binds the password to the group, so that work spent on guessing for one serves for no other.
-func slotPassphrase(gid signed.GroupID, password string) string {
-	return strings.ToLower(base32.StdEncoding.EncodeToString(gid[:])) + "/" + Normalize(password)
 }
 
 // LockKey puts an owner's key behind a passphrase, as text that can be printed and that `age -d` opens.
@@ -169,7 +174,7 @@ func UnlockKey(locked []byte, passphrase string) ([]byte, error) {
 		}
 		locked = b
 	}
-	plain, err := unlock(locked, Normalize(passphrase), maxLocked)
+	plain, err := unlock(locked, Normalize(passphrase), MaxWork, maxLocked)
 	switch {
 	case errors.Is(err, ErrPassword):
 		return nil, fault.Hint(fault.New(fault.Denied, "unlocking a key: %w", ErrPassphrase), "the passphrase is the one given when the key was locked or exported")
@@ -199,8 +204,8 @@ func lock(plain []byte, passphrase string, work int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// unlock answers ErrPassword, or says what keeps the file from being opened with any passphrase.
-func unlock(file []byte, passphrase string, limit int64) ([]byte, error) {
+// unlock answers ErrPassword, or says what keeps the file from being opened with any passphrase. It does no more than work.
+func unlock(file []byte, passphrase string, work int, limit int64) ([]byte, error) {
 	n, err := stanzas(file)
 	if err != nil {
 		return nil, err
@@ -212,7 +217,7 @@ func unlock(file []byte, passphrase string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, ErrPassword // it is empty
 	}
-	id.SetMaxWorkFactor(MaxWork)
+	id.SetMaxWorkFactor(work)
 	r, err := age.Decrypt(bytes.NewReader(file), id)
 	var none *age.NoIdentityMatchError
 	switch {

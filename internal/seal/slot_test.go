@@ -2,11 +2,17 @@ package seal_test
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/scrypt"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/seal"
@@ -20,9 +26,26 @@ func login(t testing.TB) seal.Login {
 	return seal.Login{Account: "office", Group: gid, Key: must(signed.SecretFromSeed(bytes.Repeat([]byte{7}, 32)))(t), Seal: account(t)}
 }
 
+// open opens a slot as who has the password of "office".
+func open(slot []byte, gid signed.GroupID, password string, work int) (seal.Login, error) {
+	return openAs("office", slot, gid, password, work)
+}
+
+func openAs(account string, slot []byte, gid signed.GroupID, password string, work int) (seal.Login, error) {
+	s, err := seal.ParseSlot(slot)
+	if err != nil {
+		return seal.Login{}, err
+	}
+	p, err := seal.Stretch(gid, account, password, work)
+	if err != nil {
+		return seal.Login{}, err
+	}
+	return p.Open(s.Box)
+}
+
 func TestSlot(t *testing.T) {
 	l := login(t)
-	slot := must(seal.Slot(l, "Gr\u00fcn-ist-die-Heide", 4))(t)
+	slot := must(seal.MakeSlot(l, "Gr\u00fcn-ist-die-Heide", 4))(t)
 	for _, c := range []struct {
 		name, password string
 		gid            signed.GroupID
@@ -35,7 +58,7 @@ func TestSlot(t *testing.T) {
 		{"empty", "", gid, seal.ErrPassword},
 		{"of another group", "Gr\u00fcn-ist-die-Heide", signed.GroupID{9}, seal.ErrPassword},
 	} {
-		got, err := seal.OpenSlot(slot, c.gid, c.password)
+		got, err := open(slot, c.gid, c.password, 4)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 			continue
@@ -61,9 +84,9 @@ func TestSlotsAreOfOneLength(t *testing.T) {
 	for _, n := range []int{1, 4, 31, 32} {
 		l := login(t)
 		l.Account = strings.Repeat("x", n)
-		slot := must(seal.Slot(l, "password", 2))(t)
+		slot := must(seal.MakeSlot(l, "password", 2))(t)
 		lengths[len(slot)] = true
-		if got, err := seal.OpenSlot(slot, gid, "password"); err != nil || got.Account != l.Account {
+		if got, err := openAs(l.Account, slot, gid, "password", 2); err != nil || got.Account != l.Account {
 			t.Errorf("a name of %d letters: got %q, %v", n, got.Account, err)
 		}
 	}
@@ -74,11 +97,8 @@ func TestSlotsAreOfOneLength(t *testing.T) {
 
 // TestWorkFactor is the one test with the work factor that is used.
 func TestWorkFactor(t *testing.T) {
-	slot := must(seal.Slot(login(t), "a password of some length", seal.MaxWork))(t)
-	if !bytes.Contains(slot, []byte(" 18\n")) {
-		t.Errorf("got the header %q, want the work factor 18", slot[:80])
-	}
-	if got, err := seal.OpenSlot(slot, gid, "a password of some length"); err != nil || got.Account != "office" {
+	slot := must(seal.MakeSlot(login(t), "a password of some length", seal.MaxWork))(t)
+	if got, err := open(slot, gid, "a password of some length", 18); err != nil || got.Account != "office" {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
@@ -101,21 +121,22 @@ func TestSlotRefuses(t *testing.T) {
 	} {
 		l := good
 		c.change(&l)
-		if _, err := seal.Slot(l, "password", c.work); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := seal.MakeSlot(l, "password", c.work); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.want)
 		}
 	}
 
-	slot := must(seal.Slot(good, "password", 4))(t)
-	header := regexp.MustCompile(`-> scrypt (\S+) 4\n`)
+	slot := must(seal.MakeSlot(good, "password", 4))(t)
+	header := regexp.MustCompile(`-> scrypt (\S+) 1\n`)
 	with := func(line string) []byte { return header.ReplaceAll(slot, []byte(line)) }
+	_, passphrase := specified(t, gid, "office", "password", 4)
+	head := slot[:32+64]
 	locked := func(plain string) []byte {
-		// What LockKey makes is the same file in armor; the passphrase is what a slot's is.
-		b := must(seal.LockKey([]byte(plain), "aebagaaaaaaaaaaaaaaaaaaaaaaaaaaa/password", 4))(t)
-		return dearmor(t, b)
+		// What LockKey makes is the same file in armor.
+		return slices.Concat(head, dearmor(t, must(seal.LockKey([]byte(plain), passphrase, 1))(t)))
 	}
 	plain := `{"acct":"office","gid":"` + gid.String() + `","key":"` + strings.Repeat("07", 32) + `","seal":"` + good.Seal.Secret() + `"}`
-	if _, err := seal.OpenSlot(locked(plain), gid, "password"); err != nil {
+	if _, err := open(locked(plain), gid, "password", 4); err != nil {
 		t.Fatalf("a slot made by hand: %v", err)
 	}
 	box := must(seal.Box([]byte(plain), []string{good.Seal.Recipient()}))(t)
@@ -124,22 +145,25 @@ func TestSlotRefuses(t *testing.T) {
 		slot []byte
 		want string
 	}{
-		{"nothing", nil, "no age file"},
-		{"too large", append(bytes.Clone(slot), make([]byte, 16<<10)...), "more than"},
-		{"too much work", with("-> scrypt $1 19\n"), "work factor too large"},
+		{"nothing", nil, "0 bytes"},
+		{"no box", head, "96 bytes"},
+		{"no age file", append(bytes.Clone(head), 'x'), "no age file"},
+		{"too large", append(bytes.Clone(slot), make([]byte, 16<<10)...), "bytes are not from"},
+		{"too much work", with("-> scrypt $1 2\n"), "work factor too large"},
 		{"endless work", with("-> scrypt $1 99999999999999999999\n"), "work factor"},
-		{"a short salt", with("-> scrypt c2FsdA 4\n"), "scrypt"},
-		{"two passphrases", with("-> scrypt $1 4\nAAAA\n-> scrypt $1 4\n"), "2 recipients"},
-		{"sealed to an account", box, "not locked with a passphrase"},
+		{"a short salt", with("-> scrypt c2FsdA 1\n"), "scrypt"},
+		{"two passphrases", with("-> scrypt $1 1\nAAAA\n-> scrypt $1 1\n"), "2 recipients"},
+		{"sealed to an account", slices.Concat(head, box), "not locked with a passphrase"},
 		{"damaged", append(bytes.Clone(slot[:len(slot)-1]), slot[len(slot)-1]^1), "damaged"},
 		{"a text in it", locked("hello"), "no login"},
 		{"another field", locked(strings.Replace(plain, `{"acct"`, `{"a":1,"acct"`, 1)), "no login"},
 		{"a long pad", locked(strings.Replace(plain, `"seal"`, `"pad":"`+strings.Repeat(".", 33)+`","seal"`, 1)), "no login"},
 		{"another group's", locked(strings.Replace(plain, gid.String(), strings.Repeat("0", 40), 1)), "group 0000"},
+		{"another account's", locked(strings.Replace(plain, `"office"`, `"admin"`, 1)), `"admin"`},
 		{"an audience's identity", locked(strings.Replace(plain, good.Seal.Secret(), audience(t).Secret(), 1)), "no login"},
 		{"a damaged identity", locked(strings.Replace(plain, "KEY-PQ-1", "KEY-PQ-2", 1)), "secret keys"},
 	} {
-		_, err := seal.OpenSlot(c.slot, gid, "password")
+		_, err := open(c.slot, gid, "password", 4)
 		if fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), "0707") {
 			t.Errorf("%s: got %v, want it refused with %q", c.name, err, c.want)
 		}
@@ -147,8 +171,8 @@ func TestSlotRefuses(t *testing.T) {
 }
 
 func TestStoredSlot(t *testing.T) {
-	slot := stored(t, "slot.age", func() ([]byte, error) { return seal.Slot(login(t), "stored in the slot", 10) })
-	got, err := seal.OpenSlot(slot, gid, "stored in the slot")
+	slot := stored(t, "slot", func() ([]byte, error) { return seal.MakeSlot(login(t), "stored in the slot", 10) })
+	got, err := open(slot, gid, "stored in the slot", 10)
 	if err != nil || got.Account != "office" || got.Key.Public() != login(t).Key.Public() || !got.Seal.Account() {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -240,18 +264,67 @@ func TestCheckPassword(t *testing.T) {
 }
 
 func FuzzOpenSlot(f *testing.F) {
-	f.Add(must(seal.Slot(login(f), "p", 2))(f))
-	f.Add([]byte("age-encryption.org/v1\n-> scrypt c2FsdA 2\nb\n--- c\n"))
+	p := must(seal.Stretch(gid, "office", "p", 2))(f)
+	f.Add(must(seal.MakeSlot(login(f), "p", 2))(f))
+	f.Add(append(make([]byte, 96), "age-encryption.org/v1\n-> scrypt c2FsdA 1\nb\n--- c\n"...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if regexp.MustCompile(`-> scrypt \S+ (1[0-8]|[789])\n`).Match(b) {
-			return // allowed, and slow
+		s, err := seal.ParseSlot(b)
+		if err != nil {
+			if fault.KindOf(err) != fault.Unverified {
+				t.Errorf("got %v, which is of no known kind", err)
+			}
+			return
 		}
-		l, err := seal.OpenSlot(b, gid, "p")
-		if err == nil && (l.Group != gid || !l.Seal.Account()) {
+		if s.Tag == p.Tag() && s.Owned(gid, "eve") {
+			t.Error("the tag is another account's too")
+		}
+		l, err := p.Open(s.Box)
+		if err == nil && (l.Group != gid || l.Account != "office" || !l.Seal.Account()) {
 			t.Errorf("got a login of %v", l.Group)
 		}
 		if err != nil && !errors.Is(err, seal.ErrPassword) && fault.KindOf(err) != fault.Unverified {
 			t.Errorf("got %v, which is of no known kind", err)
 		}
 	})
+}
+
+// specified is the tag and the passphrase of a slot as SPEC.md has them.
+func specified(t *testing.T, gid signed.GroupID, account, password string, work int) (tag signed.Key, passphrase string) {
+	t.Helper()
+	salt := slices.Concat([]byte("p2pshare/v1 slot\x00"), gid[:], []byte(account))
+	secret := must(scrypt.Key([]byte(password), salt, 1<<work, 8, 1, 32))(t)
+	seed := must(hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot tag", 32))(t)
+	return must(signed.SecretFromSeed(seed))(t).Public(), hex.EncodeToString(must(hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot box", 32))(t))
+}
+
+// TestTags: who lacks the password, or has that of another account or group, cannot ask for a slot; and who sees a tag
+// cannot take it for a slot of his own.
+func TestTags(t *testing.T) {
+	s := must(seal.ParseSlot(must(seal.MakeSlot(login(t), "password", 4))(t)))(t)
+	again := must(seal.ParseSlot(must(seal.MakeSlot(login(t), " password", 4))(t)))(t)
+	if want, _ := specified(t, gid, "office", "password", 4); s.Tag != want || again.Tag != want {
+		t.Errorf("got the tags %v and %v, want %v", s.Tag, again.Tag, want)
+	}
+	for name, p := range map[string]seal.Pass{
+		"another password": must(seal.Stretch(gid, "office", "Password", 4))(t),
+		"another account":  must(seal.Stretch(gid, "offic", "password", 4))(t),
+		"another group":    must(seal.Stretch(signed.GroupID{9}, "office", "password", 4))(t),
+		"less work":        must(seal.Stretch(gid, "office", "password", 3))(t),
+	} {
+		if p.Tag() == s.Tag {
+			t.Errorf("%s: the same tag", name)
+		}
+		if _, err := p.Open(s.Box); !errors.Is(err, seal.ErrPassword) {
+			t.Errorf("%s: got %v, want %v", name, err, seal.ErrPassword)
+		}
+		if text := fmt.Sprintf("%v %+v %#v", p, p, p); !strings.Contains(text, "redacted") || strings.Contains(text, "passphrase") {
+			t.Errorf("printed: %s", text)
+		}
+	}
+	if !s.Owned(gid, "office") || s.Owned(gid, "eve") || s.Owned(signed.GroupID{9}, "office") {
+		t.Error("a slot is owned by its own account in its own group alone")
+	}
+	if _, err := seal.Stretch(gid, "office", "password", 19); err == nil {
+		t.Error("a work factor of 19: got no error")
+	}
 }

@@ -231,7 +231,6 @@ func TestDerivations(t *testing.T) {
 		}
 		seen[name+" lobby"] = l.Lobby().Public().String()
 	}
-	seen["slot join"] = fmt.Sprintf("%x", signed.SlotTag(gid, "join"))
 	values := map[string]bool{}
 	for _, k := range slices.Sorted(maps.Keys(seen)) {
 		fmt.Fprintf(&out, "%s %s\n", k, seen[k])

@@ -135,12 +135,6 @@ func (l Link) Lobby() Secret {
 	return s
 }
 
-// SlotTag is the name under which the password slot of an account lies. It needs no link: slots outlive links.
-func SlotTag(g GroupID, account string) (tag [16]byte) {
-	copy(tag[:], derive(g[:], nil, "slot "+account, len(tag)))
-	return tag
-}
-
 func (l Link) expand(info string, n int) []byte {
 	var secret []byte
 	if l.Kind == Private {
