@@ -167,7 +167,8 @@ func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map
 	if pins == nil {
 		w.pins = map[string]map[signed.Key]bool{}
 	}
-	w.State = &State{roots: roots, root: roots[len(roots)-1], accounts: map[string]*timeline{}, devices: map[signed.Key]*Device{}, vouched: map[string][]*Device{}, nameless: map[signed.Key]Claim{}}
+	w.State = &State{roots: roots, root: roots[len(roots)-1], accounts: map[string]*timeline{}, devices: map[signed.Key]*Device{}, vouched: map[string][]*Device{}, nameless: map[signed.Key]Claim{},
+		epochs: map[string][]Epoch{}, nodes: map[NodeID]*Node{}, leaves: map[NodeID]*Leaf{}}
 	for _, c := range before {
 		w.before[c.name] = append(w.before[c.name], c)
 	}
@@ -237,6 +238,17 @@ func (w *walk) apply(e event) error {
 		}
 		b.By, b.Admin, b.N = a.Name, admin, e.at.n
 		w.grants = append(w.grants, b)
+	case Epoch:
+		if !admin {
+			return denied("%q is no admin, and makes no keys of the group", a.Name)
+		}
+		b.N = e.at.n
+		w.epochs[b.Audience] = append(w.epochs[b.Audience], b)
+	case Tree:
+		if !admin {
+			return denied("%q is no admin, and makes no keys of the group", a.Name)
+		}
+		w.grow(b)
 	case NewLink:
 		if !admin {
 			return denied("%q is no admin, and sets no link", a.Name)

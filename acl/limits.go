@@ -57,6 +57,17 @@ const (
 	// hybrid recipients; more take several grants.
 	maxBox = 768 << 10
 
+	// maxEpoch is the largest number of an epoch: a time in seconds, times 256.
+	maxEpoch = 1 << 40
+
+	// maxWrapped bounds an identity in the record of an epoch, and those of the epochs before, of which there are maxBefore at
+	// most: as many as admins make who have not heard of each other.
+	maxWrapped = 8 << 10
+	maxBefore  = 64
+
+	// maxTreeDepth bounds the nodes that wait for another while a tree is read. Places are hashes of 256 bits.
+	maxTreeDepth = 258
+
 	// maxProblems bounds what is told of records that do not count; the rest is counted.
 	maxProblems = 1000
 )

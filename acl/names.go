@@ -95,6 +95,11 @@ func (s *State) Taken(p *Part) error {
 		return nil
 	}
 	taken := denied("the name %q: %w", name, ErrTaken)
+	for _, r := range s.roots { // who was made an admin keeps the machine that it came with
+		if slices.ContainsFunc(r.Admins, func(a signed.Admin) bool { return a.Name == name && a.Key == k }) {
+			return nil
+		}
+	}
 	if s.Reserved(name) || name == Join {
 		return taken
 	}

@@ -27,7 +27,7 @@ type Part struct {
 
 type op struct {
 	at   order
-	body any // AccountChange, RuleChange, Grant or NewLink
+	body any // AccountChange, RuleChange, Grant, Epoch, Tree or NewLink
 }
 
 // order is where a record stands among those of the group.

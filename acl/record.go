@@ -25,7 +25,7 @@ const (
 var given = []Role{Publisher, Member, Backup, Mirror, Invite}
 
 // ops are the operations that this package reads.
-var ops = []string{"hello", "acct", "rule", "grant", "link"}
+var ops = []string{"hello", "acct", "rule", "grant", "epoch", "tree", "link"}
 
 // helloDomain is what the signatures of a hello are made in.
 const helloDomain = "hello"
@@ -250,12 +250,14 @@ func readRule(f *signed.Fields) (c RuleChange) {
 	return c
 }
 
-// Grant hands the identity of an audience to those it names: Box is an age file to all of them.
+// Grant hands the identity of an audience to those it names: Box is an age file to all of them, or wrapped with a secret of
+// the only one.
 type Grant struct {
 	Audience string
 	Epoch    int64
 	To       []string // accounts
 	Box      []byte
+	Leaf     int64 // it holds the account's key in the trees of this epoch of the admins' audience too; 0: it does not
 
 	// A State says whose record it was, whether as an admin, and when.
 	By    string
@@ -269,18 +271,22 @@ func (g Grant) Marshal(n int64) ([]byte, error) {
 		Audience string   `json:"aud"`
 		Box      []byte   `json:"box"`
 		Epoch    int64    `json:"epoch"`
+		Leaf     int64    `json:"leaf,omitempty"`
 		N        int64    `json:"n"`
 		Op       string   `json:"op"`
 		To       []string `json:"to"`
-	}{g.Audience, g.Box, g.Epoch, n, "grant", g.To}))
+	}{g.Audience, g.Box, g.Epoch, g.Leaf, n, "grant", g.To}))
 }
 
 func readGrant(f *signed.Fields) (g Grant) {
 	g.Audience = readID(f, "aud")
-	g.Epoch = f.NeedInt("epoch", 1, 1<<40)
+	g.Epoch = f.NeedInt("epoch", 1, maxEpoch)
 	g.To = f.Texts("to", maxWho, signed.MaxName)
 	f.Fail("to", checkWho(g.To))
 	g.Box = f.NeedBytes("box", maxBox)
+	if g.Leaf = f.Int("leaf", 1, maxEpoch); g.Leaf != 0 && len(g.To) != 1 {
+		f.Fail("leaf", errors.New("the key of one account is for one account"))
+	}
 	return g
 }
 
@@ -327,6 +333,10 @@ func body(r signed.Record) (any, error) {
 		v = readRule(f)
 	case "grant":
 		v = readGrant(f)
+	case "epoch":
+		v = readEpoch(f)
+	case "tree":
+		v = readTree(f)
 	case "link":
 		v = NewLink{Box: f.NeedBytes("box", maxBox)}
 	}

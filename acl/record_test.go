@@ -28,6 +28,10 @@ func TestRecordsGolden(t *testing.T) {
 	w.sign("dev", 7, acl.RuleChange{Rule: acl.Rule{ID: "r1"}, Gone: true})
 	w.sign("dev", 8, acl.Grant{Audience: "all", Epoch: 2, To: []string{"carol", "gus"}, Box: []byte("box")})
 	w.sign("dev", 9, acl.NewLink{Box: []byte("box")})
+	w.sign("dev", 10, acl.Grant{Audience: "all", Epoch: 2, To: []string{"carol"}, Box: []byte("box"), Leaf: 7})
+	w.sign("dev", 11, acl.Tree{Body: pair()})
+	w.sign("dev", 12, acl.Epoch{Audience: "admins", Epoch: 7})
+	w.sign("dev", 13, acl.Epoch{Audience: "all", Epoch: 3, Gen: 7, Own: []byte("own"), Root: root(), Box: []byte("box"), Before: []int64{2, 1}, Old: []byte("old")})
 	got := append(bytes.Join(w.logs["dev"], []byte("\n")), '\n')
 	path := filepath.Join("testdata", "records")
 	if os.Getenv("P2PSHARE_GOLDEN") == "write" {
@@ -66,6 +70,23 @@ func TestRecordsThatAreNotMade(t *testing.T) {
 		{"a grant to nobody", acl.Grant{Audience: "all", Epoch: 1, Box: []byte("x")}, "no value"},
 		{"a grant to too many", acl.Grant{Audience: "all", Epoch: 1, To: many, Box: []byte("x")}, "more than 500"},
 		{"a grant without a box", acl.Grant{Audience: "all", Epoch: 1, To: []string{"a"}}, "box"},
+		{"a key in the trees for two", acl.Grant{Audience: "all", Epoch: 1, To: []string{"a", "b"}, Box: []byte("x"), Leaf: 1}, "is for one account"},
+		{"a tree of nothing", acl.Tree{}, "nodes"},
+		{"an unknown part of a tree", acl.Tree{Body: []byte{9}}, "nothing that a tree"},
+		{"a cut node", acl.Tree{Body: pair()[:len(pair())-1]}, "cut"},
+		{"a cut leaf", acl.Tree{Body: pair()[:20]}, "cut"},
+		{"a cut ID", acl.Tree{Body: []byte{1, 2, 3}}, "cut"},
+		{"a leaf of a bad name", acl.Tree{Body: acl.AppendLeaf(nil, "A b", [16]byte{})}, "A b"},
+		{"two trees", acl.Tree{Body: append(pair(), pair()...)}, "left over"},
+		{"a node of one", acl.Tree{Body: acl.AppendNode(acl.AppendKnown(nil, root()), make([]byte, 48))}, "without two"},
+		{"a node of the same twice", acl.Tree{Body: acl.AppendNode(acl.AppendKnown(acl.AppendKnown(nil, root()), root()), make([]byte, 48))}, "same twice"},
+		{"a deep tree", acl.Tree{Body: bytes.Repeat(acl.AppendKnown(nil, root()), 300)}, "deeper than 258"},
+		{"an epoch for a secret that it does not name", acl.Epoch{Audience: "all", Epoch: 1, Own: []byte("x")}, "own"},
+		{"an epoch without its box", acl.Epoch{Audience: "all", Epoch: 1, Gen: 1, Own: []byte("x"), Root: root()}, "root"},
+		{"an epoch with a box for nobody", acl.Epoch{Audience: "all", Epoch: 1, Gen: 1, Own: []byte("x"), Box: []byte("x")}, "root"},
+		{"old keys of no epoch", acl.Epoch{Audience: "all", Epoch: 1, Old: []byte("x")}, "before"},
+		{"an epoch before the first", acl.Epoch{Audience: "all", Epoch: 1, Old: []byte("x"), Before: []int64{-1}}, "no epoch"},
+		{"large keys", acl.Epoch{Audience: "all", Epoch: 1, Gen: 1, Own: make([]byte, 9<<10)}, "own"},
 		{"epoch 0", acl.Grant{Audience: "all", To: []string{"a"}, Box: []byte("x")}, "epoch"},
 		{"a link without a box", acl.NewLink{}, "box"},
 		{"a hello without a signature", acl.Hello{Account: "a"}, "sig"},

@@ -72,6 +72,9 @@ type State struct {
 	vouched  map[string][]*Device // by the account that brought them in, as far as anything of them counts
 	rules    []ruleset            // by order
 	grants   []Grant
+	epochs   map[string][]Epoch // by audience
+	nodes    map[NodeID]*Node
+	leaves   map[NodeID]*Leaf
 	link     NewLink
 	problems []Problem
 	dropped  int

@@ -166,6 +166,7 @@ func print(s *acl.State) string {
 	}
 	problems, more := s.Problems()
 	fmt.Fprintf(&b, "%v %d %d grants %q\n", problems, more, len(s.Grants()), s.LinkBox())
+	fmt.Fprintf(&b, "%+v %v\n", s.Epochs("all"), s.Below(root()))
 	return b.String()
 }
 
@@ -222,6 +223,10 @@ func busy(t testing.TB) *world {
 	w.join("new-1", 90, "new", "join2")
 	w.sign("new-1", 91, acl.Grant{Audience: "all", Epoch: 1, To: []string{"carol"}, Box: []byte("x")})
 	w.sign("alice1", 92, acl.NewLink{Box: []byte("link")})
+	w.sign("alice1", 93, acl.Tree{Body: pair()})
+	w.sign("alice1", 94, acl.Epoch{Audience: "all", Epoch: 9, Gen: 1, Own: []byte("own"), Root: root(), Box: []byte("box")})
+	w.sign("carol2", 95, acl.Epoch{Audience: "all", Epoch: 8, Gen: 1, Own: []byte("own")})
+	w.sign("alice1", 96, acl.Epoch{Audience: "all", Epoch: 7, Before: []int64{9}, Old: []byte("old")})
 	r := w.roots[0].Successor(timeAt(100))
 	r.Admins = r.Admins[:1]
 	r.Keep = keep("bob1", 6)

@@ -36,8 +36,8 @@ func (g *Group) Care() (bool, error) {
 	}
 	var records []Record
 	if me.Role == acl.Admin {
-		if g.leaked(s) {
-			if err := g.Rekey(); !errors.Is(err, errFull) {
+		if slices.ContainsFunc([]string{everyone, mirrors, admins}, func(aud string) bool { return g.leaked(s, aud) }) {
+			if err := g.newKeys(false); !errors.Is(err, errFull) {
 				return true, err
 			}
 		}
@@ -51,7 +51,7 @@ func (g *Group) Care() (bool, error) {
 		records = append(records, first...)
 	}
 	if me.Role == acl.Admin || me.Role == acl.Backup {
-		more, err := g.lacking(s)
+		more, err := g.lacking(s, me)
 		if err != nil {
 			return false, err
 		}
@@ -81,35 +81,18 @@ func (g *Group) shutOut(s *acl.State, me acl.Account) bool {
 	if me.Role == acl.Admin {
 		return false // whose recipient stays
 	}
+	for _, aud := range []string{everyone, mirrors} {
+		e, _ := latest(s, aud)
+		if _, held := g.keys.key(aud, e.Epoch); !held && e.N >= s.SealSince(me.Name) && slices.Contains(s.Below(e.Root), me.Name) {
+			return true
+		}
+	}
 	for _, gr := range s.Grants() {
 		if !byKeeper(gr, s) || gr.By == me.Name || gr.N < s.SealSince(me.Name) || !slices.Contains(gr.To, me.Name) {
 			continue
 		}
 		if _, held := g.keys.key(gr.Audience, gr.Epoch); !held {
 			return true
-		}
-	}
-	return false
-}
-
-// leaked says whether somebody has the group's key of now who should not: two admins who did not know of each other have
-// removed one account each, or an account has ended.
-func (g *Group) leaked(s *acl.State) bool {
-	readers, invites := s.Everyone(g.now())
-	for aud, may := range map[string][]string{everyone: slices.Concat(readers, invites), mirrors: append(mirrorsOf(s, g.now()), adminsOf(s)...)} {
-		list := epochs(s, aud)
-		if len(list) == 0 {
-			continue
-		}
-		for _, gr := range s.Grants() {
-			if gr.Audience != aud || gr.Epoch != list[len(list)-1] || !trusted(gr, "", s) {
-				continue
-			}
-			for _, name := range gr.To {
-				if _, known := s.Account(name); (known || s.Reserved(name)) && !slices.Contains(may, name) {
-					return true
-				}
-			}
 		}
 	}
 	return false
@@ -135,16 +118,17 @@ func (g *Group) firstMirrors(s *acl.State) ([]Record, error) {
 	if err != nil {
 		return nil, nil // another admin can
 	}
-	text, id, err := freshKey(mirrors, 1)
-	if err != nil {
-		return nil, err
+	gen, ok := g.generation(s)
+	if !ok {
+		return nil, nil
 	}
-	grants, err := g.grants(s, mirrors, 1, text, append(mirrorsOf(s, g.now()), adminsOf(s)...))
+	to := g.audienceTo(s, mirrors)
+	next, id, err := g.successor(s, mirrors, 1, gen, plantTree(gen.secret, rooted(s, gen, to), recipients(s)))
 	if err != nil {
 		return nil, err
 	}
 	link, err := linkRecord(g.Link(), all.Recipient(), id.Recipient())
-	return append(grants, link), err
+	return append(next, link), err
 }
 
 // adminsOf are the admins: they hold the mirrors' key too, to hand it on.
@@ -157,37 +141,71 @@ func adminsOf(s *acl.State) (out []string) {
 	return out
 }
 
-// lacking are grants of what everyone has to those who lack it.
-func (g *Group) lacking(s *acl.State) (out []Record, err error) {
-	now := g.now()
+// lacking are grants of what everyone has to those who lack it, and of an admin's machine their keys in the trees, and the trees.
+func (g *Group) lacking(s *acl.State, me acl.Account) (out []Record, err error) {
 	early := g.early(s)
-	readers, invites := s.Everyone(now)
-	for aud, who := range map[string][]string{everyone: slices.Concat(readers, invites), mirrors: append(mirrorsOf(s, now), adminsOf(s)...)} {
+	gen, boss := g.generation(s)
+	boss = boss && me.Role == acl.Admin
+	for _, aud := range []string{admins, everyone, mirrors} {
 		epoch, _, err := g.current(s, aud)
-		if err != nil {
+		if err != nil || aud == admins && !boss {
 			continue // there is none, or it was not given to us
 		}
-		has := granted(s, aud, epoch)
+		has, with := granted(s, aud, epoch), &gen
+		if !boss || aud == admins {
+			with = nil
+		} else {
+			rooted := leaved(s, gen.epoch)
+			for name := range has {
+				has[name] = rooted[name] || slices.Contains(adminsOf(s), name)
+			}
+		}
 		often := g.often(s, aud, epoch, nil)
-		names := slices.DeleteFunc(who, func(n string) bool { return has[n] || often[n] || early(n) })
-		if len(names) == 0 {
-			continue
+		names := slices.DeleteFunc(g.audienceTo(s, aud), func(n string) bool { return has[n] || often[n] || early(n) })
+		if len(names) > 0 {
+			grants, err := g.deliver(s, aud, epoch, g.handed(s, aud), names, nil, with)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, grants...)
 		}
-		grants, err := g.grants(s, aud, epoch, g.keys.file(aud, epochs(s, aud)), names)
-		if err != nil {
-			return nil, err
+		if with != nil {
+			out = append(out, g.trees(s, aud)...)
 		}
-		out = append(out, grants...)
 	}
 	return out, nil
+}
+
+// handed is what is handed on of an audience with a name: the identities that open all the others.
+func (g *Group) handed(s *acl.State, aud string) []byte {
+	if aud == admins {
+		e, _ := latest(s, aud)
+		return g.keys.file(aud, []int64{e.Epoch})
+	}
+	return g.keys.file(aud, tips(s, aud))
 }
 
 // granted are the accounts that hold an audience's epoch with the identity they have now. authors are those of what is sealed
 // to it: whoever else says that he has handed it on may have handed on anything, so that nobody does it any more.
 func granted(s *acl.State, aud string, epoch int64, authors ...string) map[string]bool {
 	out := map[string]bool{}
+	gens := map[int64]bool{}
+	for _, e := range s.Epochs(aud) {
+		if e.Epoch != epoch {
+			continue
+		}
+		if e.Gen != 0 {
+			gens[e.Gen] = true
+		}
+		for _, name := range s.Below(e.Root) {
+			if e.N >= s.SealSince(name) {
+				out[name] = true
+			}
+		}
+	}
 	for _, gr := range s.Grants() {
-		if gr.Audience != aud || gr.Epoch != epoch {
+		own := gr.Audience == aud && gr.Epoch == epoch
+		if !own && !(gr.Audience == admins && gens[gr.Epoch] && gr.Admin) {
 			continue
 		}
 		for _, name := range gr.To {

@@ -27,6 +27,7 @@ import (
 const (
 	everyone = "all"     // all who read, and the invites that bring in more of them
 	mirrors  = "mirrors" // who holds what it cannot read, and has to hear of a new link all the same
+	admins   = "admins"  // whose secret the keys of the trees are made of
 )
 
 const (
@@ -52,6 +53,7 @@ type keysOnDisk struct {
 	Account   string               `json:"account,omitempty"` // whose device this is, or is to be
 	Seals     []string             `json:"seals,omitempty"`   // its identities, the newest first
 	Slot      []byte               `json:"slot,omitempty"`    // its password slot, as it was last seen
+	Leaves    []string             `json:"leaves,omitempty"`  // its keys in the trees, in hex, the newest first
 	Audiences map[string][]heldKey `json:"audiences,omitempty"`
 	Read      []string             `json:"read,omitempty"` // grants that were looked into, by their boxes' hashes
 	Links     []heldLink           `json:"links,omitempty"`
@@ -251,85 +253,17 @@ func readKeys(text []byte, epoch int64) ([]held, error) {
 	return out, nil
 }
 
-// absorb opens what is granted to this machine's account, and the latest link. It says whether there are identities or a
-// link that were not here before.
-func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.seals) == 0 {
-		return false, false, nil
-	}
-	changed := k.settle(s)
-	read := make(map[string]bool, len(k.f.Read))
-	for _, id := range k.f.Read {
-		read[id] = true
-	}
-	for _, g := range s.Grants() {
-		place := slices.Index(g.To, k.f.Account)
-		if place < 0 || !trusted(g, k.f.Account, s) {
-			continue
-		}
-		sum := sha256.Sum256(g.Box)
-		id := hex.EncodeToString(sum[:12])
-		if read[id] {
-			continue
-		}
-		read[id] = true
-		k.f.Read, changed = append(k.f.Read, id), true
-		text, err := seal.OpenBoxAt(g.Box, maxKeys, place, k.seals...)
-		if err != nil {
-			continue // to a password that was given up, or made to mislead
-		}
-		list, err := readKeys(text, g.Epoch)
-		if err != nil {
-			continue
-		}
-		if !hasName(g.Audience) && !byKeeper(g, s) {
-			// Anybody can sign a grant of anything: he is to fill neither this machine nor what it tries on a box.
-			list = slices.DeleteFunc(list, func(h held) bool { return h.epoch != g.Epoch })
-			for i := range list {
-				list[i].by = g.By
-			}
-		}
-		if k.hold(g.Audience, list) {
-			news = true
-		}
-	}
-	if a, ok := s.Account(k.f.Account); ok && a.Slot != nil && !bytes.Equal(a.Slot, k.f.Slot) {
-		k.f.Slot, changed = a.Slot, true
-	}
-	link = k.absorbLink(s.LinkBox(), now)
-	if changed || link {
-		err = k.save()
-	}
-	return news, link, err
-}
-
-// settle puts the account's identity first that the group knows. Of a change of the password that a crash kept from being
-// signed there is another one before it. k.mu is held.
-func (k *keyring) settle(s *acl.State) (changed bool) {
-	a, ok := s.Account(k.f.Account)
-	if !ok || k.seals[0].Recipient() == a.Seal {
-		return false
-	}
-	i := slices.IndexFunc(k.seals, func(id seal.Identity) bool { return id.Recipient() == a.Seal })
-	if i < 0 {
-		return false
-	}
-	now := k.seals[i]
-	k.seals = slices.Insert(slices.Delete(k.seals, i, i+1), 0, now)
-	k.f.Seals = slices.Insert(slices.Delete(k.f.Seals, i, i+1), 0, now.Secret())
-	return true
-}
-
 // trusted says whether a grant may hand out an audience. Those with names are the admins': whoever chose their keys could
-// read on after he is removed. Backups pass them on.
+// read on after he is removed. Backups pass them on, but not what is the admins' alone.
 func trusted(g acl.Grant, me string, s *acl.State) bool {
+	if g.Audience == admins {
+		return g.Admin
+	}
 	return !hasName(g.Audience) || g.By == me || byKeeper(g, s)
 }
 
 // hasName says whether an audience is none that somebody made for his shares.
-func hasName(aud string) bool { return aud == everyone || aud == mirrors }
+func hasName(aud string) bool { return aud == everyone || aud == mirrors || aud == admins }
 
 // byKeeper says whether a grant is of somebody who holds what the group holds: an admin or a backup.
 func byKeeper(g acl.Grant, s *acl.State) bool {
@@ -338,46 +272,6 @@ func byKeeper(g acl.Grant, s *acl.State) bool {
 	}
 	a, ok := s.Account(g.By)
 	return ok && a.Role == acl.Backup && !a.Gone
-}
-
-// absorbLink takes the link secret of the group's latest link record. k.mu is held.
-func (k *keyring) absorbLink(box []byte, now time.Time) bool {
-	if box == nil {
-		return false
-	}
-	sum := sha256.Sum256(box)
-	id := "link " + hex.EncodeToString(sum[:12])
-	if slices.Contains(k.f.Read, id) {
-		return false
-	}
-	var ids []seal.Identity
-	for _, aud := range []string{everyone, mirrors} {
-		for _, h := range slices.Backward(k.ids[aud]) {
-			ids = append(ids, h.id)
-		}
-	}
-	text, err := seal.OpenBox(box, maxKeys, ids...)
-	if err != nil {
-		return false // its key may come with the next grant
-	}
-	k.f.Read = append(k.f.Read, id)
-	l, err := signed.ParseLink(string(text))
-	if err != nil || l.Kind != signed.Private || l.Secret == [16]byte{} {
-		return true
-	}
-	secret := hex.EncodeToString(l.Secret[:])
-	if len(k.f.Links) > 0 && k.f.Links[0].Secret == secret {
-		return true
-	}
-	for i := range k.f.Links {
-		if k.f.Links[i].Until == 0 {
-			k.f.Links[i].Until = now.Add(linkLife).Unix()
-		}
-	}
-	k.f.Links = slices.DeleteFunc(k.f.Links, func(o heldLink) bool { return o.Secret == secret || o.Until != 0 && o.Until <= now.Unix() })
-	k.f.Links = slices.Insert(k.f.Links, 0, heldLink{Secret: secret})
-	k.f.Links = k.f.Links[:min(len(k.f.Links), 1+maxOldLinks)]
-	return true
 }
 
 // links are the secrets of the group's links, the current one first.

@@ -50,6 +50,14 @@ const (
 	// everything again.
 	maxGiven      = 16
 	maxGivenDaily = 2
+	// maxLeaves is how many keys of the account in the trees are kept, the newest: each serves one secret of the admins.
+	maxLeaves = 8
+	// maxBefore bounds the epochs that another hands on: that of package acl.
+	maxBefore = 64
+	// maxClimb bounds the way from a tree's root to a leaf: places are hashes of 256 bits.
+	maxClimb = 256
+	// maxTreeRecord is how many nodes of a tree a record has: well below what fits.
+	maxTreeRecord = 4000
 	// maxTo is how many accounts a grant's box is for: with post-quantum recipients it still fits into a record.
 	maxTo = 400
 )

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -29,7 +28,7 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 		return err
 	}
 	var records []Record
-	seals := map[string]string{}
+	fresh := map[string]seal.Identity{}
 	var read, mirror []string
 	for _, a := range list {
 		l, slot, err := login(g.ID(), a.Name, a.Password, work)
@@ -38,7 +37,7 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 		}
 		key := l.Key.Public()
 		c := acl.AccountChange{Name: a.Name, Role: a.Role, Key: &key, Seal: l.Seal.Recipient(), Slot: slot, Until: a.Until, Teams: a.Teams, Devices: a.Devices}
-		seals[a.Name] = c.Seal
+		fresh[a.Name] = l.Seal
 		switch a.Role {
 		case acl.Mirror:
 			mirror = append(mirror, a.Name)
@@ -54,7 +53,7 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 		if len(names) == 0 || aud == mirrors && len(epochs(s, mirrors)) == 0 {
 			continue // of mirrors there is an epoch once Care has made it
 		}
-		grants, err := g.handOver(s, aud, names, seals)
+		grants, err := g.handOver(s, aud, names, fresh)
 		if err != nil {
 			return err
 		}
@@ -73,6 +72,9 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 func about(s *acl.State, c acl.AccountChange) []Record {
 	var out []Record
 	for _, pin := range s.Pins([]string{c.Name}) {
+		if c.Gone {
+			pin.Seal = "" // the longest of it, and nothing is sealed to it any more
+		}
 		out = append(out, pin.Marshal)
 	}
 	return append(out, c.Marshal)
@@ -84,12 +86,16 @@ func (g *Group) ChangeAccount(s *acl.State, c acl.AccountChange) error {
 }
 
 // handOver grants what is held of an audience with a name to more accounts.
-func (g *Group) handOver(s *acl.State, aud string, names []string, seals map[string]string) ([]Record, error) {
+func (g *Group) handOver(s *acl.State, aud string, names []string, fresh map[string]seal.Identity) ([]Record, error) {
 	epoch, _, err := g.current(s, aud)
 	if err != nil {
 		return nil, err
 	}
-	return grantTo(aud, epoch, g.keys.file(aud, epochs(s, aud)), names, seals)
+	gen, ok := g.generation(s)
+	if !ok {
+		return g.deliver(s, aud, epoch, g.handed(s, aud), names, fresh, nil)
+	}
+	return g.deliver(s, aud, epoch, g.handed(s, aud), names, fresh, &gen)
 }
 
 // Removed is what came of a removal.
@@ -117,16 +123,16 @@ func (g *Group) RemoveAccount(gone acl.Account, password string, work int) (Remo
 		}
 		records = append(records, about(s, c)...)
 	}
-	seals := map[string]string{}
+	fresh := map[string]seal.Identity{}
 	if name != JoinInvite {
-		reset, closed, err := g.newInvites(s, gone, password, work, seals)
+		reset, closed, err := g.newInvites(s, gone, password, work, fresh)
 		if err != nil {
 			return Removed{}, err
 		}
 		records = append(records, reset...)
-		out.Closed, out.Invite = closed, seals[JoinInvite] != ""
+		out.Closed, out.Invite = closed, !fresh[JoinInvite].IsZero()
 	}
-	again, err := g.rekey(s, map[string]bool{name: true}, seals)
+	again, err := g.rekey(s, map[string]bool{name: true}, fresh, false)
 	if err != nil {
 		return Removed{}, err
 	}
@@ -145,7 +151,7 @@ func (g *Group) remove(records, keys []Record) (later bool, err error) {
 }
 
 // newInvites gives other passwords to the invites that somebody who is removed knows: the group's, and the one he came by.
-func (g *Group) newInvites(s *acl.State, gone acl.Account, password string, work int, seals map[string]string) (records []Record, closed []string, err error) {
+func (g *Group) newInvites(s *acl.State, gone acl.Account, password string, work int, fresh map[string]seal.Identity) (records []Record, closed []string, err error) {
 	for _, name := range slices.Compact([]string{JoinInvite, gone.By}) {
 		inv, ok := s.Account(name)
 		if !ok || !inv.Active(g.now()) || inv.Role != acl.Invite || inv.Slot == nil {
@@ -166,75 +172,21 @@ func (g *Group) newInvites(s *acl.State, gone acl.Account, password string, work
 		if err != nil {
 			return nil, nil, err
 		}
-		records, seals[name] = append(records, about(s, c)...), c.Seal
+		records, fresh[name] = append(records, about(s, c)...), l.Seal
 	}
 	return records, closed, nil
 }
 
-// rekey makes another key and another link for all who are there but those in without. seals are recipients that differ
-// from those of the State.
-func (g *Group) rekey(s *acl.State, without map[string]bool, seals map[string]string) ([]Record, error) {
-	now := g.now()
-	of := map[string]string{}
-	for _, a := range s.Accounts() {
-		of[a.Name] = a.Seal
-	}
-	for name, r := range seals {
-		of[name] = r
-	}
-	readers, invites := s.Everyone(now)
-	audiences := []struct {
-		name string
-		to   []string
-	}{{everyone, slices.Concat(readers, invites)}, {mirrors, mirrorsOf(s, now)}}
-	var records []Record
-	var recipients []string
-	for _, a := range audiences {
-		to := slices.DeleteFunc(a.to, func(n string) bool { return without[n] })
-		if len(to) == 0 {
-			continue
-		}
-		if a.name == mirrors {
-			to = append(to, adminsOf(s)...)
-		}
-		id, err := seal.NewAudience()
-		if err != nil {
-			return nil, err
-		}
-		epoch, err := newEpoch(now)
-		if err != nil {
-			return nil, err
-		}
-		text := append(keysText(a.name, []held{{epoch: epoch, id: id}}), g.keys.file(a.name, epochs(s, a.name))...)
-		grants, err := grantTo(a.name, epoch, text, to, of)
-		if err != nil {
-			return nil, err
-		}
-		records, recipients = append(records, grants...), append(recipients, id.Recipient())
-	}
-	link := g.link
-	if _, err := rand.Read(link.Secret[:]); err != nil {
-		return nil, err
-	}
-	next, err := linkRecord(link, recipients...)
-	return append(records, next), err
-}
+// Rekey makes another key and another link for those who are there, and another secret for the admins: a machine of an admin's
+// was cut off.
+func (g *Group) Rekey() error { return g.newKeys(true) }
 
-// newEpoch is a number that no other admin takes, even one who is offline: an audience's epochs are ordered by their
-// records.
-func newEpoch(now time.Time) (int64, error) {
-	var b [1]byte
-	_, err := rand.Read(b[:])
-	return now.Unix()<<8 | int64(b[0]), err
-}
-
-// Rekey makes another key and another link for those who are there.
-func (g *Group) Rekey() error {
+func (g *Group) newKeys(renew bool) error {
 	s, err := g.AsAdmin("make another key")
 	if err != nil {
 		return err
 	}
-	records, err := g.rekey(s, nil, nil)
+	records, err := g.rekey(s, nil, nil, renew)
 	if err != nil {
 		return err
 	}
@@ -253,7 +205,8 @@ func (g *Group) RemoveDevice(device signed.Key) error {
 	}
 	var keys []Record
 	if g.link.Kind == signed.Private {
-		if keys, err = g.rekey(s, nil, nil); err != nil {
+		d, _ := s.Device(device)
+		if keys, err = g.rekey(s, nil, nil, slices.Contains(adminsOf(s), d.Account)); err != nil {
 			return err
 		}
 	}
@@ -344,13 +297,13 @@ func (g *Group) regrant(s *acl.State, name, recipient string, which func(aud str
 		}
 		k := key{gr.Audience, gr.Epoch}
 		var text []byte
-		if gr.Audience == everyone || gr.Audience == mirrors {
-			order := epochs(s, gr.Audience)
-			if len(order) == 0 {
+		if hasName(gr.Audience) {
+			e, ok := latest(s, gr.Audience)
+			if !ok {
 				continue
 			}
-			k.epoch = order[len(order)-1]
-			text = g.keys.file(gr.Audience, order)
+			k.epoch = e.Epoch
+			text = g.handed(s, gr.Audience)
 		} else {
 			text = g.keys.file(gr.Audience, []int64{gr.Epoch})
 		}
@@ -358,7 +311,7 @@ func (g *Group) regrant(s *acl.State, name, recipient string, which func(aud str
 			continue
 		}
 		done = append(done, k)
-		grants, err := grantTo(k.aud, k.epoch, text, []string{name}, map[string]string{name: recipient})
+		grants, err := marshalers(grantTo(k.aud, k.epoch, text, []string{name}, map[string]string{name: recipient}))
 		if err != nil {
 			return nil, err
 		}

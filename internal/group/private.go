@@ -2,6 +2,7 @@ package group
 
 import (
 	"crypto/rand"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -64,8 +65,7 @@ func createPrivate(dir string, c Created, now func() time.Time) (*Group, error) 
 	if _, err := rand.Read(link.Secret[:]); err != nil {
 		return nil, err
 	}
-	seals := map[string]string{c.User: ident.Recipient()}
-	to := []string{c.User}
+	fresh := map[string]seal.Identity{}
 	var invite []Record
 	if c.Password != "" {
 		l, slot, err := login(link.Group, JoinInvite, c.Password, c.Work)
@@ -74,7 +74,7 @@ func createPrivate(dir string, c Created, now func() time.Time) (*Group, error) 
 		}
 		key := l.Key.Public()
 		invite = []Record{acl.AccountChange{Name: JoinInvite, Role: acl.Invite, Gives: acl.Member, Key: &key, Seal: l.Seal.Recipient(), Slot: slot}.Marshal}
-		seals[JoinInvite], to = l.Seal.Recipient(), append(to, JoinInvite)
+		fresh[JoinInvite] = l.Seal
 	}
 	return begin(dir, link, c.Name, now, func(g *Group) error {
 		if _, err := g.log.AddRoot(raw); err != nil {
@@ -94,14 +94,23 @@ func createPrivate(dir string, c Created, now func() time.Time) (*Group, error) 
 		if err := g.keys.become(c.User, ident); err != nil {
 			return err
 		}
-		all, err := seal.NewAudience()
+		s, err := g.State()
 		if err != nil {
 			return err
 		}
-		grants, err := grantTo(everyone, 1, keysText(everyone, []held{{epoch: 1, id: all}}), to, seals)
+		keys, gen, err := g.newGeneration(s, []string{c.User})
 		if err != nil {
 			return err
 		}
+		first, all, err := g.successor(s, everyone, 1, gen, nil)
+		if err != nil {
+			return err
+		}
+		grants, err := g.deliver(s, everyone, 1, keysText(everyone, []held{{epoch: 1, id: all}}), slices.Sorted(maps.Keys(fresh)), fresh, &gen)
+		if err != nil {
+			return err
+		}
+		keys = slices.Concat(keys, first, grants)
 		newLink, err := linkRecord(link, all.Recipient())
 		if err != nil {
 			return err
@@ -109,7 +118,7 @@ func createPrivate(dir string, c Created, now func() time.Time) (*Group, error) 
 		hello := func(n int64) ([]byte, error) {
 			return acl.NewHello(g.ID(), g.device.Public(), acl.Hello{Account: c.User, Label: c.Label}, n, admin, nil)
 		}
-		return g.Append(slices.Concat([]Record{hello}, invite, grants, []Record{newLink})...)
+		return g.Append(slices.Concat([]Record{hello}, invite, keys, []Record{newLink})...)
 	})
 }
 
@@ -221,8 +230,8 @@ func (g *Group) JoinBy(l seal.Login, name, label string) (string, error) {
 		return acl.NewHello(g.ID(), g.device.Public(), acl.Hello{Account: name, Label: label, Key: &key, Seal: ident.Recipient(), Invite: l.Account}, n, account, &l.Key)
 	}}
 	for aud, text := range keys {
-		list := epochs(s, aud)
-		grants, err := grantTo(aud, list[len(list)-1], text, []string{name}, map[string]string{name: ident.Recipient()})
+		e, _ := latest(s, aud)
+		grants, err := marshalers(grantTo(aud, e.Epoch, text, []string{name}, map[string]string{name: ident.Recipient()}))
 		if err != nil {
 			return "", err
 		}
@@ -239,7 +248,7 @@ func (g *Group) invited(s *acl.State, l seal.Login) (map[string][]byte, error) {
 	}
 	out := map[string][]byte{}
 	for aud := range tmp.ids {
-		if order := epochs(s, aud); len(order) > 0 {
+		if order := tips(s, aud); len(order) > 0 {
 			out[aud] = tmp.file(aud, order)
 		}
 	}

@@ -117,11 +117,6 @@ func (s Sealing) record(share *catalog.Share, id string) Record {
 	}
 }
 
-func freshKey(aud string, epoch int64) (text []byte, id seal.Identity, err error) {
-	id, err = seal.NewAudience()
-	return keysText(aud, []held{{epoch: epoch, id: id}}), id, err
-}
-
 // ShareID is the ID of the record of a name and version: the same each time, so that the later takes the place of the
 // earlier, and one that tells nobody else the name.
 func (g *Group) ShareID(name, version string) string {
@@ -140,31 +135,6 @@ func mirrorsOf(s *acl.State, now time.Time) (out []string) {
 	return out
 }
 
-// epochs are those of an audience with a name in the order in which admins made them: the last is the one that counts.
-// Their numbers say nothing of their order, for two admins may make one at a time.
-func epochs(s *acl.State, aud string) (out []int64) {
-	for _, g := range s.Grants() {
-		if g.Audience == aud && g.Admin && !slices.Contains(out, g.Epoch) {
-			out = append(out, g.Epoch)
-		}
-	}
-	return out
-}
-
-// current is the epoch of an audience that counts, and its key.
-func (g *Group) current(s *acl.State, aud string) (int64, seal.Identity, error) {
-	list := epochs(s, aud)
-	if len(list) == 0 {
-		return 0, seal.Identity{}, ErrNoKey
-	}
-	epoch := list[len(list)-1]
-	id, ok := g.keys.key(aud, epoch)
-	if !ok {
-		return 0, seal.Identity{}, ErrNoKey
-	}
-	return epoch, id, nil
-}
-
 // ownAudience is one that this account has made for the same readers before.
 func (g *Group) ownAudience(s *acl.State, me string, who []string) (aud string, epoch int64, id seal.Identity, ok bool) {
 	type key struct {
@@ -175,15 +145,8 @@ func (g *Group) ownAudience(s *acl.State, me string, who []string) (aud string, 
 	mine := map[key]bool{}
 	var order []key
 	// The group has another key since somebody or a machine was put out: who went with it holds the keys from before.
-	since := int64(0)
-	if list := epochs(s, everyone); len(list) > 0 {
-		for _, gr := range s.Grants() {
-			if gr.Audience == everyone && gr.Admin && gr.Epoch == list[len(list)-1] {
-				since = gr.N
-				break
-			}
-		}
-	}
+	all, _ := latest(s, everyone)
+	since := all.N
 	for _, gr := range s.Grants() {
 		if hasName(gr.Audience) || gr.N < since {
 			continue
@@ -213,15 +176,18 @@ func (g *Group) ownAudience(s *acl.State, me string, who []string) (aud string, 
 // grants are the records that hand a text with keys to accounts, in boxes that fit into records. An account whose
 // recipient is of no use goes without.
 func (g *Group) grants(s *acl.State, aud string, epoch int64, text []byte, names []string) ([]Record, error) {
-	of := map[string]string{}
-	for _, a := range s.Accounts() {
-		of[a.Name] = a.Seal
-	}
-	return grantTo(aud, epoch, text, names, of)
+	return marshalers(grantTo(aud, epoch, text, names, recipients(s)))
 }
 
-func grantTo(aud string, epoch int64, text []byte, names []string, seals map[string]string) ([]Record, error) {
-	var out []Record
+func marshalers(list []acl.Grant, err error) (out []Record, _ error) {
+	for _, gr := range list {
+		out = append(out, gr.Marshal)
+	}
+	return out, err
+}
+
+func grantTo(aud string, epoch int64, text []byte, names []string, seals map[string]string) ([]acl.Grant, error) {
+	var out []acl.Grant
 	for chunk := range slices.Chunk(names, maxTo) {
 		to := slices.DeleteFunc(slices.Clone(chunk), func(n string) bool { return seals[n] == "" })
 		for len(to) > 0 {
@@ -238,7 +204,7 @@ func grantTo(aud string, epoch int64, text []byte, names []string, seals map[str
 			if err != nil {
 				return nil, fmt.Errorf("granting %q: %w", aud, err)
 			}
-			out = append(out, acl.Grant{Audience: aud, Epoch: epoch, To: to, Box: box}.Marshal)
+			out = append(out, acl.Grant{Audience: aud, Epoch: epoch, To: to, Box: box})
 			break
 		}
 	}

@@ -15,7 +15,7 @@ const (
 	// MaxPassword bounds what is normalised and hashed.
 	MaxPassword = 1024
 
-	// MaxIdentities is how many epochs a grant hands over: the newest. Ten years of a removal a week.
+	// MaxIdentities is how many keys an identity file has: epochs that a grant hands over, the newest.
 	MaxIdentities = 500
 
 	// MaxContentRecipients is whom content is for: an audience, and where it is sealed for several, a few.

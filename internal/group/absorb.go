@@ -1,0 +1,202 @@
+package group
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"github.com/p2pshare/p2pshare/acl"
+	"github.com/p2pshare/p2pshare/internal/seal"
+	"github.com/p2pshare/p2pshare/internal/signed"
+)
+
+// absorb opens what is granted to this machine's account, and the latest link. It says whether there are identities or a
+// link that were not here before.
+func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.seals) == 0 {
+		return false, false, nil
+	}
+	changed := k.settle(s)
+	read := make(map[string]bool, len(k.f.Read))
+	for _, id := range k.f.Read {
+		read[id] = true
+	}
+	for _, g := range s.Grants() {
+		place := slices.Index(g.To, k.f.Account)
+		if place < 0 || !trusted(g, k.f.Account, s) {
+			continue
+		}
+		sum := sha256.Sum256(g.Box)
+		id := hex.EncodeToString(sum[:12])
+		if read[id] {
+			continue
+		}
+		read[id] = true
+		k.f.Read, changed = append(k.f.Read, id), true
+		text, err := k.openGrant(g, place)
+		if err != nil {
+			continue // to a password that was given up, or made to mislead
+		}
+		if key, ok := readLeaf(text); ok && g.Admin && g.Leaf != 0 && !slices.Contains(k.f.Leaves, key) {
+			k.f.Leaves = slices.Insert(k.f.Leaves, 0, key)
+			k.f.Leaves = k.f.Leaves[:min(len(k.f.Leaves), maxLeaves)]
+		}
+		list, err := readKeys(text, g.Epoch)
+		if err != nil {
+			continue
+		}
+		if !hasName(g.Audience) && !byKeeper(g, s) {
+			// Anybody can sign a grant of anything: he is to fill neither this machine nor what it tries on a box.
+			list = slices.DeleteFunc(list, func(h held) bool { return h.epoch != g.Epoch })
+			for i := range list {
+				list[i].by = g.By
+			}
+		}
+		if k.hold(g.Audience, list) {
+			news = true
+		}
+	}
+	if k.absorbEpochs(s) {
+		news, changed = true, true
+	}
+	if a, ok := s.Account(k.f.Account); ok && a.Slot != nil && !bytes.Equal(a.Slot, k.f.Slot) {
+		k.f.Slot, changed = a.Slot, true
+	}
+	link = k.absorbLink(s.LinkBox(), now)
+	if changed || link {
+		err = k.save()
+	}
+	return news, link, err
+}
+
+// openGrant opens a box that this account has a place in, or is the only one for.
+func (k *keyring) openGrant(g acl.Grant, place int) ([]byte, error) {
+	text, err := seal.OpenBoxAt(g.Box, maxKeys, place, k.seals...)
+	if err == nil || len(g.To) != 1 {
+		return text, err
+	}
+	for _, id := range k.seals {
+		if text, err := seal.Unwrap(id.Secret(), useGrant(g.Audience, g.Epoch, k.f.Account), g.Box); err == nil {
+			return text, nil
+		}
+	}
+	return nil, err
+}
+
+// absorbEpochs opens the epochs that the account's key in a tree, or the admins' secret, opens, and those before them, the latest
+// first. k.mu is held.
+func (k *keyring) absorbEpochs(s *acl.State) (news bool) {
+	gens := map[int64][]held{}
+	for _, h := range k.ids[admins] {
+		gens[h.epoch] = append(gens[h.epoch], h)
+	}
+	var leaves []string
+	for _, l := range k.f.Leaves {
+		if b, err := hex.DecodeString(l); err == nil {
+			leaves = append(leaves, string(b))
+		}
+	}
+	climb := newClimber(s, k.f.Account, leaves)
+	for _, aud := range []string{everyone, mirrors} {
+		have := map[int64][]held{}
+		for _, h := range k.ids[aud] {
+			have[h.epoch] = append(have[h.epoch], h)
+		}
+		take := func(text []byte, err error, of ...int64) {
+			if err != nil {
+				return
+			}
+			list, err := readKeys(text, 0)
+			if err != nil {
+				return
+			}
+			list = slices.DeleteFunc(list, func(h held) bool { return !slices.Contains(of, h.epoch) })
+			for _, h := range list {
+				have[h.epoch] = append(have[h.epoch], h)
+			}
+			news = k.hold(aud, list) || news
+		}
+		for _, e := range slices.Backward(s.Epochs(aud)) {
+			if len(have[e.Epoch]) == 0 {
+				for _, h := range gens[e.Gen] {
+					text, err := seal.Unwrap(h.id.Secret(), useEpoch(e), e.Own)
+					take(text, err, e.Epoch)
+				}
+			}
+			if len(have[e.Epoch]) == 0 && e.Box != nil {
+				if key, ok := climb.key(e.Root, maxClimb); ok {
+					text, err := seal.Unwrap(key, useEpoch(e), e.Box)
+					take(text, err, e.Epoch)
+				}
+			}
+			if slices.ContainsFunc(e.Before, func(b int64) bool { return len(have[b]) == 0 }) {
+				for _, h := range have[e.Epoch] {
+					text, err := seal.Unwrap(h.id.Secret(), useBefore(e), e.Old)
+					take(text, err, e.Before...)
+				}
+			}
+		}
+	}
+	return news
+}
+
+// settle puts the account's identity first that the group knows. Of a change of the password that a crash kept from being
+// signed there is another one before it. k.mu is held.
+func (k *keyring) settle(s *acl.State) (changed bool) {
+	a, ok := s.Account(k.f.Account)
+	if !ok || k.seals[0].Recipient() == a.Seal {
+		return false
+	}
+	i := slices.IndexFunc(k.seals, func(id seal.Identity) bool { return id.Recipient() == a.Seal })
+	if i < 0 {
+		return false
+	}
+	now := k.seals[i]
+	k.seals = slices.Insert(slices.Delete(k.seals, i, i+1), 0, now)
+	k.f.Seals = slices.Insert(slices.Delete(k.f.Seals, i, i+1), 0, now.Secret())
+	return true
+}
+
+// absorbLink takes the link secret of the group's latest link record. k.mu is held.
+func (k *keyring) absorbLink(box []byte, now time.Time) bool {
+	if box == nil {
+		return false
+	}
+	sum := sha256.Sum256(box)
+	id := "link " + hex.EncodeToString(sum[:12])
+	if slices.Contains(k.f.Read, id) {
+		return false
+	}
+	var ids []seal.Identity
+	for _, aud := range []string{everyone, mirrors} {
+		for _, h := range slices.Backward(k.ids[aud]) {
+			ids = append(ids, h.id)
+		}
+	}
+	text, err := seal.OpenBox(box, maxKeys, ids...)
+	if err != nil {
+		return false // its key may come with the next grant
+	}
+	k.f.Read = append(k.f.Read, id)
+	l, err := signed.ParseLink(string(text))
+	if err != nil || l.Kind != signed.Private || l.Secret == [16]byte{} {
+		return true
+	}
+	secret := hex.EncodeToString(l.Secret[:])
+	if len(k.f.Links) > 0 && k.f.Links[0].Secret == secret {
+		return true
+	}
+	for i := range k.f.Links {
+		if k.f.Links[i].Until == 0 {
+			k.f.Links[i].Until = now.Add(linkLife).Unix()
+		}
+	}
+	k.f.Links = slices.DeleteFunc(k.f.Links, func(o heldLink) bool { return o.Secret == secret || o.Until != 0 && o.Until <= now.Unix() })
+	k.f.Links = slices.Insert(k.f.Links, 0, heldLink{Secret: secret})
+	k.f.Links = k.f.Links[:min(len(k.f.Links), 1+maxOldLinks)]
+	return true
+}
