@@ -83,6 +83,16 @@ func TestBox(t *testing.T) {
 	}
 }
 
+// mistyped is a key with another character in its middle.
+func mistyped(key string) string {
+	i := len(key) / 2
+	other := map[bool]string{true: "P", false: "Q"}[key[i] == 'Q' || key[i] == 'q']
+	if strings.ToLower(key) == key {
+		other = strings.ToLower(other)
+	}
+	return key[:i] + other + key[i+1:]
+}
+
 func TestBoxRefuses(t *testing.T) {
 	alice, all := account(t).Recipient(), audience(t).Recipient()
 	// The recipient of X25519 that takes no key: its point has a small order (RFC 7748, 6.1).
@@ -96,7 +106,7 @@ func TestBoxRefuses(t *testing.T) {
 		{"nobody", nil, "", "from 1 to 500"},
 		{"too many", slicesOf(all, seal.MaxRecipients+1), "", "from 1 to 500"},
 		{"a word", []string{alice, "bob"}, "bob", "none of age"},
-		{"a mistyped recipient", []string{all[:len(all)-1] + "q"}, all[:len(all)-1] + "q", "recipient"},
+		{"a mistyped recipient", []string{mistyped(all)}, mistyped(all), "recipient"},
 		{"an endless one", []string{"age1" + strings.Repeat("q", 5000)}, "age1" + strings.Repeat("q", 5000), "more than"},
 		{"a secret", []string{must(seal.NewAudience())(t).Secret()}, "", "recipient"},
 		{"a point of small order", []string{all, small}, small, "low order"},
@@ -217,7 +227,7 @@ func TestIdentities(t *testing.T) {
 		"a word":     "hello",
 		"an ssh key": "-----BEGIN OPENSSH PRIVATE KEY-----",
 		"a plugin":   "AGE-PLUGIN-YUBIKEY-1QQQQ",
-		"a typo":     ids[0].Secret()[:30] + "Q" + ids[0].Secret()[31:],
+		"a typo":     mistyped(ids[0].Secret()),
 		"too many":   string(many) + ids[0].Secret(),
 		"too long":   strings.Repeat("#\n", 40_000),
 	} {
