@@ -69,9 +69,9 @@ func TestAShareThatEndsTheProcessTwice(t *testing.T) {
 	whileOpening(t, home, none)
 	end()
 
-	n, end = daemon(t, home, nil)
+	_, end = daemon(t, home, nil)
 	killedWith(t, home, end, whileOpening(t, home, func(now []string) bool { return len(now) == 3 }))
-	n, end = daemon(t, home, nil)
+	_, end = daemon(t, home, nil)
 	alone := whileOpening(t, home, func(now []string) bool {
 		if len(now) > 1 {
 			t.Fatalf("%q are started at once after a death", now)
@@ -133,7 +133,7 @@ func TestDeathsThatNoShareIsToBlameFor(t *testing.T) {
 	}
 	for range 3 { // a kill of what has stood, which also clears the death before it
 		killedWith(t, home, end, whileOpening(t, home, none))
-		n, end = daemon(t, home, nil)
+		_, end = daemon(t, home, nil)
 		killedWith(t, home, end, whileOpening(t, home, mine))
 		n, end = daemon(t, home, nil)
 		shareIn(t, n, "mine", in(node.StateSeeding))

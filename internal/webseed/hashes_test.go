@@ -185,7 +185,7 @@ func TestFaultOfOneFile(t *testing.T) {
 		"one byte": {sends(func(b []byte) []byte { b[len(b)/2]++; return b }), "does not fit its hash", 59},
 		"half":     {sends(func(b []byte) []byte { clear(b[len(b)*3/4:]); return b }), "does not fit its hash", 10},
 		"elsewhere": {func([]byte) http.HandlerFunc {
-			return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://x/y", 302) }
+			return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://x/y", http.StatusFound) }
 		}, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
