@@ -145,7 +145,7 @@ func reusedBytes(t testing.TB, p *client.Process) int64 {
 // sumsIn are where the sums of an index of chunks are (internal/chunk/SPEC.md).
 func sumsIn(t testing.TB, index []byte) (at []int) {
 	t.Helper()
-	pos := 16 + 4 + 4 + 4
+	pos := 16 + 4 + 32 + 4 + 4
 	number := func() int64 {
 		v, n := binary.Uvarint(index[pos:])
 		if n <= 0 {
@@ -154,7 +154,7 @@ func sumsIn(t testing.TB, index []byte) (at []int) {
 		pos += n
 		return int64(v)
 	}
-	for range binary.BigEndian.Uint32(index[24:]) {
+	for range binary.BigEndian.Uint32(index[56:]) {
 		for left := number(); left > 0; {
 			left -= number()
 			at = append(at, pos)
@@ -203,7 +203,7 @@ func TestChunkIndexThatLies(t *testing.T) {
 			return b
 		}, 1_000_000, ""},
 		{"larger chunks", func(b []byte) []byte {
-			binary.BigEndian.PutUint32(b[20:], 64<<10)
+			binary.BigEndian.PutUint32(b[52:], 64<<10)
 			return b
 		}, 1_000_000, "only what has not moved"},
 		{"cut off", func(b []byte) []byte { return b[:len(b)/2] }, 1_000_000, "only what has not moved"},

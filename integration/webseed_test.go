@@ -169,7 +169,7 @@ var changes = []struct {
 }{
 	{"replaced", func(file string, _ os.FileInfo) error {
 		return replace(file, payload.Bytes(3_000_001, 99), time.Unix(1_000_000_000, 0))
-	}, "changed while it was fetched", true},
+	}, "does not fit its hash", true},
 	{"replaced, the same size and time", func(file string, old os.FileInfo) error {
 		return replace(file, payload.Bytes(3_000_001, 99), old.ModTime())
 	}, "does not fit its hash", false},
@@ -241,7 +241,7 @@ func TestWebSeedChangesMeanwhile(t *testing.T) {
 					t.Fatal(err)
 				}
 				if _, err := p.Stdout.Line(ctx, func(l string) bool {
-					return strings.Contains(l, "is not used any more") && strings.Contains(l, c.want)
+					return strings.Contains(l, " any more: ") && strings.Contains(l, c.want)
 				}); err != nil {
 					t.Fatal(err)
 				}

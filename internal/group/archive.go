@@ -190,7 +190,8 @@ func (a *Archive) read(root func(raw []byte) error, log func(head []byte, record
 }
 
 // Into gives an archive's contents to a group, which takes what is signed and new. It says how many records came. A log
-// that nobody vouches for yet is tried again after those that may, and left out if nobody does.
+// that nobody vouches for yet is tried again after those that may, and left out if nobody does: an older export holds those of
+// machines that were removed since. Where the group has no log yet, and gets none, that is the error.
 func (a *Archive) Into(ctx context.Context, g *Group) (records int64, err error) {
 	if a.Group != g.ID() {
 		return 0, fault.New(fault.Usage, "the export is of another group, %v", a.Group)
@@ -210,7 +211,7 @@ func (a *Archive) Into(ctx context.Context, g *Group) (records int64, err error)
 		switch {
 		case err != nil:
 			return records, err
-		case early != nil && records == 0:
+		case early != nil && records == 0 && len(g.log.Heads()) == 0:
 			return 0, early
 		case early == nil || came == 0:
 			return records, nil
