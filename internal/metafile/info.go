@@ -31,12 +31,12 @@ func readInfo(b []byte) (*metainfo.Info, presence, error) {
 	var p presence
 	c := &cursor{b: b}
 	number := func(key string, v *int64) error {
-		n, ok := int64(0), c.kind() == 'i'
+		n, ok, at := int64(0), c.kind() == 'i', c.i
 		if ok {
 			n, ok = c.integer()
 		}
 		if !ok {
-			return refuse(key, "it is no number of 64 bits")
+			return refuse(key, "it is no number of 64 bits: %.26q", c.b[at:])
 		}
 		*v = n
 		return nil
