@@ -174,15 +174,31 @@ func TestLossOfTheOrigin(t *testing.T) {
 // The publisher dies when the others have one copy together, which one of them has all of: it is not missed.
 func TestLossOfTheOriginAfterOneCopy(t *testing.T) {
 	t.Parallel()
-	// Half a minute for all of it: on a busy machine it takes seconds to notice that the first is whole.
-	slow := []string{"--max-down", "50KiB"}
+	slow := []string{"--max-down", "100KiB"}
 	s := newOrphans(t, nil, slow, slow)
+	for _, f := range s.list[1:] {
+		begun := func(l string) bool {
+			return strings.Contains(l, `"type":"progress"`) && !strings.Contains(l, `"done":0,`)
+		}
+		if _, err := f.Stdout.Line(within(t, time.Minute), begun); err != nil {
+			t.Fatal(err)
+		}
+		// Held, however long it takes the first to be whole, and this test to see it.
+		if err := f.Pause(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.whole(t, s.list[0].Process, s.list[0].out)
 	s.origin.Kill()
 	for _, f := range s.list[1:] {
 		if had := f.answer(t, "progress").Done; had == originBytes {
 			t.Errorf("host %d had all before the origin went: the test proves nothing", f.host)
 		}
+		if err := f.Resume(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range s.list[1:] {
 		s.whole(t, f.Process, f.out)
 	}
 }

@@ -64,6 +64,12 @@ func (p *Process) Kill() {
 // Interrupt is Ctrl-C.
 func (p *Process) Interrupt() error { return p.cmd.Process.Signal(syscall.SIGINT) }
 
+// Pause holds the process where it is, until Resume.
+func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a process go on that Pause holds.
+func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Running says whether it has not ended yet.
 func (p *Process) Running() bool {
 	select {
