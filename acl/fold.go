@@ -16,8 +16,7 @@ import (
 // Memo remembers which signatures were found good or bad, so that folding again costs no curve arithmetic. It may
 // be shared by folds of several groups and goroutines; nil is none.
 type Memo struct {
-	mu   sync.Mutex
-	seen map[[32]byte]bool
+	seen sync.Map // [32]byte -> bool
 }
 
 // verify says whether sig is k's over the hello of p.
@@ -25,19 +24,11 @@ func (m *Memo) verify(k signed.Key, p *Part, sig []byte) bool {
 	b := make([]byte, 0, 128)
 	b = append(append(append(b, k[:]...), p.sum[:]...), sig...)
 	id := sha256.Sum256(b)
-	m.mu.Lock()
-	good, known := m.seen[id]
-	m.mu.Unlock()
-	if known {
-		return good
+	if good, known := m.seen.Load(id); known {
+		return good.(bool)
 	}
-	good = k.Verify(helloDomain, p.msg, sig)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.seen == nil {
-		m.seen = make(map[[32]byte]bool)
-	}
-	m.seen[id] = good
+	good := k.Verify(helloDomain, p.msg, sig)
+	m.seen.Store(id, good)
 	return good
 }
 
