@@ -44,6 +44,8 @@ type Server struct {
 	log  *slog.Logger
 	http *http.Server
 	web  *handed
+	// A handshake has so much time.
+	patience time.Duration
 
 	young *places.Places[netip.Prefix] // of handshakes under way
 	seats *places.Places[netip.Prefix] // of connections for requests, after theirs
@@ -58,7 +60,7 @@ type Server struct {
 // from many goroutines.
 func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 	s := &Server{
-		find: find, log: log, web: newHanded(),
+		find: find, log: log, web: newHanded(), patience: handshakeTime,
 		young: places.New[netip.Prefix](maxHandshakes, maxHandshakesPerHost),
 		seats: places.New[netip.Prefix](maxConns, maxPerHost),
 		open:  map[*memberConn]bool{},
@@ -246,7 +248,7 @@ func (s *Server) handshake(ctx context.Context, c net.Conn) (*memberConn, error)
 			return conf, nil
 		},
 	})
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, err
