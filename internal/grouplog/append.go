@@ -14,7 +14,6 @@ type Compared struct {
 	device signed.Key
 	size   int64
 	root   signed.Hash
-	valid  bool
 }
 
 // BehindError is what Compare finds when a peer has more of the own log than this home: a disk that was restored, or
@@ -87,7 +86,7 @@ func (s *Store) own(k signed.Key) (*log, error) {
 }
 
 func compared(k signed.Key, l *log) Compared {
-	return Compared{device: k, size: l.head.Size, root: l.tree.Root(), valid: true}
+	return Compared{device: k, size: l.head.Size, root: l.tree.Root()}
 }
 
 // Append signs records, which rise in time from Last, into the own log; without any it signs the log anew, as
@@ -96,7 +95,7 @@ func (s *Store) Append(c Compared, by signed.Secret, now time.Time, records ...[
 	none := func(err error) (signed.Log, Compared, error) { return signed.Log{}, Compared{}, err }
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !c.valid || c.device != by.Public() {
+	if c.device != by.Public() {
 		return none(fault.New(fault.Failed, "appending to a log that was not compared with the members'"))
 	}
 	l, err := s.own(c.device)

@@ -26,6 +26,7 @@ type Store struct {
 	dir   string
 	group signed.GroupID
 	step  func(string) error // where a test ends the process; nil in programs
+	sync  func(*os.File) error
 
 	mu       sync.Mutex
 	roots    []*signed.SignedRoot
@@ -66,7 +67,7 @@ func (p Problem) String() string { return fmt.Sprintf("%s: %v", p.Path, p.Err) }
 // Open reads the group's folder, making it where it is not there. What does not verify is set aside and told by
 // Problems. Errors are of the disk alone.
 func Open(dir string, g signed.GroupID) (*Store, error) {
-	s := &Store{dir: dir, group: g, logs: map[signed.Key]*log{}, forks: map[signed.Key]signed.Fork{}, evidence: map[signed.Hash]bool{}}
+	s := &Store{dir: dir, group: g, sync: (*os.File).Sync, logs: map[signed.Key]*log{}, forks: map[signed.Key]signed.Fork{}, evidence: map[signed.Hash]bool{}}
 	for _, sub := range []string{"roots", "logs", "evidence", "damaged"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("opening a group: %w", err)

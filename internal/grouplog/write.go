@@ -161,7 +161,7 @@ func (s *Store) writeRecords(k signed.Key, at int64, records [][]byte) (err erro
 			return err
 		}
 	}
-	if err := f.Sync(); err != nil {
+	if err := s.sync(f); err != nil {
 		return err
 	}
 	if err := s.at("after the records"); err != nil {
