@@ -26,7 +26,8 @@ func (s *Stage) checkpoints() {
 }
 
 // checkpoint brings the bytes of saved pieces to the disk, and then the note that says so: a power cut
-// cannot leave a note without its bytes.
+// cannot leave a note without its bytes. A file that is written to after that is not as the note says, and is hashed again
+// after a crash.
 func (s *Stage) checkpoint() error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
@@ -46,7 +47,7 @@ func (s *Stage) checkpoint() error {
 	if err := s.sync(dirty); err != nil {
 		return diskError(fmt.Sprintf("sync %q", s.root.Name()), err)
 	}
-	if err := s.writeBitmap(proven); err != nil {
+	if err := s.writeNote(note{proven, s.marks.sure()}); err != nil {
 		return diskError(fmt.Sprintf("write %q in %q", bitmapName, s.root.Name()), err)
 	}
 	return nil

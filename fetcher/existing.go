@@ -141,6 +141,7 @@ func (p *Plan) judge(r *content.Report, missing []bool) (all bool, err error) {
 		return true, nil
 	}
 	copy(p.proven, r.Good)
+	p.stamps = r.Stamps
 	return false, nil
 }
 
@@ -201,10 +202,10 @@ func stampLinks(p *Plan, at *content.Located) error {
 			return fmt.Errorf("open the target: %w", err)
 		}
 		fi, err := root.Stat(filepath.FromSlash(at.Paths[i]))
-		root.Close()
 		if err == nil {
-			at.Stamps[i] = content.StampOf(fi)
+			at.Stamps[i] = content.StampAt(root, at.Paths[i], fi)
 		}
+		root.Close()
 	}
 	return nil
 }

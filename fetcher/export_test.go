@@ -1,6 +1,10 @@
 package fetcher
 
-import "time"
+import (
+	"time"
+
+	"github.com/p2pshare/p2pshare/internal/content"
+)
 
 // SetGatherLimit bounds the memory of s as on a smaller machine.
 func (s *Stage) SetGatherLimit(n int64) {
@@ -23,13 +27,16 @@ func (s *Stage) Checkpoint() error {
 // SetOpenFiles bounds the cached descriptors.
 func (s *Stage) SetOpenFiles(n int) { s.files.max = n }
 
-// DecodeBitmap reads a note about nothing in particular.
-func DecodeBitmap(b []byte, pieces int) ([]bool, error) {
-	return decodeBitmap(b, [32]byte{}, pieces)
+// DecodeNote reads a note about nothing in particular.
+func DecodeNote(b []byte, pieces int) (proven []bool, stamps map[int]content.Stamp, err error) {
+	n, err := decodeNote(b, [32]byte{}, pieces)
+	return n.proven, n.stamps, err
 }
 
-// EncodeBitmap writes one.
-func EncodeBitmap(proven []bool) []byte { return encodeBitmap([32]byte{}, proven) }
+// EncodeNote writes one.
+func EncodeNote(proven []bool, stamps map[int]content.Stamp) []byte {
+	return note{proven, stamps}.encode([32]byte{})
+}
 
 // SetClock gives s another clock.
 func (s *Stage) SetClock(now func() time.Time) {
@@ -47,3 +54,16 @@ func (s *Stage) Gathered() int64 {
 
 // SetBounds bounds what is listed, what is read in search, and the memory of a piece; 0 leaves one as it is.
 func (o *Reuse) SetBounds(sources int, scan, whole int64) { o.bounds = bounds{sources, scan, whole} }
+
+// Abandon ends s as a kill does: nothing is noted.
+func (s *Stage) Abandon() {
+	s.closing.Do(func() {
+		s.mem.mu.Lock()
+		s.mem.closed = true
+		s.mem.mu.Unlock()
+		close(s.stop)
+		s.wg.Wait()
+		_ = s.files.close()
+		s.closeFolders()
+	})
+}

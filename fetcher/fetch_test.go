@@ -13,6 +13,7 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
 	"github.com/p2pshare/p2pshare/fetcher"
+	"github.com/p2pshare/p2pshare/internal/content"
 )
 
 // open makes a plan and its stage, resumed.
@@ -143,7 +144,7 @@ func judge(t testing.TB, m *made, info *metainfo.Info, p storage.PieceImpl, i in
 }
 
 // finish ends a fetch and checks that nothing is left of the staging.
-func finish(t testing.TB, s *fetcher.Stage, dir string) {
+func finish(t testing.TB, s *fetcher.Stage, dir string) *content.Located {
 	t.Helper()
 	at, err := s.Finish(t.Context())
 	if err != nil {
@@ -155,6 +156,7 @@ func finish(t testing.TB, s *fetcher.Stage, dir string) {
 	if _, err := os.Lstat(filepath.Join(dir, ".p2pshare")); !os.IsNotExist(err) {
 		t.Errorf(".p2pshare is still there (%v)", err)
 	}
+	return at
 }
 
 func TestFetch(t *testing.T) {

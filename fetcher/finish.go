@@ -29,6 +29,9 @@ func (s *Stage) Finish(ctx context.Context) (*content.Located, error) {
 	if err := s.addWithoutBytes(); err != nil {
 		return nil, diskError("make the files without bytes", err)
 	}
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.checkpoint(); err != nil {
 		return nil, err
 	}
@@ -38,9 +41,13 @@ func (s *Stage) Finish(ctx context.Context) (*content.Located, error) {
 	if err := s.moveAll(); err != nil {
 		return nil, err
 	}
+	// The look at how the files are comes first: what changes after it is noticed by who goes on with the stamps.
 	at, err := s.locate()
 	if err != nil {
 		return nil, fmt.Errorf("look at what was fetched: %w", err)
+	}
+	if err := s.settle(ctx); err != nil {
+		return nil, err
 	}
 	if err := s.removeFolders(); err != nil {
 		s.log.Warn("the staging folder stays", "folder", s.root.Name(), "reason", err)
@@ -269,7 +276,7 @@ func (s *Stage) locate() (*content.Located, error) {
 			}
 			return nil, err
 		}
-		at.Stamps[i] = content.StampOf(fi)
+		at.Stamps[i] = content.StampAt(root, name, fi)
 	}
 	return &at, nil
 }

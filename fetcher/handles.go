@@ -82,6 +82,16 @@ func (hs *handles) remove(h *handle) error {
 	return h.Close()
 }
 
+// forget lets go of the file of a slot: the next get opens what is at its place then.
+func (hs *handles) forget(slot int) error {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	if h := hs.bySlot[slot]; h != nil {
+		return hs.remove(h)
+	}
+	return nil
+}
+
 // close forgets all files.
 func (hs *handles) close() error {
 	hs.mu.Lock()

@@ -57,6 +57,9 @@ const (
 	// wholePiece is up to which length a piece that is put together from other files is held in memory.
 	wholePiece = 32 << 20
 
+	// settleTries is how often files that somebody else writes to are hashed at the end before the fetch gives up.
+	settleTries = 3
+
 	// shownNames is how many names a message lists.
 	shownNames = 3
 )

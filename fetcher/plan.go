@@ -42,10 +42,11 @@ type Plan struct {
 	files int
 	bytes int64
 
-	judged bool   // Existing has looked
-	merge  bool   // the target is a folder to add to
-	kept   []bool // per file: wanted, and in the target already
-	proven []bool // per piece: its wanted bytes are right in the target
+	judged bool            // Existing has looked
+	merge  bool            // the target is a folder to add to
+	kept   []bool          // per file: wanted, and in the target already
+	proven []bool          // per piece: its wanted bytes are right in the target
+	stamps []content.Stamp // per file: as it was in the target when it was hashed; nil: nothing was there
 }
 
 // NewPlan decides what of t is wanted. It touches nothing on disk.

@@ -19,14 +19,14 @@ import (
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
-// Resume finds out what an earlier attempt left. Pieces that it noted as proven are taken as that; of
-// the others, those whose bytes may all be there are hashed. It returns how many bytes of wanted files
+// Resume finds out what an earlier attempt left. Pieces that it noted as proven are taken as that, if their files are
+// those that it left, untouched since; of the others, those whose bytes may all be there are hashed. It returns how many bytes of wanted files
 // are proven, those in the target included. progress may be nil.
 func (s *Stage) Resume(ctx context.Context, progress func(done, total int64)) (provenBytes int64, err error) {
-	noted, err := s.readBitmap()
+	noted, err := s.readNote()
 	if err != nil {
 		s.log.Warn("what is fetched already is hashed again: the note about it is of no use", "reason", err)
-		noted = nil
+		noted = note{}
 	}
 	there, err := s.survey()
 	if err != nil {
@@ -43,14 +43,14 @@ func (s *Stage) Resume(ctx context.Context, progress func(done, total int64)) (p
 		}
 		// A file that is not there, or not as long as it should be, takes its pieces with it.
 		switch {
-		case noted != nil && noted[i] && s.held(i, there.holds):
+		case noted.proven != nil && noted.proven[i] && s.held(i, there.asLeft(noted)):
 			m.state[i].complete, m.state[i].saved = true, true
 		case judge.knows(i) && s.held(i, there.mayHold):
 			todo = append(todo, i)
 		}
 	}
 	m.mu.Unlock()
-	if err := s.hash(ctx, judge, todo, progress); err != nil {
+	if err := s.hash(ctx, judge, todo, progress, s.found); err != nil {
 		return 0, err
 	}
 	m.mu.Lock()
@@ -63,16 +63,27 @@ func (s *Stage) Resume(ctx context.Context, progress func(done, total int64)) (p
 	return provenBytes, nil
 }
 
-// survey is which files of an earlier attempt are in the staging folder, and where they have bytes.
-type survey map[int][]span
+// survey is which files of an earlier attempt are in the staging folder.
+type survey map[int]staged
 
-func (there survey) holds(slot int, _, _ int64) bool {
-	_, ok := there[slot]
-	return ok
+// staged is a file in the staging folder.
+type staged struct {
+	stamp content.Stamp
+	data  []span // where it has bytes
+}
+
+// asLeft tells the files that nobody has touched since the note was written. A drive may have another device number by now.
+func (there survey) asLeft(n note) func(slot int, _, _ int64) bool {
+	return func(slot int, _, _ int64) bool {
+		now, ok := there[slot]
+		was, noted := n.stamps[slot]
+		was.Dev = now.stamp.Dev
+		return ok && noted && now.stamp.Same(was)
+	}
 }
 
 func (there survey) mayHold(slot int, begin, end int64) bool {
-	for _, data := range there[slot] {
+	for _, data := range there[slot].data {
 		if data.begin <= begin && end <= data.end {
 			return true
 		}
@@ -100,7 +111,7 @@ func (s *Stage) held(piece int, has func(slot int, begin, end int64) bool) bool 
 	return true
 }
 
-// survey looks at what is in the staging folder, and removes what is not of this fetch: files that are
+// survey looks at what is in the staging folder, before anything of it is hashed, and removes what is not of this fetch: files that are
 // not wanted this time, or that somebody put there.
 func (s *Stage) survey() (survey, error) {
 	there := make(survey)
@@ -125,7 +136,7 @@ func (s *Stage) survey() (survey, error) {
 				return err
 			}
 			if fi.Size() == s.t.Files[slot].Length {
-				there[slot], err = s.dataOf(name, fi.Size())
+				there[slot], err = s.stagedAt(slot, name, fi)
 				return err
 			}
 		}
@@ -149,8 +160,16 @@ func (s *Stage) survey() (survey, error) {
 	case !fi.Mode().IsRegular():
 		return there, s.root.RemoveAll(partsName)
 	}
-	there[partsSlot], err = s.dataOf(partsName, fi.Size())
+	there[partsSlot], err = s.stagedAt(partsSlot, partsName, fi)
 	return there, err
+}
+
+// stagedAt takes note of how a file looks.
+func (s *Stage) stagedAt(slot int, name string, fi fs.FileInfo) (f staged, err error) {
+	f.stamp = content.StampAt(s.root, name, fi)
+	s.marks.set(slot, f.stamp)
+	f.data, err = s.dataOf(name, fi.Size())
+	return f, err
 }
 
 // ours is the files that this fetch puts below the staging folder, by name, and their folders.
@@ -191,8 +210,8 @@ func (s *Stage) dataOf(name string, size int64) ([]span, error) {
 	return spans, nil
 }
 
-// hash judges pieces that were left unproven, on all cores.
-func (s *Stage) hash(ctx context.Context, j *judge, todo []int, progress func(done, total int64)) error {
+// hash judges pieces from what is on disk, on all cores, and tells right of those that are.
+func (s *Stage) hash(ctx context.Context, j *judge, todo []int, progress func(done, total int64), right func(piece int)) error {
 	v := &view{s: s, layout: s.plan.layout}
 	var total, done int64
 	for _, i := range todo {
@@ -212,15 +231,15 @@ func (s *Stage) hash(ctx context.Context, j *judge, todo []int, progress func(do
 					return err
 				}
 				i := todo[k]
-				right, err := j.right(i, func(w io.Writer) error {
+				ok, err := j.right(i, func(w io.Writer) error {
 					_, err := (&piece{v, i}).WriteTo(w)
 					return err
 				})
 				if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 					return diskError(fmt.Sprintf("hash what is in %q", s.root.Name()), err)
 				}
-				if right {
-					s.found(i)
+				if ok {
+					right(i)
 				}
 				mu.Lock()
 				done += v.pieceLength(i)

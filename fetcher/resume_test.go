@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/p2pshare/p2pshare/fetcher"
+	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
@@ -328,32 +331,38 @@ func TestClosedStage(t *testing.T) {
 	}
 }
 
-func TestBitmap(t *testing.T) {
+func TestNote(t *testing.T) {
+	stamps := map[int]content.Stamp{
+		-1: {Size: 5, MTime: time.Unix(1, 2), CTime: time.Unix(3, 4), Inode: 1<<64 - 1}, 0: {Size: 1 << 50}, 99999: {Inode: 7},
+	}
 	for _, n := range []int{0, 1, 7, 8, 9, 1000} {
 		proven := make([]bool, n)
 		for i := range proven {
 			proven[i] = i%3 == 0
 		}
-		got, err := fetcher.DecodeBitmap(fetcher.EncodeBitmap(proven), n)
-		if err != nil || !slices.Equal(got, proven) {
-			t.Errorf("%d pieces: got %v, %v, want what was written", n, got, err)
-		}
-		if _, err := fetcher.DecodeBitmap(fetcher.EncodeBitmap(proven), n+1); err == nil {
-			t.Errorf("%d pieces read as %d: got nil, want an error", n, n+1)
+		for _, stamps := range []map[int]content.Stamp{nil, stamps} {
+			got, with, err := fetcher.DecodeNote(fetcher.EncodeNote(proven, stamps), n)
+			if err != nil || !slices.Equal(got, proven) || !maps.EqualFunc(with, stamps, content.Stamp.Same) {
+				t.Errorf("%d pieces: got %v, %v, %v, want what was written", n, got, with, err)
+			}
+			if _, _, err := fetcher.DecodeNote(fetcher.EncodeNote(proven, stamps), n+1); err == nil {
+				t.Errorf("%d pieces read as %d: got nil, want an error", n, n+1)
+			}
 		}
 	}
 }
 
-func FuzzBitmap(f *testing.F) {
-	f.Add(fetcher.EncodeBitmap(make([]bool, 9)), 9)
+func FuzzNote(f *testing.F) {
+	f.Add(fetcher.EncodeNote(make([]bool, 9), nil), 9)
+	f.Add(fetcher.EncodeNote(make([]bool, 1), map[int]content.Stamp{-1: {Size: 3}, 4: {Inode: 5}}), 1)
 	f.Add([]byte("p2pshare proven\n"), 0)
 	f.Fuzz(func(t *testing.T, b []byte, pieces int) {
 		if pieces < 0 || pieces > 1<<16 {
 			return
 		}
-		proven, err := fetcher.DecodeBitmap(b, pieces)
-		if err == nil && !bytes.Equal(fetcher.EncodeBitmap(proven), b) {
-			t.Error("two encodings of one note")
+		proven, stamps, err := fetcher.DecodeNote(b, pieces)
+		if err == nil && len(proven) != pieces {
+			t.Errorf("got %d pieces and %d files of a note about %d pieces", len(proven), len(stamps), pieces)
 		}
 	})
 }

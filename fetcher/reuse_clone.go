@@ -58,7 +58,7 @@ func (r *reuser) clone(ctx context.Context, todo []int) (tried map[int]bool, err
 	return tried, r.s.hash(ctx, r.judge, whole, func(done, _ int64) {
 		r.advance(done - last)
 		last = done
-	})
+	}, r.s.found)
 }
 
 // cloneOne makes the staged file i a copy of what comes first for it. false: that cannot be had.
@@ -77,13 +77,17 @@ func (r *reuser) cloneOne(i int) (bool, error) {
 		return false, diskError("make a file in the staging folder", err)
 	}
 	defer r.s.files.put(to)
-	if err := cloneFile(to.File, from.File); err != nil {
-		r.s.log.Debug("a file is copied, for it cannot be copied by reference", "file", r.s.dataPath(i), "reason", err)
-		return false, nil
-	}
-	// It may have been shorter or longer.
-	if err := to.Truncate(r.s.t.Files[i].Length); err != nil {
+	cloned := false
+	err = r.s.marks.change(i, to.File, func() error {
+		if err := cloneFile(to.File, from.File); err != nil {
+			r.s.log.Debug("a file is copied, for it cannot be copied by reference", "file", r.s.dataPath(i), "reason", err)
+			return nil
+		}
+		cloned = true
+		return to.Truncate(r.s.t.Files[i].Length) // the other may have been shorter or longer
+	})
+	if err != nil {
 		return false, diskError("size a file in the staging folder", err)
 	}
-	return true, nil
+	return cloned, nil
 }

@@ -43,6 +43,7 @@ type Stage struct {
 	place sync.RWMutex // held while files are moved
 	moved bool         // the data is in the target now
 
+	marks   marks
 	mem     memory
 	suspect []atomic.Bool // per piece: it was wrong once
 	syncing sync.Mutex    // one checkpoint at a time
@@ -66,7 +67,7 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 	}
 	s := &Stage{
 		plan: p, t: p.t, log: log, now: time.Now, about: aboutWhat(p.t, p),
-		made: make(map[string]bool), errs: make(chan error, 1), stop: make(chan struct{}),
+		marks: marks{m: make(map[int]*mark)}, made: make(map[string]bool), errs: make(chan error, 1), stop: make(chan struct{}),
 	}
 	s.files = newHandles(openFiles, s.openSlot)
 	s.mem.init(p)
@@ -335,10 +336,14 @@ func (s *Stage) openSlot(slot int, write bool) (*os.File, error) {
 	}
 	if slot != partsSlot {
 		// Sparse: the length is right from the first block on, the room is taken as blocks come.
-		if err := f.Truncate(s.t.Files[slot].Length); err != nil {
-			f.Close()
-			return nil, err
-		}
+		err = f.Truncate(s.t.Files[slot].Length)
+	}
+	if err == nil {
+		err = s.marks.made(slot, f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
 	}
 	return f, nil
 }

@@ -202,7 +202,10 @@ func (s *Stage) writeOut(l *content.Layout, piece int, b []byte, off int64) erro
 		}
 		h, err := s.files.get(slot, true)
 		if err == nil {
-			_, err = h.WriteAt(b[from-start:to-start], at)
+			err = s.marks.change(slot, h.File, func() error {
+				_, err := h.WriteAt(b[from-start:to-start], at)
+				return err
+			})
 			s.files.put(h)
 		}
 		if err != nil {

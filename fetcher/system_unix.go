@@ -17,6 +17,9 @@ import (
 // closeToMove: an open file does not keep its folder from being renamed.
 const closeToMove = false
 
+// timesLag: the times of a file are those of its last change at any moment.
+const timesLag = false
+
 var errLocked = errors.New("locked")
 
 func lockFile(f *os.File) error {

@@ -13,6 +13,9 @@ import (
 // closeToMove: Windows does not rename a folder with an open file in it.
 const closeToMove = true
 
+// timesLag: the times of a file are brought up to date when it is closed, and tell nothing while it is written to.
+const timesLag = true
+
 var errLocked = errors.New("locked")
 
 func lockFile(f *os.File) error {

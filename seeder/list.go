@@ -67,7 +67,7 @@ func (l Listed) Open() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, unreadable(filepath.Join(l.root, l.disk), err)
 	}
-	if !content.StampOf(fi).Same(l.stamp) {
+	if !content.StampOf(f, fi).Same(l.stamp) {
 		f.Close()
 		return nil, l.changed()
 	}
@@ -87,7 +87,7 @@ type steady struct {
 func (s *steady) Read(b []byte) (int, error) {
 	n, err := s.File.Read(b)
 	if errors.Is(err, io.EOF) {
-		if fi, stat := s.File.Stat(); stat != nil || !content.StampOf(fi).Same(s.of.stamp) {
+		if fi, stat := s.File.Stat(); stat != nil || !content.StampOf(s.File, fi).Same(s.of.stamp) {
 			return n, s.of.changed()
 		}
 	}

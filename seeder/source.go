@@ -132,7 +132,7 @@ func (s *Source) read(file int, p []byte, off int64) error {
 	// The look comes after the read: what changed before the bytes were read shows.
 	fi, statErr := h.f.Stat()
 	switch {
-	case statErr == nil && !content.StampOf(fi).Same(s.located.Stamps[file]):
+	case statErr == nil && !content.StampOf(h.f, fi).Same(s.located.Stamps[file]):
 		err = &content.ChangedError{Path: s.located.File(file), How: "changed on disk"}
 	case statErr == nil && content.Unlinked(fi):
 		err = &content.ChangedError{Path: s.located.File(file), How: "was removed or replaced"}
@@ -160,7 +160,7 @@ func (s *Source) open(file int) (*os.File, error) {
 		return nil, &content.ChangedError{Path: at, How: "is no file any more"}
 	case err != nil:
 		return nil, fmt.Errorf("open %q: %w", at, plain(err))
-	case !content.StampOf(fi).Same(s.located.Stamps[file]):
+	case !content.StampOf(f, fi).Same(s.located.Stamps[file]):
 		closeRead(f)
 		return nil, &content.ChangedError{Path: at, How: "changed on disk"}
 	}

@@ -111,7 +111,7 @@ func fileSum(ctx context.Context, root *os.Root, e entry, buf []byte, progress f
 	if err != nil {
 		return sum, plain(err)
 	}
-	if !content.StampOf(fi).Same(e.stamp) || !content.StampOf(after).Same(e.stamp) {
+	if !content.StampOf(f, fi).Same(e.stamp) || !content.StampOf(f, after).Same(e.stamp) {
 		return sum, errors.New("it changed while it was being read")
 	}
 	h.Sum(sum[:0])

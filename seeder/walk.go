@@ -86,8 +86,13 @@ func (t *tree) single(at string, fi fs.FileInfo) error {
 		return fmt.Errorf("look at %q: %w", at, plain(err))
 	}
 	t.root = filepath.Dir(real)
+	root, err := os.OpenRoot(t.root)
+	if err != nil {
+		return unreadable(t.root, err)
+	}
+	defer root.Close()
 	t.size = fi.Size()
-	t.entries = []entry{{disk: filepath.Base(real), stamp: content.StampOf(fi), exec: executable(fi)}}
+	t.entries = []entry{{disk: filepath.Base(real), stamp: content.StampAt(root, filepath.Base(real), fi), exec: executable(fi)}}
 	return nil
 }
 
@@ -197,7 +202,7 @@ func (w *walker) file(dir *os.Root, disk, composed []string, fi fs.FileInfo) err
 	}
 	w.tree.size += fi.Size()
 	w.tree.entries = append(w.tree.entries, entry{
-		disk: path.Join(disk...), path: composed, stamp: content.StampOf(fi), exec: executable(fi),
+		disk: path.Join(disk...), path: composed, stamp: content.StampAt(w.top, path.Join(disk...), fi), exec: executable(fi),
 	})
 	return nil
 }

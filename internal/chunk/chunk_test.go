@@ -184,13 +184,19 @@ func release(t *testing.T, files map[string][]byte) (*metafile.Torrent, content.
 		if err := os.WriteFile(p, files[name], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		fi, err := os.Stat(p)
+		f, err := os.Open(p)
 		if err != nil {
 			t.Fatal(err)
 		}
+		fi, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stamp := content.StampOf(f, fi)
+		f.Close()
 		m.Files = append(m.Files, metafile.File{Path: []string{name}, Length: fi.Size()})
 		m.Size += fi.Size()
-		l.Paths, l.Stamps = append(l.Paths, name), append(l.Stamps, content.StampOf(fi))
+		l.Paths, l.Stamps = append(l.Paths, name), append(l.Stamps, stamp)
 	}
 	return m, l
 }

@@ -4,11 +4,13 @@ import (
 	"time"
 )
 
-// Stamp is what tells a file from a changed one without reading it.
+// Stamp is what tells a file from a changed one without reading it. Whoever writes to a file can put back its MTime; its
+// CTime is the system's own, and shows every write, and besides a new mode, link or name.
 type Stamp struct {
 	Size  int64     `json:"size"`  // bytes
 	MTime time.Time `json:"mtime"` // to the nanosecond where the system has it
-	Inode uint64    `json:"inode"` // 0 where the system has none
+	CTime time.Time `json:"ctime"` // the last change of the file or of what the system keeps of it; zero where it is not to be had
+	Inode uint64    `json:"inode"` // the file's index on Windows
 	Dev   uint64    `json:"dev"`
 }
 

@@ -250,7 +250,7 @@ func (r *fileReader) read(file int, p []byte, off int64) error {
 		if err != nil {
 			return r.broken(file, fmt.Errorf("open %q: %w", r.located.File(file), underlying(err)))
 		}
-		r.f, r.index, r.stamp = f, file, StampOf(fi)
+		r.f, r.index, r.stamp = f, file, StampOf(f, fi)
 		if r.located.Stamps != nil && !r.stamp.Same(r.located.Stamps[file]) {
 			r.close()
 			return r.broken(file, &ChangedError{Path: r.located.File(file), How: "changed while it was being read"})
@@ -284,11 +284,13 @@ func (r *fileReader) release() error {
 	}
 	file := r.index
 	fi, err := r.f.Stat()
-	r.close()
 	if err != nil {
+		r.close()
 		return r.broken(file, fmt.Errorf("look at %q: %w", r.located.File(file), underlying(err)))
 	}
-	if !StampOf(fi).Same(r.stamp) {
+	now := StampOf(r.f, fi)
+	r.close()
+	if !now.Same(r.stamp) {
 		return r.broken(file, &ChangedError{Path: r.located.File(file), How: "changed while it was being read"})
 	}
 	return nil

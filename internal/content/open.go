@@ -100,13 +100,16 @@ func (o *opener) open(p string) (file *os.File, fi fs.FileInfo, err error) {
 	return file, fi, nil
 }
 
-// stat follows symlinks, below the root.
-func (o *opener) stat(p string) (fi fs.FileInfo, err error) {
+// stamp follows symlinks, below the root.
+func (o *opener) stamp(p string) (s Stamp, err error) {
 	err = o.at(p, func(dir *os.Root, name string) error {
-		fi, err = dir.Stat(name)
+		fi, err := dir.Stat(name)
+		if err == nil {
+			s = stampAt(dir, name, fi)
+		}
 		return err
 	})
-	return fi, err
+	return s, err
 }
 
 func (o *opener) close() {
@@ -178,13 +181,13 @@ func (l Located) look(ctx context.Context, same func(i int, now Stamp) bool) err
 		if l.Stamps[i] == (Stamp{}) {
 			continue
 		}
-		fi, err := files.stat(p)
+		now, err := files.stamp(p)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return &ChangedError{Path: l.File(i), How: "is gone", Gone: true}
 		case err != nil:
 			return fmt.Errorf("look at %q: %w", l.File(i), underlying(err))
-		case !same(i, StampOf(fi)):
+		case !same(i, now):
 			return &ChangedError{Path: l.File(i), How: "changed on disk"}
 		}
 	}

@@ -177,6 +177,7 @@ func (c *check) look(root *os.Root) {
 		}
 		file, fi, err := OpenRegular(root, c.l.Paths[i])
 		if err == nil {
+			c.report.Stamps[i] = StampOf(file, fi)
 			file.Close()
 		}
 		switch {
@@ -191,10 +192,7 @@ func (c *check) look(root *os.Root) {
 			c.problem(i, reason(err))
 		case fi.Size() != f.Length:
 			c.skip[i] = true
-			c.report.Stamps[i] = StampOf(fi)
 			c.problem(i, fmt.Sprintf("wrong size: %d bytes, want %d", fi.Size(), f.Length))
-		default:
-			c.report.Stamps[i] = StampOf(fi)
 		}
 	}
 }

@@ -1,10 +1,14 @@
 package node
 
 import (
+	"context"
 	"maps"
+	"slices"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -210,10 +214,10 @@ const (
 	lookPause = 100 * time.Millisecond
 )
 
-func (k *keeper) watch(s *share) {
+func (k *keeper) watch(s *share, it *item) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.watched[s] = true
+	k.watched[s] = it
 }
 
 func (k *keeper) unwatch(s *share) {
@@ -243,7 +247,7 @@ func (k *keeper) look() {
 			if s == nil {
 				break
 			}
-			s.look(k.ctx)
+			k.lookAt(k.ctx, s)
 			if lookShare*time.Since(begun) > lookPause {
 				break
 			}
@@ -253,6 +257,71 @@ func (k *keeper) look() {
 			pause = sourceEvery / time.Duration(max(n, 1)) // one at a time
 		}
 		timer.Reset(max(pause, lookShare*time.Since(begun)))
+	}
+}
+
+// lookAt looks at one share. What has changed is no longer called seeding from here on.
+func (k *keeper) lookAt(ctx context.Context, s *share) {
+	if !s.look(ctx) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if it := k.watched[s]; it != nil && it.state == StateSeeding {
+		it.state, it.reason, it.hint = StateChecking, "its files changed, and are looked at again", ""
+	}
+}
+
+// statusLook bounds how long who asks for the status waits for a disk.
+const statusLook = time.Second
+
+// lookNow looks at the files of all shares before somebody is told that they are seeded.
+func (k *keeper) lookNow(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, statusLook)
+	defer stop()
+	done := make(chan struct{})
+	k.mu.Lock()
+	list := slices.Collect(maps.Keys(k.watched))
+	if len(list) == 0 || k.closed {
+		k.mu.Unlock()
+		return
+	}
+	k.wg.Go(func() {
+		defer close(done)
+		for _, s := range list {
+			if ctx.Err() != nil {
+				return
+			}
+			k.lookAt(ctx, s)
+		}
+	})
+	k.mu.Unlock()
+	select {
+	case <-done:
+	case <-ctx.Done(): // a disk that does not answer
+	}
+}
+
+// doubt has the shares of a torrent hashed again whose content at path was found wrong: their stamps stand for bytes that
+// are not there any more.
+func (k *keeper) doubt(m *metafile.Torrent, path string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	it := k.holding(m, nil)
+	if it == nil || it.unsaved || it.rec.Fetch != nil || it.rec.Path != path {
+		return
+	}
+	if err := k.store.PutFile(it.id, stampsFile, nil); err != nil {
+		k.n.log.Warn("the stamps of a share could not be taken back", "share", it.rec.Name, "error", err)
+	}
+	for s, of := range k.watched {
+		if of != it {
+			continue
+		}
+		s.tell(&content.ChangedError{Path: path, How: "did not verify"})
+		if it.state == StateSeeding {
+			it.state, it.reason, it.hint = StateChecking, "it did not verify, and is hashed again", ""
+		}
 	}
 }
 
@@ -268,7 +337,7 @@ func (k *keeper) nextToLook(todo *[]*share) *share {
 	for len(*todo) > 0 {
 		s := (*todo)[len(*todo)-1]
 		*todo = (*todo)[:len(*todo)-1]
-		if k.watched[s] {
+		if k.watched[s] != nil {
 			return s
 		}
 	}

@@ -24,3 +24,19 @@ func PanicIn(n *Node, group string) {
 func WriteOpening(home, boot string, ids ...string) error {
 	return state.WriteVersioned(filepath.Join(home, openingFile), openingVersion, openingDoc{Boot: boot, Now: ids})
 }
+
+// Doubt does what a verify does that has found a share wrong.
+func Doubt(n *Node, ref string) {
+	k := n.keeper
+	k.mu.Lock()
+	items, err := k.find([]string{ref}, false)
+	k.mu.Unlock()
+	if err != nil {
+		panic(err)
+	}
+	m, err := k.torrentOf(items[0])
+	if err != nil {
+		panic(err)
+	}
+	k.doubt(m, items[0].rec.Path)
+}

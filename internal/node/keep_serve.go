@@ -49,7 +49,7 @@ func (k *keeper) seed(ctx context.Context, it *item, s *share) error {
 	it.torrent, it.since = s.t, time.Now()
 	it.stands()
 	k.mu.Unlock()
-	k.watch(s)
+	k.watch(s, it)
 	defer k.unwatch(s)
 	var up rate
 	it.emit(Event{Seeding: s.seeding(&up)})

@@ -45,8 +45,8 @@ type keeper struct {
 	problems []string // of the home
 	limits   *Limits  // nil: never set, and those of the settings hold
 	saved    map[string]counters
-	gone     BytesFrom       // what shares that were removed had received since the start
-	watched  map[*share]bool // whose files are looked at
+	gone     BytesFrom        // what shares that were removed had received since the start
+	watched  map[*share]*item // whose files are looked at
 }
 
 // openKeeper takes the home and reads what is in it. Nothing runs before resume.
@@ -55,7 +55,7 @@ func openKeeper(n *Node) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keeper{n: n, lock: lock, started: time.Now(), items: map[string]*item{}, watched: map[*share]bool{}, hashing: semaphore.NewWeighted(1)}
+	k := &keeper{n: n, lock: lock, started: time.Now(), items: map[string]*item{}, watched: map[*share]*item{}, hashing: semaphore.NewWeighted(1)}
 	if n.opts.Fetches > 0 {
 		k.fetches = semaphore.NewWeighted(int64(n.opts.Fetches))
 	}

@@ -109,7 +109,8 @@ type countersDoc struct {
 type place struct {
 	Path  string `json:"p"`
 	Size  int64  `json:"s"`
-	MTime int64  `json:"m"` // nanoseconds since 1970
+	MTime int64  `json:"m"` // nanoseconds since 1970, as the next
+	CTime int64  `json:"c,omitempty"`
 	Inode uint64 `json:"i,omitempty"`
 	Dev   uint64 `json:"d,omitempty"`
 }
@@ -123,10 +124,7 @@ func encodeStamps(at located) ([]byte, error) {
 	doc := placesDoc{Root: at.Root, Files: make([]place, len(at.Paths))}
 	for i, p := range at.Paths {
 		s := at.Stamps[i]
-		doc.Files[i] = place{Path: p, Size: s.Size, Inode: s.Inode, Dev: s.Dev}
-		if !s.MTime.IsZero() {
-			doc.Files[i].MTime = s.MTime.UnixNano()
-		}
+		doc.Files[i] = place{Path: p, Size: s.Size, MTime: nanoseconds(s.MTime), CTime: nanoseconds(s.CTime), Inode: s.Inode, Dev: s.Dev}
 	}
 	return json.Marshal(doc)
 }
@@ -140,10 +138,25 @@ func decodeStamps(b []byte) (located, error) {
 	for i, f := range doc.Files {
 		at.Paths[i] = f.Path
 		if f.MTime != 0 || f.Size != 0 || f.Inode != 0 {
-			at.Stamps[i] = content.Stamp{Size: f.Size, MTime: time.Unix(0, f.MTime), Inode: f.Inode, Dev: f.Dev}
+			at.Stamps[i] = content.Stamp{Size: f.Size, MTime: timeOf(f.MTime), CTime: timeOf(f.CTime), Inode: f.Inode, Dev: f.Dev}
 		}
 	}
 	return at, nil
+}
+
+// nanoseconds is a time since 1970; 0: none.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func timeOf(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds)
 }
 
 // torrentBytes are m's, as a .torrent.

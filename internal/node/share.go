@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
@@ -33,7 +34,7 @@ type share struct {
 	name   string // for the user
 	path   string // of the content, for the user
 	source *seeder.Source
-	policy Policy // of a share that no keeper looks after
+	o      shareOptions
 
 	changed chan error // a read or a look met a file that changed
 	once    sync.Once
@@ -55,27 +56,69 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 	if err != nil {
 		return nil, err
 	}
-	s := &share{n: n, w: w, t: old, meta: m, name: cmp.Or(o.name, m.Name), path: contentPath(m, at), policy: o.policy, changed: make(chan error, 1)}
-	s.source = n.files.NewSource(m, at, func(err error) {
-		select {
-		case s.changed <- err:
-		default: // the first is the one to tell
-		}
-	})
+	s := &share{n: n, w: w, t: old, meta: m, name: cmp.Or(o.name, m.Name), path: contentPath(m, at), o: o, changed: make(chan error, 1)}
+	s.source = n.files.NewSource(m, at, s.tell)
 	if old != nil {
 		return s, nil
 	}
-	spec := w.spec(ctx, n, m, o.peers, o.announce, on)
-	spec.Storage = s.source
-	spec.MaxUp, spec.MaxDown = o.limits.now(time.Now())
-	if s.t, err = w.Add(spec); err != nil {
+	if err := s.add(ctx, on); err != nil {
 		s.close()
-		return nil, fmt.Errorf("sharing %q: %w", m.Name, err)
+		return nil, err
 	}
 	return s, nil
 }
 
-// run serves until ctx ends or the policy has enough, which are no errors, or a file changes, which is.
+// tell says that the files are not what they were.
+func (s *share) tell(err error) {
+	select {
+	case s.changed <- err:
+	default: // the first is the one to tell
+	}
+}
+
+// add serves the source in the swarm.
+func (s *share) add(ctx context.Context, on func(Event)) (err error) {
+	spec := s.w.spec(ctx, s.n, s.meta, s.o.peers, s.o.announce, on)
+	spec.Storage = s.source
+	spec.MaxUp, spec.MaxDown = s.o.limits.now(time.Now())
+	if s.t, err = s.w.Add(spec); err != nil {
+		return fmt.Errorf("sharing %q: %w", s.meta.Name, err)
+	}
+	return nil
+}
+
+// again hashes files that changed, and goes on if every byte of them is right: they may have another mode, link or time.
+// changed is what is wrong with them otherwise.
+func (s *share) again(ctx context.Context, changed error, on func(Event)) error {
+	s.t.Close()
+	s.t = nil
+	s.source.Close()
+	warn(on, "%v; it is looked at again", changed)
+	at, err := content.At(s.meta, s.path)
+	if err != nil {
+		return changed
+	}
+	rep, err := check(ctx, s.meta, at, on)
+	if err != nil {
+		return err
+	}
+	if !rep.OK {
+		return changed
+	}
+	at.Stamps = rep.Stamps
+	for { // what was told of the files before they were hashed
+		select {
+		case <-s.changed:
+			continue
+		default:
+		}
+		break
+	}
+	s.source = s.n.files.NewSource(s.meta, at, s.tell)
+	return s.add(ctx, on)
+}
+
+// run serves until ctx ends or the policy has enough, which are no errors, or the bytes of a file change, which is.
 func (s *share) run(ctx context.Context, on func(Event)) error {
 	look, report := time.NewTicker(sourceEvery), time.NewTicker(seedingEvery)
 	defer look.Stop()
@@ -84,24 +127,32 @@ func (s *share) run(ctx context.Context, on func(Event)) error {
 	begun := time.Now()
 	on(Event{Seeding: s.seeding(&up)})
 	for {
+		var changed error
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-s.changed:
-			return s.stop(err, on)
+		case changed = <-s.changed:
 		case <-look.C:
-			if err := s.source.Check(ctx); err != nil && ctx.Err() == nil {
-				return s.stop(err, on)
-			}
+			changed = s.source.Check(ctx)
 		case <-report.C:
 			now := s.seeding(&up)
 			on(Event{Seeding: now})
-			if why := s.policy.enough(s.meta.Size, now.Uploaded, time.Since(begun), now.Copies); why != "" {
+			if why := s.o.policy.enough(s.meta.Size, now.Uploaded, time.Since(begun), now.Copies); why != "" {
 				s.t.Close()
 				on(Event{Stopped: &Stopped{Name: s.name, Reason: why}})
 				return nil
 			}
 		}
+		if changed == nil || ctx.Err() != nil {
+			continue
+		}
+		if err := s.again(ctx, changed, on); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return s.stop(err, on)
+		}
+		up = rate{}
 	}
 }
 
@@ -117,19 +168,17 @@ func (s *share) runUntil(ctx context.Context, copies int, on func(Event)) error 
 	})
 }
 
-// look is for changes of the files, which go to changed, as a bug that the look meets does.
-func (s *share) look(ctx context.Context) {
+// look is for changes of the files, which go to changed, as a bug that the look meets does. It reports whether there are
+// any.
+func (s *share) look(ctx context.Context) (changed bool) {
 	err := panics.Catch(func() error { return s.source.Check(ctx) })
 	if bug, ok := errors.AsType[*panics.Error](err); ok {
-		select {
-		case s.changed <- bug:
-		default:
-		}
+		s.tell(bug)
 	}
+	return err != nil && ctx.Err() == nil
 }
 
 func (s *share) stop(err error, on func(Event)) error {
-	s.t.Close()
 	on(Event{Stopped: &Stopped{Name: s.name, Reason: err.Error()}})
 	return fault.Hint(fmt.Errorf("%q is not shared any more: %w", s.name, err),
 		"publish it again to share it as it is now; that makes a new infohash")

@@ -10,8 +10,9 @@ import (
 )
 
 // Status says how the node and its shares stand. In a home without a daemon the shares rest.
-func (n *Node) Status(_ context.Context, r StatusRequest) (*Status, error) {
+func (n *Node) Status(ctx context.Context, r StatusRequest) (*Status, error) {
 	if n.keeper != nil {
+		n.keeper.lookNow(ctx)
 		return n.keeper.status(r)
 	}
 	h, err := readHome(n.home, store.Read[record])

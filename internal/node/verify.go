@@ -35,12 +35,23 @@ func (n *Node) Verify(ctx context.Context, r VerifyRequest, on func(Event)) (*Ve
 			v.Bad = append(v.Bad, VerifiedFile{Path: m.FilePath(i), Problem: f.Problem})
 		}
 	}
+	if !rep.OK && (n.keeper != nil || r.Ref != "") {
+		n.doubt(m, path)
+	}
 	extra, err := content.Extra(m, at)
 	if err != nil {
 		return nil, err
 	}
 	v.Extra = append(v.Extra, extra...)
 	return v, nil
+}
+
+// doubt tells whoever keeps the home that content is not what its torrent says.
+func (n *Node) doubt(m *metafile.Torrent, path string) {
+	_, _ = n.edit(func(k *keeper) ([]Share, error) { // another process that has the home finds out by itself
+		k.doubt(m, path)
+		return nil, nil
+	})
 }
 
 // toVerify finds the torrent, and where its content is.
