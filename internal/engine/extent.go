@@ -14,7 +14,8 @@ type extent struct {
 	pieceLength int64 // bytes
 	info        int   // bytes of metadata, 0 if it is not here
 	layers      map[[32]byte]int
-	hashes      int // messages that ask for all layers once
+	tails       []tail // of a v2 torrent
+	hashes      int    // messages that ask for all layers once
 }
 
 // expect prepares for a torrent that is about to be given to the client. Connections about it wait until it is settled.
@@ -50,6 +51,7 @@ func (x *extent) settle(info *metainfo.Info, bytes int) {
 		if info.HasV2() && !info.HasV1() {
 			x.layers = map[[32]byte]int{}
 			x.addLayers(info.FileTree)
+			x.tails = tailsOf(info)
 		}
 	}
 	close(x.settled)
@@ -86,5 +88,21 @@ func (e *Engine) extentOf(hash [20]byte, done <-chan struct{}) *extent {
 		if !x.refused {
 			return x
 		}
+	}
+}
+
+// mayBeV2 says whether a torrent is run as one of v2, as far as is known, for it does not wait.
+func (e *Engine) mayBeV2(hash [20]byte) bool {
+	e.mu.Lock()
+	x := e.extents[hash]
+	e.mu.Unlock()
+	if x == nil {
+		return false
+	}
+	select {
+	case <-x.settled:
+		return x.layers != nil
+	default:
+		return true
 	}
 }

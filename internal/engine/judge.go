@@ -164,13 +164,19 @@ func (j *judge) message(w *wire, m []byte) ([]byte, error) {
 	case pp.Suggest, pp.HashReject:
 		return nil, nil // nothing comes of them
 	case pp.Request:
-		if bad = !inside(); !bad && w.fast.Load() {
+		if bad = !inside(); bad {
+			break
+		}
+		m, err := w.cut(j.x, m)
+		if m != nil && w.fast.Load() {
 			w.owe(rejectBytes)
 		}
+		return m, err
 	case pp.Cancel:
 		if !inside() {
 			return nil, nil
 		}
+		return w.cut(j.x, m)
 	case pp.Reject:
 		if !w.fast.Load() {
 			return nil, errNotFast
@@ -230,6 +236,9 @@ func (j *judge) hashRequest(w *wire, m []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if j.hashes++; j.hashes > metadataTimes*j.x.hashes+flapBurst {
+		return nil, nil
+	}
+	if w.answerHashes(j.x, m) {
 		return nil, nil
 	}
 	w.owe(hashCost(uint32(n)))

@@ -75,6 +75,11 @@ const (
 	seatPayload  = 16 << 10
 	seatLook     = 100 * time.Millisecond
 
+	// maxMute bounds the addresses that are remembered for being mute by TCP, and utpLead is how long uTP has to connect
+	// before TCP is tried at them: a third of what the client gives a dial at least.
+	maxMute = 1024
+	utpLead = time.Second
+
 	// A packet of the DHT is one bencoded dictionary in one datagram. Ours stay far below this, and
 	// no known client sends larger ones.
 	dhtMaxPacket = 8 << 10
@@ -134,6 +139,9 @@ const (
 	// hashesAtOnce is how many hashes BEP 52 would have asked for at a time, and maxHashes how many are given.
 	hashesAtOnce = 512
 	maxHashes    = 8192
+	// maxPadded bounds the requests of a connection that reach beyond the end of a file: four times what the client takes at
+	// a time.
+	maxPadded = 4096
 	// maxHandshakes bounds how often a peer changes what it offers, maxClientName the bytes of its name, and maxReqq the
 	// requests that it may say it can hold.
 	maxHandshakes = 4

@@ -61,6 +61,7 @@ type Torrent struct {
 	book *book
 
 	extent *extent
+	layers layers
 
 	flows  flows
 	seats  *seats

@@ -35,9 +35,13 @@ type wire struct {
 	fast atomic.Bool // both speak the fast extension; set with the peer's handshake
 	debt debt
 
+	padded padded
+
 	queue  sync.Mutex
-	haves  []byte // messages of ours that wait for their turn
+	line   []byte // messages of ours that wait for their turn
+	owed   int64  // bytes of them that were asked for
 	ready  chan struct{}
+	teller sync.Once
 	closed chan struct{}
 	once   sync.Once
 }
@@ -50,6 +54,7 @@ type outbound struct {
 	part      []byte // of a message that is not there whole yet
 	peer      atomic.Pointer[superPeer]
 	decided   bool // what we have has been told, or hidden
+	v2        bool // answers may have to be filled up; see bep52.go
 	sent      answers
 }
 
@@ -131,9 +136,10 @@ func (w *wire) said(b []byte) []byte {
 
 // join looks the torrent up. No message has been read by then, for the client does so after its own handshake.
 func (w *wire) join(hash [20]byte) {
+	w.out.v2 = w.e.mayBeV2(hash)
 	p := w.e.joinSuper(w, hash)
 	if p == nil {
-		w.free.Store(true)
+		w.free.Store(!w.out.v2)
 		return
 	}
 	w.out.peer.Store(p)
@@ -141,8 +147,18 @@ func (w *wire) join(hash [20]byte) {
 
 // judge says what goes out instead of a message of the client's.
 func (w *wire) judge(m []byte) (instead []byte, edit bool) {
+	if len(m) == lengthBytes {
+		return nil, false
+	}
+	if w.out.v2 {
+		defer func() {
+			if !edit {
+				instead, edit = w.fill(m)
+			}
+		}()
+	}
 	p := w.out.peer.Load()
-	if p == nil || len(m) == lengthBytes {
+	if p == nil {
 		return nil, false
 	}
 	switch pp.MessageType(m[lengthBytes]) {
@@ -155,7 +171,7 @@ func (w *wire) judge(m []byte) (instead []byte, edit bool) {
 		if !p.hide() {
 			return nil, false
 		}
-		w.e.whileOpen(w, w.tellHaves)
+		w.startTelling()
 		if w.fast.Load() {
 			return haveNone, true
 		}
@@ -166,7 +182,7 @@ func (w *wire) judge(m []byte) (instead []byte, edit bool) {
 	case pp.HaveNone:
 		// The client does not have it all, whatever its owner thinks.
 		p.leave()
-		w.free.Store(true)
+		w.free.Store(!w.out.v2)
 	case pp.Piece:
 		p.sent(1)
 	case pp.Reject:
@@ -190,18 +206,38 @@ func (w *wire) peer() superID {
 func (w *wire) tell(pieces []int) {
 	w.queue.Lock()
 	for _, i := range pieces {
-		w.haves = append(w.haves, 0, 0, 0, 5, byte(pp.Have))
-		w.haves = binary.BigEndian.AppendUint32(w.haves, uint32(i))
+		w.line = append(w.line, 0, 0, 0, 5, byte(pp.Have))
+		w.line = binary.BigEndian.AppendUint32(w.line, uint32(i))
 	}
 	w.queue.Unlock()
+	w.wake()
+}
+
+// say puts a whole message that was asked for in line. Who asks without reading is not heard; see unread.go.
+func (w *wire) say(m []byte) {
+	w.owe(int64(len(m)))
+	w.queue.Lock()
+	w.line = append(w.line, m...)
+	w.owed += int64(len(m))
+	w.queue.Unlock()
+	w.startTelling()
+	w.wake()
+}
+
+func (w *wire) wake() {
 	select {
 	case w.ready <- struct{}{}:
 	default:
 	}
 }
 
-// tellHaves writes what is in line between the client's messages, until the connection ends.
-func (w *wire) tellHaves() {
+func (w *wire) startTelling() {
+	w.teller.Do(func() { w.e.whileOpen(w, w.tellLine) })
+}
+
+// tellLine writes what is in line between the client's messages, until the connection ends. What the client says goes
+// out in whole messages: w is not free.
+func (w *wire) tellLine() {
 	for {
 		select {
 		case <-w.closed:
@@ -211,8 +247,8 @@ func (w *wire) tellHaves() {
 		case <-w.ready:
 		}
 		w.queue.Lock()
-		b := w.haves
-		w.haves = nil
+		b, owed := w.line, w.owed
+		w.line, w.owed = nil, 0
 		w.queue.Unlock()
 		w.out.mu.Lock()
 		_, err := w.Conn.Write(b)
@@ -220,6 +256,7 @@ func (w *wire) tellHaves() {
 		if err != nil {
 			return
 		}
+		w.pay(owed)
 	}
 }
 
