@@ -58,7 +58,11 @@ func (e *Engine) listenOn(hosts []string, number int) error {
 		p.number = l.Addr().(*net.TCPAddr).Port
 		p.listeners = append(p.listeners, shapedListener{e.newSorter(l, e.hall, e.settings.TLS, e.nearby.take), e})
 		// The engine dials each address with every dialer, and one of another family fails at once.
-		p.dialers = append(p.dialers, dialer{"tcp" + family, (&net.Dialer{KeepAlive: -1}).DialContext, e})
+		tcp := dialFunc((&net.Dialer{KeepAlive: -1}).DialContext)
+		if e.settings.UTP {
+			tcp = e.mute.afterUTP(tcp)
+		}
+		p.dialers = append(p.dialers, dialer{"tcp" + family, tcp, e})
 		if !e.settings.UTP {
 			continue
 		}
@@ -100,7 +104,7 @@ func (l utpListener) Close() error { return l.Socket.Close() }
 // dialer is one network of the client's dialer interface.
 type dialer struct {
 	network string
-	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	dial    dialFunc
 	e       *Engine
 }
 

@@ -54,6 +54,7 @@ type Engine struct {
 
 	announcing chan struct{} // places for announces of all torrents
 
+	mute   mute
 	nearby *nearServer // nil in a private engine
 
 	// Places of who is there; see sort.go and seats.go. seats are those of the parent in a private engine.
