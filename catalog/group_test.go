@@ -165,7 +165,7 @@ func TestResolve(t *testing.T) {
 	l.share("bob", "31", "Öl/App@1")
 	ix := l.index(authority{})
 	for _, c := range []struct{ name, version, want string }{
-		{"app", "", "2.0.0-rc.2"},
+		{"app", "", "v1.10.1"},
 		{"app", "latest", "2.0.0-rc.2"},
 		{"app", "stable", "v1.10.1"},
 		{"app", "1.x", "v1.10.1"},
@@ -239,6 +239,27 @@ func TestLatest(t *testing.T) {
 	for want, v := range map[string]string{"": "18446744073709551617.1", "18446744073709551616.x": "18446744073709551616.0", "2024.x": "2024.1.10", "2024.1.5": "2024.01.05"} {
 		if e, err := ix.Resolve("app", want); err != nil || e.Version != v {
 			t.Errorf("app@%s: got %v, %v, want %s", want, e, err, v)
+		}
+	}
+	// A name alone means the highest that is no pre-release, then what has no version, then the highest.
+	for _, c := range []struct{ versions, usual, latest string }{
+		{"1.4.3 1.5.0-rc.1", "1.4.3", "1.5.0-rc.1"},
+		{"1.4.3 1.5.0-rc.1 nightly 2026-11-29", "1.4.3", "1.5.0-rc.1"},
+		{"nightly 0.1", "0.1", "0.1"},
+		{"nightly -", "", "nightly"},
+		{"1.0.0-rc.1 -", "", "1.0.0-rc.1"},
+		{"1.0.0-rc.1 1.0.0-beta nightly", "1.0.0-rc.1", "1.0.0-rc.1"},
+		{"nightly", "nightly", "nightly"},
+	} {
+		l = newLogs(t)
+		for i, v := range slices.Backward(strings.Fields(c.versions)) {
+			l.share("bob", fmt.Sprint(i), strings.TrimSuffix("app@"+v, "@-"))
+		}
+		ix = l.index(authority{})
+		for want, v := range map[string]string{"": c.usual, "latest": c.latest} {
+			if e, err := ix.Resolve("app", want); err != nil || e.Version != v {
+				t.Errorf("of %s, app@%s: got %v, %v, want %q", c.versions, want, e, err, v)
+			}
 		}
 	}
 	// Without one that parses, it is the newest; none of them is stable.

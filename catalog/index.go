@@ -274,15 +274,19 @@ func contains(s, word string) bool {
 	return strings.Contains(s, word)
 }
 
-// Resolve finds the entry that is meant by name and version: a version, latest (or empty), stable, or a range. Case
-// and composition do not matter, nor how a version is spelled. Errors are of fault.NotFound, with what there is.
+// Resolve finds the entry that is meant by name and version: a version, latest, stable, a range, or empty: the highest that
+// is no pre-release, else the one that has no version, else the highest. Case and composition do not matter, nor how a
+// version is spelled. Errors are of fault.NotFound, with what there is.
 func (ix *Index) Resolve(name, want string) (*Entry, error) {
 	n := ix.byKey[names.FoldEntry(name)]
 	if n == nil {
 		return nil, fault.Hint(fault.New(fault.NotFound, "nothing here is called %q", name), "`p2pshare catalog list GROUP --search WORD` looks for names")
 	}
 	want = strings.ToLower(want)
-	if want == "" || want == Latest {
+	switch want {
+	case "":
+		return n.usual(), nil
+	case Latest:
 		return n.Versions[0], nil
 	}
 	r, isRange := readRange(want)
@@ -294,7 +298,7 @@ func (ix *Index) Resolve(name, want string) (*Entry, error) {
 				return e, nil
 			}
 		case want == Stable:
-			if e.parsed && !e.ver.Pre() {
+			if e.Class() == Release {
 				return e, nil
 			}
 		case e.Version != "" && versionKey(e.Version) == key:
@@ -302,6 +306,42 @@ func (ix *Index) Resolve(name, want string) (*Entry, error) {
 		}
 	}
 	return nil, fault.Hint(fault.New(fault.NotFound, "%q has no version %q", n.Name, want), "there is %s", n.some())
+}
+
+// usual is the entry that a name alone means.
+func (n *Name) usual() *Entry {
+	best := n.Versions[0]
+	for _, e := range n.Versions {
+		switch {
+		case e.Class() == Release:
+			return e // the highest, for they are in order
+		case e.Version == "":
+			best = e
+		}
+	}
+	return best
+}
+
+// Class is what kind of version an entry has.
+type Class int
+
+// Release is a number; PreRelease one with a pre-release behind it, as in 1.5.0-rc.1; Unordered is a word such as nightly,
+// a date with hyphens, or none.
+const (
+	Release Class = iota
+	PreRelease
+	Unordered
+)
+
+// Class says what kind of version it is.
+func (e *Entry) Class() Class {
+	switch {
+	case !e.parsed:
+		return Unordered
+	case e.ver.Pre():
+		return PreRelease
+	}
+	return Release
 }
 
 // some names a few versions.

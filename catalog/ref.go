@@ -65,7 +65,7 @@ type Ref struct {
 	Group   string       // the local name of a joined group
 	Link    *signed.Link // of a group that need not be joined
 	Name    string       // of the entry
-	Version string       // a version, latest, stable or a range; empty: latest
+	Version string       // a version, latest, stable or a range; empty: see Index.Resolve
 }
 
 const accepted = "give a magnet link, an infohash of 40 or 64 hex digits, a .torrent file, the http(s) address of one, or GROUP/NAME"

@@ -9,7 +9,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/version"
 )
 
-// Latest and Stable are the versions that name no version: the highest, and the highest that is no pre-release.
+// Latest and Stable are the versions that name no version: the highest, and the highest that is no pre-release. Without
+// a version it is Stable, or where nothing is, what is published without one, or Latest.
 const (
 	Latest = "latest"
 	Stable = "stable"

@@ -26,7 +26,7 @@ func TestRequests(t *testing.T) {
 	publish := node.PublishRequest{
 		Path: "/p", Name: "n", Format: "v1", PieceLength: 1 << 20, Private: true, Trackers: [][]string{{"a", "b"}, {"c"}}, WebSeeds: []string{"w"},
 		Exclude: []string{"x"}, Comment: "<&>", Output: "/o", Sums: "/s", NoSeed: true, UntilCopies: 2, Peers: []string{"p:1"}, Announce: []string{"t"}, Limits: limits, Policy: policy,
-		In: &node.InGroup{Group: "acme", As: "app@1", For: []string{"@crew"}, Note: "n", Offline: true, Seal: true},
+		In: &node.InGroup{Group: "acme", As: "app@1", For: []string{"@crew"}, Note: "n", Offline: true, Seal: true, Replace: true},
 	}
 	fetch := node.FetchRequest{
 		Ref: "magnet:?xt=urn:btih:x&dn=y", Dir: "/d", Only: []string{"*"}, Seed: true, Timeout: time.Minute, WebSeeds: []string{"w"},

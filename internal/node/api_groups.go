@@ -335,6 +335,7 @@ type InGroup struct {
 	Note    string   `json:"note,omitempty"`
 	Offline bool     `json:"offline,omitempty"` // sign without having asked members
 	Seal    bool     `json:"seal,omitempty"`    // the content goes out encrypted, so that mirrors can hold it; private groups
+	Replace bool     `json:"replace,omitempty"` // other content may take the place of a version's
 }
 
 // FromGroup is what a fetch by name, or one with checks, asks beside.

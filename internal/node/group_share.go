@@ -180,6 +180,7 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 		return r, noTorrent(m, e, err)
 	}
 	tell(on, "%s/%s, signed by %s on %s", m.Name(), e.Ref(), e.Account, e.Published().Format(time.DateOnly))
+	m.tellNewer(ix, ref, e, on)
 	r.Ref = magnetOf(e, full.WebSeeds)
 	r.Entry = m.signedEntry(e)
 	r.hints.add(m.hintsOf(ctx, r, full))
@@ -189,6 +190,21 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 	// Members listen for both on one port.
 	m.neighbours(&r)
 	return r, nil
+}
+
+// tellNewer says of a fetch that names no version what it passes over, or that it takes what is no release.
+func (m *member) tellNewer(ix *catalog.Index, ref catalog.Ref, e *catalog.Entry, on func(Event)) {
+	if ref.Version != "" {
+		return
+	}
+	latest, err := ix.Resolve(ref.Name, catalog.Latest)
+	switch {
+	case err != nil:
+	case latest != e && latest.Class() == catalog.PreRelease:
+		tell(on, "there is a newer pre-release: %s/%s", m.Name(), latest.Ref())
+	case e.Class() == catalog.PreRelease:
+		tell(on, "%s has pre-releases alone, and this is the latest of them", e.Name)
+	}
 }
 
 // fromHolders has a fetch from a private group begin with the members who have all of it.

@@ -87,6 +87,11 @@ func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)
 	if err != nil {
 		return nil, nil, err
 	}
+	if in != nil {
+		if err = in.mayReplace(r, built, with); err != nil {
+			return nil, nil, err
+		}
+	}
 	if r.index, err = n.makeIndex(ctx, r, built, on); err != nil {
 		return nil, nil, err
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-const entryText = "VERSION is a version, latest, stable (the latest that is no pre-release) or a range such as 1.x; without it, the latest is meant."
+const entryText = "VERSION is a version, latest, stable (the latest that is no pre-release) or a range such as 1.x; without it, stable is meant, or the latest where nothing is."
 
 // askCatalog carries a request about a catalog out.
 func (s *session) askCatalog(ctx context.Context, c *cli.Context, r node.CatalogRequest) (a *node.CatalogAnswer, err error) {

@@ -104,8 +104,8 @@ func TestDropAsks(t *testing.T) {
 func TestPublishInAGroup(t *testing.T) {
 	s := newShell(t)
 	s.fake.do = ended(nil, node.Event{Published: &node.Published{Name: "rel", Magnet: magnet, Entry: "acme/app@1\x1b"}})
-	s.want(0, magnet+"\n", `signed as acme/app@1\x1b`, "publish", "rel", "--no-seed", "--group", "acme", "--as", "app@1.4.2", "--for", "bob,@crew", "--for", "@publisher", "--note", "first, of all", "--offline")
-	want := &node.InGroup{Group: "acme", As: "app@1.4.2", For: []string{"bob", "@crew", "@publisher"}, Note: "first, of all", Offline: true}
+	s.want(0, magnet+"\n", `signed as acme/app@1\x1b`, "publish", "rel", "--no-seed", "--group", "acme", "--as", "app@1.4.2", "--for", "bob,@crew", "--for", "@publisher", "--note", "first, of all", "--offline", "--replace")
+	want := &node.InGroup{Group: "acme", As: "app@1.4.2", For: []string{"bob", "@crew", "@publisher"}, Note: "first, of all", Offline: true, Replace: true}
 	if got := s.fake.publish.In; !reflect.DeepEqual(got, want) {
 		t.Errorf("in a group: got %+v, want %+v", got, want)
 	}

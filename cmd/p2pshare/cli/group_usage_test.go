@@ -61,6 +61,7 @@ func TestGroupUsageErrors(t *testing.T) {
 		{[]string{"publish", "x", "--for", "bob"}, "add --group GROUP"},
 		{[]string{"publish", "x", "--note", "n"}, "add --group GROUP"},
 		{[]string{"publish", "x", "--offline"}, "add --group GROUP"},
+		{[]string{"publish", "x", "--replace"}, "add --group GROUP"},
 		{[]string{"publish", "x", "--group", "acme"}, "add --as NAME@VERSION"},
 		{[]string{"publish", "x", "--group", "acme", "--as", "app@latest"}, "--as"},
 		{[]string{"publish", "x", "--group", "acme", "--as", "app@1.x"}, "--as"},

@@ -61,6 +61,7 @@ func publishCommand() command {
 			&cli.StringSliceFlag{Name: "for", Category: groupEntry, Usage: "for `WHO` alone: accounts, @teams or @roles with commas between; may be repeated; in a public group it is only listed so", DefaultText: "everyone"},
 			&cli.StringFlag{Name: "note", Category: groupEntry, Usage: "say `TEXT` about it"},
 			&cli.BoolFlag{Name: "seal", Category: groupEntry, Usage: "encrypt the content, so that mirrors can hold it and read nothing; private groups"},
+			&cli.BoolFlag{Name: "replace", Category: groupEntry, Usage: "let it take the place of other content under the same version"},
 			&cli.BoolFlag{Name: "offline", Category: groupEntry, Usage: "sign without having met a member; it goes out when one is met"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "write the torrent to `FILE`"},
 			&cli.StringFlag{Name: "sums", Category: groupOutput, Usage: "write the SHA-256 of every file to `FILE`, as sha256sum does"},
@@ -116,12 +117,12 @@ func publishAction(ctx context.Context, s *session, c *cli.Context) error {
 
 // inGroup reads where in a group a publish goes; nil: into none.
 func inGroup(s *session, c *cli.Context) (*node.InGroup, error) {
-	in := &node.InGroup{Group: c.String("group"), As: c.String("as"), Note: c.String("note"), Offline: c.Bool("offline"), Seal: c.Bool("seal")}
+	in := &node.InGroup{Group: c.String("group"), As: c.String("as"), Note: c.String("note"), Offline: c.Bool("offline"), Seal: c.Bool("seal"), Replace: c.Bool("replace")}
 	for _, list := range c.StringSlice("for") {
 		in.For = append(in.For, strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
 	if in.Group == "" {
-		for _, flag := range []string{"as", "for", "note", "offline", "seal"} {
+		for _, flag := range []string{"as", "for", "note", "offline", "seal", "replace"} {
 			if s.onLine(flag) {
 				return nil, fault.Hint(usagef("--%s is about the entry in a group, and no group is named", flag), "add --group GROUP; p2pshare group list shows those you are in")
 			}
