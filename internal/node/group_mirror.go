@@ -80,7 +80,7 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 	if m.holdSealed(ctx, ix, f, wanted) {
 		missing = true
 	}
-	// Most bytes of a new version are in the one before, which goes once the new one is there.
+	// A version goes once a newer one is whole. Most of that one's bytes are in it, too.
 	stays := k.superseded(ix, f, wanted)
 	for info := range stays {
 		wanted[info] = true
@@ -188,21 +188,27 @@ func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Foll
 }
 
 // wantedEntries are the newest of each name that match, as many as are to be kept and have room, the newest of all first.
+// Releases, pre-releases and words such as nightly are counted apart, so that none drives out the others.
 func wantedEntries(ix *catalog.Index, f group.Follow) (out []*catalog.Entry) {
 	var space int64
 	for depth := 0; ; depth++ {
 		more := false
 		for _, name := range ix.Names() {
-			if depth >= len(name.Versions) || f.Keep > 0 && depth >= f.Keep || !matchesAny(f.Match, name.Name) || ownFolder(name.Name) {
+			if !matchesAny(f.Match, name.Name) || ownFolder(name.Name) {
 				continue
 			}
-			more = true
-			e := name.Versions[depth]
-			if f.Space > 0 && space+e.Size > f.Space {
-				continue
+			for _, versions := range byClass(name) {
+				if depth >= len(versions) || f.Keep > 0 && depth >= f.Keep {
+					continue
+				}
+				more = true
+				e := versions[depth]
+				if f.Space > 0 && space+e.Size > f.Space {
+					continue
+				}
+				space += e.Size
+				out = append(out, e)
 			}
-			space += e.Size
-			out = append(out, e)
 		}
 		if !more {
 			return out
@@ -210,9 +216,18 @@ func wantedEntries(ix *catalog.Index, f group.Follow) (out []*catalog.Entry) {
 	}
 }
 
-// superseded are versions that are not to be kept, but for what a newer one of their name that is under way can take from
-// them: of each name the newest that is whole, where there is room beside what is wanted. Nothing of it is remembered, so a
-// daemon that starts again decides the same.
+// byClass are a name's versions by their catalog.Class, the latest of each first.
+func byClass(name *catalog.Name) (out [3][]*catalog.Entry) {
+	for _, e := range name.Versions {
+		out[e.Class()] = append(out[e.Class()], e)
+	}
+	return out
+}
+
+// superseded are versions that are not to be kept, but stay as long as newer ones of their kind and name are not whole: of
+// what is whole as many stay as are to be kept, so that nobody empties a mirror by publishing what cannot be fetched. They
+// stay where there is room beside what is wanted; where --space leaves none, for they were not wanted, one stays to take
+// from. Nothing of it is remembered, so a daemon that starts again decides the same.
 func (k *keeper) superseded(ix *catalog.Index, f group.Follow, wanted map[string]bool) map[string]bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -228,23 +243,35 @@ func (k *keeper) superseded(ix *catalog.Index, f group.Follow, wanted map[string
 		}
 	}
 	for _, name := range ix.Names() {
-		coming, have, last := false, false, (*catalog.Entry)(nil)
-		for _, e := range name.Versions {
-			it := here[e.Info.String()]
-			switch {
-			case wanted[e.Info.String()] && (it == nil || it.rec.Fetch != nil && it.state != StateWaiting):
-				coming = true // one that waits does so for room, and might for ever
-			case wanted[e.Info.String()] && it != nil && it.rec.Fetch == nil:
-				have = true // it can take from one that stays anyhow
-			case last == nil && !wanted[e.Info.String()] && e.Sealed == "" && it != nil && it.rec.Fetch == nil:
-				last = e
-			}
-		}
-		if !coming || have || last == nil || !matchesAny(f.Match, name.Name) || f.Space > 0 && space+last.Size > f.Space {
+		if !matchesAny(f.Match, name.Name) {
 			continue
 		}
-		space += last.Size
-		stays[last.Info.String()] = true
+		for _, versions := range byClass(name) {
+			coming, whole := false, 0
+			var rest []*catalog.Entry // whole, and not to be kept
+			for _, e := range versions {
+				it := here[e.Info.String()]
+				there := it != nil && it.rec.Fetch == nil
+				switch {
+				case wanted[e.Info.String()] && there:
+					whole++
+				case wanted[e.Info.String()]:
+					coming = true
+				case there && e.Sealed == "":
+					rest = append(rest, e)
+				}
+			}
+			if !coming {
+				continue
+			}
+			for _, e := range rest[:min(len(rest), max(max(f.Keep, 1)-whole, 0))] {
+				if f.Space > 0 && space+e.Size > f.Space {
+					break
+				}
+				space += e.Size
+				stays[e.Info.String()] = true
+			}
+		}
 	}
 	return stays
 }

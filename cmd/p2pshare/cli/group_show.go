@@ -298,7 +298,7 @@ func groupFollowCommand() command {
 		name: "group follow", group: groupGroups, args: "GROUP", min: 1, max: 1, run: groupFollowAction,
 		summary: "mirror a group: fetch and serve what appears",
 		about: "Makes this machine a mirror: it fetches what the group shares into DIR, serves it to others, and removes the versions that --keep and " +
-			"--space leave no room for, the oldest first. It can change nothing in the group. The work is the daemon's; without one it begins when " +
+			"--space leave no room for, the oldest first, once what is newer is whole. It can change nothing in the group. The work is the daemon's; without one it begins when " +
 			"one is started. --stop ends it, and what was fetched stays. " + groupText,
 		examples: []example{
 			{"the last three versions of everything, in 200 GB", "p2pshare group follow acme -o /srv/acme --keep 3 --space 200GB"},
@@ -306,7 +306,7 @@ func groupFollowCommand() command {
 		},
 		exits: groupExits,
 		flags: []cli.Flag{
-			&cli.IntFlag{Name: "keep", Category: groupEntry, Usage: "keep the newest `N` versions of each name", DefaultText: "all"},
+			&cli.IntFlag{Name: "keep", Category: groupEntry, Usage: "keep the newest `N` releases of each name, and as many pre-releases and others", DefaultText: "all"},
 			&cli.StringFlag{Name: "space", Category: groupEntry, Usage: "use at most `SIZE`", DefaultText: "no limit"},
 			&cli.StringSliceFlag{Name: "match", Category: groupEntry, Usage: "only names that match `GLOB`; may be repeated"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput, Usage: "put the content into the folder `DIR`"},
