@@ -114,15 +114,16 @@ type fetch struct {
 	on    func(Event)
 	begun time.Time
 
-	w     swarm
-	known []engine.Known // what the look-up of a magnet's info found
-	meta  *metafile.Torrent
-	plan  *fetcher.Plan
-	t     *engine.Torrent
-	stage *fetcher.Stage
-	swap  *swap
-	share *share
-	last  Progress
+	w       swarm
+	known   []engine.Known // what the look-up of a magnet's info found
+	meta    *metafile.Torrent
+	layered bool // meta has piece layers that peers sent
+	plan    *fetcher.Plan
+	t       *engine.Torrent
+	stage   *fetcher.Stage
+	swap    *swap
+	share   *share
+	last    Progress
 
 	keep   keeping
 	reused int64

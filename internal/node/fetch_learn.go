@@ -124,6 +124,16 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 	return err
 }
 
+// learnLayers takes up the piece layers (BEP 52) that peers sent beside a v2 magnet's info: who is to serve the files, or to
+// verify them, needs them again.
+func (f *fetch) learnLayers() {
+	if f.t == nil || f.meta.V1 != nil || len(f.meta.Meta.PieceLayers) > 0 {
+		return
+	}
+	f.meta.Meta.PieceLayers = f.t.PieceLayers()
+	f.layered = len(f.meta.Meta.PieceLayers) > 0
+}
+
 // single makes a tier of each: a magnet's trackers have no order, and all are asked.
 func single(urls []string) (tiers [][]string) {
 	for _, u := range urls {

@@ -79,6 +79,7 @@ func (f *fetch) attempt(ctx context.Context) (at *located, from BytesFrom, err e
 			from = BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds}
 		}
 	}
+	f.learnLayers()
 	from.Reused = min(reused, total)
 	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.name(), Done: total, Total: total, From: from}})
 	at, err = f.stage.Finish(ctx)

@@ -315,6 +315,15 @@ const roomToGoOn = 16 << 20
 
 // brought notes that a fetch is done, and goes on as the request says.
 func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, fetched Event) error {
+	if f.layered {
+		b, err := torrentBytes(f.meta)
+		if err == nil {
+			err = k.store.PutFile(it.id, torrentFile, b)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	seed := f.r.Seed && !f.part()
 	if f.r.Seed && !seed {
 		tell(it.emit, "a part of a torrent is not seeded after the fetch")
