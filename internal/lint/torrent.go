@@ -10,6 +10,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // empty is of torrents whose files have no bytes. libtorrent 2.0: "invalid length of torrent".
@@ -161,21 +162,22 @@ func sources(t *metafile.Torrent) []Finding {
 	}
 	for _, u := range t.Meta.UpvertedAnnounceList().DistinctValues() {
 		if err := catalog.CheckTracker(u); err != nil {
-			f = append(f, Finding{Warning, fmt.Sprintf("a tracker is none that p2pshare asks: %v", err),
+			f = append(f, Finding{Warning, fmt.Sprintf("a tracker is none that p2pshare asks: %s", webaddr.Redact(err.Error())),
 				"p2pshare, and every client that does not know its kind", "write it as udp://HOST:PORT or http(s)://HOST, or leave it out"})
 		}
 	}
 	for _, u := range t.Meta.UrlList {
+		shown := webaddr.RedactURL(u)
 		switch {
 		case t.Dir && !strings.HasSuffix(u, "/"):
-			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q of a folder does not end in a slash", u),
+			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q of a folder does not end in a slash", shown),
 				"clients differ on whether they add it before the folder's name (BEP 19)", "write it with a slash at its end"})
 		case !t.Dir && strings.HasSuffix(u, "/"):
-			f = append(f, Finding{Note, fmt.Sprintf("the web seed %q of a single file ends in a slash", u),
-				fmt.Sprintf("clients add the name to it: they will ask for %q", u+t.Name), ""})
+			f = append(f, Finding{Note, fmt.Sprintf("the web seed %q of a single file ends in a slash", shown),
+				fmt.Sprintf("clients add the name to it: they will ask for %q", webaddr.RedactURL(u+t.Name)), ""})
 		}
 		if strings.HasPrefix(u, "ftp:") {
-			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q is ftp", u), "p2pshare and most clients pass it over", "offer it by https"})
+			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q is ftp", shown), "p2pshare and most clients pass it over", "offer it by https"})
 		}
 	}
 	return f
