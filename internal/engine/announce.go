@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/anacrolix/torrent"
@@ -23,8 +23,9 @@ type TrackerClient interface {
 	Do(*http.Request) (res *http.Response, from netip.Addr, err error)
 }
 
-// announceOnce tells one tracker of every infohash the torrent has, and books the peers it names.
-func (t *Torrent) announceOnce(ctx context.Context, u string, event tracker.AnnounceEvent) (a trackerAnswer, err error) {
+// announceOnce tells one tracker of every infohash the torrent has, and books the peers it names. id is the tracker's own,
+// which it gave before; empty: none.
+func (t *Torrent) announceOnce(ctx context.Context, u string, event tracker.AnnounceEvent, id string) (a trackerAnswer, err error) {
 	leave, err := t.announceTurn(ctx)
 	if err != nil {
 		return a, err
@@ -42,19 +43,64 @@ func (t *Torrent) announceOnce(ctx context.Context, u string, event tracker.Anno
 	}
 	up, down, left := t.announceCounts()
 	for _, short := range t.shorts() {
-		req := tracker.AnnounceRequest{
+		req := announce{AnnounceRequest: tracker.AnnounceRequest{
 			InfoHash: short, PeerId: t.e.client.PeerID(), Port: uint16(t.e.Port()), Key: t.e.key,
 			Uploaded: up, Downloaded: down, Left: left, Event: event, NumWant: trackerMaxPeers,
+		}, id: id}
+		if event == tracker.Stopped {
+			req.NumWant = 0
 		}
 		var from netip.Addr
-		if a, from, err = ask(ctx, *to, req); err != nil {
+		if a, from, err = ask(ctx, *to, req); errors.Is(err, context.DeadlineExceeded) {
+			err = errSilent
+		}
+		if err != nil {
 			return a, err
 		}
 		for _, peer := range a.peers {
 			t.named(peer, from, torrent.PeerSourceTracker)
 		}
+		t.lookUp(ctx, a.names, from)
 	}
 	return a, nil
+}
+
+// errSilent is a tracker of which nothing is heard.
+var errSilent net.Error = silentError{}
+
+type silentError struct{}
+
+func (silentError) Error() string   { return fmt.Sprintf("it does not answer within %v", trackerTimeout) }
+func (silentError) Timeout() bool   { return true }
+func (silentError) Temporary() bool { return true }
+
+// announce is what a tracker is told.
+type announce struct {
+	tracker.AnnounceRequest
+	id string // the tracker's own; empty: none
+}
+
+// lookUp books the peers that a tracker at from calls by their names, as far as what the names stand for may be dialled.
+func (t *Torrent) lookUp(ctx context.Context, names []namedPeer, from netip.Addr) {
+	if len(names) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, n := range names {
+		wg.Go(func() {
+			ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", n.host)
+			if err != nil {
+				t.e.settings.Log.Debug("a peer of a tracker has a name that is not found", "name", n.host, "err", err)
+				return
+			}
+			for _, ip := range ips[:min(len(ips), namedAddrs)] {
+				t.named(netip.AddrPortFrom(ip.Unmap().WithZone(""), n.port), from, torrent.PeerSourceTracker)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // announceTurn waits until the torrent, and then the engine, has a place for one more announce. Waiters take turns, so
@@ -74,7 +120,7 @@ func (t *Torrent) announceTurn(ctx context.Context) (leave func(), err error) {
 }
 
 // announceHTTP asks an HTTP tracker (BEP 3).
-func (e *Engine) announceHTTP(ctx context.Context, to url.URL, r tracker.AnnounceRequest) (a trackerAnswer, from netip.Addr, err error) {
+func (e *Engine) announceHTTP(ctx context.Context, to url.URL, r announce) (a trackerAnswer, from netip.Addr, err error) {
 	query := announceQuery(r)
 	if to.RawQuery != "" {
 		query = to.RawQuery + "&" + query // some trackers want theirs first
@@ -103,13 +149,24 @@ func (e *Engine) announceHTTP(ctx context.Context, to url.URL, r tracker.Announc
 	}
 	a, err = parseAnswer(b)
 	if res.StatusCode != http.StatusOK && (err == nil || errors.Is(err, errNoAnswer)) {
-		return trackerAnswer{}, from, fmt.Errorf("the tracker answers %d %s", res.StatusCode, http.StatusText(res.StatusCode))
+		return trackerAnswer{}, from, &refusal{code: res.StatusCode, retryIn: retryAfter(res.Header.Get("Retry-After"))}
 	}
 	return a, from, err
 }
 
+// retryAfter reads seconds or a date (RFC 9110, 10.2.3); 0: there is none.
+func retryAfter(s string) time.Duration {
+	if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil {
+		return upTo(n, time.Second)
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return min(max(time.Until(at), 0), trackerMost)
+	}
+	return 0
+}
+
 // announceQuery is an announce as BEP 3, 7 and 23 write it.
-func announceQuery(r tracker.AnnounceRequest) string {
+func announceQuery(r announce) string {
 	q := url.Values{
 		"info_hash": {string(r.InfoHash[:])}, "peer_id": {string(r.PeerId[:])}, "key": {strconv.Itoa(int(r.Key))},
 		"port": {strconv.Itoa(int(r.Port))}, "uploaded": {strconv.FormatInt(r.Uploaded, 10)}, "downloaded": {strconv.FormatInt(r.Downloaded, 10)},
@@ -118,74 +175,9 @@ func announceQuery(r tracker.AnnounceRequest) string {
 	if r.Event != tracker.None {
 		q.Set("event", r.Event.String())
 	}
+	if r.id != "" {
+		q.Set("trackerid", r.id)
+	}
 	// Binary values as trackers read them: a plus is not a space to all of them.
 	return strings.ReplaceAll(q.Encode(), "+", "%20")
-}
-
-// announceUDP asks a UDP tracker (BEP 15), whose answers are no longer than a packet.
-func (e *Engine) announceUDP(ctx context.Context, to url.URL, r tracker.AnnounceRequest) (a trackerAnswer, from netip.Addr, err error) {
-	var asked atomic.Pointer[net.UDPAddr]
-	cl, err := tracker.NewClient(to.String(), tracker.NewClientOpts{ListenPacket: e.listenTracker(to.Host, &asked), Slogger: e.settings.Log})
-	if err != nil {
-		return a, from, err
-	}
-	defer cl.Close()
-	res, err := cl.Announce(ctx, r, tracker.AnnounceOpt{})
-	if err != nil {
-		return a, from, err
-	}
-	if at := asked.Load(); at != nil {
-		from = at.AddrPort().Addr().Unmap()
-	}
-	a.interval = time.Duration(res.Interval) * time.Second
-	for _, p := range res.Peers[:min(len(res.Peers), trackerMaxPeers)] {
-		if ip, ok := netip.AddrFromSlice(p.IP); ok {
-			a.add(ip, int64(p.Port))
-		}
-	}
-	return a, from, nil
-}
-
-// listenTracker gives the client of the UDP tracker at host:port a socket that sends only where it is allowed to, and hears
-// only whom it has asked.
-func (e *Engine) listenTracker(addr string, asked *atomic.Pointer[net.UDPAddr]) func(network, addr string) (net.PacketConn, error) {
-	return func(network, at string) (net.PacketConn, error) {
-		pc, err := net.ListenPacket(network, at)
-		if err != nil {
-			return nil, err
-		}
-		return judgedConn{pc, addr, e.settings.Judge, asked}, nil
-	}
-}
-
-type judgedConn struct {
-	net.PacketConn
-	addr  string
-	judge func(addr string, ip netip.Addr) error
-	asked *atomic.Pointer[net.UDPAddr]
-}
-
-func (c judgedConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	u, ok := to.(*net.UDPAddr)
-	if !ok {
-		return 0, fmt.Errorf("sending to %v: not a UDP address", to)
-	}
-	if err := c.judge(c.addr, u.AddrPort().Addr().Unmap()); err != nil {
-		return 0, err
-	}
-	c.asked.Store(u)
-	return c.PacketConn.WriteTo(b, to)
-}
-
-func (c judgedConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	for {
-		n, from, err := c.PacketConn.ReadFrom(b)
-		if err != nil {
-			return n, from, err
-		}
-		at := c.asked.Load()
-		if u, ok := from.(*net.UDPAddr); ok && at != nil && u.Port == at.Port && u.IP.Equal(at.IP) {
-			return n, from, nil
-		}
-	}
 }

@@ -5,27 +5,62 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// trackerAnswer is what a tracker said.
+// trackerAnswer is what a tracker said. The times are at most trackerMost, and 0 where it did not say.
 type trackerAnswer struct {
-	interval time.Duration    // until the next announce; 0: it did not say
-	peers    []netip.AddrPort // at most trackerMaxPeers, not judged
+	interval    time.Duration    // until the next announce
+	minInterval time.Duration    // before which it wants none
+	peers       []netip.AddrPort // at most trackerMaxPeers, not judged
+	names       []namedPeer      // at most trackerMaxNames, not looked up
+	warning     string           // for who uses it
+	id          string           // to be sent back (BEP 3 tracker id)
+}
+
+// namedPeer is a peer that goes by a DNS name.
+type namedPeer struct {
+	host string
+	port uint16
 }
 
 // errNoAnswer is what is no answer of a tracker.
 var errNoAnswer = errors.New("the answer is not one of a tracker")
 
-// parseAnswer reads the answer of an HTTP tracker (BEP 3, 7, 23). The peers are read as far as they can be: what else
+// refusal is a tracker that took no announce.
+type refusal struct {
+	reason  string        // its own words, as far as it has some
+	code    int           // of HTTP, where that says it
+	retryIn time.Duration // it wants to be left alone so long (BEP 31, Retry-After); 0: it did not say
+}
+
+func (r *refusal) Error() string {
+	said := fmt.Sprintf("it answers %d %s", r.code, http.StatusText(r.code))
+	if r.code == 0 {
+		said = fmt.Sprintf("it refuses: %q", r.reason)
+	}
+	switch {
+	case r.retryIn >= trackerNever:
+		return said + ", and is not asked again"
+	case r.retryIn > 0:
+		return fmt.Sprintf("%s, and is asked again in %v", said, r.retryIn)
+	}
+	return said
+}
+
+// parseAnswer reads the answer of an HTTP tracker (BEP 3, 7, 23, 31). The peers are read as far as they can be: what else
 // is missing, odd or cut off costs nothing but itself. Memory is what the result takes.
 func parseAnswer(b []byte) (a trackerAnswer, err error) {
 	if len(b) == 0 || b[0] != 'd' {
 		return a, errNoAnswer
 	}
 	known := false
+	var refused *refusal
+	var retryIn time.Duration
 	d := bencoded(b[1:])
 	for len(d) > 0 && d[0] != 'e' {
 		key, ok := d.str()
@@ -39,12 +74,28 @@ func parseAnswer(b []byte) (a trackerAnswer, err error) {
 		switch string(key) {
 		case "failure reason":
 			if why, ok := value.str(); ok {
-				return trackerAnswer{}, fmt.Errorf("the tracker refuses: %q", shortened(why, maxFailure))
+				refused = &refusal{reason: words(why)}
+			}
+		case "retry in":
+			if n, ok := value.count(); ok {
+				retryIn = upTo(n, time.Minute)
+			} else if strings.EqualFold(string(value.text()), "never") {
+				retryIn = trackerNever
+			}
+		case "warning message":
+			a.warning = words(value.text())
+		case "tracker id":
+			if id := value.text(); len(id) <= maxTrackerID {
+				a.id = string(id)
 			}
 		case "interval":
 			known = true
-			if n, ok := value.number(); ok && n > 0 {
-				a.interval = time.Duration(min(n, int64(trackerMaxWait/time.Second))) * time.Second
+			if n, ok := value.count(); ok {
+				a.interval = upTo(n, time.Second)
+			}
+		case "min interval":
+			if n, ok := value.count(); ok {
+				a.minInterval = upTo(n, time.Second)
 			}
 		case "peers":
 			known = true
@@ -55,13 +106,31 @@ func parseAnswer(b []byte) (a trackerAnswer, err error) {
 			}
 		case "peers6":
 			known = true
-			a.readCompact(value.text(), 16)
+			if value[0] == 'l' {
+				a.readList(value[1:])
+			} else {
+				a.readCompact(value.text(), 16)
+			}
 		}
 	}
-	if !known {
+	if refused != nil {
+		refused.retryIn = retryIn
+		return trackerAnswer{}, refused
+	}
+	if !known && a.warning == "" {
 		return trackerAnswer{}, errNoAnswer
 	}
 	return a, nil
+}
+
+// upTo is n units, at most trackerMost; 0 for what is none.
+func upTo(n int64, unit time.Duration) time.Duration {
+	return time.Duration(min(max(n, 0), int64(trackerMost/unit))) * unit
+}
+
+// words are what a tracker says to people: the beginning, without what is no text.
+func words(b []byte) string {
+	return strings.TrimSpace(strings.TrimRight(strings.ToValidUTF8(string(shortened(b, maxFailure)), ""), "\x00"))
 }
 
 // readCompact takes addresses of size bytes, each with a port.
@@ -72,8 +141,7 @@ func (a *trackerAnswer) readCompact(b []byte, size int) {
 	}
 }
 
-// readList takes dictionaries with ip and port. A name instead of an address is passed over: it would be one more stranger's
-// word to be looked up.
+// readList takes dictionaries with ip and port. BEP 3 lets ip be a name as well; some have the bytes of an address in it.
 func (a *trackerAnswer) readList(d bencoded) {
 	for len(d) > 0 && d[0] != 'e' && len(a.peers) < trackerMaxPeers {
 		peer, ok := d.value()
@@ -83,7 +151,7 @@ func (a *trackerAnswer) readList(d bencoded) {
 		if peer[0] != 'd' {
 			continue
 		}
-		var ip netip.Addr
+		var at []byte
 		var port int64
 		for p := peer[1:]; len(p) > 0 && p[0] != 'e'; {
 			key, ok := p.str()
@@ -93,17 +161,50 @@ func (a *trackerAnswer) readList(d bencoded) {
 			}
 			switch string(key) {
 			case "ip":
-				ip, _ = netip.ParseAddr(string(shortened(value.text(), maxIPText)))
+				at = value.text()
 			case "port":
-				port, _ = value.number()
+				port, _ = value.count()
 			}
 		}
+		a.addText(at, port)
+	}
+}
+
+// addText takes an address or a name.
+func (a *trackerAnswer) addText(at []byte, port int64) {
+	if len(at) > maxHostText {
+		return
+	}
+	text := strings.TrimSpace(string(at))
+	if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err == nil {
+		a.add(ip, port)
+		return
+	}
+	if isHostName(text) {
+		if port > 0 && port <= 65535 && len(a.names) < trackerMaxNames {
+			a.names = append(a.names, namedPeer{text, uint16(port)})
+		}
+		return
+	}
+	if ip, ok := netip.AddrFromSlice(at); ok && bytes.ContainsFunc(at, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		a.add(ip, port)
 	}
 }
 
+// isHostName says whether s may be a DNS name. What ends in digits is an address in a form that resolvers read each in
+// their own way (0x7f.1, 2130706433), and never a name (RFC 3696, 2).
+func isHostName(s string) bool {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && r != '_' && r != '.' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
+	}) {
+		return false
+	}
+	last := s[strings.LastIndexByte(strings.TrimSuffix(s, "."), '.')+1:]
+	return last != "" && last[0] > '9'
+}
+
 func (a *trackerAnswer) add(ip netip.Addr, port int64) {
-	if ip.IsValid() && port > 0 && port <= 65535 {
+	if ip.IsValid() && port > 0 && port <= 65535 && len(a.peers) < trackerMaxPeers {
 		a.peers = append(a.peers, netip.AddrPortFrom(ip.Unmap().WithZone(""), uint16(port)))
 	}
 }
@@ -111,8 +212,10 @@ func (a *trackerAnswer) add(ip netip.Addr, port int64) {
 const (
 	// maxFailure is how much of a tracker's reason is shown.
 	maxFailure = 200
-	// maxIPText is longer than an address is in words.
-	maxIPText = 64
+	// maxHostText is how long a DNS name is at most.
+	maxHostText = 253
+	// maxTrackerID is longer than any that is known.
+	maxTrackerID = 256
 )
 
 func shortened(b []byte, most int) []byte { return b[:min(len(b), most)] }
@@ -179,12 +282,16 @@ func (d bencoded) text() []byte {
 	return nil
 }
 
-// number is the number that d begins with.
-func (d bencoded) number() (n int64, ok bool) {
-	end := bytes.IndexByte(shortened(d, 24), 'e')
-	if end < 1 || d[0] != 'i' {
-		return 0, false
+// count is the number that d begins with. Trackers write it as they like: with a fraction, zeros before it, or as text.
+func (d bencoded) count() (n int64, ok bool) {
+	digits := shortened(d.text(), 24)
+	if end := bytes.IndexByte(shortened(d, 24), 'e'); end > 0 && d[0] == 'i' {
+		digits = d[1:end]
 	}
-	n, err := strconv.ParseInt(string(d[1:end]), 10, 64)
+	whole, _, _ := strings.Cut(strings.TrimSpace(string(digits)), ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return n, true // the largest there is
+	}
 	return n, err == nil
 }

@@ -53,6 +53,7 @@ type Engine struct {
 	offers    map[*torrent.PeerConn]string // where peers near us give whole pieces; see near.go
 
 	announcing chan struct{} // places for announces of all torrents
+	schedules  schedules     // of trackers
 
 	mute   mute
 	nearby *nearServer // nil in a private engine
@@ -109,6 +110,7 @@ func blank(s Settings) *Engine {
 		key:       rand.Int32(),
 
 		announcing: make(chan struct{}, allAnnounces),
+		schedules:  schedules{of: map[scheduleKey]*schedule{}},
 	}
 }
 

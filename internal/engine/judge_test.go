@@ -133,7 +133,6 @@ var badMessages = []sample{
 	{"extension handshake that is none", 0, ext(0, "le")},
 	{"extension handshake that ends early", 0, ext(0, "d1:m")},
 	{"extension handshake with more behind it", 0, ext(0, "dexxx")},
-	{"extension handshake of lists in lists", 0, ext(0, "d1:m"+strings.Repeat("l", 10000)+strings.Repeat("e", 10000)+"e")},
 	{"negative size of metadata", 0, ext(0, "d1:mde13:metadata_sizei-1ee")},
 	{"metadata of 1 TB", 1, ext(0, "d1:mde13:metadata_sizei1099511627776ee")},
 	{"metadata message that is none", 0, ext(idMetadata, "i1e")},
@@ -141,7 +140,6 @@ var badMessages = []sample{
 	{"metadata that is shorter than it says", 1, ext(idMetadata, "d8:msg_typei1e5:piecei0e10:total_sizei16384eexxx")},
 	{"metadata of a negative size", 1, ext(idMetadata, "d8:msg_typei1e5:piecei0e10:total_sizei-5eexxx")},
 	{"PEX that is none", 0, ext(idPEX, "i1e")},
-	{"PEX with half an address", 0, ext(idPEX, "d5:added3:abce")},
 	{"hole punching that is too short", 0, ext(idPunch, "\x00")},
 	{"hole punching of an unknown type", 0, ext(idPunch, "\x07"+punch[1:])},
 	{"hash request of a v1 torrent", 0, hashMsg(pp.HashRequest, root(1), 0, 0, 2, 0)},
@@ -264,11 +262,33 @@ func TestExtensionHandshakeIsWrittenAnew(t *testing.T) {
 		{"port 70000", "d1:mde1:pi70000ee", "d1:ei0e1:mdee"},
 		{"port -1", "d1:mde1:pi-1ee", "d1:ei0e1:mdee"},
 		{"yourip of 3 bytes", "d1:mde6:yourip3:abce", "d1:ei0e1:mdee"},
+		{"lists in lists", "d1:m" + strings.Repeat("l", 10000) + strings.Repeat("e", 10000) + "e", "d1:ei0e1:mdee"},
+		{"a name of a number", "d1:md11:ut_metadatai3ee1:vi7ee", "d1:ei0e1:md11:ut_metadatai3eee"},
+		{"a port of text", "d1:mde1:p4:6881e", "d1:ei0e1:mde1:pi6881ee"},
+		{"a port of a list", "d1:mde1:ple4:reqqi9ee", "d1:ei0e1:mde4:reqqi9ee"},
+		{"numbers with a fraction and zeros", "d1:md11:ut_metadatai03ee4:reqqi250.0ee", "d1:ei0e1:md11:ut_metadatai3ee4:reqqi250ee"},
+		{"an extension of text, and one of 300", "d1:md11:ut_metadata1:x6:ut_pexi300eee", "d1:ei0e1:mdee"},
+		{"encryption of a list", "d1:ele1:mdee", "d1:ei0e1:mdee"},
+		{"size of metadata of a list", "d1:mde13:metadata_sizelee", "d1:ei0e1:mdee"},
+		{"keys out of order", "d1:v1:x1:mdee", "d1:ei0e1:mde1:v1:xe"},
 		{"ipv6 of 100 bytes", "d4:ipv6100:" + strings.Repeat("x", 100) + "1:mdee", "d1:ei0e1:mdee"},
 	} {
 		got, err := said(t, ext(0, tc.in), extents[0])
 		if want := ext(0, tc.want); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: the client is given %q, %v; want %q", tc.name, got, err, want)
+		}
+	}
+}
+
+// Of a message of PEX that is odd in part the rest is used.
+func TestOddPEX(t *testing.T) {
+	for name, c := range map[string]struct{ in, want string }{
+		"half an address":         {"d5:added9:abcdefabc7:added.f1:\x00e", "d5:added6:abcdef7:added.f1:\x00e"},
+		"added of a list":         {"d5:addedli1ee6:added618:abcdefghijklmnopqre", "d5:added0:6:added618:abcdefghijklmnopqre"},
+		"dropped of a dictionary": {"d5:added6:abcdef7:droppedd1:ai1eee", "d5:added6:abcdef7:dropped0:e"},
+	} {
+		if got, err := said(t, ext(idPEX, c.in), extents[0]); err != nil || !bytes.Equal(got, ext(idPEX, c.want)) {
+			t.Errorf("%s: the client is given %q, %v; want %q", name, got, err, c.want)
 		}
 	}
 }

@@ -46,9 +46,9 @@ func (j *judge) extended(w *wire, m []byte) ([]byte, error) {
 // extendedHandshake writes anew what the client makes use of. The client keeps names and numbers for as long as the
 // connection or the process lives.
 func (j *judge) extendedHandshake(payload []byte) ([]byte, error) {
-	var d pp.ExtendedHandshakeMessage
-	if err := bencode.Unmarshal(payload, &d); err != nil {
-		return nil, fmt.Errorf("the peer's extension handshake: %w", err)
+	d, ok := readExtended(payload)
+	if !ok {
+		return nil, errors.New("the peer's extension handshake is no dictionary")
 	}
 	e := &j.ext
 	// The client begins PEX anew with each, while what has begun before still runs, and both use the same memory.
@@ -81,6 +81,50 @@ func (j *judge) extendedHandshake(payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	return extendedMessage(pp.HandshakeExtendedID, b), nil
+}
+
+// readExtended reads an extension handshake as far as it can be: a value of an odd type counts as not given, and a peer is
+// not lost for it. Not ok is what is no dictionary, or not that alone.
+func readExtended(payload []byte) (d pp.ExtendedHandshakeMessage, ok bool) {
+	d.M = map[pp.ExtensionName]pp.ExtensionNumber{}
+	ok = eachField(payload, func(key string, v bencoded) {
+		n, isNumber := v.count()
+		switch key {
+		case "m":
+			eachField(v, func(name string, v bencoded) {
+				if id, ok := v.count(); ok && id >= 0 && id <= 255 {
+					d.M[pp.ExtensionName(name)] = pp.ExtensionNumber(id)
+				}
+			})
+		case "v":
+			d.V = string(v.text())
+		case "p":
+			d.Port = int(n)
+		case "reqq":
+			d.Reqq = int(n)
+		case "metadata_size":
+			d.MetadataSize = int(n)
+		case "e":
+			d.Encryption = isNumber && n != 0
+		}
+	})
+	return d, ok
+}
+
+// eachField calls f with the fields of a dictionary, and says whether b is one, whole and nothing else.
+func eachField(b bencoded, f func(key string, v bencoded)) bool {
+	if len(b) == 0 || b[0] != 'd' {
+		return false
+	}
+	for b = b[1:]; len(b) > 0 && b[0] != 'e'; {
+		key, ok := b.str()
+		v, more := b.value()
+		if !ok || !more {
+			return false
+		}
+		f(string(key), v)
+	}
+	return len(b) == 1
 }
 
 func extendedMessage(id pp.ExtensionNumber, payload []byte) []byte {
@@ -137,13 +181,39 @@ func (j *judge) ofMetadata(w *wire, m, payload []byte) ([]byte, error) {
 func (j *judge) ofPEX(m, payload []byte) ([]byte, error) {
 	d, err := pp.LoadPexMsg(payload)
 	if err != nil {
-		return nil, fmt.Errorf("the peer's message of PEX: %w", err)
+		if payload = mendedPEX(payload); payload == nil {
+			return nil, errors.New("the peer's message of PEX is no dictionary")
+		}
+		if d, err = pp.LoadPexMsg(payload); err != nil {
+			return nil, nil
+		}
+		m = extendedMessage(pp.ExtensionNumber(m[lengthBytes+1]), payload)
 	}
 	// What is beyond maxPEX is cut off later; see judgedPEX.
 	if j.ext.added += min(len(d.Added), maxPEX) + min(len(d.Added6), maxPEX); j.ext.added > maxPEXAll {
 		return nil, nil
 	}
 	return m, nil
+}
+
+// mendedPEX is a message of PEX without what of it is no text or no whole address; nil if it is no dictionary.
+func mendedPEX(payload []byte) []byte {
+	sizes := map[string]int{"added": 6, "added.f": 1, "added6": 18, "added6.f": 1, "dropped": 6, "dropped6": 18}
+	fields := map[string]string{}
+	ok := eachField(payload, func(key string, v bencoded) {
+		if size := sizes[key]; size > 0 {
+			text := v.text()
+			fields[key] = string(text[:len(text)-len(text)%size])
+		}
+	})
+	if !ok {
+		return nil
+	}
+	b, err := bencode.Marshal(fields)
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 // ofHolepunch judges messages of BEP 55, by which peers have us connect to others. Nobody behind a router's address has

@@ -98,8 +98,12 @@ const (
 	// BEP 11 has at most 50 addresses in a message, of each kind and family; some clients send more at first.
 	maxPEX = 100
 
-	// A tracker's answer with trackerMaxPeers in the longest of forms has some 15 KiB.
+	// A tracker's answer with trackerMaxPeers in the longest of forms has some 15 KiB. Of names, which are looked up, it may
+	// have few, of which each stands for few addresses.
 	trackerMaxPeers  = 200
+	trackerMaxNames  = 8
+	namedAddrs       = 4
+	lookUpTimeout    = 5 * time.Second
 	trackerMaxAnswer = 64 << 10
 	// torrentAnnounces and allAnnounces are how many announces are under way at a time, for a torrent and in all. Of a hundred
 	// trackers of a list from the web most are dead, and the rest is reached within two minutes all the same.

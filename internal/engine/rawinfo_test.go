@@ -33,6 +33,14 @@ func TestInfoThatTheClientCannotRead(t *testing.T) {
 			if got := seeded.t.Metainfo().InfoBytes; !bytes.Equal(got, p.info) {
 				t.Errorf("served: got %q, want the bytes as they are", got)
 			}
+			look, err := b.Add(Spec{V1: &p.hash, Peers: []string{at(a)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := look.Metadata(t.Context()); err != nil || !bytes.Equal(got, p.info) {
+				t.Fatalf("from a peer: got %q, %v, want the bytes as they are", got, err)
+			}
+			look.Found()
 			m := &memory{data: make([]byte, len(p.data)), done: map[int]bool{}}
 			tt, err := b.Add(Spec{V1: &p.hash, Info: p.info, Judged: judged, Storage: m, Total: int64(len(p.data)), Peers: []string{at(a)}})
 			if err != nil {

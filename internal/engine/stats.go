@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/anacrolix/torrent"
@@ -18,6 +20,7 @@ type Stats struct {
 	BadPieces      int64            // received, and their hash was not right
 	Copies         int              // other machines that hold every piece, now or lately; see copies.go
 	TrackerProblem map[string]error // trackers that did not answer, by URL
+	TrackerWords   []TrackerWord    // what trackers last said to people, sorted by URL
 }
 
 // Stats samples the counters.
@@ -25,6 +28,7 @@ func (t *Torrent) Stats() Stats {
 	s := t.t.Stats()
 	t.mu.Lock()
 	errs := maps.Clone(t.trackerErrs)
+	words := slices.SortedFunc(maps.Values(t.trackerWords), func(a, b TrackerWord) int { return cmp.Compare(a.URL, b.URL) })
 	t.mu.Unlock()
 	// Two peers that dialled each other have two connections.
 	peers := map[torrent.PeerID]bool{}
@@ -39,6 +43,6 @@ func (t *Torrent) Stats() Stats {
 		Uploaded:       s.PeerConns.BytesWrittenData.Int64() + t.near.sent.Load(),
 		BadPieces:      s.PiecesDirtiedBad.Int64(),
 		Copies:         t.copies.count(time.Now(), t.e.ownMachine),
-		TrackerProblem: errs,
+		TrackerProblem: errs, TrackerWords: words,
 	}
 }

@@ -78,14 +78,15 @@ type Torrent struct {
 	wg     sync.WaitGroup
 	once   sync.Once
 
-	announcing  chan struct{} // places for announces
-	mu          sync.Mutex
-	trackerErrs map[string]error
-	private     bool          // the info is known, and says so
-	moved       bool          // added again under another Torrent: trackers need not hear of the end
-	done        chan struct{} // closed when all that is wanted is there
-	doneOnce    sync.Once
-	writeErr    chan error
+	announcing   chan struct{} // places for announces
+	mu           sync.Mutex
+	trackerErrs  map[string]error
+	trackerWords map[string]TrackerWord
+	private      bool          // the info is known, and says so
+	moved        bool          // added again under another Torrent: trackers need not hear of the end
+	done         chan struct{} // closed when all that is wanted is there
+	doneOnce     sync.Once
+	writeErr     chan error
 }
 
 // Add joins the swarm of s and starts to look for peers. Adding a torrent that is there already, or with
@@ -157,10 +158,10 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	}
 	t := &Torrent{
 		e: e, t: et, spec: s, store: store, extent: extent, book: newBook(time.Now), seats: newSeats(torrentSeats),
-		trackerErrs: map[string]error{},
-		announcing:  make(chan struct{}, torrentAnnounces),
-		done:        make(chan struct{}),
-		writeErr:    make(chan error, 1),
+		trackerErrs: map[string]error{}, trackerWords: map[string]TrackerWord{},
+		announcing: make(chan struct{}, torrentAnnounces),
+		done:       make(chan struct{}),
+		writeErr:   make(chan error, 1),
 	}
 	t.given.init()
 	et.SetOnWriteChunkError(func(err error) {
@@ -260,17 +261,26 @@ func (t *Torrent) start() {
 	keep("announcing", func() { t.announceOpenly(ctx) })
 }
 
-// Metadata waits for the info and gives its bencoded bytes, which hash to the infohash.
+// Metadata waits for the info and gives its bencoded bytes, which hash to the infohash. It need be none that the client
+// can read.
 func (t *Torrent) Metadata(ctx context.Context) ([]byte, error) {
-	select {
-	case <-t.t.GotInfo():
-	case <-t.t.Closed():
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	look := time.NewTicker(rawInfoEvery)
+	defer look.Stop()
+	for seen := int64(0); ; {
+		select {
+		case <-t.t.GotInfo():
+			t.learnPrivate()
+			return t.t.Metainfo().InfoBytes, nil
+		case <-look.C:
+			if b := t.rawInfo(&seen); b != nil {
+				return b, nil
+			}
+		case <-t.t.Closed():
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	t.learnPrivate()
-	return t.t.Metainfo().InfoBytes, nil
 }
 
 // AddPeers takes addresses, host:port, at which the torrent may be had, besides those of the Spec. One that is known
@@ -400,23 +410,25 @@ func (s Spec) shorts() [][20]byte {
 
 func (t *Torrent) completed() <-chan struct{} { return t.done }
 
-// hungry says that something is wanted and nobody is there to give it.
-func (t *Torrent) hungry() bool {
+func (t *Torrent) isDone() bool {
 	select {
 	case <-t.done:
-		return false
+		return true
 	default:
-		return t.t.Stats().ActivePeers == 0
+		return false
 	}
+}
+
+// hungry says that something is wanted and nobody is there to give it.
+func (t *Torrent) hungry() bool {
+	return !t.isDone() && t.t.Stats().ActivePeers == 0
 }
 
 func (t *Torrent) announceCounts() (up, down, left int64) {
 	s := t.t.Stats()
 	up = s.BytesWrittenData.Int64() + t.near.sent.Load()
 	down = s.BytesReadUsefulData.Int64() + t.given.bytes.Load() + t.near.got.Load()
-	select {
-	case <-t.done:
-	default:
+	if !t.isDone() {
 		// Before the info is known any number but 0 says "not a seed".
 		left = max(t.spec.Total-down, 1)
 	}
