@@ -9,6 +9,7 @@ const (
 	// connection. Public lists in the wild hold up to about 80.
 	maxTrackers = 100
 	maxWebSeeds = 100
+	maxSources  = 4 // of the .torrent; each may take minutes
 
 	// maxPeers bounds the addresses a magnet makes us dial, so that a link is no port scanner.
 	maxPeers = 200

@@ -87,8 +87,14 @@ func (r *Ref) param(key, value string) error {
 		r.WebSeeds = r.add(r.WebSeeds, "web seed", webaddr.Repair(value), maxWebSeeds, CheckWebSeed)
 	case "as":
 		// WebTorrent reads an acceptable source as ws; some links name a .torrent there instead, which holds no content.
-		if value = webaddr.Repair(value); !isTorrentURL(value) {
+		if value = webaddr.Repair(value); isTorrentURL(value) {
+			r.source(value)
+		} else {
 			r.WebSeeds = r.add(r.WebSeeds, "web seed", value, maxWebSeeds, CheckWebSeed)
+		}
+	case "xs":
+		if value = webaddr.Repair(value); scheme(value) == "http" || scheme(value) == "https" {
+			r.source(value) // others are of other networks, or are keys (BEP 46)
 		}
 	case "x.pe":
 		r.Peers = r.add(r.Peers, "peer", value, maxPeers, CheckAddr)
@@ -214,6 +220,11 @@ func (r *Ref) add(list []string, what, value string, limit int, check func(strin
 		return list
 	}
 	return append(list, value)
+}
+
+// source takes the address of the .torrent.
+func (r *Ref) source(u string) {
+	r.Sources = r.add(r.Sources, "source", u, maxSources, CheckWebSeed)
 }
 
 // isTorrentURL says whether the path of a URL ends like that of a .torrent.

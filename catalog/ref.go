@@ -55,6 +55,7 @@ type Ref struct {
 	DisplayName string   // dn: what the link calls the content; unproven
 	Trackers    []string // tr: udp, http or https URLs
 	WebSeeds    []string // ws and as: http or https URLs (BEP 19)
+	Sources     []string // xs, and as that end in .torrent: http or https URLs of the .torrent; unproven
 	Peers       []string // x.pe: host:port (BEP 9)
 	Select      []int    // so: file indexes, ascending (BEP 53); nil: all files
 	Ignored     []string // what of the link was passed over, and why, for the user to see

@@ -87,6 +87,9 @@ func (p *Plan) Target() string { return filepath.Join(p.dir, p.t.Name) }
 // Files is how many files are wanted.
 func (p *Plan) Files() int { return p.files }
 
+// Wants says whether a file of the torrent is wanted.
+func (p *Plan) Wants(file int) bool { return p.want[file] }
+
 // WantedBytes is the size of the files that are wanted.
 func (p *Plan) WantedBytes() int64 { return p.bytes }
 

@@ -57,7 +57,7 @@ func torrentOf(t testing.TB, path string, flags ...string) string {
 	return torrent
 }
 
-// An acceptable source of a magnet is asked as a web seed, where its host may be; that of a .torrent is not.
+// An acceptable source of a magnet is asked as a web seed, where its host may be; that of a .torrent is asked for that, once.
 func TestAcceptableSourceOfAMagnet(t *testing.T) {
 	t.Parallel()
 	for _, allowed := range []bool{true, false} {
@@ -85,9 +85,52 @@ func TestAcceptableSourceOfAMagnet(t *testing.T) {
 			if (got.From.WebSeeds > 0) != allowed {
 				t.Errorf("got %d bytes from it, want some %v", got.From.WebSeeds, allowed)
 			}
-			if n := other.Requests.Load(); n != 0 {
-				t.Errorf("%d requests for a .torrent as content, want none", n)
+			if n := other.Requests.Load(); n > 1 || n > 0 && !allowed {
+				t.Errorf("%d requests for a .torrent, want one at most, and none where its host may not be asked", n)
 			}
+		})
+	}
+}
+
+// nginx gives files of every name, whether it takes ranges, says that they are coded, redirects to a mirror, or has faults in
+// some that another has not.
+func TestNginxGivesFilesOfEveryName(t *testing.T) {
+	t.Parallel()
+	lab := newLab(t, 2)
+	root := t.TempDir()
+	path := filepath.Join(root, "odd ü+#%")
+	for i, name := range []string{"a+b.txt", "c#d.txt", "50%.txt", "x;y.txt", "[z].txt", "ü 日.txt", "q&a=1.txt", "it's (1).txt", "~$!@,.txt", "%41.txt", "e.tar.gz"} {
+		file := filepath.Join(path, "in [it]", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, bytes.Repeat([]byte(name), 3000*(i+1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, at, err := client.NginxWith(within(t, time.Minute), t, lab.Host(1), root, `
+		location /whole/ { alias `+root+`/; max_ranges 0; }
+		location /coded/ { alias `+root+`/; add_header Content-Encoding gzip; }
+		location /mirror/ { if ($request_uri ~ "^/mirror(/.*)$") { return 302 http://$http_host$1; } }
+		location ~ "^/faults/.*/a.b.txt" { return 403; }
+		location ~ "^/faults/.*/c.d.txt" { return 404; }
+		location ~ "^/faults/.*/50" { return 410; }
+		location ~ "^/faults/.*/x" { return 500; }
+		location /faults/ { alias `+root+`/; }
+	`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	torrent := torrentOf(t, path, "--format", "v1", "--piece-length", "16KiB")
+	for _, seeds := range [][]string{{""}, {"whole/"}, {"coded/"}, {"mirror"}, {"faults/", "whole/"}} {
+		t.Run(strings.Join(seeds, " and "), func(t *testing.T) {
+			t.Parallel()
+			flags := slices.Concat(nothing, []string{"--json", "--timeout", "1m", "-o", t.TempDir()})
+			for _, s := range seeds {
+				flags = append(flags, "--webseed", at+s)
+			}
+			p := client.Start(t, us.Command(t, lab.Host(2), "fetch", append(flags, torrent)...))
+			accountOf(within(t, time.Minute), t, p, path)
 		})
 	}
 }

@@ -41,14 +41,19 @@ func Nginx(ctx context.Context, t testing.TB, h *netlab.Host, root string) (stri
 // SlowNginx is Nginx that sends at most rate bytes a second over each connection, as "500k"; "0" is no limit. Stdout of the
 // process is its access log.
 func SlowNginx(ctx context.Context, t testing.TB, h *netlab.Host, root, rate string) (*Process, string, error) {
+	return NginxWith(ctx, t, h, root, "limit_rate "+rate+";")
+}
+
+// NginxWith is SlowNginx with other lines in its server's part of the configuration.
+func NginxWith(ctx context.Context, t testing.TB, h *netlab.Host, root, lines string) (*Process, string, error) {
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`user root; daemon off; worker_processes 1; pid %[1]s/pid; error_log stderr;
 events {}
 http {
   access_log /dev/stdout; client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2;
   fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;
-  server { listen %[2]s:8080; root %[3]s; limit_rate %[4]s; }
-}`, dir, h.IP, root, rate)
+  server { listen %[2]s:8080; root %[3]s; %[4]s }
+}`, dir, h.IP, root, lines)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, "", err

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // Options of a Guard. The zero value is strict and takes the environment's proxies and the system's
@@ -61,7 +62,7 @@ func (e *BlockedError) Error() string {
 
 // RedirectError is a redirect that was not followed.
 type RedirectError struct {
-	From, To string // URLs
+	From, To string // URLs, without what may be secret in them
 	Why      string
 	Err      error // a *BlockedError when the target's address is the reason, else nil
 }
@@ -184,7 +185,7 @@ func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
 	last := via[len(via)-1].URL
 	req.Header.Del("Referer") // a tracker's URL has who we are, and often a key
 	refuse := func(err error, why string) error {
-		return &RedirectError{From: last.Redacted(), To: req.URL.Redacted(), Why: why, Err: err}
+		return &RedirectError{From: webaddr.RedactURL(last.String()), To: webaddr.RedactURL(req.URL.String()), Why: why, Err: err}
 	}
 	if len(via) > maxRedirects {
 		return refuse(nil, fmt.Sprintf("it is the %dth", len(via)))

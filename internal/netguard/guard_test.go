@@ -278,6 +278,45 @@ func TestFetchTorrent(t *testing.T) {
 	}
 }
 
+// TestFetchTorrentMagnet: what of an answer is a magnet link, and what is none.
+func TestFetchTorrentMagnet(t *testing.T) {
+	const link = "magnet:?xt=urn:btih:78ef432a1e021dbe4e5054999fef430ee18e4041&dn=x y&tr=http%3A%2F%2Ft"
+	for name, c := range map[string]struct {
+		location, body string
+		code           int
+		want           string
+	}{
+		"redirect":         {link, "", 302, link},
+		"redirect, shouts": {"MAGNET:" + link[7:], "", 307, "MAGNET:" + link[7:]},
+		"created":          {link, "d1:ae", 201, link},
+		"body":             {"", link, 200, link},
+		"body with more":   {"", "\ufeff \n" + link + "\nthanks", 200, link},
+		"page":             {"", "<a href=\"" + link + "\">", 200, ""},
+		"too long":         {"", link + strings.Repeat("x", 1<<20), 200, ""},
+		"not at its start": {"", "see " + link, 200, ""},
+		"half":             {"magnet:", "", 302, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if c.location != "" {
+					w.Header().Set("Location", c.location)
+				}
+				w.WriteHeader(c.code)
+				io.WriteString(w, c.body)
+			}))
+			defer s.Close()
+			_, err := netguard.FetchTorrent(t.Context(), netguard.New(netguard.Options{Allow: []string{s.URL}}).Client(), s.URL+"/?key=SECRET")
+			got := ""
+			if m, ok := errors.AsType[*netguard.MagnetError](err); ok {
+				got = m.Link
+			}
+			if got != c.want || err == nil || strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("got %q (%v), want %q", got, err, c.want)
+			}
+		})
+	}
+}
+
 func TestFetchTorrentTimes(t *testing.T) {
 	release := make(chan struct{})
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {

@@ -12,25 +12,72 @@ import (
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
+
+// MagnetError is an address that leads to a magnet link where a .torrent was looked for.
+type MagnetError struct{ Link string }
+
+func (e *MagnetError) Error() string { return "it leads to a magnet link" }
+
+// maxMagnet bounds a magnet link that an address leads to.
+const maxMagnet = 64 << 10
+
+// asMagnet is a *MagnetError if s is a magnet link and maybe more behind it, else nil.
+func asMagnet(s string) error {
+	const scheme = "magnet:?"
+	s = strings.TrimSpace(s)
+	if len(s) < len(scheme) || !strings.EqualFold(s[:len(scheme)], scheme) {
+		return nil
+	}
+	if end := strings.IndexAny(s, "\r\n\"<>"); end >= 0 {
+		s = s[:end]
+	}
+	if len(s) > maxMagnet {
+		return nil
+	}
+	return &MagnetError{s}
+}
+
+// magnets ends a request at an answer that points at a magnet link, which the redirects of a client cannot follow.
+type magnets struct{ http.RoundTripper }
+
+func (m magnets) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := m.RoundTripper.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := asMagnet(res.Header.Get("Location")); err != nil {
+		res.Body.Close()
+		return nil, err
+	}
+	return res, nil
+}
 
 // FetchTorrent gets the bytes of a .torrent from an http or https address. client is Guard.Client's.
 // Judged: the status, the size (64 MiB), that the bytes begin like a torrent and not like a web page,
-// and the time (2 minutes); what is inside is the caller's to judge. Errors are fault errors.
+// and the time (2 minutes); what is inside is the caller's to judge. Errors are fault errors, and name the address without
+// what may be secret in it; one is a *MagnetError if a redirect or the answer is a magnet link.
 func FetchTorrent(ctx context.Context, client *http.Client, addr string) ([]byte, error) {
 	return fetchTorrent(ctx, client, addr, maxTorrentSize)
 }
 
 func fetchTorrent(ctx context.Context, client *http.Client, addr string, limit int64) ([]byte, error) {
-	outer := ctx
+	outer, asked := ctx, addr
+	addr = webaddr.RedactURL(addr)
 	ctx, cancel := context.WithTimeout(ctx, torrentTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, addr, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, asked, nil)
 	if err != nil {
 		return nil, fault.New(fault.Usage, "%q is no web address: %w", addr, err)
 	}
 	req.Header.Set("Accept", "application/x-bittorrent, */*;q=0.1")
-	resp, err := client.Do(req)
+	c := *client
+	c.Transport = magnets{client.Transport}
+	resp, err := c.Do(req)
+	if m, ok := errors.AsType[*MagnetError](err); ok {
+		return nil, m
+	}
 	if err != nil {
 		return nil, getting(outer, addr, err)
 	}
@@ -73,6 +120,11 @@ func judgeStatus(addr string, code int) error {
 // sniff refuses early, and in the user's words, what is plainly no torrent.
 func sniff(addr, contentType string, data []byte) error {
 	start := bytes.TrimLeft(data[:min(len(data), 512)], " \t\r\n\xef\xbb\xbf")
+	if bytes.HasPrefix(bytes.ToLower(start), []byte("magnet:?")) {
+		if err := asMagnet(strings.TrimLeft(string(data[:min(len(data), 2*maxMagnet)]), " \t\r\n\xef\xbb\xbf")); err != nil {
+			return err
+		}
+	}
 	switch {
 	case len(data) == 0:
 		return fault.New(fault.Failed, "getting %q: the answer is empty", addr)

@@ -203,6 +203,7 @@ type Progress struct {
 	Seeds   int           `json:"seeds"` // peers that hold everything
 	From    BytesFrom     `json:"bytes_from"`
 	Waiting string        `json:"waiting,omitempty"` // why nothing moves, if it has not for a while
+	Lost    []string      `json:"lost,omitempty"`    // files that nobody who is there gives, if nothing moves: paths below the name, a hundred at most
 }
 
 // Seeding says that a share can be fetched from now on, and then, every few seconds, how it goes.

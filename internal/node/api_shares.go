@@ -45,10 +45,19 @@ type Share struct {
 	BadPieces  int64   `json:"bad_pieces"` // pieces received that did not verify
 	Ratio      float64 `json:"ratio"`      // uploaded to size
 
+	Trackers []TrackerWord `json:"tracker_words,omitempty"` // what trackers last said to people
+
 	Limits Limits    `json:"limits"`
 	Policy Policy    `json:"policy"`
 	Added  time.Time `json:"added"`
 	Done   time.Time `json:"done,omitzero"` // a fetch: when the last byte was in place
+}
+
+// TrackerWord is what a tracker has to say to who uses it, without the secrets of its address.
+type TrackerWord struct {
+	Tracker string `json:"tracker"`           // its URL, as far as that is shown
+	Text    string `json:"text"`              // its own words, not escaped
+	Refuses bool   `json:"refuses,omitempty"` // it takes no announce, else it only warns
 }
 
 // Limits are rates in bytes a second; 0: none. Of the windows, the first that holds the present hour

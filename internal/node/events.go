@@ -9,6 +9,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // audience is one caller's on: it is called from one goroutine at a time, and not after the request ended.
@@ -20,6 +21,7 @@ type audience struct {
 }
 
 func (a *audience) tell(e Event) {
+	e = redacted(e)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.gone {
@@ -28,12 +30,30 @@ func (a *audience) tell(e Event) {
 }
 
 func (a *audience) once(e Event) {
+	e = redacted(e)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.gone && !a.told[e.Message] {
 		a.told[e.Message] = true
 		a.on(e)
 	}
+}
+
+// redacted is e without what may be secret in the addresses that its sentences name: they end in the logs of machines
+// that build. A magnet link is there to be handed on, and stays.
+func redacted(e Event) Event {
+	e.Message = webaddr.Redact(e.Message)
+	if e.Progress != nil && e.Progress.Waiting != "" {
+		p := *e.Progress
+		p.Waiting = webaddr.Redact(p.Waiting)
+		e.Progress = &p
+	}
+	if e.Stopped != nil {
+		s := *e.Stopped
+		s.Reason = webaddr.Redact(s.Reason)
+		e.Stopped = &s
+	}
+	return e
 }
 
 // hear makes on safe to call from anywhere, and lets it hear of what the guard refuses, until end is called.

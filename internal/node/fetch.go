@@ -15,6 +15,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/panics"
+	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
 // errTimeout ends a fetch whose time ran out, where ctx's own end is the user's.
@@ -124,6 +125,7 @@ type fetch struct {
 	swap    *swap
 	share   *share
 	last    Progress
+	web     webseed.Outlook
 
 	keep   keeping
 	reused int64
@@ -132,6 +134,7 @@ type fetch struct {
 
 // keeping is what a keeper has a fetch do beside; each may be nil.
 type keeping struct {
+	led     func(magnet string) error             // the web address leads to this magnet link
 	learned func(*metafile.Torrent) error         // the info is there and judged
 	joined  func(*engine.Torrent)                 // the fetch is in this swarm now
 	turn    func(context.Context) (func(), error) // wait to be allowed to transfer; the function ends the turn
@@ -188,8 +191,9 @@ func (f *fetch) spec(ctx context.Context) engine.Spec {
 	if f.w.in != nil {
 		return s
 	}
-	if f.ref.Kind == catalog.Magnet {
-		s.Trackers = f.n.tiers(append(single(f.ref.Trackers), single(f.r.Announce)...))
+	if f.ref.Kind == catalog.Magnet && (!f.meta.Private || len(announceList(f.meta)) == 0) {
+		own := append(f.meta.Meta.UpvertedAnnounceList(), single(f.ref.Trackers)...)
+		s.Trackers = f.n.tiers(append(own, single(f.r.Announce)...))
 	}
 	s.Known = f.known
 	f.linked(ctx, &s)
@@ -216,7 +220,10 @@ func (f *fetch) group() string {
 func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int64, do func() error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	w := &watch{t: f.t, w: f.w, name: name, phase: phase, total: total, reused: reused}
+	w := &watch{t: f.t, w: f.w, name: name, phase: phase, total: total, reused: reused, say: f.on}
+	if phase == "fetching" {
+		w.lost = f.lost
+	}
 	w.on = func(ev Event) {
 		f.last = *ev.Progress
 		f.on(ev)

@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -11,6 +13,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/panics"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // allow lets the guard pass the hosts that the user named: in flags always, in the reference only if
@@ -24,6 +28,15 @@ func (f *fetch) allow() {
 	if f.r.AllowPrivate {
 		f.n.guard.Allow(f.ref.Trackers...)
 		f.n.guard.Allow(f.ref.WebSeeds...)
+		f.n.guard.Allow(f.ref.Sources...)
+	}
+}
+
+// allowOwn lets the guard pass the hosts that the torrent itself names, if that was asked for.
+func (f *fetch) allowOwn() {
+	if f.r.AllowPrivate {
+		f.n.guard.Allow(announceList(f.meta)...)
+		f.n.guard.Allow(f.meta.Meta.UrlList...)
 	}
 }
 
@@ -49,17 +62,40 @@ func (f *fetch) learn(ctx context.Context) error {
 		if b, err = netguard.FetchTorrent(ctx, f.n.guard.Client(), f.ref.URL); err == nil {
 			f.meta, err = metafile.Decode(b)
 		}
+		if m, ok := errors.AsType[*netguard.MagnetError](err); ok {
+			if err := f.follow(m.Link); err != nil {
+				return err
+			}
+			return f.learnFromPeers(ctx)
+		}
 	default:
 		return f.learnFromPeers(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if f.r.AllowPrivate {
-		f.n.guard.Allow(announceList(f.meta)...)
-		f.n.guard.Allow(f.meta.Meta.UrlList...)
-	}
+	f.allowOwn()
 	f.tellNotes()
+	return nil
+}
+
+// follow goes on with the magnet link that the web address leads to. It is the last: what a magnet names as its source
+// is a .torrent or nothing.
+func (f *fetch) follow(link string) error {
+	ref, err := catalog.ParseRef(link)
+	if err == nil && ref.Kind != catalog.Magnet {
+		err = errors.New("it is no magnet link")
+	}
+	if err != nil {
+		return fault.Hint(fault.New(fault.Failed, "%q leads to a magnet link that is not one: %w", webaddr.RedactURL(f.ref.URL), err),
+			"open the page and copy its magnet link, or the address of the .torrent")
+	}
+	tell(f.on, "the address leads to a magnet link, which is fetched")
+	f.ref = ref
+	f.allow()
+	if f.keep.led != nil {
+		return f.keep.led(link)
+	}
 	return nil
 }
 
@@ -105,23 +141,90 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 		return err
 	}
 	f.join()
-	var info []byte
+	var m *metafile.Torrent
 	err = f.watch(ctx, "metadata", f.ref.DisplayName, 0, 0, func() error {
-		info, err = f.t.Metadata(ctx)
+		m, err = f.firstInfo(ctx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	f.meta, err = metafile.FromInfo(info)
+	f.meta = m
 	// The torrent is added again with its info, once that is judged: what was added without is private
 	// to nobody, and has no place to put bytes.
 	f.known, f.t = f.t.Found(), nil
 	f.join()
-	if err == nil {
-		f.tellNotes()
+	f.allowOwn()
+	f.tellNotes()
+	return nil
+}
+
+// firstInfo is what peers give, or a source of the magnet, whoever is first.
+func (f *fetch) firstInfo(ctx context.Context) (*metafile.Torrent, error) {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	type found struct {
+		m   *metafile.Torrent
+		err error
 	}
-	return err
+	first := make(chan found, 2)
+	wg.Go(func() {
+		var m *metafile.Torrent
+		err := panics.Catch(func() error {
+			info, err := f.t.Metadata(ctx)
+			if err == nil {
+				m, err = metafile.FromInfo(info)
+			}
+			return err
+		})
+		first <- found{m, err}
+	})
+	wg.Go(func() {
+		var m *metafile.Torrent
+		err := panics.Catch(func() error { m = f.fromSources(ctx); return nil })
+		if m != nil || err != nil {
+			first <- found{m, err}
+		}
+	})
+	got := <-first
+	return got.m, got.err
+}
+
+// fromSources asks the magnet's sources for the .torrent, one after the other, and is nil if none gives it. They are
+// judged as its web seeds are, for whoever wrote the link chose them; what they give has to hash to its infohash.
+func (f *fetch) fromSources(ctx context.Context) *metafile.Torrent {
+	if len(f.ref.Sources) == 0 {
+		return nil
+	}
+	client := f.n.guard.Client()
+	defer client.CloseIdleConnections()
+	for _, u := range f.ref.Sources {
+		b, err := netguard.FetchTorrent(ctx, client, u)
+		var m *metafile.Torrent
+		if err == nil {
+			m, err = metafile.Decode(b)
+		}
+		if err == nil && !f.isAsked(m) {
+			err = errors.New("it is of another torrent")
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			return m
+		}
+		warn(f.on, "the source %q of the magnet link is not used: %v", webaddr.RedactURL(u), f.n.refused(err))
+	}
+	return nil
+}
+
+// isAsked says whether m has every infohash that the reference names.
+func (f *fetch) isAsked(m *metafile.Torrent) bool {
+	v1 := f.ref.V1 == nil || m.V1 != nil && *m.V1 == *f.ref.V1
+	v2 := f.ref.V2 == nil || m.V2 != nil && *m.V2 == *f.ref.V2
+	return v1 && v2
 }
 
 // learnLayers takes up the piece layers (BEP 52) that peers sent beside a v2 magnet's info: who is to serve the files, or to

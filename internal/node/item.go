@@ -9,6 +9,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/panics"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // item is one share of a keeper. Its fields are guarded by the keeper's mu, but for those that its goroutine
@@ -187,7 +188,7 @@ func (k *keeper) show(it *item, state string, why error) {
 	defer k.mu.Unlock()
 	it.state, it.reason, it.hint = state, "", ""
 	if why != nil {
-		it.reason, it.hint = why.Error(), fault.HintOf(why)
+		it.reason, it.hint = webaddr.Redact(why.Error()), fault.HintOf(why)
 	}
 	if state != StateChecking && state != StateFetching {
 		it.progress = nil
@@ -201,7 +202,7 @@ func (k *keeper) show(it *item, state string, why error) {
 func (k *keeper) fail(it *item, err error) {
 	k.n.log.Error("a share failed", "share", it.name(), "reason", err)
 	k.show(it, StateFailed, err)
-	k.change(it, func(r *record) { r.Failed, r.Why, r.Hint = true, err.Error(), fault.HintOf(err) })
+	k.change(it, func(r *record) { r.Failed, r.Why, r.Hint = true, webaddr.Redact(err.Error()), fault.HintOf(err) })
 }
 
 // crashed makes a panic the share's failure. It is not started again until the user does: a bug that it met once it
@@ -260,7 +261,7 @@ func (it *item) emit(e Event) {
 		case it.state != StateQueued:
 			it.state = StateFetching
 		}
-		it.reason = p.Waiting
+		it.reason = webaddr.Redact(p.Waiting)
 		it.stands()
 	}
 	if e.Message != "" {

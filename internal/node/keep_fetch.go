@@ -15,6 +15,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/panics"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // fetch is Fetch in a daemon: it goes on when the caller goes, and after a crash.
@@ -102,7 +103,7 @@ func nameOfRef(ref catalog.Ref) string {
 	case ref.Path != "":
 		return filepath.Base(ref.Path)
 	case ref.URL != "":
-		return ref.URL
+		return webaddr.RedactURL(ref.URL)
 	case ref.V1 != nil:
 		return ref.V1.HexString()
 	}
@@ -186,6 +187,12 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 				return nil
 			}
 			return k.learned(it, m)
+		},
+		led: func(magnet string) error {
+			return k.tryChange(it, func(rec *record) {
+				job := *rec.Fetch
+				job.Ref, rec.Fetch = magnet, &job
+			})
 		},
 		joined: func(t *engine.Torrent) {
 			k.mu.Lock()

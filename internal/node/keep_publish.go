@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -255,7 +256,7 @@ func (k *keeper) newSeed(file string, r SeedRequest) (*item, func(context.Contex
 func hostsOf(r FetchRequest, ref catalog.Ref) []string {
 	urls := append(append([]string{}, r.WebSeeds...), r.Announce...)
 	if r.AllowPrivate {
-		urls = append(append(urls, ref.Trackers...), ref.WebSeeds...)
+		urls = slices.Concat(urls, ref.Trackers, ref.WebSeeds, ref.Sources)
 	}
 	return urls
 }

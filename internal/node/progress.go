@@ -3,16 +3,21 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 const (
 	progressEvery = 250 * time.Millisecond
-	// patience is how long nothing may move before the reason is looked for.
+	// patience is how long nothing may move before the reason is looked for, and hope before files are named that
+	// nobody gives.
 	patience = 3 * time.Second
+	hope     = 30 * time.Second
 )
 
 // rate is bytes a second over the last few seconds: an exponential mean with a time constant of two.
@@ -80,9 +85,14 @@ type watch struct {
 	total  int64
 	reused int64
 
+	say  func(Event)                  // messages
+	lost func() (lost, rest fileList) // files that nobody gives, and the others that are wanted; nil: not known
+
 	down, up rate
 	moved    time.Time
 	before   int64
+	heard    heard
+	missed   missed
 }
 
 func (w *watch) run(ctx context.Context) {
@@ -102,6 +112,7 @@ func (w *watch) run(ctx context.Context) {
 
 func (w *watch) sample(now time.Time) Progress {
 	s := w.t.Stats()
+	w.heard.show(w.say, s.TrackerWords)
 	got := s.FromPeers + s.FromWebSeeds
 	p := Progress{
 		Phase: w.phase, Name: w.name, Total: w.total,
@@ -115,9 +126,16 @@ func (w *watch) sample(now time.Time) Progress {
 		p.ETA = eta(w.total-p.Done, p.Down)
 	}
 	if got != w.before {
-		w.moved, w.before = now, got
-	} else if now.Sub(w.moved) > patience {
+		w.moved, w.before, w.missed = now, got, missed{}
+	} else if still := now.Sub(w.moved); still > patience {
 		p.Waiting = w.waiting(s)
+		if still > hope && w.lost != nil {
+			w.miss(now)
+			p.Lost = w.missed.lost.list
+		}
+		if w.missed.lost.all > 0 && w.missed.rest.all > 0 {
+			p.Waiting += fmt.Sprintf("; nobody who is there gives %s", w.missed.lost)
+		}
 	}
 	return p
 }
@@ -144,9 +162,8 @@ func (w *watch) waiting(s engine.Stats) string {
 func (w *watch) searched(s engine.Stats) string {
 	switch {
 	case len(s.TrackerProblem) > 0:
-		for u, err := range s.TrackerProblem {
-			return fmt.Sprintf(" (tracker %s: %v)", u, err)
-		}
+		u := slices.Min(slices.Collect(maps.Keys(s.TrackerProblem)))
+		return fmt.Sprintf(" (tracker %s: %s)", webaddr.RedactURL(u), webaddr.Conceal(s.TrackerProblem[u].Error(), u))
 	case w.w.HasDHT() && w.w.DHTNodes() == 0:
 		return " (no DHT node has answered: is there an internet connection?)"
 	}

@@ -124,6 +124,7 @@ func (s *share) run(ctx context.Context, on func(Event)) error {
 	defer look.Stop()
 	defer report.Stop()
 	var up rate
+	var words heard
 	begun := time.Now()
 	on(Event{Seeding: s.seeding(&up)})
 	for {
@@ -137,6 +138,7 @@ func (s *share) run(ctx context.Context, on func(Event)) error {
 		case <-report.C:
 			now := s.seeding(&up)
 			on(Event{Seeding: now})
+			words.show(on, s.t.Stats().TrackerWords)
 			if why := s.o.policy.enough(s.meta.Size, now.Uploaded, time.Since(begun), now.Copies); why != "" {
 				s.t.Close()
 				on(Event{Stopped: &Stopped{Name: s.name, Reason: why}})

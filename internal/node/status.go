@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/store"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // Status says how the node and its shares stand. In a home without a daemon the shares rest.
@@ -137,6 +138,9 @@ func (it *item) view(now time.Time) Share {
 	it.describe(&sh)
 	it.sample(now, s)
 	sh.Peers, sh.Seeds, sh.Copies = s.Peers, s.Seeds, s.Copies
+	for _, w := range s.TrackerWords {
+		sh.Trackers = append(sh.Trackers, TrackerWord{Tracker: webaddr.RedactURL(w.URL), Text: w.Text, Refuses: w.Refuses})
+	}
 	sh.Up, sh.Down = it.up.mean, it.down.mean
 	return sh
 }
@@ -145,6 +149,7 @@ func (it *item) describe(sh *Share) {
 	sh.State, sh.Reason, sh.Hint = it.state, it.reason, it.hint
 	if it.progress != nil {
 		p := *it.progress
+		p.Waiting = webaddr.Redact(p.Waiting)
 		sh.Progress = &p
 	}
 }

@@ -55,7 +55,7 @@ func (f *fetch) fromWeb(ctx context.Context, ranges []fetcher.Range) error {
 	client := f.n.guard.Client()
 	defer client.CloseIdleConnections()
 	o := f.besides(ranges)
-	o.URLs, o.Swarm = urls, peersOf{f.t}
+	o.URLs, o.Swarm, o.Outlook = urls, peersOf{f.t}, &f.web
 	o.HTTP = redirects{client, f.n.refused}
 	o.Tell = func(message string) { warn(f.on, "%s", message) }
 	return webseed.Run(ctx, o)

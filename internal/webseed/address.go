@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // address is where the files of a torrent are below one URL.
@@ -14,10 +15,10 @@ type address struct {
 	files bool // base is a folder that holds what is called as the torrent
 }
 
-// parseAddress reads a web seed's URL (BEP 19): that of a single file, or of the folder that the torrent's file or folder
-// is in.
+// parseAddress reads a web seed's URL (BEP 19) as browsers do: that of a single file, or of the folder that the torrent's
+// file or folder is in.
 func parseAddress(raw string, t *metafile.Torrent) (address, error) {
-	u, err := url.Parse(raw)
+	u, err := url.Parse(webaddr.Repair(raw))
 	if err != nil {
 		return address{}, fmt.Errorf("it is no URL")
 	}

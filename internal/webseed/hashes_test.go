@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
 // rewrite changes the header of an answer before it is sent.
@@ -227,6 +229,8 @@ func TestFaultOfOneFile(t *testing.T) {
 				case begin <= i && i <= end:
 					if f.pieces[i] != nil {
 						n++
+					} else if f.outlook.Gives()(i) {
+						t.Errorf("piece %d of the file is said to come yet", i)
 					}
 				case f.pieces[i] == nil:
 					t.Errorf("piece %d of another file is missing", i)
@@ -258,6 +262,9 @@ func TestServersMakeAWhole(t *testing.T) {
 	}
 	if err := f.got(); err != nil {
 		t.Errorf("%v; told %q", err, told)
+	}
+	if gives := f.outlook.Gives(); !gives(0) || (new(webseed.Outlook)).Gives()(0) {
+		t.Error("a server that gave all is said to give nothing, or none to give something")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // source is one URL. Its fields but address and host are guarded by fetch.mu.
@@ -40,8 +41,14 @@ type source struct {
 // whole says that it ignores ranges.
 func (s *source) whole() bool { return s.ignored >= ignoredTries }
 
-// shown is its address, without a password.
-func (s *source) shown() string { return redact(s.base.String()) }
+// shown is its address, readable and without what may be secret in it.
+func (s *source) shown() string {
+	text := webaddr.RedactURL(s.base.String())
+	if plain, err := url.PathUnescape(text); err == nil && !strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' }) {
+		return plain
+	}
+	return text
+}
 
 // host is what URLs of one machine share. Guarded by fetch.mu.
 type host struct {
@@ -195,22 +202,6 @@ func plain(err error) error {
 		return u.Err
 	}
 	return err
-}
-
-// redact is a URL without its password, as far as it is one.
-func redact(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "that is no URL"
-	}
-	if u.User != nil {
-		u.User = url.User("…")
-	}
-	s, err := url.PathUnescape(u.String())
-	if err != nil || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) {
-		return u.String()
-	}
-	return s
 }
 
 // ended notes how a range went that s was asked for. What another was asked for with it, because s does not give it, is

@@ -8,10 +8,12 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // Swarm is the peers of the torrent. Its methods are called from several goroutines.
@@ -65,6 +67,8 @@ type Options struct {
 	Path     func(begin, end int) string
 	Answered func(err error, gone bool)
 
+	Outlook *Outlook // of what the servers will give; may be nil
+
 	HTTP  http.RoundTripper // follows redirects
 	Agent string
 	Tell  func(message string) // one call at a time
@@ -86,6 +90,9 @@ func Run(ctx context.Context, o Options) error {
 	if len(f.sources) == 0 {
 		return nil
 	}
+	if o.Outlook != nil {
+		o.Outlook.of.Store(f)
+	}
 	ctx, f.stop = context.WithCancel(ctx)
 	defer f.stop()
 	var hashers, conns sync.WaitGroup
@@ -105,6 +112,28 @@ func Run(ctx context.Context, o Options) error {
 	close(f.whole)
 	hashers.Wait()
 	return f.failed
+}
+
+// Outlook is what the servers of a Run may still give. The zero value knows of none.
+type Outlook struct{ of atomic.Pointer[fetch] }
+
+// Gives says of pieces whether a server is left that may give them, as far as is known at the moment of the call.
+func (o *Outlook) Gives() func(piece int) bool {
+	f := o.of.Load()
+	if f == nil {
+		return func(int) bool { return false }
+	}
+	return func(piece int) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		now := time.Now()
+		for _, s := range f.sources {
+			if _, ever := f.can(s, piece, now); ever {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // fetch is one Run.
@@ -147,7 +176,7 @@ func newFetch(o Options) *fetch {
 		seen = append(seen, raw)
 		a, err := parseAddress(raw, o.Torrent)
 		if err != nil {
-			f.tell(fmt.Sprintf("the web seed %s is not used: %v", redact(raw), err))
+			f.tell(fmt.Sprintf("the web seed %q is not used: %v", webaddr.RedactURL(raw), err))
 			continue
 		}
 		h := hosts[a.base.Host]

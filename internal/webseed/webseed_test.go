@@ -103,6 +103,8 @@ type files struct {
 	t      *metafile.Torrent
 	layout *content.Layout
 	data   []byte
+
+	outlook webseed.Outlook
 }
 
 // newFiles makes a v1 torrent: of one file called name if there is one size, else of a folder, with a pad between its first
@@ -156,7 +158,9 @@ func newFiles(t *testing.T, name string, sizes ...int) *files {
 // run fetches from urls, and gives what the user was told.
 func (f *files) run(ctx context.Context, urls ...string) (told string, err error) {
 	var said []string
+	f.outlook = webseed.Outlook{}
 	err = webseed.Run(ctx, webseed.WithPatience(webseed.Options{
+		Outlook: &f.outlook,
 		Torrent: f.t, Layout: f.layout, Wanted: [][2]int{{0, len(f.hashes)}}, URLs: urls,
 		Swarm: f.swarm, Store: f.swarm, Limit: f.swarm, HTTP: follow{}, Agent: "test",
 		Tell: func(m string) { said = append(said, m) }, Log: slog.New(slog.DiscardHandler),
@@ -231,6 +235,48 @@ func TestWholeFromOneServer(t *testing.T) {
 			}
 			if n := asked.Load(); n > int64(len(f.hashes)+len(c.sizes)) {
 				t.Errorf("%d requests for %d pieces", n, len(f.hashes))
+			}
+		})
+	}
+}
+
+// Addresses are read as browsers read them, and a query stays.
+func TestAddressesAreRepaired(t *testing.T) {
+	for name, c := range map[string]struct {
+		format string // of the server's URL
+		sizes  []int
+		query  string
+	}{
+		"a percent that is none":    {"%s/100%%%% fü.iso", []int{50_000}, ""},
+		"blanks and a line break":   {" \t%s/100%%25%%25%%20f%%c3%%bc.iso\r\n", []int{50_000}, ""},
+		"a blank in the query":      {"%s/100%%25%%25%%20f%%C3%%BC.iso?a=b c", []int{50_000}, "a=b%%20c"},
+		"a fragment":                {"%s/100%%25%%25%%20f%%C3%%BC.iso#top", []int{50_000}, ""},
+		"a folder's with a query":   {"%s/?t=1&u=%%", []int{50_000}, "t=1&u=%%25"},
+		"no slash, with a query":    {"%s?t=1", []int{50_000, 7}, "t=1"},
+		"slash, of a folder":        {"\ufeff%s/ ", []int{50_000, 7}, ""},
+		"one slash for two":         {"HTTP:/%.0s%s", []int{50_000, 7}, ""},
+		"backslashes, of a folder":  {`%s\`, []int{50_000, 7}, ""},
+		"a line break in the midst": {"%s/\n", []int{50_000, 7}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFiles(t, "100%% fü.iso", c.sizes...)
+			files := http.FileServer(http.Dir(f.dir))
+			u := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if want := strings.ReplaceAll(c.query, "%%", "%"); r.URL.RawQuery != want {
+					t.Errorf("asked with the query %q, want %q", r.URL.RawQuery, want)
+				}
+				files.ServeHTTP(w, r)
+			})
+			at := fmt.Sprintf(c.format, u)
+			if strings.HasPrefix(c.format, "HTTP:/") {
+				at = "HTTP:/" + strings.TrimPrefix(u, "http://")
+			}
+			told, err := f.run(limited(t), at)
+			if err != nil || told != "" {
+				t.Errorf("%q: got %v, told %q", at, err, told)
+			}
+			if err := f.got(); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/jsonsafe"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // jsonVersion is in every object; it rises when a field changes its meaning or goes.
@@ -213,12 +214,12 @@ func (o *output) fail(err error) int {
 			return exitDone
 		}
 	}
-	code, hint := exitCode(err), fault.HintOf(err)
+	code, hint, text := exitCode(err), fault.HintOf(err), webaddr.Redact(err.Error())
 	if o.json {
-		o.object("error", errorObject{Error: err.Error(), Hint: hint, Code: code})
+		o.object("error", errorObject{Error: text, Hint: hint, Code: code})
 		return code
 	}
-	fmt.Fprintf(o.env.Stderr, "p2pshare: %s\n", printable(err.Error()))
+	fmt.Fprintf(o.env.Stderr, "p2pshare: %s\n", printable(text))
 	if hint != "" {
 		fmt.Fprintf(o.env.Stderr, "  %s\n", printable(hint))
 	}

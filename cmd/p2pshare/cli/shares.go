@@ -80,6 +80,13 @@ func block(x node.Share) []string {
 	if x.Hint != "" {
 		lines = append(lines, "    "+printable(x.Hint))
 	}
+	for _, w := range x.Trackers {
+		verb := "says"
+		if w.Refuses {
+			verb = "refuses"
+		}
+		lines = append(lines, fmt.Sprintf("    the tracker %s %s: %s", printable(w.Tracker), verb, printable(strconv.Quote(w.Text))))
+	}
 	return lines
 }
 
