@@ -198,10 +198,13 @@ func judgeFailure(s *source, err error) error {
 
 // plain is err without the URL that net/http puts before it, which may hold a password.
 func plain(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
+	for {
+		u, ok := errors.AsType[*url.Error](err) // a client in a client says it twice
+		if !ok {
+			return err
+		}
+		err = u.Err
 	}
-	return err
 }
 
 // ended notes how a range went that s was asked for. What another was asked for with it, because s does not give it, is
@@ -292,9 +295,13 @@ func (f *fetch) fails(s *source, file int, some bool, err error) string {
 		}
 		st.until = time.Now().Add(f.wait(st.failed))
 	}
-	// One failure is the file's, as far as is known.
+	// One failure is the file's, as far as is known. After more of them other files are tried before it: where all
+	// connections have met the same one, nothing else would ever come of the server.
 	if f.o.Near || some || busy || s.failed > 1 {
 		s.until = time.Now().Add(wait)
+		if st := s.files[file]; st != nil && st.failed > 0 {
+			st.until = s.until.Add(f.wait(st.failed))
+		}
 	}
 	f.o.Log.Debug("a web seed fails", "url", s.shown(), "file", file, "reason", err, "wait", wait)
 	if s.told {
