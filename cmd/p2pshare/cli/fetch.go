@@ -43,7 +43,9 @@ func fetchCommand() command {
 			"--receipt writes down who had signed what was fetched, with the proof: p2pshare verify --receipt holds the files against it later. " +
 			"--sums holds what was fetched against a SHA256SUMS from elsewhere, and --minisign-key that file against its signature. Where they do not " +
 			"agree, the command ends with 13; the content stays, for it is what was published.\n\n" +
-			"Web seeds and trackers that REF names are not asked when they are at a loopback or private address, as a " +
+			"A magnet link that names its .torrent (xs) and a web seed needs no peers, and an address may lead to a magnet link. " +
+			"When nothing has come for 30 seconds, the files are named that nobody gives, with those that --only would get.\n\n" +
+			"Web seeds, trackers and sources of the .torrent that REF names are not asked when they are at a loopback or private address, as a " +
 			"stranger could use them to reach into this network. --allow-private permits it; hosts named by --webseed and " +
 			"--tracker are always asked.",
 		examples: []example{
