@@ -16,6 +16,8 @@ import (
 
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/tracker"
+
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
 // TrackerClient asks HTTP trackers; *netguard.Trackers does. from is the address of who answered, none if it is not known.
@@ -54,6 +56,11 @@ func (t *Torrent) announceOnce(ctx context.Context, u string, event tracker.Anno
 		if a, from, err = ask(ctx, *to, req); errors.Is(err, context.DeadlineExceeded) {
 			err = errSilent
 		}
+		// Trackers say back the key that they do not know.
+		if said, ok := errors.AsType[*refusal](err); ok {
+			said.reason = webaddr.Conceal(said.reason, u)
+		}
+		a.warning = webaddr.Conceal(a.warning, u)
 		if err != nil {
 			return a, err
 		}

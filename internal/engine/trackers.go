@@ -149,7 +149,6 @@ func (t *Torrent) noteTracker(u string, a trackerAnswer, err error) {
 	if said, ok := errors.AsType[*refusal](err); ok && said.reason != "" {
 		word.Text, word.Refuses = said.reason, true
 	}
-	word.Text = webaddr.Conceal(word.Text, u)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if was := t.trackerWords[u]; was != word && word.Text != "" {
