@@ -311,7 +311,7 @@ func udpTracker(t *testing.T, network, host string, answer func(action uint32, b
 	t.Helper()
 	pc, err := net.ListenPacket(network, host+":0")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {
