@@ -17,6 +17,7 @@ import (
 // wanted verifies; nil if something is to be fetched, which is then only what is missing; and an error
 // of kind Unverified if a file is there that is not the content's. It only reads. progress may be nil.
 func (p *Plan) Existing(ctx context.Context, progress func(done, total int64)) (*content.Located, error) {
+	p.top = filepath.Base(content.In(p.t, p.dir))
 	target := p.Target()
 	fi, err := os.Lstat(target)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,6 +33,11 @@ func (p *Plan) Existing(ctx context.Context, progress func(done, total int64)) (
 	at, err := content.At(p.t, target)
 	if err != nil {
 		return nil, err
+	}
+	if p.t.Dir {
+		if err := p.placeIn(at.Root); err != nil {
+			return nil, err
+		}
 	}
 	missing, err := p.lookInto(&at)
 	if err != nil {
@@ -134,7 +140,7 @@ func (p *Plan) judge(r *content.Report, missing []bool) (all bool, err error) {
 		p.kept[i] = true
 	}
 	if culprit >= 0 {
-		name := filepath.Join(p.dir, filepath.FromSlash(path.Join(p.t.Name, p.t.FilePath(culprit))))
+		name := filepath.Join(p.dir, filepath.FromSlash(path.Join(p.top, p.local[culprit])))
 		return false, inTheWay(fmt.Errorf("%q is there already, and is not the content of the torrent: %s", name, r.Files[culprit].Problem))
 	}
 	if all {

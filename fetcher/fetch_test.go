@@ -16,6 +16,13 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 )
 
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // open makes a plan and its stage, resumed.
 func open(t testing.TB, m *made, o fetcher.Options) (*fetcher.Plan, *fetcher.Stage, int64) {
 	t.Helper()

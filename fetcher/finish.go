@@ -143,7 +143,7 @@ func (s *Stage) sameBytes(file int, from, to int64) (bool, error) {
 // addWithoutBytes makes empty files and symlinks beside the data, and the folder of a torrent without files.
 func (s *Stage) addWithoutBytes() error {
 	if len(s.t.Files) == 0 { // pads alone (BEP 47): the folder is all there is
-		return s.root.MkdirAll(filepath.Join(dataName, s.t.Name), 0o755)
+		return s.root.MkdirAll(filepath.Join(dataName, s.plan.top), 0o755)
 	}
 	for i := range s.t.Files {
 		f := &s.t.Files[i]
@@ -163,7 +163,7 @@ func (s *Stage) addWithoutBytes() error {
 			return err
 		}
 		// The target was judged to be in the torrent, so the way up ends at its folder.
-		to := strings.Repeat("../", len(f.Path)-1) + strings.Join(f.Symlink, "/")
+		to := strings.Repeat("../", len(f.Path)-1) + s.plan.linkTo(f.Symlink)
 		err := s.root.Symlink(filepath.FromSlash(to), filepath.FromSlash(name))
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -193,7 +193,7 @@ func (s *Stage) moveAll() error {
 	if s.plan.merge {
 		err = s.addAll(data)
 	} else {
-		err = moveOne(data, s.dir, s.t.Name, s.t.Name)
+		err = moveOne(data, s.dir, s.plan.top, s.plan.top)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return fault.Hint(
@@ -209,7 +209,7 @@ func (s *Stage) moveAll() error {
 
 // addAll adds what was fetched to the folder that is there.
 func (s *Stage) addAll(data *os.Root) error {
-	target, err := folder(s.dir, s.t.Name, false)
+	target, err := folder(s.dir, s.plan.top, false)
 	if err != nil {
 		return err
 	}
@@ -218,8 +218,8 @@ func (s *Stage) addAll(data *os.Root) error {
 		if !s.plan.want[i] || s.plan.kept[i] {
 			continue
 		}
-		dir, name := path.Split(s.t.FilePath(i))
-		from, err := folder(data, path.Join(s.t.Name, dir), false)
+		dir, name := path.Split(s.plan.local[i])
+		from, err := folder(data, path.Join(s.plan.top, dir), false)
 		if err != nil {
 			return err
 		}

@@ -71,4 +71,5 @@ const (
 	partsName   = "parts"
 	bitmapName  = "proven"
 	lockName    = "lock"
+	trialName   = "names"
 )

@@ -36,13 +36,6 @@ type change struct {
 	do   func(t *testing.T, name string)
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // changes are all of them that tests know of. Each leaves wrong bytes but for the last two.
 var changes = []change{
 	{"a bit", func(t *testing.T, name string) { spoil(t, name, 20000) }},

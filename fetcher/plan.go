@@ -24,6 +24,10 @@ type Options struct {
 	// link may come from anybody, globs come from the user.
 	Select []int
 
+	// Holds says whether the file system can hold a name, and keep it apart from a rival if that is not empty; nil: it is
+	// tried, in the staging folder.
+	Holds func(name, rival string) bool
+
 	// FreeSpace says how many bytes can be written below a folder; nil: the system is asked.
 	FreeSpace func(dir string) (uint64, error)
 }
@@ -31,12 +35,17 @@ type Options struct {
 // Range is pieces from Begin up to but without End.
 type Range struct{ Begin, End int }
 
-// Plan is what is to be fetched. Only Existing changes it.
+// Plan is what is to be fetched, and what it will be called. Existing and Open change it.
 type Plan struct {
 	t      *metafile.Torrent
 	dir    string
 	free   func(dir string) (uint64, error)
 	layout *content.Layout // v1's if there is one, for its hashes
+
+	holds func(name, rival string) bool // nil: the file system is tried
+	top   string                        // what the content is called below dir
+	local []string                      // per file: its place below top; empty for a torrent that is no folder
+	links func(path []string) string    // where a path of the torrent is below top
 
 	want  []bool // per file
 	files int
@@ -54,12 +63,13 @@ func NewPlan(t *metafile.Torrent, o Options) (*Plan, error) {
 	if !filepath.IsAbs(o.Dir) {
 		return nil, fmt.Errorf("plan of %q: %q is not an absolute folder", t.Name, o.Dir)
 	}
-	if names.Key(t.Name) == stagingName {
+	if strings.TrimRight(names.Key(t.Name), ". ") == stagingName { // some systems drop these
 		return nil, fault.Hint(
 			fault.New(fault.Unverified, "a torrent called %q would take the place of p2pshare's own folder", t.Name),
 			"whoever made it has to give it another name")
 	}
-	p := &Plan{t: t, dir: filepath.Clean(o.Dir), free: o.FreeSpace}
+	p := &Plan{t: t, dir: filepath.Clean(o.Dir), free: o.FreeSpace, holds: o.Holds, top: t.Name}
+	p.place(func(_ string, n names.Name) string { return n.Own })
 	if p.free == nil {
 		p.free = freeSpace
 	}
@@ -81,8 +91,8 @@ func NewPlan(t *metafile.Torrent, o Options) (*Plan, error) {
 	return p, nil
 }
 
-// Target is where the content will be.
-func (p *Plan) Target() string { return filepath.Join(p.dir, p.t.Name) }
+// Target is where the content will be. It is known for certain after Open, or when Existing has found it.
+func (p *Plan) Target() string { return filepath.Join(p.dir, p.top) }
 
 // Files is how many files are wanted.
 func (p *Plan) Files() int { return p.files }

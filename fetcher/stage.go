@@ -76,7 +76,11 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 		s.closeFolders()
 		return nil, diskError(fmt.Sprintf("open the staging folder in %q", p.dir), err)
 	}
-	if err := s.checkSpace(); err != nil {
+	err := s.nameFiles()
+	if err == nil {
+		err = s.checkSpace()
+	}
+	if err != nil {
 		if _, serr := s.root.Lstat(dataName); errors.Is(serr, fs.ErrNotExist) {
 			s.removeFolders()
 		}
@@ -296,7 +300,7 @@ func (s *Stage) inTarget(slot int) bool {
 
 // dataPath is where a file is below the folder of its kind.
 func (s *Stage) dataPath(file int) string {
-	return path.Join(s.t.Name, s.t.FilePath(file))
+	return path.Join(s.plan.top, s.plan.local[file])
 }
 
 // openSlot opens a file for the cache, making it at its full length if it is to be written.

@@ -17,6 +17,9 @@ import (
 // closeToMove: an open file does not keep its folder from being renamed.
 const closeToMove = false
 
+// alwaysPortable: what names can be had depends on the file system.
+const alwaysPortable = false
+
 // timesLag: the times of a file are those of its last change at any moment.
 const timesLag = false
 

@@ -13,6 +13,9 @@ import (
 // closeToMove: Windows does not rename a folder with an open file in it.
 const closeToMove = true
 
+// alwaysPortable: a name that not every system can hold cannot be had here, or other programs cannot open it.
+const alwaysPortable = true
+
 // timesLag: the times of a file are brought up to date when it is closed, and tell nothing while it is written to.
 const timesLag = true
 

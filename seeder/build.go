@@ -43,6 +43,7 @@ type Options struct {
 	WebSeeds    []string   // BEP 19
 	Exclude     []string   // gitignore patterns, stronger than the ignore files
 	Comment     string
+	Portable    bool // names that not every system can hold are refused
 	Fine        bool // pieces chosen by size are a quarter as long: of a later version what is new costs whole pieces
 	Sums        bool // also the SHA-256 of every file
 	Workers     int  // 0: all cores
@@ -57,6 +58,7 @@ type Built struct {
 	Bytes   []byte          // the .torrent file, the same on every run
 	Located content.Located // with the stamps that held before and after the bytes were hashed
 	Format  Format          // the one chosen
+	Trouble []Trouble       // names that not every system can hold
 	Skipped []Skipped       // what cannot be published; excluded files are not listed
 	Sums    []Sum           // one a file, in torrent order, if asked for
 }
@@ -78,6 +80,12 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
+	trouble := t.named(p.name)
+	if o.Portable {
+		if err := portable(p.name, trouble); err != nil {
+			return nil, err
+		}
+	}
 	sums, err := p.hash(ctx, o)
 	if err != nil {
 		return nil, err
@@ -91,7 +99,7 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 		return nil, fmt.Errorf("judge the torrent of %q: %w", at, err)
 	}
 	return &Built{
-		Torrent: torrent, Bytes: b, Located: p.located(), Format: p.format, Skipped: t.skipped, Sums: sums,
+		Torrent: torrent, Bytes: b, Located: p.located(), Format: p.format, Trouble: trouble, Skipped: t.skipped, Sums: sums,
 	}, nil
 }
 

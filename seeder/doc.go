@@ -9,7 +9,7 @@
 // a salt, for one salt): names composed
 // (NFC), files in the order of their paths, no date inside; that the infohashes are those of mktorrent and
 // libtorrent for the same tree, name and piece length; that nothing outside the folder is published through
-// a symlink; that every name published can exist on every system; and that a file that changes while it is
+// a symlink; that names which some system cannot hold are told, or refused if that is asked; and that a file that changes while it is
 // hashed or seeded is noticed, so that no wrong byte leaves. The one difference to mktorrent: an executable
 // file is marked (BEP 47, attribute x, as libtorrent does), and mktorrent knows no such mark.
 //

@@ -1,6 +1,9 @@
 package seeder
 
 const (
+	// maxListed is how many names a message lists.
+	maxListed = 50
+
 	// IgnoreFile is the name of the files with patterns of what is not published. They are not published
 	// themselves.
 	IgnoreFile = ".p2pshareignore"

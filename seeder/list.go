@@ -49,6 +49,11 @@ func List(ctx context.Context, o Options) (*Listing, error) {
 	if err := names.Check(l.Name); err != nil {
 		return nil, fault.Hint(fault.New(fault.Usage, "%q cannot be the name of a torrent: %w", l.Name, err), "give another with --name")
 	}
+	if o.Portable {
+		if err := portable(l.Name, t.named(l.Name)); err != nil {
+			return nil, err
+		}
+	}
 	(&plan{format: V2, entries: t.entries}).order()
 	for _, e := range t.entries {
 		l.Files = append(l.Files, Listed{Path: e.path, Size: e.stamp.Size, Exec: e.exec, root: t.root, disk: e.disk, stamp: e.stamp})

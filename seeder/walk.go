@@ -25,6 +25,13 @@ type Skipped struct {
 	Reason string
 }
 
+// Trouble is a name that some system cannot hold, and what is wrong with it. Who fetches it there has it under a name that is
+// made of it.
+type Trouble struct {
+	Path string // slash-separated, below the folder; of the name of the torrent itself, that name
+	Why  string
+}
+
 // entry is a file that is published.
 type entry struct {
 	disk  string   // slash-separated, below the root, as the disk spells it
@@ -40,6 +47,8 @@ type tree struct {
 	dir     bool
 	entries []entry
 	skipped []Skipped
+	trouble []Trouble
+	refused []Trouble
 	size    int64
 }
 
@@ -71,6 +80,9 @@ func walk(ctx context.Context, at string, exclude []string) (*tree, error) {
 	w := &walker{ctx: ctx, tree: t, top: root}
 	if err := w.folder(root, nil, nil, ignore, []fs.FileInfo{fi}); err != nil {
 		return nil, err
+	}
+	if len(t.refused) > 0 {
+		return nil, fault.Hint(fault.New(fault.Usage, "%s in %q cannot be published: %s", count(len(t.refused)), at, listed(t.refused)), "rename them, or --exclude them")
 	}
 	if len(t.entries) == 0 {
 		return nil, fault.Hint(fault.New(fault.Usage, "there is nothing to publish in %q", at),
@@ -148,15 +160,9 @@ func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring,
 			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "its name is that of a pad, which clients do not keep"})
 			continue
 		}
-		if err := judgeName(w.abs(at), to); err != nil {
-			return err
+		if !w.judgeName(at, to, keys) {
+			continue
 		}
-		key := names.Key(to[len(to)-1])
-		if other, ok := keys[key]; ok {
-			return fault.Hint(fault.New(fault.Usage, "%q and %q in %q are one name on some systems", other, name, w.abs(disk)),
-				"rename or --exclude one of them")
-		}
-		keys[key] = name
 		if fi.IsDir() {
 			err = w.enter(dir, at, to, ignore, above, fi)
 		} else {
@@ -243,12 +249,75 @@ func (w *walker) abs(disk []string) string {
 	return filepath.Join(append([]string{w.tree.root}, disk...)...)
 }
 
-// judgeName refuses a name that cannot exist on every system.
-func judgeName(at string, composed []string) error {
+// judgeName says whether a name can be published, and takes note of one that cannot, or that troubles some system. keys are
+// the names of the folder so far.
+func (w *walker) judgeName(at, composed []string, keys map[string]string) bool {
+	t, name := w.tree, composed[len(composed)-1]
+	where := path.Join(at...)
 	if err := names.CheckPath(composed); err != nil {
-		return fault.Hint(fault.New(fault.Usage, "%q cannot be published: %w", at, err), "rename it, or --exclude it")
+		t.refused = append(t.refused, Trouble{where, whyOf(err)})
+		return false
 	}
-	return nil
+	key := names.Key(name)
+	other, rival := keys[key]
+	if rival && norm.NFC.String(other) == name {
+		t.refused = append(t.refused, Trouble{where, fmt.Sprintf("it is the same as %q once composed", other)})
+		return false
+	}
+	if !rival {
+		keys[key] = at[len(at)-1]
+	}
+	if err := names.Portable(name); err != nil {
+		t.trouble = append(t.trouble, Trouble{where, whyOf(err)})
+	} else if rival {
+		t.trouble = append(t.trouble, Trouble{where, fmt.Sprintf("it and %q are one name on some systems", other)})
+	}
+	return true
+}
+
+func count(n int) string {
+	if n == 1 {
+		return "1 name"
+	}
+	return fmt.Sprintf("%d names", n)
+}
+
+// listed names troubles in a line.
+func listed(list []Trouble) string {
+	var parts []string
+	for i, x := range list {
+		if i == maxListed {
+			parts = append(parts, fmt.Sprintf("and %d more", len(list)-i))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%q (%s)", x.Path, x.Why))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// portable refuses what troubles some system, all of it at once.
+func portable(name string, trouble []Trouble) error {
+	if len(trouble) == 0 {
+		return nil
+	}
+	return fault.Hint(fault.New(fault.Usage, "%s of %q cannot be had on every system: %s", count(len(trouble)), name, listed(trouble)),
+		"rename them, or --exclude them")
+}
+
+// named adds what is wrong with the torrent's own name.
+func (t *tree) named(name string) []Trouble {
+	if err := names.Portable(name); err != nil {
+		return append([]Trouble{{name, whyOf(err)}}, t.trouble...)
+	}
+	return t.trouble
+}
+
+// whyOf is what is wrong with a name, without the name.
+func whyOf(err error) string {
+	if e, is := errors.AsType[*names.Error](err); is {
+		return e.Why
+	}
+	return err.Error()
 }
 
 func unreadable(at string, err error) error {

@@ -83,24 +83,22 @@ func TestBuildRefuses(t *testing.T) {
 			make: func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "file")) }},
 		{name: "everything excluded", want: "nothing to publish", hint: "--exclude", kind: fault.Usage,
 			opts: seeder.Options{Exclude: []string{"*"}}},
-		{name: "a name with a colon", want: `"a:b"`, hint: "rename", kind: fault.Usage,
-			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a:b"), "x") }},
-		{name: "a reserved name", want: "CON", hint: "rename", kind: fault.Usage,
-			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "con.txt"), "x") }},
-		{name: "a trailing dot", want: "ends in a dot", hint: "rename", kind: fault.Usage,
-			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "sub.", "x"), "x") }},
 		{name: "a backslash", want: `a\\b`, hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, `a\b`), "x") }},
 		{name: "bytes that are no UTF-8", want: "UTF-8", hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a\xff"), "x") }},
-		{name: "a control character", want: `a\x1bb`, hint: "rename", kind: fault.Usage,
-			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a\x1bb"), "x") }},
-		{name: "names that differ in case", want: `"README" and "readme"`, hint: "rename", kind: fault.Usage,
+		{name: "names that would hurt, all of them", want: `3 names`, hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {
-				mkfile(t, filepath.Join(dir, "readme"), "x")
-				mkfile(t, filepath.Join(dir, "README"), "y")
+				for _, name := range []string{`a\b`, "b\xff", "sub/c\\d"} {
+					mkfile(t, filepath.Join(dir, name), "x")
+				}
 			}},
-		{name: "names that differ in composition", want: "are one name", hint: "rename", kind: fault.Usage,
+		{name: "a name that not every system can hold, where that is asked", want: `"a:b" (it contains ':'`, hint: "--exclude", kind: fault.Usage,
+			opts: seeder.Options{Portable: true},
+			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a:b"), "x") }},
+		{name: "two such names", want: `3 names of "aux" cannot be had on every system: "aux" (Windows keeps AUX for a device), "sub." (it ends in a dot`, hint: "--exclude", kind: fault.Usage, opts: seeder.Options{Portable: true, Name: "aux"},
+			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "sub.", "x?"), "x") }},
+		{name: "names that differ in composition", want: "once composed", hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {
 				mkfile(t, filepath.Join(dir, norm.NFC.String("é")), "x")
 				mkfile(t, filepath.Join(dir, norm.NFD.String("é")), "y")

@@ -152,6 +152,7 @@ type check struct {
 	l      Located
 	proof  *proof
 	skip   []bool
+	places func(path []string) string // nil: there were no symlinks yet
 	mu     sync.Mutex
 	report Report
 }
@@ -209,8 +210,10 @@ func (c *check) link(root *os.Root, i int) {
 		c.problem(i, "not a symlink")
 		return
 	}
-	base := c.l.base(c.t)
-	if want := path.Join(append([]string{base}, c.t.Files[i].Symlink...)...); filepath.IsAbs(target) || path.Join(path.Dir(p), filepath.ToSlash(target)) != want {
+	if c.places == nil {
+		c.places = c.l.places(c.t)
+	}
+	if want := c.places(c.t.Files[i].Symlink); filepath.IsAbs(target) || path.Join(path.Dir(p), filepath.ToSlash(target)) != want {
 		c.problem(i, fmt.Sprintf("a symlink to %q, want %q", target, path.Join(c.t.Files[i].Symlink...)))
 	}
 }

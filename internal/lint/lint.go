@@ -31,6 +31,7 @@ func Torrent(t *metafile.Torrent) []Finding {
 	f = append(f, empty(t)...)
 	f = append(f, format(t)...)
 	f = append(f, pieces(t)...)
+	f = append(f, portable(t)...)
 	f = append(f, names(t)...)
 	f = append(f, sources(t)...)
 	for _, note := range t.Notes {

@@ -56,6 +56,8 @@ func TestTorrent(t *testing.T) {
 		{"tail pad", func(m *metafile.Torrent) { folder(m, "a"); m.V2 = &[32]byte{}; pads(m, "", "p") },
 			[]string{"warning: hybrid of v1 and v2", "warning: pads", "warning: ends in a pad"}},
 		{"no bytes", func(m *metafile.Torrent) { m.Pieces, m.Size, m.Files = 0, 0, []metafile.File{{}} }, []string{"error: no bytes"}},
+		{"names that not every system can hold", func(m *metafile.Torrent) { folder(m, "a:b", "c?/d", "e", "E"); pads(m) },
+			[]string{`warning: "a:b" cannot be had on every system: it contains ':', which names a drive or a stream on Windows, and so for 2 more`}},
 		{"large pieces", func(m *metafile.Torrent) { m.PieceLength = 32 << 20 }, []string{"warning: pieces are 32 MiB"}},
 		{"16 MiB pieces", func(m *metafile.Torrent) { m.PieceLength = 16 << 20 }, nil},
 		{"many pieces", func(m *metafile.Torrent) { m.Pieces = 200_000 }, []string{"warning: 200,000 pieces"}},

@@ -1,7 +1,9 @@
 package lint
 
 import (
+	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -9,7 +11,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	namerules "github.com/p2pshare/p2pshare/internal/names"
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
@@ -85,6 +89,43 @@ func pieces(t *metafile.Torrent) []Finding {
 			"some clients refuse it", "publish with --piece-length 1MiB, or leave the choice out"})
 	}
 	return f
+}
+
+// portable looks for names that not every system can hold.
+func portable(t *metafile.Torrent) []Finding {
+	first, why, n := "", "", 0
+	note := func(path, what string) {
+		if n++; n == 1 {
+			first, why = path, what
+		}
+	}
+	if err := namerules.Portable(t.Name); err != nil {
+		note(t.Name, reason(err))
+	}
+	content.Tree(t).Place(func(dir string, name namerules.Name) string {
+		if err := namerules.Portable(name.Own); err != nil {
+			note(path.Join(dir, name.Own), reason(err))
+		} else if name.Rival != "" {
+			note(path.Join(dir, name.Own), fmt.Sprintf("it and %q are one name on some systems", name.Rival))
+		}
+		return name.Own
+	})
+	if n == 0 {
+		return nil
+	}
+	what := fmt.Sprintf("%q cannot be had on every system: %s", first, why)
+	if n > 1 {
+		what += fmt.Sprintf(", and so for %d more", n-1)
+	}
+	return []Finding{{Warning, what, "clients on Windows and on file systems like it refuse it, rename it or stop; p2pshare gives it another name there, and tells it",
+		"rename it; publish --portable lists all such names"}}
+}
+
+func reason(err error) string {
+	if e, is := errors.AsType[*namerules.Error](err); is {
+		return e.Why
+	}
+	return err.Error()
 }
 
 // names looks at what is allowed and still troubles someone; metafile refused what is dangerous. One

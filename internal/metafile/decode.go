@@ -130,6 +130,7 @@ func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 		return nil, err
 	}
 	p.alone = alone
+	note := inUTF8(info, mi.Encoding)
 	t := &Torrent{
 		Meta:        mi,
 		Info:        info,
@@ -163,6 +164,9 @@ func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 	}
 	if t.Notes, err = judgeTree(t.Files); err != nil {
 		return nil, err
+	}
+	if note != "" {
+		t.Notes = append(t.Notes, note)
 	}
 	if t.hasV1(p) {
 		h := metainfo.HashBytes(mi.InfoBytes)

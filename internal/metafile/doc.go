@@ -1,8 +1,8 @@
 // Package metafile decodes torrents and judges them, before anything is done with what they say.
 //
 // [Decode] takes the bytes of a .torrent file, [ReadFile] the file itself, and [FromInfo] the info
-// dictionary alone, as a magnet's peers send it. All three give a [Torrent] whose names are safe on
-// every system (package names), whose numbers are in bounds and fit each other, and whose v1 and v2
+// dictionary alone, as a magnet's peers send it. All three give a [Torrent] whose names are UTF-8 and lead
+// nowhere else on any system (package names), whose numbers are in bounds and fit each other, and whose v1 and v2
 // halves, if it has both, say the same. The limits are in limits.go.
 //
 // What the infohash is over is kept byte for byte (Torrent.Meta.InfoBytes), so its form need not be canonical: keys may

@@ -327,12 +327,13 @@ func TestSymlinks(t *testing.T) {
 			}
 		})
 	}
-	for _, to := range []string{"..", "../x", "V/../../x", "/etc", ".", "", "V//A", `..\x`, "C:/x"} {
+	for _, to := range []string{"..", "../x", "V/../../x", "/etc", ".", "", "V//A", `..\x`} {
 		files := []any{dict{"path": path("V/A/F"), "length": 10}, link("l", to)}
 		wantRefusal(t, encode(t, with(v1Folder(), "pieces", sha1s(1), "files", files)), "symlink target")
 	}
-	// Nothing lies below a link, in whatever case it is written.
-	files := []any{link("l", "V"), dict{"path": path("L/x"), "length": 10}}
+	// Nothing lies below a link. One that is spelled like a folder in other case is another thing: where a system holds them
+	// for one, the second gets another name.
+	files := []any{link("l", "V"), dict{"path": path("l/x"), "length": 10}}
 	wantRefusal(t, encode(t, with(v1Folder(), "pieces", sha1s(1), "files", files)), "both a file and a folder")
 }
 

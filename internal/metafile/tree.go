@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// place is an entry of a folder, by what no system tells apart.
+// place is an entry of a folder.
 type place struct {
 	folder int32 // the number of the folder it is in; 0: the torrent's own
-	key    string
+	name   string
 }
 
 // tree is all names of a torrent, each folder entered once.
@@ -54,11 +52,11 @@ func judgeTree(files []File) (notes []string, err error) {
 func (tr *tree) enter(path []string) (p place, err error) {
 	var folder int32
 	for i, name := range path {
-		p = place{folder, names.Key(name)}
+		p = place{folder, name}
 		was, known := tr.places[p]
 		if i == len(path)-1 {
 			if known && was == isFile {
-				return p, refuse("files", "two are called %q, or so alike that some systems hold them for one", strings.Join(path, "/"))
+				return p, refuse("files", "two are called %q", strings.Join(path, "/"))
 			}
 			if known {
 				return p, refuse("files", "%q is both a file and a folder", strings.Join(path, "/"))
@@ -86,7 +84,7 @@ func (tr *tree) leads(path []string) bool {
 		if tr.steps++; tr.steps > maxComponents {
 			return true // it is for a note, and worth no more
 		}
-		p := place{folder, names.Key(path[0])}
+		p := place{folder, path[0]}
 		next, known := tr.places[p]
 		path = path[1:]
 		link, isLink := tr.links[p]

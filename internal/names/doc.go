@@ -1,10 +1,9 @@
 // Package names judges names that come from outside: from a torrent, from a peer, from a folder that
-// is to be published. It is the one place that says whether a name may become a file.
+// is to be published. It is the one place that says whether a name may become a file, and what that file is called.
 //
-// [Check] judges one component, [CheckPath] the components of a path, and [Key] tells which names are
-// one file on some system. A name that passes can be created on Linux, macOS and Windows, means the
-// same on each, and shows on a screen as what it is.
+// [Check] judges one component and [CheckPath] the components of a path: what they refuse would hurt wherever it is.
+// [Portable] tells whether every system can hold a name, and [Key] which names are one file on some system. [Tree] gives
+// the files of a torrent other names where a file system cannot hold their own: the same ones each time.
 //
-// The package never repairs a name: a name that is refused is refused for every system, so that what
-// can be fetched does not depend on where.
+// Names may hold what steers a terminal or reverses a line. Whoever shows one escapes it, as *Error does.
 package names

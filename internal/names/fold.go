@@ -10,11 +10,11 @@ import (
 )
 
 // CheckEntry reports whether component can be a part of an entry's name in a group. It refuses what
-// [Check] does, and besides what would be the same as another name or be taken for the structure of one:
+// [Portable] does, and besides what would be the same as another name or be taken for the structure of one:
 // invisible characters of every kind, and characters that stand for a slash, a backslash, an @ or a star
 // (fullwidth forms, for one). The error is an *Error.
 func CheckEntry(component string) error {
-	if err := Check(component); err != nil {
+	if err := Portable(component); err != nil {
 		return err
 	}
 	for _, r := range component {
@@ -30,7 +30,7 @@ func CheckEntry(component string) error {
 	}
 	// What it folds to has to be a name too: "a\u2026" is "a...", which ends in a dot.
 	folded := FoldEntry(component)
-	if err := Check(strings.ReplaceAll(folded, "?", "x")); err != nil { // a fullwidth question mark is a fine letter
+	if err := Portable(strings.ReplaceAll(folded, "?", "x")); err != nil { // a fullwidth question mark is a fine letter
 		return &Error{Name: component, Why: fmt.Sprintf("it is compared as %q, which is no name", folded)}
 	}
 	return nil

@@ -3,8 +3,6 @@ package names
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
@@ -29,8 +27,8 @@ func (e *Error) Error() string {
 // shownBytes bounds what a message repeats of a name.
 const shownBytes = 300
 
-// Check reports whether component can be the name of one file or folder on every system. The error
-// is an *Error.
+// Check reports whether component can be the name of one file or folder: one that leads nowhere else, whatever the system.
+// Whether a file system can hold it is another matter; see [Portable] and [Tree]. The error is an *Error.
 func Check(component string) error {
 	if why := judge(component); why != "" {
 		return &Error{Name: component, Why: why}
@@ -84,15 +82,6 @@ func Key(component string) string {
 	return norm.NFC.String(folded)
 }
 
-func isLowerASCII(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
-			return false
-		}
-	}
-	return true
-}
-
 func judge(c string) string {
 	switch {
 	case c == "":
@@ -101,84 +90,18 @@ func judge(c string) string {
 		return "it means a folder, and is no name of its own"
 	case !utf8.ValidString(c):
 		return "it is not valid UTF-8"
-	case len(c) > MaxComponent || utf16Len(c) > MaxComponent:
-		return fmt.Sprintf("it is longer than %d bytes", MaxComponent)
 	}
-	for _, r := range c {
-		if why := judgeRune(r); why != "" {
-			return why
+	if i := strings.IndexAny(c, "/\\\x00"); i >= 0 {
+		return judgeRune(rune(c[i]))
+	}
+	return ""
+}
+
+func isLowerASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
 		}
 	}
-	switch c[len(c)-1] {
-	case '.':
-		return "it ends in a dot, which Windows drops"
-	case ' ':
-		return "it ends in a space, which Windows drops"
-	}
-	// NFC can be longer than what came, and macOS may store either form.
-	if n := norm.NFC.String(c); len(n) > MaxComponent {
-		return fmt.Sprintf("it is longer than %d bytes once composed", MaxComponent)
-	}
-	if d := device(c); d != "" {
-		return fmt.Sprintf("Windows keeps %s for a device", d)
-	}
-	return ""
-}
-
-func judgeRune(r rune) string {
-	switch {
-	case r == '/' || r == '\\':
-		return fmt.Sprintf("it contains %q, which separates folders", r)
-	case r == 0:
-		return "it contains a NUL"
-	case r == ':':
-		return "it contains ':', which names a drive or a stream on Windows"
-	case strings.ContainsRune(`<>"|?*`, r):
-		return fmt.Sprintf("it contains %q, which Windows refuses", r)
-	case unicode.IsControl(r) || r == '\u2028' || r == '\u2029':
-		return fmt.Sprintf("it contains the control character %U", r)
-	case unicode.Is(unicode.Bidi_Control, r):
-		return fmt.Sprintf("it contains %U, which reverses how it is shown", r)
-	case unicode.Is(unicode.Cf, r) || isInvisible(r):
-		return fmt.Sprintf("it contains the invisible character %U", r)
-	}
-	return ""
-}
-
-// isInvisible reports what shows as nothing though Unicode does not call it a format character: the
-// Hangul fillers, the combining grapheme joiner and the like, assigned or not.
-func isInvisible(r rune) bool { return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) }
-
-func isPassedOver(r rune) bool {
-	return unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Cf, r) || isInvisible(r)
-}
-
-// device is the device that Windows would open for c, whatever stands after the first dot.
-func device(c string) string {
-	base, _, _ := strings.Cut(c, ".")
-	base = strings.ToUpper(strings.TrimRight(base, " "))
-	switch base {
-	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$":
-		return base
-	}
-	number, ok := strings.CutPrefix(base, "COM")
-	if !ok {
-		number, ok = strings.CutPrefix(base, "LPT")
-	}
-	if !ok {
-		return ""
-	}
-	switch number {
-	case "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "¹", "²", "³":
-		return base
-	}
-	return ""
-}
-
-func utf16Len(s string) int {
-	n := 0
-	for _, r := range s {
-		n += utf16.RuneLen(r)
-	}
-	return n
+	return true
 }

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-func TestCheckAccepts(t *testing.T) {
+func TestPortableAccepts(t *testing.T) {
 	for _, name := range []string{
 		"a", "README", ".gitignore", "...a", "a b", " leading", "release-1.2.tar.gz", "naïve.txt", "日本語",
 		"nai\u0308ve", "e\u0301", "emoji-\U0001f600", "console", "CONx", "com10", "COM", "lpt", "nul-1", "a.con",
 		"100%", "it's", "#1", "~", "-rf", "{}", "$HOME", "a;b", "a&b", "x=y", "❤\ufe0f",
 		strings.Repeat("x", 255), strings.Repeat("é", 127),
 	} {
-		if err := names.Check(name); err != nil {
-			t.Errorf("Check(%q): got %v, want nil", name, err)
+		if err := names.Portable(name); err != nil {
+			t.Errorf("Portable(%q): got %v, want nil", name, err)
 		}
 	}
 }
 
-func TestCheckRefuses(t *testing.T) {
+func TestPortableRefuses(t *testing.T) {
 	tests := []struct{ about, name, want string }{
 		{"empty", "", "empty"},
 		{"dot", ".", "means a folder"},
@@ -81,10 +81,10 @@ func TestCheckRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {
-			err := names.Check(tt.name)
+			err := names.Portable(tt.name)
 			var e *names.Error
 			if !errors.As(err, &e) {
-				t.Fatalf("Check(%q): got %v, want a *names.Error", tt.name, err)
+				t.Fatalf("Portable(%q): got %v, want a *names.Error", tt.name, err)
 			}
 			if e.Name != tt.name {
 				t.Errorf("Error.Name: got %q, want %q", e.Name, tt.name)
@@ -98,6 +98,28 @@ func TestCheckRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCheck: what no system takes for something else is a name, however few can hold it.
+func TestCheck(t *testing.T) {
+	for _, name := range []string{
+		"a", "می\u200cخواهم.mp3", "👨\u200d👩\u200d👧.jpg", "Chapter 1: x.txt", "Who?.txt", "Vol. 1.", "a ", "aux.c", "con.txt", "COM¹", "NUL",
+		"a<b>c|d*e\"", "a\nb", "\x1b[2J", "a\u202egpj.exe", "\ufeffa", "\u3164", "...", strings.Repeat("x", 256), strings.Repeat("é", 1000), "a~1",
+	} {
+		if err := names.Check(name); err != nil {
+			t.Errorf("Check(%q): got %v, want nil", name, err)
+		}
+	}
+	for _, c := range []struct{ name, want string }{
+		{"", "empty"}, {".", "means a folder"}, {"..", "means a folder"}, {"a/b", "separates"}, {"/", "separates"}, {`a\b`, "separates"},
+		{`..\x`, "separates"}, {"a\x00b", "NUL"}, {"\x00", "NUL"}, {"a\xff", "UTF-8"}, {"\xed\xa0\x80", "UTF-8"},
+	} {
+		err := names.Check(c.name)
+		var e *names.Error
+		if !errors.As(err, &e) || e.Name != c.name || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Check(%q): got %v, want an *Error that says %q", c.name, err, c.want)
+		}
 	}
 }
 
@@ -186,8 +208,14 @@ func FuzzCheck(f *testing.F) {
 			}
 			return
 		}
-		if s == "" || s == "." || s == ".." || strings.ContainsAny(s, "/\\\x00:") || len(s) > 255 || !utf8.ValidString(s) {
+		if s == "" || s == "." || s == ".." || strings.ContainsAny(s, "/\\\x00") || !utf8.ValidString(s) {
 			t.Errorf("Check accepts %q", s)
+		}
+		if names.Portable(s) != nil {
+			return
+		}
+		if strings.ContainsAny(s, ":?*<>|\"") || len(s) > 255 {
+			t.Errorf("Portable accepts %q", s)
 		}
 		if composed := norm.NFC.String(s); names.Key(composed) != key {
 			t.Errorf("Key(%q) differs from the key of its NFC", s)

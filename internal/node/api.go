@@ -32,7 +32,8 @@ type PublishRequest struct {
 	Private     bool       `json:"private,omitempty"`
 	Trackers    [][]string `json:"trackers,omitempty"` // tiers (BEP 12), written into the torrent
 	WebSeeds    []string   `json:"webseeds,omitempty"`
-	Exclude     []string   `json:"exclude,omitempty"` // gitignore patterns
+	Exclude     []string   `json:"exclude,omitempty"`  // gitignore patterns
+	Portable    bool       `json:"portable,omitempty"` // refuse names that not every system can hold
 	Comment     string     `json:"comment,omitempty"`
 	Output      string     `json:"output,omitempty"` // the .torrent to write, absolute; empty: none
 	Sums        string     `json:"sums,omitempty"`   // the SHA256SUMS to write, absolute; empty: none
@@ -63,6 +64,7 @@ type Published struct {
 	ChunksFile  string    `json:"chunks_file,omitempty"`
 	Entry       string    `json:"entry,omitempty"` // GROUP/NAME@VERSION, if it was signed into a group
 	Skipped     []Skipped `json:"skipped"`
+	Trouble     []Skipped `json:"trouble,omitempty"` // names that not every system can hold, and why
 
 	group  string        // the ID of the private group that it was signed into
 	sealed *sealedSource // what was encrypted for it; nil: nothing
@@ -131,7 +133,15 @@ type Fetched struct {
 	Seconds    float64   `json:"seconds"`
 	Verified   bool      `json:"verified"`
 
+	Renamed []Renamed `json:"renamed,omitempty"` // files that the file system cannot hold under their own names
+
 	OriginSpared int64 `json:"origin_spared,omitempty"` // bytes of the content that no web seed had to send
+}
+
+// Renamed is a file that is called otherwise than its torrent says.
+type Renamed struct {
+	Path string `json:"path"` // in the torrent, with its name, slash-separated
+	As   string `json:"as"`   // below the folder that was fetched into
 }
 
 // BytesFrom says where the bytes of a fetch came from. Reused bytes were on disk already: an earlier
@@ -169,6 +179,8 @@ type Verified struct {
 	Pieces int            `json:"pieces"`
 	Bad    []VerifiedFile `json:"bad"`   // files with wrong or missing bytes
 	Extra  []string       `json:"extra"` // files in the folder that the torrent does not name
+
+	Renamed []Renamed `json:"renamed,omitempty"` // files that are there under other names than their own
 }
 
 // VerifiedFile is a file that did not verify.

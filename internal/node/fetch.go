@@ -258,6 +258,9 @@ func (f *fetch) fetched(from BytesFrom) {
 		Infohash: v1, InfohashV2: v2, BytesFrom: from,
 		Seconds: time.Since(f.begun).Seconds(), Verified: true, Entry: entry,
 	}
+	for _, r := range f.plan.Renamed() {
+		out.Renamed = append(out.Renamed, Renamed{r.Own, r.Local})
+	}
 	if f.sealed != nil {
 		e := f.r.Entry
 		out.Path, out.Name, out.Size, out.Files = f.sealed.target, e.Content, e.Size, e.Files

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
@@ -231,7 +232,7 @@ func (k *keeper) learned(it *item, m *metafile.Torrent) error {
 	return k.tryChange(it, func(r *record) {
 		magnet := r.Magnet
 		r.describe(m)
-		r.Path = filepath.Join(r.Fetch.Dir, m.Name)
+		r.Path = content.In(m, r.Fetch.Dir)
 		if magnet != "" {
 			r.Magnet = magnet
 		}

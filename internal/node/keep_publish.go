@@ -219,7 +219,7 @@ func (k *keeper) newSeed(file string, r SeedRequest) (*item, func(context.Contex
 	if dir == "" {
 		dir = filepath.Dir(file)
 	}
-	path := filepath.Join(dir, m.Name)
+	path := content.In(m, dir)
 	if _, err := content.At(m, path); err != nil {
 		return nil, nil, fault.Hint(err, "--data DIR names the folder that holds %q", m.Name)
 	}

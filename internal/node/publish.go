@@ -159,7 +159,7 @@ func (n *Node) build(ctx context.Context, r PublishRequest, salt []byte, on func
 	return seeder.Build(ctx, seeder.Options{
 		Path: r.Path, Name: r.Name, Format: seeder.Format(r.Format), PieceLength: r.PieceLength,
 		Private: r.Private, Salt: salt, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
-		Comment: r.Comment, Fine: r.Chunks == ChunksOn, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
+		Comment: r.Comment, Portable: r.Portable, Fine: r.Chunks == ChunksOn, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
 	})
 }
 
@@ -171,6 +171,9 @@ func (n *Node) writeOut(r PublishRequest, b *seeder.Built) (*Published, error) {
 		Magnet: magnetFor(t), Skipped: []Skipped{},
 	}
 	pub.Infohash, pub.InfohashV2 = hashes(t)
+	for _, x := range b.Trouble {
+		pub.Trouble = append(pub.Trouble, Skipped{Path: x.Path, Reason: x.Why})
+	}
 	for _, s := range b.Skipped {
 		pub.Skipped = append(pub.Skipped, Skipped{Path: s.Path, Reason: s.Reason})
 	}

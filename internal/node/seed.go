@@ -103,7 +103,7 @@ func (n *Node) seedOne(ctx context.Context, file string, r SeedRequest, have map
 	if dir == "" {
 		dir = filepath.Dir(file)
 	}
-	at, err := content.At(m, filepath.Join(dir, m.Name))
+	at, err := content.At(m, content.In(m, dir))
 	if err != nil {
 		return nil, fault.Hint(err, "--data DIR names the folder that holds %q", m.Name)
 	}

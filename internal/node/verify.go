@@ -3,22 +3,26 @@ package node
 import (
 	"cmp"
 	"context"
+	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/names"
 	"github.com/p2pshare/p2pshare/internal/store"
 )
 
 // Verify checks content on disk against a .torrent or a share's torrent, piece by piece. Content that differs is
 // an outcome, not an error.
 func (n *Node) Verify(ctx context.Context, r VerifyRequest, on func(Event)) (*Verified, error) {
-	m, path, err := n.toVerify(r)
+	m, where, err := n.toVerify(r)
 	if err != nil {
 		return nil, err
 	}
-	at, err := content.At(m, path)
+	at, err := content.At(m, where)
 	if err != nil {
 		return nil, err
 	}
@@ -27,16 +31,19 @@ func (n *Node) Verify(ctx context.Context, r VerifyRequest, on func(Event)) (*Ve
 		return nil, err
 	}
 	v := &Verified{
-		Path: path, Name: m.Name, Size: m.Size, Files: len(m.Files), Pieces: len(rep.Good), OK: rep.OK,
+		Path: where, Name: m.Name, Size: m.Size, Files: len(m.Files), Pieces: len(rep.Good), OK: rep.OK,
 		Bad: []VerifiedFile{}, Extra: []string{},
 	}
 	for i, f := range rep.Files {
+		if as := at.Local(m, i); as != "" {
+			v.Renamed = append(v.Renamed, Renamed{path.Join(m.Name, m.FilePath(i)), as})
+		}
 		if f.Problem != "" {
 			v.Bad = append(v.Bad, VerifiedFile{Path: m.FilePath(i), Problem: f.Problem})
 		}
 	}
 	if !rep.OK && (n.keeper != nil || r.Ref != "") {
-		n.doubt(m, path)
+		n.doubt(m, where)
 	}
 	extra, err := content.Extra(m, at)
 	if err != nil {
@@ -63,7 +70,7 @@ func (n *Node) toVerify(r VerifyRequest) (m *metafile.Torrent, path string, err 
 		m, path, err = n.shareToVerify(r.Ref)
 	default:
 		if m, err = metafile.ReadFile(r.Torrent); err == nil {
-			path = filepath.Join(filepath.Dir(r.Torrent), m.Name)
+			path = content.In(m, filepath.Dir(r.Torrent))
 		}
 	}
 	return m, cmp.Or(r.Data, path), err
@@ -92,4 +99,27 @@ func (n *Node) shareToVerify(ref string) (*metafile.Torrent, string, error) {
 func check(ctx context.Context, m *metafile.Torrent, at located, on func(Event)) (*content.Report, error) {
 	h := &hashing{on: on, phase: "checking", name: m.Name}
 	return content.Verify(ctx, m, at, content.Options{Progress: h.progress})
+}
+
+// OwnNames says what files in a folder are called by what they were fetched from, whose paths below its name, slash-separated,
+// are given: by their paths on disk, where those are others because the file system cannot hold the names.
+func OwnNames(dir string, paths []string) map[string]string {
+	own := map[string]string{}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return own // it is one file, or not there
+	}
+	defer root.Close()
+	split := make([][]string, len(paths))
+	for i, p := range paths {
+		if c := strings.Split(p, "/"); names.CheckPath(c) == nil {
+			split[i] = c
+		}
+	}
+	for i, local := range names.NewTree(split).Place(content.Present(root)).Paths {
+		if local != "" && local != paths[i] {
+			own[local] = paths[i]
+		}
+	}
+	return own
 }

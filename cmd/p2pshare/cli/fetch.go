@@ -31,7 +31,9 @@ func fetchCommand() command {
 			"group that was joined. " + entryText + " The content becomes DIR/NAME and its path is printed.\n\n" +
 			"Nothing appears under its name before every byte of it is verified, and nothing that is there already is " +
 			"overwritten. After an interruption or a crash the same command goes on from what was proven, which is kept " +
-			"in DIR/.p2pshare.\n\n" +
+			"in DIR/.p2pshare, as far as nobody else has written to it.\n\n" +
+			"A file whose name the file system cannot hold, such as \"Chapter 1: x\" on Windows or a USB stick, has a name that is made of it there, " +
+			"the same each time; such files are listed at the end, and verify and seed find them.\n\n" +
 			"Where a daemon runs, it does the work, and the command shows it until the content is there. Ctrl-C leaves the " +
 			"daemon at it and says how to end it; --no-wait ends as soon as the daemon has it, and prints the ID that status " +
 			"and remove know it by. With --seed the daemon goes on sharing it.\n\n" +
@@ -180,6 +182,7 @@ func runFetch(ctx context.Context, s *session, o fetchOptions) error {
 			case ev.Fetched != nil && got == nil && !handed:
 				got = ev.Fetched
 				s.out.say("%s", fetchedLine(got))
+				s.out.renamed(got.Renamed)
 				if r.Receipt != "" {
 					s.out.say("wrote %s", printable(r.Receipt))
 				}

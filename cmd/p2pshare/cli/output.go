@@ -190,6 +190,9 @@ func (o *output) published(p *node.Published) {
 	for _, x := range p.Skipped {
 		o.say("left out: %s: %s", printable(x.Path), printable(x.Reason))
 	}
+	o.listed(len(p.Trouble), func(i int) string {
+		return fmt.Sprintf("not every system can hold this name: %s: %s", printable(p.Trouble[i].Path), printable(p.Trouble[i].Reason))
+	})
 	if p.Entry != "" {
 		o.say("signed as %s", printable(p.Entry))
 	}
@@ -198,6 +201,26 @@ func (o *output) published(p *node.Published) {
 			o.say("wrote %s", printable(f))
 		}
 	}
+}
+
+// maxNamesShown is how many names are told in lines; --json has all.
+const maxNamesShown = 50
+
+// listed says n lines, but not too many.
+func (o *output) listed(n int, line func(i int) string) {
+	for i := range min(n, maxNamesShown) {
+		o.say("%s", line(i))
+	}
+	if n > maxNamesShown {
+		o.say("and %s more, which --json lists", plural(n-maxNamesShown, "name"))
+	}
+}
+
+// renamed tells what files are called where their own names cannot be.
+func (o *output) renamed(list []node.Renamed) {
+	o.listed(len(list), func(i int) string {
+		return fmt.Sprintf("%s is called %s here: the file system cannot hold its name", printable(list[i].Path), printable(list[i].As))
+	})
 }
 
 func (o *output) endMeter() {

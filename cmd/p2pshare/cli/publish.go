@@ -37,6 +37,8 @@ func publishCommand() command {
 			"--chunks on makes an index of the content's chunks, a thousandth of its size, by which a later version is fetched with little more than what is " +
 			"new in it, even where bytes were inserted. Pieces are a quarter as long then, for a change costs whole ones. With -o NAME.torrent it goes beside it as NAME.chunks: put both where people get " +
 			"them. In a group auto makes one by itself, and members pass it on.\n\n" +
+			"Names that Windows or another system cannot hold (aux.c, \"Chapter 1: x\", two that differ in case alone) are published and listed; " +
+			"who fetches them there has them under names made of them. --portable refuses them instead.\n\n" +
 			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore.",
 		examples: []example{
 			{"share a folder", "p2pshare publish ./release"},
@@ -54,6 +56,7 @@ func publishCommand() command {
 			&cli.BoolFlag{Name: "private", Category: groupTorrent, Usage: "find peers by the torrent's trackers alone (BEP 27)"},
 			&cli.StringSliceFlag{Name: "webseed", Category: groupTorrent, Usage: "the content is also at `URL`; may be repeated"},
 			&cli.StringSliceFlag{Name: "exclude", Category: groupTorrent, Usage: "leave out what matches `GLOB` (gitignore syntax); may be repeated"},
+			&cli.BoolFlag{Name: "portable", Category: groupTorrent, Usage: "refuse names that not every system can hold, which are else told and published"},
 			&cli.StringFlag{Name: "chunks", Category: groupTorrent, Value: node.ChunksAuto, Usage: "make an index of chunks: `WHEN` is auto (with --group, where it pays), on or off"},
 			&cli.StringFlag{Name: "comment", Category: groupTorrent, Usage: "write `TEXT` into the torrent"},
 			&cli.StringFlag{Name: "group", Category: groupEntry, Usage: "sign it into the catalog of `GROUP`"},
@@ -78,7 +81,7 @@ func publishAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	o := publishOptions{way: w, request: node.PublishRequest{
 		Path: s.abs(c.Args().First()), Name: c.String("name"), Format: c.String("format"), Private: c.Bool("private"),
-		WebSeeds: c.StringSlice("webseed"), Exclude: c.StringSlice("exclude"), Comment: c.String("comment"),
+		WebSeeds: c.StringSlice("webseed"), Exclude: c.StringSlice("exclude"), Portable: c.Bool("portable"), Comment: c.String("comment"),
 		Output: s.abs(c.String("output")), Sums: s.abs(c.String("sums")), NoSeed: c.Bool("no-seed"),
 		UntilCopies: c.Int("until-copies"), Policy: w.policy, Chunks: c.String("chunks"),
 	}}

@@ -49,6 +49,14 @@ func (s *session) verifyReceipt(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return interrupted(ctx, err, "nothing was changed")
 	}
+	signedPaths := make([]string, len(r.Files))
+	for i, f := range r.Files {
+		signedPaths[i] = f.Path
+	}
+	own := node.OwnNames(path, signedPaths)
+	for i, f := range found {
+		found[i].Path = cmp.Or(own[f.Path], f.Path)
+	}
 	return s.showReceipt(r, path, r.Compare(found), c.String("group") != "")
 }
 

@@ -88,6 +88,7 @@ func runVerify(ctx context.Context, s *session, o verifyOptions) error {
 		o.Bad, o.Extra = append([]node.VerifiedFile{}, v.Bad...), append([]string{}, v.Extra...) // [] rather than null
 		s.out.object("verified", o)
 	}
+	s.out.renamed(v.Renamed)
 	for _, x := range v.Extra {
 		s.out.say("not in the torrent: %s", printable(x))
 	}
@@ -96,7 +97,7 @@ func runVerify(ctx context.Context, s *session, o verifyOptions) error {
 		return nil
 	}
 	for _, bad := range v.Bad {
-		s.out.answer(fmt.Sprintf("%s: %s", bad.Path, bad.Problem))
+		s.out.answer(fmt.Sprintf("%s: %s", printable(bad.Path), bad.Problem))
 	}
 	err = fault.New(fault.Unverified, "%d of %s did not verify: %q", len(v.Bad), plural(v.Files, "file"), v.Path)
 	return fault.Hint(err, "p2pshare fetch of the same torrent into another folder gets good ones")
