@@ -79,8 +79,9 @@ unit: $(RUNNER) ## every package's own tests, with the race detector
 integration: build $(RUNNER) ## the whole program with real clients, in network namespaces (needs root, or sudo)
 	@GO='$(GO)' integration/run.sh '$(TOOLS)' -timeout 14m -parallel 10
 
-interop: deps build ## the matrix of clients: print it and write docs/interop.md
-	@GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh '$(TOOLS)' -v -timeout 14m -parallel 10 -run '^TestInterop$$'
+interop: build ## the matrix of clients: print it and write docs/interop.md
+	@integration/deps.sh interop
+	GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh '$(TOOLS)' -v -timeout 60m -parallel 10 -run '^TestInterop$$'
 	cat docs/interop.md
 
 bench: deps build ## measure against the other clients into dist/bench (BENCH_SCALE=1 is the payload of docs/benchmarks.md)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the clients and tools that the tests and benchmarks drive, from Debian's packages. Does
-# nothing where all are there. What cannot be installed ends it with the names: a test is never skipped.
+# nothing where all are there. With the argument interop also the clients of make interop alone. What cannot be installed ends it with the names: a test is never skipped.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -32,6 +32,13 @@ need strings binutils
 [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 [ -x /usr/bin/time ] || missing+=(time)
 /usr/bin/python3 -c 'import libtorrent' >/dev/null 2>&1 || missing+=(python3-libtorrent)
+# Clients of the whole matrix, which begin too slowly for every test run.
+if [ "${1-}" = interop ]; then
+  need qbittorrent-nox qbittorrent-nox
+  need deluged deluged
+  need deluge-console deluge-console
+  need rtorrent rtorrent
+fi
 # The race detector links against the C library.
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 

@@ -1,4 +1,4 @@
-"""A libtorrent-rasterbar peer: MODE LISTEN REF DIR DHT_NODES LAN PEERS MAX_DOWN MAX_UP; MODE is seed, fetch or dht.
+"""A libtorrent-rasterbar peer: MODE LISTEN REF DIR DHT_NODES LAN PEERS MAX_DOWN MAX_UP ENCRYPTED; MODE is seed, fetch or dht.
 
 Prints "seeding" when it has checked the data, "done" when a download is complete (and ends), "dht" when it is a node.
 """
@@ -7,7 +7,7 @@ import time
 
 import libtorrent as lt
 
-mode, listen, ref, folder, nodes, lan, peers, max_down, max_up = sys.argv[1:10]
+mode, listen, ref, folder, nodes, lan, peers, max_down, max_up, encrypted = sys.argv[1:11]
 session = lt.session({
     'listen_interfaces': listen, 'enable_dht': nodes != '', 'dht_bootstrap_nodes': nodes, 'enable_lsd': lan == 'true',
     'enable_outgoing_utp': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
@@ -15,6 +15,8 @@ session = lt.session({
     'dht_restrict_routing_ips': False, 'dht_restrict_search_ips': False, 'dht_enforce_node_id': False, 'dht_ignore_dark_internet': False,
     'min_announce_interval': 2, 'dht_announce_interval': 5, 'alert_mask': lt.alert.category_t.error_notification,
 })
+if encrypted == 'true':
+    session.apply_settings({'out_enc_policy': 0, 'in_enc_policy': 0, 'allowed_enc_level': 2, 'prefer_rc4': True})
 if mode == 'dht':
     print('dht', flush=True)
     while True:

@@ -30,11 +30,18 @@ type Peer interface {
 	Fetch(ctx context.Context, t testing.TB, h *netlab.Host, ref, out string) (*Process, error)
 }
 
-// Peers are all that we are tested with.
-func Peers() []Peer { return []Peer{Aria2{}, Transmission{}, Libtorrent{}} }
+// Way is how a client is set up, where that is not as it comes.
+type Way struct {
+	Encrypted bool // it speaks obfuscated (MSE), or not at all
+	IPv6      bool // it is reached by IPv6
+}
+
+// Peers are those that begin fast, with which we are tested most.
+func Peers(w Way) []Peer { return []Peer{Aria2{Way: w}, Transmission{w}, Libtorrent{Way: w}} }
 
 // Aria2 is aria2c.
 type Aria2 struct {
+	Way
 	Stays bool // when it has fetched all
 	MaxUp int  // bytes a second; 0: no limit
 }
@@ -42,7 +49,10 @@ type Aria2 struct {
 // Name is "aria2".
 func (Aria2) Name() string { return "aria2" }
 
-func (Aria2) args(extra ...string) []string {
+func (a Aria2) args(extra ...string) []string {
+	if a.Encrypted {
+		extra = append([]string{"--bt-force-encryption=true"}, extra...)
+	}
 	return append([]string{"--no-conf", "--enable-color=false", "--summary-interval=0", "--file-allocation=none",
 		"--listen-port=" + strconv.Itoa(Port), "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
 		"--follow-torrent=mem", "--allow-overwrite=true"}, extra...)
@@ -80,7 +90,7 @@ func (a Aria2) Fetch(_ context.Context, t testing.TB, h *netlab.Host, ref, out s
 }
 
 // Transmission is transmission-daemon, spoken to with transmission-remote.
-type Transmission struct{}
+type Transmission struct{ Way }
 
 // Name is "transmission".
 func (Transmission) Name() string { return "transmission" }
@@ -101,10 +111,14 @@ func (tr Transmission) Fetch(ctx context.Context, t testing.TB, h *netlab.Host, 
 
 func (tr Transmission) start(ctx context.Context, t testing.TB, h *netlab.Host, ref, dir string) (*Process, error) {
 	config := t.TempDir()
+	encryption := 0 // as the other side likes
+	if tr.Encrypted {
+		encryption = 2
+	}
 	settings, err := json.Marshal(map[string]any{
 		"download-dir": dir, "incomplete-dir-enabled": false, "rename-partial-files": false, "trash-original-torrent-files": false,
 		"dht-enabled": false, "lpd-enabled": false, "pex-enabled": true, "utp-enabled": false, "port-forwarding-enabled": false,
-		"peer-port": Port, "peer-port-random-on-start": false, "encryption": 0, "preallocation": 0,
+		"peer-port": Port, "peer-port-random-on-start": false, "encryption": encryption, "preallocation": 0,
 		"rpc-bind-address": "127.0.0.1", "rpc-port": 9091, "rpc-authentication-required": false,
 		"rpc-whitelist-enabled": false, "rpc-host-whitelist-enabled": false, "ratio-limit-enabled": false,
 	})
@@ -146,6 +160,7 @@ var libtorrentPeer string
 
 // Libtorrent is libtorrent-rasterbar, through Debian's Python binding.
 type Libtorrent struct {
+	Way
 	DHTNodes []string // host:port; none: no DHT
 	LAN      bool     // local service discovery
 	Peers    []string // host:port, connected to at once
@@ -186,7 +201,11 @@ func (l Libtorrent) DHTNode(ctx context.Context, t testing.TB, h *netlab.Host) (
 }
 
 func (l Libtorrent) start(t testing.TB, h *netlab.Host, mode, ref, dir string) *Process {
-	args := []string{"-c", libtorrentPeer, mode, h.IP + ":" + strconv.Itoa(Port), ref, dir, strings.Join(l.DHTNodes, ","), strconv.FormatBool(l.LAN),
-		strings.Join(l.Peers, ","), strconv.Itoa(l.MaxDown), strconv.Itoa(l.MaxUp)}
+	listen := h.IP
+	if l.IPv6 {
+		listen = "[::]"
+	}
+	args := []string{"-c", libtorrentPeer, mode, listen + ":" + strconv.Itoa(Port), ref, dir, strings.Join(l.DHTNodes, ","), strconv.FormatBool(l.LAN),
+		strings.Join(l.Peers, ","), strconv.Itoa(l.MaxDown), strconv.Itoa(l.MaxUp), strconv.FormatBool(l.Encrypted)}
 	return Start(t, h.Command(context.Background(), "/usr/bin/python3", args...))
 }

@@ -94,6 +94,20 @@ func (l *Lab) Up(i int) error {
 	return nil
 }
 
+// IPv6 gives each host the address fd77::N beside, and the hub fd77::fe, which it returns.
+func (l *Lab) IPv6() (hub string, err error) {
+	for i, h := range l.hosts {
+		addr, dev := fmt.Sprintf("fd77::%x", i), "eth0"
+		if i == 0 {
+			addr, dev, hub = "fd77::fe", "br0", "fd77::fe"
+		}
+		if err := ip("-n", h.NS, "addr", "add", addr+"/64", "dev", dev, "nodad"); err != nil {
+			return "", err
+		}
+	}
+	return hub, nil
+}
+
 // Move gives host i another address, as another network would. The old one is gone.
 func (l *Lab) Move(i int, addr string) error {
 	h := l.hosts[i]

@@ -56,9 +56,13 @@ func (t *Tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	me := netip.AddrPortFrom(from.Addr().Unmap(), uint16(port))
-	peers := t.announce(q.Get("info_hash"), me, q.Get("event") == "stopped")
+	peers, peers6 := t.announce(q.Get("info_hash"), me, q.Get("event") == "stopped")
 	w.Header().Set("Content-Type", "text/plain")
-	fmt.Fprintf(w, "d8:intervali5e12:min intervali2e5:peers%d:%se", len(peers), peers)
+	fmt.Fprintf(w, "d8:intervali5e12:min intervali2e5:peers%d:%s", len(peers), peers)
+	if peers6 != "" { // BEP 7
+		fmt.Fprintf(w, "6:peers6%d:%s", len(peers6), peers6)
+	}
+	fmt.Fprint(w, "e")
 }
 
 // ServeUDP answers on c until it is closed.
@@ -82,7 +86,7 @@ func (t *Tracker) ServeUDP(c net.PacketConn) {
 			reply = binary.BigEndian.AppendUint64(header(0, tx), connection)
 		case action == 1 && id == connection && n >= 98:
 			me := netip.AddrPortFrom(addr.Addr().Unmap(), binary.BigEndian.Uint16(b[96:]))
-			peers := t.announce(string(b[16:36]), me, binary.BigEndian.Uint32(b[80:]) == 3)
+			peers, _ := t.announce(string(b[16:36]), me, binary.BigEndian.Uint32(b[80:]) == 3)
 			reply = binary.BigEndian.AppendUint32(header(1, tx), 5) // interval
 			reply = binary.BigEndian.AppendUint32(reply, 0)         // leechers
 			reply = binary.BigEndian.AppendUint32(reply, uint32(len(peers)/6))
@@ -94,8 +98,8 @@ func (t *Tracker) ServeUDP(c net.PacketConn) {
 	}
 }
 
-// announce notes a peer and returns the others in compact form.
-func (t *Tracker) announce(infohash string, me netip.AddrPort, stopped bool) string {
+// announce notes a peer and returns the others in compact form, by IPv4 and by IPv6.
+func (t *Tracker) announce(infohash string, me netip.AddrPort, stopped bool) (peers, peers6 string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.swarms == nil {
@@ -111,15 +115,19 @@ func (t *Tracker) announce(infohash string, me netip.AddrPort, stopped bool) str
 	} else if me.Port() != 0 {
 		sw[me] = true
 	}
-	var out strings.Builder
+	var out [2]strings.Builder
 	for p := range sw {
-		if p != me && p.Addr().Is4() {
-			a := p.Addr().As4()
-			out.Write(a[:])
-			out.Write(binary.BigEndian.AppendUint16(nil, p.Port()))
+		if p == me {
+			continue
 		}
+		to := &out[0]
+		if p.Addr().Is6() {
+			to = &out[1]
+		}
+		to.Write(p.Addr().AsSlice())
+		to.Write(binary.BigEndian.AppendUint16(nil, p.Port()))
 	}
-	return out.String()
+	return out[0].String(), out[1].String()
 }
 
 func header(action uint32, tx []byte) []byte {
