@@ -57,7 +57,7 @@ func (s *State) Rekeyed(name string, key signed.Key, seal string, slot []byte) (
 // WithoutDevice is the admin's record that cuts off one device: what is known of its log goes on to count.
 func (s *State) WithoutDevice(device signed.Key) (AccountChange, error) {
 	d := s.devices[device]
-	if d == nil || d.Removed() {
+	if d == nil || d.Closed {
 		return AccountChange{}, fault.New(fault.NotFound, "there is no device %v", device)
 	}
 	c, err := s.Change(d.Account)

@@ -128,11 +128,13 @@ type event struct {
 func sorted(parts []*Part) []event {
 	var out []event
 	for _, p := range parts {
-		if p.hello != nil {
+		if p.hello != nil && p.counts(0) {
 			out = append(out, event{op{at: order{p.n, p.Device, 0}}, p})
 		}
 		for _, o := range p.ops {
-			out = append(out, event{o, p})
+			if p.counts(o.at.index) {
+				out = append(out, event{o, p})
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b event) int { return a.at.compare(b.at) })
@@ -254,16 +256,23 @@ func (a *Account) expired(o order) bool { return !a.Until.IsZero() && o.n >= a.U
 func (w *walk) finish(parts []*Part) *State {
 	for _, p := range parts {
 		for _, o := range p.odd {
-			w.problem(o)
+			if p.counts(o.Index) {
+				w.problem(o)
+			}
 		}
-		if p.Broken != nil {
-			w.problem(Problem{p.Device, p.Size, p.Broken.Error()})
+		broken := p.Broken
+		if !p.counts(p.Size) {
+			broken = nil // behind all that may count
+		}
+		if broken != nil {
+			w.problem(Problem{p.Device, p.Size, broken.Error()})
 		}
 		d := w.devices[p.Device]
 		if d == nil {
 			continue // of nobody: what it says of the time moves no one's clock
 		}
-		d.Size, d.Frozen, d.Broken = p.Size, p.Frozen, p.Broken
+		d.Size, d.Broken, d.Frozen, d.Closed = lower(p.Common, p.Size), broken, p.Common >= 0, d.Counts >= 0
+		d.Counts = lower(d.Counts, p.Common)
 		d.silent = p.hello.Key == nil && len(p.ops) == 0
 		switch {
 		case d.Removed():

@@ -96,6 +96,9 @@ func (s *State) author(device signed.Key, index, n int64) (*Account, order, erro
 		return nil, o, denied("nobody vouches for device %v", device)
 	}
 	if d.Counts >= 0 && index >= d.Counts {
+		if d.Frozen {
+			return nil, o, denied("device %v of %q has signed two histories, which have %d records in common", device, d.Account, d.Size)
+		}
 		return nil, o, denied("device %v of %q was removed", device, d.Account)
 	}
 	if d.admin {

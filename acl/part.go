@@ -14,7 +14,9 @@ type Part struct {
 	Size   int64 // records read
 	Last   int64 // the time of the last of them
 	Broken error // why the log ends before its head does; signed.Future: it waits there, and may be read on later
-	Frozen bool  // the device signed two histories: set by who holds the evidence
+	// Common is set by who holds evidence that the device signed two histories: they have so many records in common, which
+	// alone count. -1: it has not.
+	Common int64
 
 	group signed.GroupID
 	hello *Hello
@@ -72,8 +74,11 @@ var ErrNoHello = errors.New("the log does not begin with a hello")
 
 // NewPart is the Part of a log of which nothing was read yet.
 func NewPart(g signed.GroupID, device signed.Key) *Part {
-	return &Part{Device: device, group: g}
+	return &Part{Device: device, Common: -1, group: g}
 }
+
+// counts says whether the record with an index may count: it stands before where two histories of the device part.
+func (p *Part) counts(index int64) bool { return p.Common < 0 || index < p.Common }
 
 // Account is whose device its hello says that it is; empty where there is none.
 func (p *Part) Account() string {

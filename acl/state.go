@@ -41,9 +41,10 @@ type Device struct {
 	Account string
 	Label   string
 	Since   int64 // the time of its hello
-	Size    int64 // records of its log that were read
+	Size    int64 // records of its log that were read, of a frozen one those of them that may count
 	Counts  int64 // the first so many of them count; -1: all
-	Frozen  bool
+	Frozen  bool  // it has signed two histories: what both begin with counts
+	Closed  bool  // an admin's word, or its account's, leaves Counts of it
 	Broken  error
 
 	vouched []voucher
@@ -57,7 +58,8 @@ type voucher struct {
 	key  signed.Key
 }
 
-// Removed says whether the device is cut off: it is not let in, and signs nothing that counts.
+// Removed says whether the device is cut off, because it is closed or frozen: it is not let in, and signs nothing
+// that counts.
 func (d *Device) Removed() bool { return d.Counts >= 0 }
 
 // State is what the group's signatures add up to. It is not changed after Fold has made it, and may be read from
@@ -239,10 +241,12 @@ func (s *State) Admit(device signed.Key, now time.Time) (Account, error) {
 	}
 	a := s.accounts[d.Account].now()
 	switch {
-	case d.Removed():
-		return Account{}, denied("device %v of %q was removed", device, d.Account)
 	case a == nil || !a.Active(now):
 		return Account{}, denied("the account %q was removed, or has ended", d.Account)
+	case d.Frozen:
+		return Account{}, denied("device %v of %q has signed two histories, and is not let in any more", device, d.Account)
+	case d.Removed():
+		return Account{}, denied("device %v of %q was removed", device, d.Account)
 	}
 	return *a, nil
 }

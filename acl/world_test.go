@@ -159,7 +159,7 @@ func print(s *acl.State) string {
 		fmt.Fprintf(&b, "%+v\n", a)
 	}
 	for _, d := range s.Devices() {
-		fmt.Fprintf(&b, "%v %s %s %d %d %d %v %v\n", d.Key, d.Account, d.Label, d.Since, d.Size, d.Counts, d.Frozen, d.Broken)
+		fmt.Fprintf(&b, "%v %s %s %d %d %d %v %v %v\n", d.Key, d.Account, d.Label, d.Since, d.Size, d.Counts, d.Frozen, d.Closed, d.Broken)
 	}
 	for _, r := range s.Rules() {
 		fmt.Fprintf(&b, "%s %d %s\n", r.ID, r.Pos, r)

@@ -8,6 +8,7 @@ type Facts struct {
 	Home     string
 	HomeFree int64    // bytes; below 0: not known
 	Problems []string // things in the home that could not be read
+	Groups   []Alarm
 
 	Port   Port
 	LAN    LAN
@@ -16,6 +17,12 @@ type Facts struct {
 	Rates  Rates
 	Sites  []Site
 	Shares []Share
+}
+
+// Alarm is something about a group that its people have to act on.
+type Alarm struct {
+	What, Do string
+	Grave    bool
 }
 
 // Port is what is known of the port that peers connect to. Number 0: nothing listens, and nothing is said.

@@ -14,6 +14,9 @@ import (
 func Judge(f Facts) (found []Finding, well []string) {
 	c := &chart{}
 	c.home(f)
+	for _, a := range f.Groups {
+		c.found = append(c.found, Finding{"group", a.Grave, "", a.What, a.Do})
+	}
 	c.port(f.Port, f.LAN)
 	c.lan(f.LAN)
 	c.dht(f.DHT)

@@ -54,6 +54,10 @@ func TestFindings(t *testing.T) {
 		{"no daemon", func(f *doctor.Facts) {
 			f.Daemon, f.Shares[0].State, f.Shares[1].State = false, doctor.Waiting, doctor.Waiting
 		}, "no-daemon", true, `no daemon runs in "/h", and so 2 shares rest`, "p2pshare daemon --detach"},
+		{"a group's device forked", func(f *doctor.Facts) {
+			f.Groups = []doctor.Alarm{{What: "it has two histories", Do: "ask", Grave: true}}
+		}, "group", true, "two histories", "ask"},
+		{"a group's log is half full", func(f *doctor.Facts) { f.Groups = []doctor.Alarm{{What: "half of it", Do: "another machine"}} }, "group", false, "half of it", "another machine"},
 		{"home unreadable", func(f *doctor.Facts) { f.Problems = []string{"the limits are not known"} }, "home", false, "the limits are not known", "backup"},
 		{"home full", func(f *doctor.Facts) { f.HomeFree = 1 << 20 }, "disk-full", true, "1.0 MiB left", "--home"},
 		{"no network", func(f *doctor.Facts) { f.LAN.Interfaces, f.Port.Tries = nil, nil }, "no-network", true, "in no network", "connect"},

@@ -132,6 +132,10 @@ func (g *Group) need(what string, roles ...acl.Role) (*acl.State, error) {
 		return nil, err
 	}
 	a, err := s.Admit(g.device.Public(), g.now())
+	if d, known := s.Device(g.device.Public()); err != nil && known && d.Frozen {
+		return nil, fault.Hint(fault.New(fault.Denied, "this machine has signed two histories in %q, as a copy of it does, and cannot %s", g.Name(), what),
+			"p2pshare group leave %s, then p2pshare group join LINK --user %s: it is a new machine of yours then", g.Name(), d.Account)
+	}
 	if err != nil {
 		return nil, fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and cannot %s", g.Name(), what),
 			"an admin adds an account with p2pshare group user add")

@@ -32,11 +32,13 @@ type Archive struct {
 	path  string
 }
 
-// The folders of an archive: the roots in their order, then the head and the log of each device, in the order of those.
+// The folders of an archive: the roots in their order, then the head and the log of each device, in the order of those, then the
+// evidence against each that signed two histories, in that order.
 const (
 	rootEntry = "roots"
 	headEntry = "heads"
 	logEntry  = "logs"
+	forkEntry = "forks"
 )
 
 // WriteArchive writes all that is here and vouched for, and says how many logs and records that is.
@@ -82,6 +84,15 @@ func (g *Group) WriteArchive(path string) (logs int, records int64, err error) {
 		logs++
 		records += h.Size
 	}
+	for _, f := range g.log.Forks() {
+		raw, err := f.Marshal()
+		if err == nil {
+			err = put(forkEntry+"/"+f.Device.String(), raw)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
 	if err := w.Close(); err != nil {
 		return 0, 0, err
 	}
@@ -126,6 +137,9 @@ func ReadArchive(path string) (*Archive, error) {
 			return fmt.Errorf("the records of device %v are not those its head was signed over", h.Device)
 		}
 		return nil
+	}, func(raw []byte) error {
+		_, err := signed.OpenFork(raw, a.Group)
+		return err
 	})
 	if err == nil && last == nil {
 		err = errors.New("there is no root in it")
@@ -141,16 +155,16 @@ func ReadArchive(path string) (*Archive, error) {
 	return a, nil
 }
 
-// read passes on the roots and logs of the file as they come. It refuses what WriteArchive does not write: entries of other
-// names or in another order, one that is there twice, a head without its log.
-func (a *Archive) read(root func(raw []byte) error, log func(head []byte, records io.Reader) error) error {
+// read passes on the roots, logs and evidence of the file as they come. It refuses what WriteArchive does not write: entries of
+// other names or in another order, one that is there twice, a head without its log.
+func (a *Archive) read(root func(raw []byte) error, log func(head []byte, records io.Reader) error, fork func(raw []byte) error) error {
 	f, err := os.Open(a.path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r := plaintar.NewReader(f, plaintar.Limits{Files: signed.MaxRoots + 2*maxArchived, Bytes: maxArchive})
-	roots, device := 0, "" // the latest
+	r := plaintar.NewReader(f, plaintar.Limits{Files: signed.MaxRoots + 3*maxArchived, Bytes: maxArchive})
+	roots, device, forked := 0, "", "" // the latest
 	var head []byte
 	for {
 		h, err := r.Next()
@@ -173,7 +187,7 @@ func (a *Archive) read(root func(raw []byte) error, log func(head []byte, record
 			if err != nil {
 				return err
 			}
-		case kind == headEntry && head == nil && name > device && h.Size <= signed.MaxHead:
+		case kind == headEntry && head == nil && forked == "" && name > device && h.Size <= signed.MaxHead:
 			device = name
 			if head, err = io.ReadAll(r); err != nil {
 				return err
@@ -183,6 +197,15 @@ func (a *Archive) read(root func(raw []byte) error, log func(head []byte, record
 				return err
 			}
 			head = nil
+		case kind == forkEntry && head == nil && device != "" && name > forked && h.Size <= signed.MaxFork:
+			forked = name
+			raw, err := io.ReadAll(r)
+			if err == nil {
+				err = fork(raw)
+			}
+			if err != nil {
+				return err
+			}
 		default:
 			return fmt.Errorf("%.100q, of %d bytes, does not belong there", h.Name, h.Size)
 		}
@@ -206,6 +229,11 @@ func (a *Archive) Into(ctx context.Context, g *Group) (records int64, err error)
 				early, err, fresh = err, nil, false
 			}
 			return err
+		}, func(raw []byte) error {
+			if err := g.AddFork(ctx, raw); err != nil && !errors.Is(err, signed.Gap) {
+				return err
+			}
+			return nil
 		})
 		records += came
 		switch {
@@ -228,30 +256,27 @@ func (g *Group) addArchived(ctx context.Context, raw []byte, body io.Reader, fre
 	if err != nil {
 		return 0, err
 	}
-	from, news, err := g.Wants(h)
-	if err != nil || !news {
-		return 0, nil // a device that is frozen, or nothing new
+	_, news, err := g.Wants(h)
+	known, _ := g.log.Head(h.Device)
+	if err != nil || !news && h.Size >= known.Size {
+		return 0, nil // of a device of which nothing more is taken, or nothing new
 	}
+	// All of it is handed over, and of an older one too: it may be another history, which nobody can be asked for later.
 	var lines [][]byte
-	at := int64(0)
 	for record, err := range signed.ReadLines(body) {
 		if err != nil {
 			return 0, err
 		}
-		if at == 0 {
+		if len(lines) == 0 {
 			if err := g.Vouched(h.Device, record, fresh); err != nil {
 				return 0, err
 			}
 		}
-		if at++; at > from {
-			lines = append(lines, bytes.Clone(record))
-		}
+		lines = append(lines, bytes.Clone(record))
 	}
-	if from > at {
-		return 0, nil
-	}
-	if err := g.AddLog(ctx, h, from, lines); err != nil {
+	if err := g.AddLog(ctx, h, 0, lines); err != nil {
 		return 0, err
 	}
-	return int64(len(lines)), nil
+	now, _ := g.log.Head(h.Device)
+	return max(0, now.Size-known.Size), nil
 }

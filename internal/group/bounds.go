@@ -46,7 +46,7 @@ func (g *Group) closed(device signed.Key, held int64) error {
 	if g.state == nil {
 		return nil
 	}
-	if d, known := g.state.Device(device); known && d.Removed() && held >= d.Counts {
+	if d, known := g.state.Device(device); known && d.Removed() && !d.Frozen && held >= d.Counts {
 		return fmt.Errorf("device %v was removed, and all that counts of it is here", device)
 	}
 	return nil

@@ -34,6 +34,12 @@ func (g *Group) Standing(k signed.Key) (access.Standing, acl.Account) {
 	if a, ok := g.byKey(s, k); ok && a.Active(g.now()) {
 		return access.Login, a
 	}
+	if d, ok := s.Device(k); ok && d.Frozen && !d.Closed {
+		// So that it hears of that, and its user joins anew.
+		if a, ok := s.Account(d.Account); ok && a.Active(g.now()) {
+			return access.Login, a
+		}
+	}
 	if c, ok := s.Nameless(k); ok {
 		// Its name is another's: so that it hears of that, it may what the invite may by which it came.
 		if inv, ok := s.Account(c.Invite); ok && inv.Role == acl.Invite && inv.Active(g.now()) {

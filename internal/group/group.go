@@ -51,6 +51,7 @@ type Group struct {
 	future  map[signed.Key]time.Time // logs that end at a record from the future, and when it may be read
 	index   *catalog.Index           // nil: to be built again
 	seq     uint64
+	forkSum string // of the evidence that devices is marked with
 	changed chan struct{}
 	refused []Claimant
 	untold  []Claimant // of them
@@ -189,12 +190,14 @@ func (g *Group) readAll() error {
 			return err
 		}
 	}
-	g.mark()
+	g.state, g.index, g.forkSum = nil, nil, g.log.ForkSum()
 	return nil
 }
 
 func (g *Group) newParts(device signed.Key) *parts {
-	return &parts{acl: acl.NewPart(g.link.Group, device), cat: catalog.NewPart(device)}
+	p := &parts{acl: acl.NewPart(g.link.Group, device), cat: catalog.NewPart(device)}
+	p.acl.Common = g.log.Common(device)
+	return p
 }
 
 // add reads the records of a log that follow those that were read.
@@ -234,16 +237,6 @@ func (g *Group) touched(p *parts) {
 	p.at = g.seq
 	if p.since == 0 {
 		p.since = g.seq
-	}
-	g.state, g.index = nil, nil
-}
-
-// mark sets who is frozen. g.mu is held, or nobody else knows g yet.
-func (g *Group) mark() {
-	for _, f := range g.log.Forks() {
-		if p := g.devices[f.Small.Device]; p != nil {
-			p.acl.Frozen = true
-		}
 	}
 	g.state, g.index = nil, nil
 }
@@ -426,6 +419,34 @@ func (g *Group) Problems() []grouplog.Problem { return g.log.Problems() }
 
 // Forks are the devices that signed two histories.
 func (g *Group) Forks() []signed.Fork { return g.log.Forks() }
+
+// Forked is a device that signed two histories, as far as it is known whose it is.
+type Forked struct {
+	Device  signed.Key
+	Account string // that it says it is of; empty: its log is not here
+	Admin   bool   // that was an admin's in some root
+	Own     bool   // it is this machine's
+	Common  int64  // records that count
+	Lost    int64  // records that are here and do not count any more
+}
+
+// Forked are the devices that signed two histories, in their order.
+func (g *Group) Forked() (out []Forked) {
+	roots, _ := g.log.Roots() // without roots there are no admins
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, f := range g.log.Forks() {
+		d := Forked{Device: f.Device, Own: f.Device == g.device.Public(), Common: f.Size}
+		if p := g.devices[f.Device]; p != nil {
+			d.Account, d.Lost = p.acl.Account(), max(0, p.acl.Size-f.Size)
+		}
+		d.Admin = slices.ContainsFunc(roots, func(r *signed.SignedRoot) bool {
+			return slices.ContainsFunc(r.Admins, func(a signed.Admin) bool { return a.Name == d.Account })
+		})
+		out = append(out, d)
+	}
+	return out
+}
 
 // Heads are the times and sizes of all logs.
 func (g *Group) AllHeads() []signed.Head { return g.log.Heads() }

@@ -95,9 +95,11 @@ func (g *Group) AddRoots(_ context.Context, raw [][]byte) error {
 	return nil
 }
 
-// Evidence is what is kept against devices that signed two histories.
-func (g *Group) Evidence() (out [][]byte) {
-	for _, f := range g.log.Forks() {
+// Evidence is what is kept against devices that signed two histories, most pieces from one on.
+func (g *Group) Evidence(from, most int) (out [][]byte) {
+	all := g.log.Forks()
+	all = all[min(from, len(all)):]
+	for _, f := range all[:min(most, len(all))] {
 		if raw, err := f.Marshal(); err == nil {
 			out = append(out, raw)
 		}
@@ -105,7 +107,11 @@ func (g *Group) Evidence() (out [][]byte) {
 	return out
 }
 
-// AddFork takes evidence against a device that has a log here, and freezes it.
+// ForkSum tells what follows from the evidence: members with the same count the same.
+func (g *Group) ForkSum() string { return g.log.ForkSum() }
+
+// AddFork takes evidence against a device that has a log here, and freezes it. Of others the refusal is signed.Gap: anyone can
+// make any number of devices.
 func (g *Group) AddFork(_ context.Context, raw []byte) error {
 	if g.Holds(raw) {
 		return nil
@@ -114,43 +120,45 @@ func (g *Group) AddFork(_ context.Context, raw []byte) error {
 	defer g.writing.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	before := len(g.log.Forks())
-	_, err := g.log.AddFork(raw)
-	switch {
-	case errors.Is(err, signed.Gap):
-		return nil // anyone can make any number of devices
-	case err != nil:
-		return err
-	case len(g.log.Forks()) > before:
+	news, err := g.log.AddFork(raw)
+	if news {
 		g.froze()
 	}
-	return nil
+	return err
 }
 
-// froze takes note of new evidence. g.mu is held.
+// froze takes note of new evidence, if there is some: what counts of whom, and that the heads of those are to be shown again,
+// for who has other records of them may want these now. g.mu is held.
 func (g *Group) froze() {
-	g.mark()
+	sum := g.log.ForkSum()
+	if sum == g.forkSum {
+		return
+	}
 	g.seq++
+	for _, f := range g.log.Forks() {
+		if p := g.devices[f.Device]; p != nil && p.acl.Common != f.Size {
+			p.acl.Common, p.at = f.Size, g.seq
+		}
+	}
+	g.state, g.index, g.forkSum = nil, nil, sum
 	g.tell()
 }
 
-// Wants says whether a head is news. The error is of a device that is frozen.
+// Wants says whether a head is news. The error is of a device of which nothing more is taken.
 func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
 	if err := h.Judge(g.now()); err != nil {
 		return 0, false, err
-	}
-	for _, f := range g.log.Forks() {
-		if f.Small.Device == h.Device {
-			return 0, false, fmt.Errorf("device %v has signed two histories", h.Device)
-		}
 	}
 	known, whole := g.log.Head(h.Device)
 	g.mu.Lock()
 	err = g.closed(h.Device, known.Size)
 	g.mu.Unlock()
+	from, lacks, frozen := g.log.Lacks(h)
 	switch {
 	case err != nil:
 		return 0, false, err
+	case frozen:
+		return from, lacks, nil
 	case known.Size == 0:
 		return 0, true, nil
 	case !whole:
@@ -188,6 +196,10 @@ func (g *Group) AddLog(ctx context.Context, h signed.Head, from int64, records [
 // addLog is AddLog of a log that somebody vouches for. g.writing and g.mu are held.
 func (g *Group) addLog(h signed.Head, from int64, records [][]byte) error {
 	all, complete := records, from == 0 && int64(len(records)) == h.Size
+	_, lacks, frozen := g.log.Lacks(h)
+	if frozen && !lacks {
+		return nil
+	}
 	known, whole := g.log.Head(h.Device)
 	held := known.Size
 	if !whole {
@@ -208,16 +220,14 @@ func (g *Group) addLog(h signed.Head, from int64, records [][]byte) error {
 	}
 	l, err := g.log.Extend(h, records, g.now())
 	switch {
-	case errors.Is(err, signed.Disagrees) && complete:
-		if derr := g.log.Dispute(h, all, g.now()); !errors.Is(derr, signed.Forked) {
-			return errors.Join(err, derr)
+	case complete && (errors.Is(err, signed.Disagrees) || errors.Is(err, signed.Old)):
+		derr := g.log.Dispute(h, all, g.now())
+		g.froze()
+		if errors.Is(derr, signed.Forked) || derr == nil && (frozen || errors.Is(err, signed.Old)) {
+			return nil
 		}
-		g.froze()
-		return nil
-	case errors.Is(err, signed.Forked):
-		g.froze()
-		return nil
-	case errors.Is(err, signed.Old):
+		return errors.Join(err, derr)
+	case errors.Is(err, signed.Forked), errors.Is(err, signed.Old):
 		return nil
 	case err != nil:
 		return err

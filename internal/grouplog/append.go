@@ -29,7 +29,7 @@ func (e *BehindError) Error() string {
 
 // Compare holds the own log against the heads that peers have of it: one for each peer that has one. asked is how
 // many peers answered, those without one included, and must not be 0. Errors: a *BehindError; signed.Forked, when a
-// peer shows another history, with the device frozen from then on; signed.Gap where the own records are damaged.
+// peer shows another history, whose records tell what follows from it; signed.Gap where the own records are damaged.
 func (s *Store) Compare(k signed.Key, asked int, heads []signed.Head) (Compared, error) {
 	if asked < 1 || asked < len(heads) {
 		return Compared{}, fault.Hint(fault.New(fault.Failed, "no member was asked for this device's log"),
@@ -52,7 +52,7 @@ func (s *Store) Compare(k signed.Key, asked int, heads []signed.Head) (Compared,
 		case h.Size > l.head.Size:
 			return Compared{}, &BehindError{Head: h, Held: l.head.Size}
 		case h.Compare(l.head) == signed.Conflict:
-			return Compared{}, s.convict(l.head, h, nil)
+			return Compared{}, refused("log", signed.Forked, "a member has another log of the own device, of %d records too", h.Size)
 		}
 	}
 	return compared(k, l), nil

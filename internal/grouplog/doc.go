@@ -4,12 +4,13 @@
 //
 //	groups/<gid>/roots/<N>.note      each version of the root
 //	groups/<gid>/logs/<device>.rec   the records, each with a newline; .head is what the device signed over them
-//	groups/<gid>/evidence/           forks, by device, and other roots than the one that stands
+//	groups/<gid>/evidence/           of each device that forked what leaves least of its log; other roots than the one that stands
 //	groups/<gid>/damaged/            what did not verify when it was read, for a person to look at
 //
 //	Open       the folder, verified to the last byte; Problems tells what was set aside
 //	AddRoot    the next version; Roots gives the chain
-//	Extend     a log by what a peer sent; Dispute tells a fork from a peer's mistake, AddFork takes evidence
+//	Extend     a log by what a peer sent; Dispute tells a fork from a peer's mistake, AddFork takes evidence, Forks tells what
+//	           counts of whom, Lacks what is still wanted of it
 //	Compare    with peers, then Append to the own log
 //	Log        the records of a device; Lines the raw ones for a peer; Heads what is known of all
 //

@@ -8,6 +8,10 @@ const (
 	// markEvery is the distance of the records whose place in the file is remembered.
 	markEvery = 64
 
+	// stageEvery is the distance in bytes of the stages whose trees are remembered: so much is read again for the tree of
+	// any first records.
+	stageEvery = 1 << 20
+
 	// maxRootForks bounds the roots that are kept as evidence against owners; one convicts.
 	maxRootForks = 16
 )

@@ -32,8 +32,8 @@ type Store struct {
 	roots    []*signed.SignedRoot
 	floor    int64 // the highest root there was
 	logs     map[signed.Key]*log
-	forks    map[signed.Key]signed.Fork
-	evidence map[signed.Hash]bool // what forks was read from
+	forks    map[signed.Key]*fork
+	evidence map[signed.Hash]bool // the bytes of forks
 	problems []Problem
 }
 
@@ -45,6 +45,14 @@ type log struct {
 	bytes int64
 	last  int64   // the time of the last record
 	marks []int64 // where every 64th record begins
+
+	stages []stage
+}
+
+// stage is a log at some record in its middle.
+type stage struct {
+	bytes int64
+	tree  *signed.Tree
 }
 
 // known is the latest head that was ever taken.
@@ -67,7 +75,7 @@ func (p Problem) String() string { return fmt.Sprintf("%s: %v", p.Path, p.Err) }
 // Open reads the group's folder, making it where it is not there. What does not verify is set aside and told by
 // Problems. Errors are of the disk alone.
 func Open(dir string, g signed.GroupID) (*Store, error) {
-	s := &Store{dir: dir, group: g, sync: (*os.File).Sync, logs: map[signed.Key]*log{}, forks: map[signed.Key]signed.Fork{}, evidence: map[signed.Hash]bool{}}
+	s := &Store{dir: dir, group: g, sync: (*os.File).Sync, logs: map[signed.Key]*log{}, forks: map[signed.Key]*fork{}, evidence: map[signed.Hash]bool{}}
 	for _, sub := range []string{"roots", "logs", "evidence", "damaged"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("opening a group: %w", err)
@@ -146,30 +154,6 @@ func (s *Store) clean(sub string) ([]string, error) {
 	return out, nil
 }
 
-func (s *Store) openEvidence() error {
-	list, err := s.clean("evidence")
-	if err != nil {
-		return err
-	}
-	for _, name := range list {
-		if !strings.HasSuffix(name, ".json") {
-			continue
-		}
-		raw, err := readFile(filepath.Join(s.dir, "evidence", name), signed.MaxFork)
-		var f signed.Fork
-		if err == nil {
-			f, err = signed.OpenFork(raw, s.group)
-		}
-		if err != nil {
-			s.problem(filepath.Join("evidence", name), nil, err)
-			continue
-		}
-		s.forks[f.Small.Device] = f
-		s.evidence[signed.HashOf(raw)] = true
-	}
-	return nil
-}
-
 func (s *Store) openLogs() error {
 	list, err := s.clean("logs")
 	if err != nil {
@@ -234,7 +218,7 @@ func (s *Store) openLog(k signed.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.logs[k] = l
-	return nil
+	return s.settle(k)
 }
 
 func (s *Store) headOf(raw []byte, k signed.Key) (signed.Head, error) {
@@ -248,7 +232,7 @@ func (s *Store) headOf(raw []byte, k signed.Key) (signed.Head, error) {
 // read takes as many records as the head speaks of, and verifies them.
 func (l *log) read(b []byte) error {
 	l.tree = new(signed.Tree)
-	l.bytes, l.marks = 0, nil
+	l.bytes, l.marks, l.stages = 0, nil, nil
 	var last []byte
 	for raw := range signed.Lines(b) {
 		if l.tree.Size() == l.head.Size {
@@ -269,6 +253,9 @@ func (l *log) read(b []byte) error {
 func (l *log) note(raw []byte) {
 	if l.tree.Size()%markEvery == 0 {
 		l.marks = append(l.marks, l.bytes)
+	}
+	if n := len(l.stages); l.bytes >= stageEvery && (n == 0 || l.bytes >= l.stages[n-1].bytes+stageEvery) {
+		l.stages = append(l.stages, stage{l.bytes, l.tree.Clone()})
 	}
 	l.bytes += int64(len(raw)) + 1
 }

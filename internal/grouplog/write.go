@@ -10,24 +10,19 @@ import (
 	"slices"
 	"time"
 
-	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
 // Extend takes a head and the records between the log that is held and it; none, where the head is the same log
 // signed later. It returns the new records as they are read. Refused, with nothing changed, are: what is older
-// (signed.Old), of a future (signed.Future), does not fit together (signed.Disagrees: the peer's fault until Dispute
-// says otherwise), contradicts a head that is known (signed.Forked: the evidence is kept, and the device frozen), or
-// is of a frozen device. Anyone can make a device and sign a log: the caller extends logs of devices alone that
-// somebody vouches for (acl.State.Welcome, for a new one).
+// (signed.Old), of a future (signed.Future), does not fit together or contradicts what is known (signed.Disagrees: the
+// peer's fault until Dispute says otherwise), and what does not count of a frozen device (signed.Forked). Anyone can make a
+// device and sign a log: the caller extends logs of devices alone that somebody vouches for (acl.State.Welcome, for a new one).
 func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signed.Log, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.judge(head, now); err != nil {
-		return signed.Log{}, err
-	}
-	if err := s.frozen(head.Device); err != nil {
 		return signed.Log{}, err
 	}
 	l := s.logs[head.Device]
@@ -37,19 +32,29 @@ func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signe
 		}
 		l = &log{tree: new(signed.Tree)}
 	}
-	known := l.known()
-	switch head.Compare(known) {
-	case signed.Conflict:
-		return signed.Log{}, s.convict(known, head, nil)
-	case signed.Earlier:
-		return signed.Log{}, refused("head", signed.Old, "%d records of device %v signed %v, and %d signed %v are known",
-			head.Size, head.Device, head.Time, known.Size, known.Time)
-	case signed.Same:
-		if l.floor.Size == 0 {
-			return signed.Log{Device: head.Device}, nil
+	f := s.forks[head.Device]
+	switch {
+	case f != nil && f.led:
+		return signed.Log{}, forked(head.Device)
+	case f != nil && l.head.Size >= f.Size:
+		return signed.Log{}, refused("log", signed.Disagrees, "device %v has signed two histories, and all of the other is wanted", head.Device)
+	case f != nil && head.Size >= f.Size:
+		// What leads to the records that count is taken, whatever else was known.
+	default:
+		known := l.known()
+		switch head.Compare(known) {
+		case signed.Conflict:
+			return signed.Log{}, refused("log", signed.Disagrees, "device %v has signed another log of %d records", head.Device, head.Size)
+		case signed.Earlier:
+			return signed.Log{}, refused("head", signed.Old, "%d records of device %v signed %v, and %d signed %v are known",
+				head.Size, head.Device, head.Time, known.Size, known.Time)
+		case signed.Same:
+			if l.floor.Size == 0 {
+				return signed.Log{Device: head.Device}, nil
+			}
 		}
 	}
-	tree, size, err := grow(l, head, records)
+	tree, size, err := grow(l, f, head, records)
 	if err != nil {
 		return signed.Log{}, err
 	}
@@ -79,8 +84,9 @@ func (s *Store) opened(head signed.Head) error {
 	return nil
 }
 
-// grow verifies records as those that lead from l to head, and through the head that a damaged log remembers.
-func grow(l *log, head signed.Head, records [][]byte) (*signed.Tree, int64, error) {
+// grow verifies records as those that lead from l to head, and on the way through what counts of a frozen device, or else
+// through the head that a damaged log remembers.
+func grow(l *log, f *fork, head signed.Head, records [][]byte) (*signed.Tree, int64, error) {
 	size := l.bytes
 	for i, r := range records {
 		if bytes.IndexByte(r, '\n') >= 0 {
@@ -92,13 +98,17 @@ func grow(l *log, head signed.Head, records [][]byte) (*signed.Tree, int64, erro
 	if err := tree.VerifyRecords(head, records); err != nil {
 		return nil, 0, err
 	}
-	if l.floor.Size > 0 {
-		var before signed.Tree
-		for _, r := range records[:l.floor.Size] {
+	through, root := l.floor.Size, l.floor.Root
+	if f != nil && head.Size >= f.Size {
+		through, root = f.Size, f.Root
+	}
+	if through > 0 {
+		before := l.tree.Clone()
+		for _, r := range records[:through-before.Size()] {
 			before.Append(r)
 		}
-		if before.Root() != l.floor.Root {
-			return nil, 0, refused("log", signed.Disagrees, "the records of device %v are not those that were here before", head.Device)
+		if before.Root() != root {
+			return nil, 0, refused("log", signed.Disagrees, "the records of device %v are not those that are known", head.Device)
 		}
 	}
 	return tree, size, nil
@@ -121,7 +131,7 @@ func (s *Store) write(l *log, head signed.Head, tree *signed.Tree, records [][]b
 		return signed.Log{}, err
 	}
 	read := signed.ParseLog(head.Device, l.tree.Size(), l.last, slices.Values(records), now)
-	next := &log{head: head, tree: l.tree.Clone(), bytes: l.bytes, last: l.last, marks: l.marks}
+	next := &log{head: head, tree: l.tree.Clone(), bytes: l.bytes, last: l.last, marks: l.marks, stages: l.stages}
 	for _, r := range records {
 		next.note(r)
 		next.tree.Append(r)
@@ -131,7 +141,7 @@ func (s *Store) write(l *log, head signed.Head, tree *signed.Tree, records [][]b
 		return signed.Log{}, fmt.Errorf("keeping the log of device %v: the records changed under way", head.Device)
 	}
 	s.logs[head.Device] = next
-	return read, nil
+	return read, s.settle(head.Device)
 }
 
 // writeRecords puts records behind the signed ones and waits until they are on disk.
@@ -170,112 +180,6 @@ func (s *Store) writeRecords(k signed.Key, at int64, records [][]byte) (err erro
 	return state.SyncDir(filepath.Dir(path))
 }
 
-// Dispute judges a peer's whole log of a device against the one that is held, after Extend found that they disagree.
-// records are all of the peer's, from the first. If the device has signed both, the evidence is kept, the device
-// frozen, and the error is signed.Forked; otherwise it says what is wrong with what the peer sent, or is nil.
-func (s *Store) Dispute(head signed.Head, records [][]byte, now time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.judge(head, now); err != nil {
-		return err
-	}
-	l := s.logs[head.Device]
-	if l == nil {
-		return nil
-	}
-	if err := new(signed.Tree).VerifyRecords(head, records); err != nil {
-		return err
-	}
-	known := l.known()
-	hashes := make([]signed.Hash, len(records))
-	for i, r := range records {
-		hashes[i] = signed.RecordHash(r)
-	}
-	if known.Size <= head.Size {
-		return s.convict(known, head, hashes)
-	}
-	// The peer's log is the smaller: the proof is made from the records that are held.
-	b, err := readFile(s.path(head.Device, ".rec"), signed.MaxLog+signed.MaxRecord)
-	if err != nil || l.floor.Size > 0 {
-		return refused("log", signed.Gap, "the records of device %v that are held are damaged", head.Device)
-	}
-	hashes = hashes[:0]
-	for r := range signed.Lines(b[:min(int64(len(b)), l.bytes)]) {
-		hashes = append(hashes, signed.RecordHash(r))
-	}
-	return s.convict(head, known, hashes)
-}
-
-// convict keeps the evidence that two heads of a device are a fork; nil if they belong to one history.
-func (s *Store) convict(a, b signed.Head, hashes []signed.Hash) error {
-	f, err := signed.NewFork(a, b, hashes)
-	if err != nil {
-		if a.Group == b.Group && errors.Is(err, signed.Disagrees) {
-			return nil
-		}
-		return err
-	}
-	if err := s.keepFork(f); err != nil {
-		return err
-	}
-	return forked(a.Device)
-}
-
-func forked(k signed.Key) error {
-	return fault.Hint(refused("log", signed.Forked, "device %v has signed two histories; its log is frozen", k),
-		"an admin looks at it: a restored backup or a copied home does this, and so does a thief; `p2pshare group device remove` ends it")
-}
-
-func (s *Store) keepFork(f signed.Fork) error {
-	if _, have := s.forks[f.Small.Device]; have {
-		return nil
-	}
-	raw, err := f.Marshal()
-	if err != nil {
-		return err
-	}
-	if err := state.WriteFile(filepath.Join(s.dir, "evidence", f.Small.Device.String()+".json"), raw, 0o600); err != nil {
-		return fmt.Errorf("keeping evidence: %w", err)
-	}
-	s.forks[f.Small.Device] = f
-	s.evidence[signed.HashOf(raw)] = true
-	return nil
-}
-
-// AddFork takes evidence from a peer and freezes the device. It refuses evidence against devices without a log here
-// (signed.Gap), which anyone can make any amount of.
-func (s *Store) AddFork(raw []byte) (signed.Fork, error) {
-	f, err := signed.OpenFork(raw, s.group)
-	if err != nil {
-		return signed.Fork{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.logs[f.Small.Device] == nil {
-		return signed.Fork{}, refused("fork", signed.Gap, "there is no log of device %v here", f.Small.Device)
-	}
-	return f, s.keepFork(f)
-}
-
-// Forks is the evidence, in the order of the devices: what peers are told, and what acl.Part.Frozen is set from.
-func (s *Store) Forks() []signed.Fork {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []signed.Fork
-	for _, f := range s.forks {
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b signed.Fork) int { return slices.Compare(a.Small.Device[:], b.Small.Device[:]) })
-	return out
-}
-
-func (s *Store) frozen(k signed.Key) error {
-	if _, yes := s.forks[k]; yes {
-		return forked(k)
-	}
-	return nil
-}
-
 // Forget removes the log of a device, for which nobody vouches: what it had is not known any more, nor is its latest head.
 // Evidence against it stays.
 func (s *Store) Forget(k signed.Key) error {
@@ -288,5 +192,5 @@ func (s *Store) Forget(k signed.Key) error {
 		}
 	}
 	delete(s.logs, k)
-	return nil
+	return s.settle(k)
 }

@@ -167,7 +167,7 @@ func (h *Handler) sendHeads(w http.ResponseWriter, r *http.Request, heads []sign
 		return
 	}
 	defer done()
-	first := headsAnswer{Cursor: h.boot + "." + strconv.FormatUint(now, 10), Forks: len(h.o.Vault.Evidence())}
+	first := headsAnswer{Cursor: h.boot + "." + strconv.FormatUint(now, 10), Forks: h.o.Vault.ForkSum()}
 	list(w, "heads", first, func(yield func(string) bool) {
 		for _, head := range heads[:min(len(heads), maxHeads)] {
 			if !yield(string(head.Raw)) {
@@ -227,12 +227,15 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, b []byte) bool {
 	return err == nil
 }
 
-func (h *Handler) forks(w http.ResponseWriter, _ *http.Request) { answer(w, forksOf(h.o.Vault)) }
+func (h *Handler) forks(w http.ResponseWriter, r *http.Request) {
+	if from, ok := number(w, r, "from"); ok {
+		answer(w, forksOf(h.o.Vault, int(min(from, maxForked))))
+	}
+}
 
-func forksOf(s Shelf) forksAnswer {
+func forksOf(s Shelf, from int) forksAnswer {
 	out := forksAnswer{Forks: []string{}}
-	all := s.Evidence()
-	for _, raw := range all[:min(len(all), maxForks)] {
+	for _, raw := range s.Evidence(from, maxForks) {
 		out.Forks = append(out.Forks, string(raw))
 	}
 	return out

@@ -72,9 +72,10 @@ const (
 	// maxPushed bounds the heads of one push: the others are pulled.
 	maxPushed = 1000
 	// maxWantsBody is what the answer takes.
-	maxWantsBody = maxPushed*128 + 100
-	// maxForks bounds the evidence of one answer: an admin who has not acted on so many reads no more of it.
-	maxForks = 256
+	maxWantsBody = maxPushed*128 + 200
+	// maxForks bounds the evidence of one answer or push, of which there are as many as it takes for maxForked devices.
+	maxForks  = 256
+	maxForked = 10_000
 	// maxPeersTold bounds the addresses that a member tells of others, and maxPeersBody what they take. More would let one
 	// member fill everybody's list with addresses that nobody is at.
 	maxPeersTold = 50

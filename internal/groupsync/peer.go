@@ -25,8 +25,13 @@ type Peer struct {
 	port   int    // where we are reached; 0: nowhere
 	cursor string // of the peer's news
 	pushed uint64 // of ours
-	forks  int    // how many the peer told of
-	told   int    // how many it was told of
+
+	sum    string    // of our evidence when the peer was asked for all its heads, and
+	anew   time.Time // when that was because it had changed
+	forks  string    // the sums of the peer's evidence and of ours when it was asked for its own,
+	asked  time.Time // when that was, and
+	missed bool      // whether some of it was of devices that were not known here
+	told   string    // the same when it was handed ours
 
 	who func(*http.Response) (signed.Key, error) // nil: it is not known
 	by  signed.Key                               // of the machine that answers; zero: none has, or it is not known
@@ -80,6 +85,13 @@ func (p *Peer) Pull(ctx context.Context, wait time.Duration) (news bool, err err
 	if news, err = p.pullRoots(ctx); err != nil {
 		return news, err
 	}
+	switch sum := p.vault.ForkSum(); {
+	case p.cursor == "":
+		p.sum = sum
+	case sum != p.sum && time.Since(p.anew) >= laterPause:
+		// Of a frozen device other records may be wanted than before.
+		p.cursor, p.sum, p.anew = "", sum, time.Now()
+	}
 	call, cancel := context.WithTimeout(ctx, wait+answerTime)
 	in, heads, bad := p.pullHeads(call, wait)
 	cancel()
@@ -87,7 +99,7 @@ func (p *Peer) Pull(ctx context.Context, wait time.Duration) (news bool, err err
 		return news, bad
 	}
 	more, err := p.pullLogs(ctx, heads)
-	if err = errors.Join(bad, err); err == nil && in.Forks > p.forks {
+	if err = errors.Join(bad, err); err == nil {
 		err = p.pullForks(ctx, in.Forks)
 	}
 	if err == nil {
@@ -140,19 +152,6 @@ func (p *Peer) pullHeads(ctx context.Context, wait time.Duration) (in *headsAnsw
 
 // Ahead is how far the peer's clock is before ours, by what its last answer said; false: it did not say.
 func (p *Peer) Ahead() (time.Duration, bool) { return p.ahead, p.dated }
-
-func (p *Peer) pullForks(ctx context.Context, now int) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	err := p.list(ctx, "/v1/forks", "forks", maxForks, maxForkText, nil, func(s string) error {
-		return blame(p.vault.AddFork(ctx, []byte(s)))
-	})
-	if err != nil {
-		return err
-	}
-	p.forks = now
-	return nil
-}
 
 func (p *Peer) pullRoots(ctx context.Context) (news bool, err error) {
 	for {
@@ -326,21 +325,41 @@ func (p *Peer) Push(ctx context.Context) error {
 		return nil
 	}
 	heads := p.vault.Heads(p.pushed)
-	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: p.pushed == 0 && len(heads) <= maxPushed, Heads: []string{}, Port: p.port}
-	byDevice := map[signed.Key]signed.Head{}
+	all := p.pushed == 0 && len(heads) <= maxPushed
 	for _, h := range p.again {
 		if !slices.ContainsFunc(heads, func(o signed.Head) bool { return o.Device == h.Device }) {
 			heads = append(heads, h)
 		}
 	}
 	p.again = nil
+	forks, err := p.pushHeads(ctx, heads, all)
+	if err == nil || errors.Is(err, ErrTaken) {
+		var sent bool
+		var ferr error
+		if sent, ferr = p.pushForks(ctx, forks); sent && ferr == nil {
+			// It may have learnt that other records of a device count than it has.
+			_, ferr = p.pushHeads(ctx, p.vault.Heads(0), false)
+		}
+		if ferr != nil {
+			return ferr
+		}
+		p.pushed = now
+	}
+	return err
+}
+
+// pushHeads shows the peer heads, and hands it the logs that it wants; all says that they are all that is here. It gives the sum
+// of the peer's evidence.
+func (p *Peer) pushHeads(ctx context.Context, heads []signed.Head, all bool) (forks string, err error) {
+	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: all, Heads: []string{}, Port: p.port}
+	byDevice := map[signed.Key]signed.Head{}
 	for _, h := range heads[:min(len(heads), maxPushed)] {
 		out.Heads = append(out.Heads, string(h.Raw))
 		byDevice[h.Device] = h
 	}
 	var in pushAnswer
 	if err := p.post(ctx, "/v1/heads", out, &in); err != nil {
-		return err
+		return "", err
 	}
 	if in.Root > 0 {
 		roots := p.vault.Roots(in.Root)
@@ -349,7 +368,7 @@ func (p *Peer) Push(ctx context.Context) error {
 			body.Roots = append(body.Roots, string(r))
 		}
 		if err := p.post(ctx, "/v1/root", body, nil); err != nil {
-			return err
+			return "", err
 		}
 	}
 	var early []want
@@ -362,6 +381,7 @@ func (p *Peer) Push(ctx context.Context) error {
 		err := p.pushLog(ctx, h, w.From)
 		switch {
 		case passing(err):
+			p.again = slices.DeleteFunc(p.again, func(o signed.Head) bool { return o.Device == h.Device })
 			p.again = append(p.again, h)
 			p.again = p.again[max(0, len(p.again)-maxLater):]
 			if h.Device == p.self && errors.Is(err, signed.Taken) {
@@ -373,32 +393,15 @@ func (p *Peer) Push(ctx context.Context) error {
 		case errors.Is(err, errNotTaken):
 			early = append(early, w) // what vouches for the device may come with the next
 		case err != nil:
-			return err
+			return "", err
 		}
 	}
 	for _, w := range early {
 		if err := p.pushLog(ctx, byDevice[w.Device], w.From); err != nil && !errors.Is(err, errNotTaken) {
-			return err
+			return "", err
 		}
 	}
-	if err := p.pushForks(ctx); err != nil {
-		return err
-	}
-	p.pushed = now
-	return mine
-}
-
-// pushForks hands the peer the evidence that came since.
-func (p *Peer) pushForks(ctx context.Context) error {
-	out := forksOf(p.vault)
-	if len(out.Forks) == p.told {
-		return nil
-	}
-	if err := p.post(ctx, "/v1/forks", out, nil); err != nil {
-		return err
-	}
-	p.told = len(out.Forks)
-	return nil
+	return in.Forks, mine
 }
 
 func (p *Peer) pushLog(ctx context.Context, h signed.Head, from int64) error {

@@ -62,7 +62,11 @@ func (h *Handler) takeList(w http.ResponseWriter, r *http.Request, name string, 
 
 func (h *Handler) takeForks(w http.ResponseWriter, r *http.Request) {
 	if h.takeList(w, r, "forks", maxForks, maxForkText, forkWork, nil, func(raw []byte) error {
-		return h.vaulted(h.o.Vault.AddFork(r.Context(), raw))
+		err := h.o.Vault.AddFork(r.Context(), raw)
+		if errors.Is(err, signed.Gap) {
+			return nil // of a device that is not known here
+		}
+		return h.vaulted(err)
 	}) {
 		w.WriteHeader(http.StatusNoContent)
 	}
@@ -83,7 +87,7 @@ func (h *Handler) takeHeads(w http.ResponseWriter, r *http.Request) {
 		all  bool
 		port int
 		own  signed.Head // of this machine's log, if it is news
-		out  = pushAnswer{Want: []want{}}
+		out  = pushAnswer{Want: []want{}, Forks: h.o.Vault.ForkSum()}
 	)
 	if !h.takeList(w, r, "heads", maxPushed, maxHeadText, 1, map[string]any{"root": &root, "all": &all, "port": &port}, func(raw []byte) error {
 		head, err := signed.OpenHead(raw, h.o.Group)

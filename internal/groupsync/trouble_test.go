@@ -49,12 +49,12 @@ func TestEvidenceTravels(t *testing.T) {
 	a := newDevice(t, group)
 	a.into(first, 1)
 	puller := groupsync.NewPeer(client(addrOf(serve(t, handlerOf(first)))), group, second)
-	if _, err := puller.Pull(t.Context(), 0); err != nil || len(second.Evidence()) != 0 {
-		t.Fatalf("before: got %v, %d pieces of evidence", err, len(second.Evidence()))
+	if _, err := puller.Pull(t.Context(), 0); err != nil || len(second.Evidence(0, 1000)) != 0 {
+		t.Fatalf("before: got %v, %d pieces of evidence", err, len(second.Evidence(0, 1000)))
 	}
 	must(t, first.AddFork(t.Context(), []byte(evidence+" 1")))
-	if _, err := puller.Pull(t.Context(), 0); err != nil || len(second.Evidence()) != 1 {
-		t.Errorf("pulled: got %v, %d pieces of evidence, want 1", err, len(second.Evidence()))
+	if _, err := puller.Pull(t.Context(), 0); err != nil || len(second.Evidence(0, 1000)) != 1 {
+		t.Errorf("pulled: got %v, %d pieces of evidence, want 1", err, len(second.Evidence(0, 1000)))
 	}
 	var posts atomic.Int32
 	h := handlerOf(third)
@@ -68,13 +68,13 @@ func TestEvidenceTravels(t *testing.T) {
 	for range 3 {
 		must(t, pusher.Push(t.Context()))
 	}
-	if len(third.Evidence()) != 1 || posts.Load() != 1 {
-		t.Errorf("pushed: got %d pieces of evidence in %d calls, want 1 in 1", len(third.Evidence()), posts.Load())
+	if len(third.Evidence(0, 1000)) != 1 || posts.Load() != 1 {
+		t.Errorf("pushed: got %d pieces of evidence in %d calls, want 1 in 1", len(third.Evidence(0, 1000)), posts.Load())
 	}
 	must(t, second.AddFork(t.Context(), []byte(evidence+" 2")))
 	must(t, pusher.Push(t.Context()))
-	if len(third.Evidence()) != 2 {
-		t.Errorf("pushed later: got %d pieces of evidence, want 2", len(third.Evidence()))
+	if len(third.Evidence(0, 1000)) != 2 {
+		t.Errorf("pushed later: got %d pieces of evidence, want 2", len(third.Evidence(0, 1000)))
 	}
 }
 

@@ -24,8 +24,10 @@ type Shelf interface {
 	// Records are those of a device from one on, each ended by a newline, as many whole ones as max bytes hold. It is
 	// empty where there are none.
 	Records(device signed.Key, from int64, max int) ([]byte, error)
-	// Evidence is what was kept against devices that signed two histories, each a fork. It only grows.
-	Evidence() [][]byte
+	// Evidence is what is kept against devices that signed two histories, each a fork: most pieces from one on.
+	Evidence(from, most int) [][]byte
+	// ForkSum tells what follows from the evidence, in a few letters: it is the same where the same is known. Empty: there is none.
+	ForkSum() string
 }
 
 // Intake takes what is signed and fits, and refuses the rest with a *signed.Refusal in the error. What is held already is
@@ -44,7 +46,7 @@ type Intake interface {
 	// AddLog takes the records of a head from one on, which is the first that is not held. Where they do not follow on
 	// those that are held the refusal is signed.Disagrees: all of them, from 0 on, then tell whose fault it is.
 	AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error
-	// AddFork takes evidence. Of devices that are not known here it takes none, without an error.
+	// AddFork takes evidence. Of devices that are not known here it takes none: the refusal is signed.Gap.
 	AddFork(ctx context.Context, raw []byte) error
 }
 
@@ -69,7 +71,7 @@ type (
 	}
 	headsAnswer struct {
 		Cursor string `json:"cursor"`
-		Forks  int    `json:"forks,omitempty"` // how many there is evidence of
+		Forks  string `json:"forks,omitempty"` // the sum of the evidence
 		// and the list heads
 	}
 	peersAnswer struct {
@@ -85,8 +87,9 @@ type (
 		Port  int      `json:"port,omitempty"` // where the sender is reached, at the address that it comes from
 	}
 	pushAnswer struct {
-		Root int64  `json:"root"` // the version from which on roots are wanted; 0: none
-		Want []want `json:"want"`
+		Root  int64  `json:"root"` // the version from which on roots are wanted; 0: none
+		Want  []want `json:"want"`
+		Forks string `json:"forks,omitempty"` // the sum of the evidence
 	}
 	want struct {
 		Device signed.Key `json:"device"`

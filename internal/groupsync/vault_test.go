@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ type shelf struct {
 	seq     uint64
 	changed chan struct{}
 	forks   [][]byte
+	unknown bool // the devices that evidence is against
 	refused int
 }
 
@@ -106,10 +108,20 @@ func (s *shelf) AddRoots(_ context.Context, raw [][]byte) error {
 // evidence is a fork of a shelf.
 const evidence = "fork"
 
-func (s *shelf) Evidence() [][]byte {
+func (s *shelf) Evidence(from, most int) [][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.forks)
+	all := s.forks[min(from, len(s.forks)):]
+	return slices.Clone(all[:min(most, len(all))])
+}
+
+func (s *shelf) ForkSum() string {
+	all := s.Evidence(0, 1<<20)
+	if len(all) == 0 {
+		return ""
+	}
+	slices.SortFunc(all, bytes.Compare)
+	return fmt.Sprintf("%x", sha256.Sum256(bytes.Join(all, nil)))
 }
 
 func (s *shelf) AddFork(_ context.Context, raw []byte) error {
@@ -118,6 +130,9 @@ func (s *shelf) AddFork(_ context.Context, raw []byte) error {
 	if !bytes.HasPrefix(raw, []byte(evidence)) {
 		s.refused++
 		return &signed.Refusal{What: "fork", Reason: signed.Malformed, Detail: "no fork"}
+	}
+	if s.unknown {
+		return &signed.Refusal{What: "fork", Reason: signed.Gap, Detail: "of nobody"}
 	}
 	if !slices.ContainsFunc(s.forks, func(f []byte) bool { return bytes.Equal(f, raw) }) {
 		s.forks = append(s.forks, bytes.Clone(raw))

@@ -113,7 +113,7 @@ type Status struct {
 	Limits   Limits   `json:"limits"`
 	Now      Limits   `json:"limits_now"` // what of them holds at this hour
 	Shares   []Share  `json:"shares"`
-	Problems []string `json:"problems"` // of the home: what could not be read and was passed over
+	Problems []string `json:"problems"` // of the home: what could not be read and was passed over, and alarms of its groups
 }
 
 // ChangeRequest starts or stops shares.

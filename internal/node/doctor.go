@@ -27,6 +27,9 @@ func (n *Node) Doctor(ctx context.Context, r DoctorRequest, on func(Event)) (*Di
 	}
 	tell(on, "looking, for up to ten seconds")
 	x.home()
+	for _, a := range n.groupAlarms() {
+		x.facts.Groups = append(x.facts.Groups, doctor.Alarm{What: a.what, Do: a.do, Grave: a.grave})
+	}
 	d := &Diagnosis{}
 	if _, err := n.network(); err != nil {
 		// The port is another program's, or the address is no more: that is the finding.

@@ -18,8 +18,8 @@ const (
 	attendEvery = time.Minute
 )
 
-// attend acts on what changes in a private group: connections of who has lost a right are cut, the group is met under its
-// new link, and what others wait for is signed.
+// attend acts on what changes in a group: connections of who has lost a right are cut, a private group is met under its new
+// link, what others wait for is signed, and alarms are logged.
 func (m *member) attend(ctx context.Context) {
 	var state *acl.State
 	var link [16]byte
@@ -43,6 +43,7 @@ func (m *member) attend(ctx context.Context) {
 					care = time.After(m.carePause(now))
 				}
 			}
+			m.sound()
 			if l := m.Link().Secret; l != link {
 				if link != [16]byte{} {
 					m.moved()

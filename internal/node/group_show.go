@@ -85,18 +85,10 @@ func (m *member) warnings(s *acl.State) (out []string) {
 	if err := m.clockOff(); err != nil {
 		out = append(out, err.Error())
 	}
-	if used, most := m.Used(); used > most/2 {
-		out = append(out, fmt.Sprintf("this machine has signed %d of the %d MiB that one may in a group: before they are full, sign on another machine of %q; p2pshare group join LINK --user %s makes one",
-			used>>20, most>>20, m.OwnName(), m.OwnName()))
+	for _, a := range m.alarms() {
+		out = append(out, a.String())
 	}
 	out = append(out, m.nameWarnings(s)...)
-	for _, f := range m.Forks() {
-		who := ""
-		if d, ok := s.Device(f.Small.Device); ok {
-			who = fmt.Sprintf(" of %q", d.Account)
-		}
-		out = append(out, fmt.Sprintf("the device %v%s has signed two histories, and nothing new of it counts", f.Small.Device, who))
-	}
 	for _, d := range s.Devices() {
 		if d.Broken != nil && !errors.Is(d.Broken, signed.Future) {
 			out = append(out, fmt.Sprintf("the log of a device of %q is broken: %v", d.Account, d.Broken))
@@ -143,10 +135,10 @@ func (m *member) show() (*GroupAnswer, error) {
 	for _, d := range s.Devices() {
 		g := GroupDevice{Key: d.Key.String(), Account: d.Account, Label: d.Label, Since: time.UnixMilli(d.Since), Seen: seen[d.Key], Records: d.Size}
 		switch {
-		case d.Removed():
+		case d.Closed:
 			g.Problem = "removed"
 		case d.Frozen:
-			g.Problem = "frozen: it has signed two histories"
+			g.Problem = fmt.Sprintf("frozen: it has signed two histories, and counts up to record %d", d.Counts)
 		case d.Broken != nil:
 			g.Problem = d.Broken.Error()
 		}

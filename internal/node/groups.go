@@ -80,7 +80,9 @@ type member struct {
 	since  time.Time             // when it went online
 	wg     sync.WaitGroup
 	follow chan struct{} // says that what to mirror may have changed
-	words  *words        // what others have said of our log
+
+	sounded map[string]bool // the alarms that were logged; of attend
+	words   *words          // what others have said of our log
 }
 
 // openGroups opens the groups of the home, once. It waits a little for another process that has them.

@@ -78,6 +78,7 @@ func (h *homeState) resting(s named) Share {
 
 func (k *keeper) status(r StatusRequest) (*Status, error) {
 	now := time.Now()
+	alarms := k.n.groupAlarms() // before mu: a group may have to be read
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	items, err := k.find(r.Refs, len(r.Refs) == 0)
@@ -87,6 +88,9 @@ func (k *keeper) status(r StatusRequest) (*Status, error) {
 	s := &Status{
 		Daemon: true, Version: k.n.opts.Version, PID: os.Getpid(), Started: k.started, Home: k.n.home.Dir(),
 		Port: k.n.port(), Shares: []Share{}, Problems: append([]string{}, k.problems...), Limits: k.allLimits(),
+	}
+	for _, a := range alarms {
+		s.Problems = append(s.Problems, a.String())
 	}
 	if e := k.n.running(); e != nil {
 		s.DHTNodes = e.DHTNodes()

@@ -1,80 +1,91 @@
 package signed
 
 import (
-	"fmt"
+	"bytes"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Fork is proof that a device signed two histories: two heads of one size that differ, or a larger one whose
-// first records are not those of the smaller. Whoever has it can show it to anyone.
+// Fork is proof that a device signed two histories: two of its heads, and the first record in which their logs differ.
+// Whoever has it can show it to anyone. What stands before that record both histories have, and it alone counts.
 type Fork struct {
-	Small, Large Head   // Small.Size <= Large.Size
-	Instead      Hash   // the tree of Large's first Small.Size records; Large.Root where the sizes are equal
-	Proof        []Hash // that Instead is in Large; none where the sizes are equal
+	Device  Key
+	Size    int64     // of the records before the one that differs
+	Root    Hash      // of the tree of those
+	Heads   [2]Head   // each of more than Size records
+	Records [2]Hash   // the hash of the record number Size in each; they rise, so that a fork has one encoding
+	Proofs  [2][]Hash // that it is there: RFC 6962, section 2.1.1
 }
 
 type wireFork struct {
-	Instead Hash   `json:"instead"`
-	Large   string `json:"large"`
-	Proof   []Hash `json:"proof,omitempty"`
-	Small   string `json:"small"`
-	V       int    `json:"v"`
+	Heads   [2]string `json:"heads"`
+	One     []Hash    `json:"one,omitempty"`
+	Other   []Hash    `json:"other,omitempty"`
+	Records [2]Hash   `json:"records"`
+	Size    int64     `json:"size"`
+	V       int       `json:"v"`
 }
 
-// NewFork makes the evidence from two heads of one device and the hashes of the records below the larger, which
-// are not needed where the sizes are equal. It refuses when the heads belong to one history.
-func NewFork(a, b Head, hashes []Hash) (Fork, error) {
-	if a.Size > b.Size {
-		a, b = b, a
+// NewFork makes the evidence from two heads of one device and the hashes of all records below each. It refuses with Disagrees
+// when the heads belong to one history, or the hashes to others.
+func NewFork(one, other Head, hashes, others []Hash) (Fork, error) {
+	if int64(len(hashes)) != one.Size || int64(len(others)) != other.Size {
+		return Fork{}, refuse("fork", Gap, "%d and %d hashes for logs of %d and %d records", len(hashes), len(others), one.Size, other.Size)
 	}
-	f := Fork{Small: a, Large: b, Instead: b.Root}
-	if a.Size < b.Size {
-		if int64(len(hashes)) != b.Size {
-			return Fork{}, refuse("fork", Gap, "%d hashes for a log of %d records", len(hashes), b.Size)
-		}
-		var t Tree
-		for _, h := range hashes[:a.Size] {
-			t.AppendHash(h)
-		}
-		f.Instead = t.Root()
-		l, err := storeLeaves(hashes)
-		if err != nil {
-			return Fork{}, fmt.Errorf("proving a fork: %w", err)
-		}
-		p, err := tlog.ProveTree(b.Size, a.Size, l)
-		if err != nil {
-			return Fork{}, fmt.Errorf("proving a fork: %w", err)
-		}
-		f.Proof = fromProof(p)
+	at := 0
+	for ; at < min(len(hashes), len(others)) && hashes[at] == others[at]; at++ {
+	}
+	if at == min(len(hashes), len(others)) {
+		return Fork{}, refuse("fork", Disagrees, "the two heads of device %v belong to one history", one.Device)
+	}
+	if bytes.Compare(hashes[at][:], others[at][:]) > 0 {
+		one, other, hashes, others = other, one, others, hashes
+	}
+	f := Fork{
+		Device: one.Device, Size: int64(at), Heads: [2]Head{one, other}, Records: [2]Hash{hashes[at], others[at]},
+		Proofs: [2][]Hash{proofOf(hashes, at), proofOf(others, at)},
 	}
 	return f, f.check()
 }
 
-func (f Fork) check() error {
-	switch {
-	case f.Small.Group != f.Large.Group || f.Small.Device != f.Large.Device:
+// check verifies all but the heads' signatures, and fills in Device and Root.
+func (f *Fork) check() error {
+	if f.Heads[0].Group != f.Heads[1].Group || f.Heads[0].Device != f.Heads[1].Device {
 		return refuse("fork", WrongDevice, "its heads belong to two devices or groups")
-	case f.Small.Size > f.Large.Size:
-		return refuse("fork", Malformed, "the smaller head has %d records, the larger %d", f.Small.Size, f.Large.Size)
-	case f.Instead == f.Small.Root:
-		return refuse("fork", Disagrees, "the two heads of device %v belong to one history", f.Small.Device)
-	case f.Small.Size == f.Large.Size:
-		if f.Instead != f.Large.Root || len(f.Proof) > 0 {
-			return refuse("fork", NotCanonical, "heads of one size need no proof")
+	}
+	if bytes.Compare(f.Records[0][:], f.Records[1][:]) >= 0 {
+		return refuse("fork", NotCanonical, "its two records are one, or stand in the wrong order")
+	}
+	var roots [2]Hash
+	for i, h := range f.Heads {
+		if f.Size < 0 || f.Size >= h.Size {
+			return refuse("fork", Disagrees, "record %d of a log of %d", f.Size, h.Size)
 		}
-		return nil
+		if err := tlog.CheckRecord(toProof(f.Proofs[i]), h.Size, tlog.Hash(h.Root), f.Size, tlog.Hash(f.Records[i])); err != nil {
+			return refuse("fork", Disagrees, "its proof does not hold: %v", err)
+		}
+		roots[i] = before(f.Size, h.Size, f.Proofs[i])
 	}
-	err := tlog.CheckTree(toProof(f.Proof), f.Large.Size, tlog.Hash(f.Large.Root), f.Small.Size, tlog.Hash(f.Instead))
-	if err != nil {
-		return refuse("fork", Disagrees, "its proof does not hold: %v", err)
+	if roots[0] != roots[1] {
+		return refuse("fork", Disagrees, "the logs differ before record %d too", f.Size)
 	}
+	f.Device, f.Root = f.Heads[0].Device, roots[0]
 	return nil
+}
+
+// Before says whether f leaves less of the device's log than g. Of all that is known of a device the least counts, so that
+// whoever knows the same evidence, in whatever order it came, counts the same. Two that leave equally many records, and other
+// ones, are told apart by Root: there is evidence still to be found, that leaves fewer.
+func (f Fork) Before(g Fork) bool {
+	return f.Size < g.Size || f.Size == g.Size && bytes.Compare(f.Root[:], g.Root[:]) < 0
 }
 
 // Marshal is the evidence as it is kept and sent.
 func (f Fork) Marshal() ([]byte, error) {
-	return Marshal(wireFork{V: 1, Small: string(f.Small.Raw), Large: string(f.Large.Raw), Instead: f.Instead, Proof: f.Proof})
+	return Marshal(wireFork{
+		V: 1, Heads: [2]string{string(f.Heads[0].Raw), string(f.Heads[1].Raw)}, Records: f.Records, Size: f.Size,
+		One: f.Proofs[0], Other: f.Proofs[1],
+	})
 }
 
 // OpenFork reads evidence from anyone; what it returns is proven.
@@ -87,21 +98,30 @@ func OpenFork(raw []byte, g GroupID) (Fork, error) {
 		return Fork{}, refuse("fork", NotCanonical, "%v", err)
 	}
 	r.NeedInt("v", 1, 1)
-	small, large := r.NeedText("small", MaxHead), r.NeedText("large", MaxHead)
-	f := Fork{Instead: r.NeedHash("instead")}
-	for _, s := range r.Texts("proof", 64, 64) {
-		h, err := ParseHash(s)
-		r.Fail("proof", err)
-		f.Proof = append(f.Proof, h)
-	}
+	f := Fork{Size: r.NeedInt("size", 0, MaxRecords-1)}
+	heads := r.Texts("heads", 2, MaxHead)
+	records := readHashes(r, "records", 2)
+	f.Proofs = [2][]Hash{readHashes(r, "one", maxProof), readHashes(r, "other", maxProof)}
 	if err := r.Done(); err != nil {
 		return Fork{}, refuse("fork", Malformed, "%v", err)
 	}
-	if f.Small, err = OpenHead([]byte(small), g); err != nil {
-		return Fork{}, err
+	if len(heads) != 2 || len(records) != 2 {
+		return Fork{}, refuse("fork", Malformed, "it has not two heads and two records")
 	}
-	if f.Large, err = OpenHead([]byte(large), g); err != nil {
-		return Fork{}, err
+	f.Records = [2]Hash(records)
+	for i := range f.Heads {
+		if f.Heads[i], err = OpenHead([]byte(heads[i]), g); err != nil {
+			return Fork{}, err
+		}
 	}
 	return f, f.check()
+}
+
+func readHashes(r *Fields, name string, most int) (out []Hash) {
+	for _, s := range r.Texts(name, most, 64) {
+		h, err := ParseHash(s)
+		r.Fail(name, err)
+		out = append(out, h)
+	}
+	return out
 }

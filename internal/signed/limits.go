@@ -22,8 +22,11 @@ const (
 	// MaxRecords bounds the records of a log. The smallest record that means something has about 60 bytes.
 	MaxRecords = 1 << 20
 
-	// MaxFork bounds the evidence of a fork: two heads and a proof of at most 20 hashes.
+	// MaxFork bounds the evidence of a fork: two heads and two proofs of at most maxProof hashes.
 	MaxFork = 8 << 10
+
+	// maxProof bounds the proof that a record is in a log of MaxRecords.
+	maxProof = 20
 
 	// MaxLink bounds a link: 88 characters and eight hints with names of hosts.
 	MaxLink = 4 << 10

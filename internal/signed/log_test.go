@@ -2,6 +2,7 @@ package signed_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -179,71 +180,188 @@ func TestRecordProof(t *testing.T) {
 	}
 }
 
-func TestFork(t *testing.T) {
-	_, gid := chain(t)
-	a, b := records(8), records(8)
-	b[3] = replace(b[3], "xxx", "xyx")
-	hashes := func(recs [][]byte) (out []signed.Hash) {
-		for _, r := range recs {
-			out = append(out, signed.RecordHash(r))
-		}
-		return out
+// hashesOf are the leaves of a log.
+func hashesOf(recs [][]byte) (out []signed.Hash) {
+	for _, r := range recs {
+		out = append(out, signed.RecordHash(r))
 	}
+	return out
+}
+
+// forkOf is the evidence against dev, who signed both logs.
+func forkOf(t testing.TB, gid signed.GroupID, a, b [][]byte) (signed.Fork, error) {
+	t.Helper()
+	return signed.NewFork(headOf(t, "dev", gid, a, now), headOf(t, "dev", gid, b, now), hashesOf(a), hashesOf(b))
+}
+
+// differing are two logs of m and n records that have the first c in common, and no other.
+func differing(m, n, c int) (a, b [][]byte) {
+	a, b = records(m), records(n)
+	for i := c; i < n; i++ {
+		b[i] = replace(b[i], "xxx", "xyx")
+	}
+	return a, b
+}
+
+// TestForkOfAnySize makes the evidence of all pairs of small logs: what they have in common is found from it alone.
+func TestForkOfAnySize(t *testing.T) {
+	_, gid := chain(t)
+	for m := 1; m <= 9; m++ {
+		for n := m; n <= 9; n++ {
+			for c := range m {
+				a, b := differing(m, n, c)
+				f, err := forkOf(t, gid, a, b)
+				if err != nil {
+					t.Fatalf("%d and %d records, %d in common: %v", m, n, c, err)
+				}
+				back, err := forkOf(t, gid, b, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				raw, err := f.Marshal()
+				if same, serr := back.Marshal(); err != nil || serr != nil || !bytes.Equal(raw, same) {
+					t.Fatalf("%d and %d records: one fork has two encodings", m, n)
+				}
+				got, err := signed.OpenFork(raw, gid)
+				if err != nil {
+					t.Fatalf("%d and %d records, %d in common: %v", m, n, c, err)
+				}
+				var tree signed.Tree
+				for _, r := range a[:c] {
+					tree.Append(r)
+				}
+				if got.Device != key("dev") || got.Size != int64(c) || got.Root != tree.Root() {
+					t.Fatalf("%d and %d records, %d in common: got %d of the tree %v", m, n, c, got.Size, got.Root)
+				}
+			}
+		}
+	}
+}
+
+func TestForkOrder(t *testing.T) {
+	root := func(b byte) signed.Hash { return signed.Hash{b} }
+	for _, c := range []struct {
+		a, b signed.Fork
+		want bool
+	}{
+		{signed.Fork{Size: 3, Root: root(9)}, signed.Fork{Size: 4, Root: root(1)}, true},
+		{signed.Fork{Size: 4, Root: root(1)}, signed.Fork{Size: 3, Root: root(9)}, false},
+		{signed.Fork{Size: 3, Root: root(1)}, signed.Fork{Size: 3, Root: root(2)}, true},
+		{signed.Fork{Size: 3, Root: root(1)}, signed.Fork{Size: 3, Root: root(1)}, false},
+	} {
+		if got := c.a.Before(c.b); got != c.want {
+			t.Errorf("%d %v before %d %v: got %v", c.a.Size, c.a.Root, c.b.Size, c.b.Root, got)
+		}
+	}
+}
+
+// TestNoFork has what a device did that is no fork: nothing of it becomes evidence.
+func TestNoFork(t *testing.T) {
+	_, gid := chain(t)
+	a, b := differing(8, 8, 3)
 	head := func(recs [][]byte) signed.Head { return headOf(t, "dev", gid, recs, now) }
 	for _, c := range []struct {
-		name         string
-		small, large signed.Head
-		hashes       []signed.Hash
-		want         signed.Reason
+		name       string
+		one, other signed.Head
+		hs, others []signed.Hash
+		want       signed.Reason
 	}{
-		{"two logs of one size", head(a), head(b), nil, ""},
-		{"a larger log with another past", head(a[:5]), head(b), hashes(b), ""},
-		{"one history of two sizes", head(a[:3]), head(b), hashes(b), signed.Disagrees},
-		{"one head twice", head(a), head(a), nil, signed.Disagrees},
-		{"hashes of another log", head(a[:5]), head(b), hashes(a), signed.Disagrees},
-		{"no hashes", head(a[:5]), head(b), nil, signed.Gap},
-		{"another device's head", head(a), headOf(t, "eve", gid, b, now), nil, signed.WrongDevice},
+		{"one history of two sizes", head(a[:3]), head(b), hashesOf(a[:3]), hashesOf(b), signed.Disagrees},
+		{"one head twice", head(a), head(a), hashesOf(a), hashesOf(a), signed.Disagrees},
+		{"one log signed twice", head(a), headOf(t, "dev", gid, a, now.Add(time.Hour)), hashesOf(a), hashesOf(a), signed.Disagrees},
+		{"records of another log", head(a), head(a[:5]), hashesOf(a), hashesOf(b[:5]), signed.Disagrees},
+		{"no records", head(a), head(b), nil, nil, signed.Gap},
+		{"too few records", head(a), head(b), hashesOf(a), hashesOf(b[:7]), signed.Gap},
+		{"another device's head", head(a), headOf(t, "eve", gid, b, now), hashesOf(a), hashesOf(b), signed.WrongDevice},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			f, err := signed.NewFork(c.small, c.large, c.hashes)
-			if c.want != "" {
-				wantReason(t, err, c.want, "")
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw, err := f.Marshal()
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := signed.OpenFork(raw, gid)
-			if err != nil || got.Small.Device != key("dev") {
-				t.Fatalf("got %+v, %v", got, err)
-			}
-			for name, bad := range map[string][]byte{
-				"a flipped digit":  replace(raw, f.Instead.String()[:8], "00000000"),
-				"a cut":            raw[:len(raw)-1],
-				"of another group": raw,
-				"too large":        append(bytes.Clone(raw), bytes.Repeat([]byte(" "), 9<<10)...),
-				"not version 1":    replace(raw, `"v":1`, `"v":2`),
-			} {
-				g := gid
-				if name == "of another group" {
-					g = signed.GroupID{1}
-				}
-				if _, err := signed.OpenFork(bad, g); err == nil {
-					t.Errorf("%s: taken as evidence", name)
-				}
-			}
-		})
+		_, err := signed.NewFork(c.one, c.other, c.hs, c.others)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
 	}
-	f, err := signed.NewFork(head(a[:5]), head(b), hashes(b))
+}
+
+// TestFalseEvidence changes a sound proof in every way that would convict for less, or of less, than was signed.
+func TestFalseEvidence(t *testing.T) {
+	_, gid := chain(t)
+	a, b := differing(8, 7, 3)
+	f, err := forkOf(t, gid, a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	raw, err := f.Marshal()
 	golden(t, "fork.json", must(t, raw, err))
+	if len(raw) > signed.MaxFork/2 {
+		t.Errorf("evidence of %d bytes", len(raw))
+	}
+	path := func(recs [][]byte, i int64) []signed.Hash {
+		p, err := signed.ProveRecord(hashesOf(recs), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first, second := a, b // in the order of the evidence
+	if f.Heads[0].Size == 7 {
+		first, second = b, a
+	}
+	for _, c := range []struct {
+		name string
+		edit func(f *signed.Fork)
+		want signed.Reason
+	}{
+		{"a record later, where they differ too", func(f *signed.Fork) {
+			f.Size = 4
+			f.Records, f.Proofs = [2]signed.Hash{signed.RecordHash(first[4]), signed.RecordHash(second[4])}, [2][]signed.Hash{path(first, 4), path(second, 4)}
+		}, signed.Disagrees},
+		{"a record that both have", func(f *signed.Fork) {
+			f.Size = 2
+			f.Records, f.Proofs = [2]signed.Hash{signed.RecordHash(a[2]), signed.RecordHash(b[2])}, [2][]signed.Hash{path(first, 2), path(second, 2)}
+		}, signed.NotCanonical},
+		{"a record that is in neither", func(f *signed.Fork) { f.Records[0] = signed.Hash{} }, signed.Disagrees},
+		{"another place", func(f *signed.Fork) { f.Size = 5 }, signed.Disagrees},
+		{"the first place", func(f *signed.Fork) { f.Size = 0 }, signed.Disagrees},
+		{"a place behind the smaller log", func(f *signed.Fork) { f.Size = 7 }, signed.Disagrees},
+		{"one head twice", func(f *signed.Fork) { f.Heads[1] = f.Heads[0] }, signed.Disagrees},
+		{"the head of another device", func(f *signed.Fork) { f.Heads[1] = headOf(t, "eve", gid, second, now) }, signed.WrongDevice},
+		{"the proofs swapped", func(f *signed.Fork) { f.Proofs[0], f.Proofs[1] = f.Proofs[1], f.Proofs[0] }, signed.Disagrees},
+		{"the order swapped", func(f *signed.Fork) {
+			f.Records[0], f.Records[1] = f.Records[1], f.Records[0]
+			f.Heads[0], f.Heads[1] = f.Heads[1], f.Heads[0]
+			f.Proofs[0], f.Proofs[1] = f.Proofs[1], f.Proofs[0]
+		}, signed.NotCanonical},
+		{"no proof", func(f *signed.Fork) { f.Proofs[0] = nil }, signed.Disagrees},
+		{"a longer proof", func(f *signed.Fork) { f.Proofs[1] = append(slices.Clone(f.Proofs[1]), signed.Hash{}) }, signed.Disagrees},
+		{"a proof without end", func(f *signed.Fork) { f.Proofs[1] = make([]signed.Hash, 21) }, signed.Malformed},
+	} {
+		bad := f
+		bad.Proofs = [2][]signed.Hash{slices.Clone(f.Proofs[0]), slices.Clone(f.Proofs[1])}
+		c.edit(&bad)
+		in, err := bad.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signed.OpenFork(in, gid); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+	}
+	for name, bad := range map[string][]byte{
+		"a flipped digit":   replace(raw, f.Records[0].String()[:8], "00000000"),
+		"a cut":             raw[:len(raw)-1],
+		"too large":         append(bytes.Clone(raw), bytes.Repeat([]byte(" "), 9<<10)...),
+		"not version 1":     replace(raw, `"v":1`, `"v":2`),
+		"another field":     replace(raw, `"v":1`, `"v":1,"w":1`),
+		"one head":          replace(raw, `"heads":["`, `"heads":["`+strings.Repeat("x", 10)+`","`),
+		"a size below zero": replace(raw, `"size":3`, `"size":-1`),
+		"an empty list":     replace(raw, `"size":3`, `"proof":[],"size":3`),
+	} {
+		if _, err := signed.OpenFork(bad, gid); err == nil {
+			t.Errorf("%s: taken as evidence", name)
+		}
+	}
+	if _, err := signed.OpenFork(raw, signed.GroupID{1}); !errors.Is(err, signed.WrongGroup) {
+		t.Errorf("in another group: got %v", err)
+	}
 }
 
 func TestParseLog(t *testing.T) {
@@ -362,22 +480,23 @@ func BenchmarkVerifyAndParse(b *testing.B) {
 
 func FuzzFork(f *testing.F) {
 	_, gid := chain(f)
-	a, b := records(8), records(8)
-	b[3] = replace(b[3], "xxx", "xyx")
-	var hashes []signed.Hash
-	for _, r := range b {
-		hashes = append(hashes, signed.RecordHash(r))
+	for _, c := range [][3]int{{8, 7, 3}, {1, 1, 0}, {1, 5, 0}, {9, 9, 8}, {6, 8, 4}} {
+		a, b := differing(c[0], c[1], c[2])
+		fork, err := forkOf(f, gid, a, b)
+		if err != nil {
+			f.Fatal(err)
+		}
+		raw, err := fork.Marshal()
+		f.Add(must(f, raw, err))
+		f.Add(replace(raw, `"size":`, `"size":1`))
 	}
-	fork, err := signed.NewFork(headOf(f, "dev", gid, a[:5], now), headOf(f, "dev", gid, b, now), hashes)
-	if err != nil {
-		f.Fatal(err)
-	}
-	raw, err := fork.Marshal()
-	f.Add(must(f, raw, err))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		got, err := signed.OpenFork(in, gid)
 		if err != nil {
 			return
+		}
+		if got.Size >= min(got.Heads[0].Size, got.Heads[1].Size) || got.Records[0] == got.Records[1] {
+			t.Fatalf("%q convicts of nothing", in)
 		}
 		if again, err := got.Marshal(); err != nil || !bytes.Equal(again, in) {
 			t.Fatalf("%q is evidence, and encodes to %q, %v", in, again, err)

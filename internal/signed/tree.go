@@ -1,8 +1,8 @@
 package signed
 
 import (
-	"fmt"
 	"math/bits"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -73,41 +73,51 @@ func (t *Tree) VerifyRecords(head Head, records [][]byte) error {
 	return nil
 }
 
-// leaves gives tlog the hashes of a tree whose leaves are all at hand.
-type leaves []tlog.Hash
-
-// storeLeaves computes every stored hash of a tree.
-func storeLeaves(hashes []Hash) (leaves, error) {
-	var l leaves
-	for i, h := range hashes {
-		more, err := tlog.StoredHashesForRecordHash(int64(i), tlog.Hash(h), l)
-		if err != nil {
-			return nil, err
-		}
-		l = append(l, more...)
-	}
-	return l, nil
-}
-
-func (l leaves) ReadHashes(at []int64) ([]tlog.Hash, error) {
-	out := make([]tlog.Hash, len(at))
-	for i, x := range at {
-		if x < 0 || x >= int64(len(l)) {
-			return nil, fmt.Errorf("hash %d of a tree that has %d", x, len(l))
-		}
-		out[i] = l[x]
-	}
-	return out, nil
-}
-
 // ProveRecord proves that the record at index is in the log with these leaves: what a receipt keeps.
 func ProveRecord(hashes []Hash, index int64) ([]Hash, error) {
-	l, err := storeLeaves(hashes)
-	if err != nil {
-		return nil, err
+	if index < 0 || index >= int64(len(hashes)) {
+		return nil, refuse("record", Disagrees, "record %d of a log of %d", index, len(hashes))
 	}
-	p, err := tlog.ProveRecord(int64(len(hashes)), index, l)
-	return fromProof(p), err
+	return proofOf(hashes, int(index)), nil
+}
+
+// proofOf is the audit path of RFC 6962, section 2.1.1, from the leaf up.
+func proofOf(hashes []Hash, index int) []Hash {
+	if len(hashes) < 2 {
+		return nil
+	}
+	left := 1 << (bits.Len(uint(len(hashes)-1)) - 1) // the largest power of two below
+	if index < left {
+		return append(proofOf(hashes[:left], index), treeOf(hashes[left:]).Root())
+	}
+	return append(proofOf(hashes[left:], index-left), treeOf(hashes[:left]).Root())
+}
+
+func treeOf(hashes []Hash) *Tree {
+	t := new(Tree)
+	for _, h := range hashes {
+		t.AppendHash(h)
+	}
+	return t
+}
+
+// before is the root of the first records of a log of size ones, up to the one at index, taken from the proof that that is
+// there: its hashes to the left are the perfect subtrees of what stands before, the smallest first.
+func before(index, size int64, proof []Hash) Hash {
+	t := &Tree{size: index}
+	last := size - 1
+	for _, h := range proof {
+		if index&1 == 1 || index == last {
+			t.peaks = append(t.peaks, tlog.Hash(h))
+			for ; index&1 == 0 && index > 0; index >>= 1 {
+				last >>= 1
+			}
+		}
+		index >>= 1
+		last >>= 1
+	}
+	slices.Reverse(t.peaks)
+	return t.Root()
 }
 
 // CheckRecord says whether proof shows that record stands at index in the log of head.
@@ -119,14 +129,6 @@ func CheckRecord(head Head, index int64, record []byte, proof []Hash) error {
 		return refuse("record", Disagrees, "record %d is not in the log that device %v signed", index, head.Device)
 	}
 	return nil
-}
-
-func fromProof(p []tlog.Hash) []Hash {
-	out := make([]Hash, len(p))
-	for i, h := range p {
-		out[i] = Hash(h)
-	}
-	return out
 }
 
 func toProof(p []Hash) []tlog.Hash {
