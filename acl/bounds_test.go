@@ -362,3 +362,37 @@ func BenchmarkFoldOwnKeys(b *testing.B) {
 		})
 	}
 }
+
+// TestOwnKeepIsBounded has an account name more devices in a record about itself than it ever had: it does not count.
+func TestOwnKeepIsBounded(t *testing.T) {
+	many := func(n int) map[signed.Key]int64 {
+		out := map[signed.Key]int64{key("bob2"): 1}
+		for i := range n - 1 {
+			out[signed.Key{byte(i), byte(i >> 8), 1}] = int64(i)
+		}
+		return out
+	}
+	w := newWorld(t)
+	w.account(10, "carol", acl.Member)
+	w.device("carol1", 20, "carol")
+	w.device("carol2", 21, "carol")
+	own := many(1000)
+	own[key("carol2")] = 1
+	delete(own, key("bob2"))
+	w.sign("carol1", 30, acl.AccountChange{Name: "carol", Keep: own})
+	w.sign("carol1", 31, acl.AccountChange{Name: "carol", Key: keyOf("another"), Keep: many(1001)})
+	w.sign("alice1", 40, acl.AccountChange{Name: "carol", Role: acl.Member, Key: keyOf("carol"), Keep: many(9000), Pin: true})
+	s := w.fold()
+	wantProblem(t, s, "carol1", "names 1001 devices")
+	if list, _ := s.Problems(); len(list) != 1 {
+		t.Errorf("problems: %v", list)
+	}
+	if a, _ := s.Account("carol"); a.Key != key("carol") {
+		t.Error("the record counts")
+	}
+	for dev, want := range map[string]int64{"carol1": -1, "carol2": 1} {
+		if d, _ := s.Device(key(dev)); d.Counts != want {
+			t.Errorf("%s counts %d, want %d", dev, d.Counts, want)
+		}
+	}
+}

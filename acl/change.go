@@ -51,7 +51,12 @@ func (s *State) Rekeyed(name string, key signed.Key, seal string, slot []byte) (
 	if a == nil || a.Gone {
 		return AccountChange{}, fault.New(fault.NotFound, "there is no account %q", name)
 	}
-	return AccountChange{Name: name, Key: &key, Seal: seal, Slot: slot, Keep: s.keep(name, true)}, nil
+	keep := s.keep(name, true)
+	if len(keep) > maxOwnKeep {
+		return AccountChange{}, fault.Hint(fault.New(fault.Failed, "%q has had %d devices, more than its own record may name", name, len(keep)),
+			"an admin gives it the new password: p2pshare group passwd")
+	}
+	return AccountChange{Name: name, Key: &key, Seal: seal, Slot: slot, Keep: keep}, nil
 }
 
 // WithoutDevice is the admin's record that cuts off one device: what is known of its log goes on to count.

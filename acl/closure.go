@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/p2pshare/p2pshare/internal/signed"
@@ -18,12 +19,38 @@ func (h history) add(k signed.Key) {
 	}
 }
 
+// keeping is a Keep that waits in memory for as long as the group is open, in less than a map takes and less than the record
+// had: by device.
+type keeping []kept
+
+type kept struct {
+	device signed.Key
+	size   int64
+}
+
+func newKeeping(keep map[signed.Key]int64) keeping {
+	out := make(keeping, 0, len(keep))
+	for k, n := range keep {
+		out = append(out, kept{k, n})
+	}
+	slices.SortFunc(out, func(a, b kept) int { return bytes.Compare(a.device[:], b.device[:]) })
+	return out
+}
+
+func (k keeping) of(device signed.Key) (size int64, named bool) {
+	i, named := slices.BinarySearchFunc(k, device, func(a kept, d signed.Key) int { return bytes.Compare(a.device[:], d[:]) })
+	if !named {
+		return 0, false
+	}
+	return k[i].size, true
+}
+
 // closure takes rights from devices: those that name's key vouched for before.
 type closure struct {
 	name string
 	keys history // of the account, shared with it
 	upTo int     // the keys up to this place are closed; 0: it cuts off the devices of keep alone
-	keep map[signed.Key]int64
+	keep keeping
 	by   order
 }
 
@@ -40,7 +67,7 @@ func (c *closure) closed() history {
 
 // limit is how many records of a device the closure leaves; -1: all. vouched is the key that brought the device in.
 func (c *closure) limit(device, vouched signed.Key) int64 {
-	if size, named := c.keep[device]; named {
+	if size, named := c.keep.of(device); named {
 		return size
 	}
 	if place := c.keys[vouched]; place > 0 && place <= c.upTo {

@@ -176,7 +176,7 @@ func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map
 	// An admin is an account from the beginning, and cannot be made or unmade by a record.
 	for _, a := range w.root.Admins {
 		t := &timeline{name: a.Name, keys: history{a.Key: 1}}
-		t.put(version{at: order{n: -1}, Account: Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal, Pinned: true}})
+		t.put(version{at: order{n: -1}, Account: Account{Name: a.Name, Role: Admin, Key: a.Key, Seal: a.Seal, Pinned: true, First: a.Key}})
 		w.accounts[a.Name] = t
 	}
 	return w

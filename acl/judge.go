@@ -181,19 +181,23 @@ func (s *State) MayDrop(device signed.Key, index, n int64) (account string, admi
 	return a.Name, a.Role == Admin, nil
 }
 
-// MayRead says whether an account may read what is shared at path with those in read: names, @teams, @roles, or *;
-// none: everyone.
-func (s *State) MayRead(account, path string, read []string, now time.Time) Decision {
+// MayRead says whether an account may read what was shared at the time n, at path, with those in read: names, @teams, @roles,
+// or *; none: everyone. A name is who had it then.
+func (s *State) MayRead(account, path string, read []string, n int64, now time.Time) Decision {
 	a := s.accounts[account].now()
 	if a == nil {
 		return Decision{Why: fmt.Sprintf("there is no account %q", account)}
 	}
-	return s.reads(a, s.ruled(), path, read, now)
+	return s.reads(a, s.ruled(), path, read, n, now)
 }
 
-func (s *State) reads(a *Account, rules []*Rule, path string, read []string, now time.Time) Decision {
+func (s *State) reads(a *Account, rules []*Rule, path string, read []string, n int64, now time.Time) Decision {
 	d := s.judge(a, rules, Read, path, now, s.root.Open)
-	if d.Allowed && a.Role != Backup && len(read) > 0 && !(Rule{Who: read}).names(a) {
+	list := Rule{Who: read}
+	if !s.accounts[a.Name].had(n) {
+		list.meant = map[string]signed.Key{a.Name: {}} // another
+	}
+	if d.Allowed && a.Role != Backup && len(read) > 0 && !list.names(a) {
 		return Decision{Why: "it is not shared with this account", Rank: d.Rank}
 	}
 	return d

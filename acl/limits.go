@@ -24,6 +24,10 @@ const (
 	maxOwn      = 1000
 	maxOwnDaily = 16
 
+	// maxOwnKeep bounds the devices that such a change names, which each device of the account is looked up in: those that it has, and
+	// had. Who has had more asks an admin for the new password.
+	maxOwnKeep = 1000
+
 	// maxGrants and maxGrantsDaily bound the boxes of an account that is neither an admin's nor a backup: one for each set
 	// of readers that it shares something with, and for who comes later.
 	maxGrants      = 20_000

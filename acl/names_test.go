@@ -40,7 +40,7 @@ func TestAnUnconfirmedNameGivesNothing(t *testing.T) {
 		wantNoProblems(t, s)
 		for what, got := range map[string]bool{
 			"publishes by a rule that names it": s.Test("gus", acl.Publish, "films/x", start).Allowed,
-			"reads what is shared with it":      s.MayRead("gus", "x", []string{"gus"}, start).Allowed,
+			"reads what is shared with it":      s.MayRead("gus", "x", []string{"gus"}, at(3000), start).Allowed,
 		} {
 			if got != confirmed {
 				t.Errorf("confirmed %v: gus %s: got %v", confirmed, what, got)
@@ -49,7 +49,7 @@ func TestAnUnconfirmedNameGivesNothing(t *testing.T) {
 		if s.Test("gus", acl.Read, "hr/x", start).Allowed {
 			t.Errorf("confirmed %v: what is denied to gus is not denied", confirmed)
 		}
-		if !s.MayRead("gus", "x", nil, start).Allowed || !s.MayRead("gus", "x", []string{"@member"}, start).Allowed {
+		if !s.MayRead("gus", "x", nil, at(3000), start).Allowed || !s.MayRead("gus", "x", []string{"@member"}, at(3000), start).Allowed {
 			t.Errorf("confirmed %v: gus does not read what members do", confirmed)
 		}
 		if got := len(s.Unconfirmed()) == 1; got == confirmed {

@@ -142,6 +142,10 @@ func (p *Part) add(r signed.Record) {
 		p.problem(r, "not understood: "+err.Error())
 		return
 	}
+	if c, ok := v.(AccountChange); ok {
+		c.Keep, c.kept = nil, newKeeping(c.Keep)
+		v = c
+	}
 	p.ops = append(p.ops, op{order{r.N, p.Device, r.Index}, v})
 }
 

@@ -126,6 +126,8 @@ type AccountChange struct {
 	Gone    bool
 	Keep    map[signed.Key]int64
 
+	kept keeping // Keep, in a Part
+
 	// Pin says that Key is the one the account has or had: an admin confirms the name, or changes something else. Of
 	// two keys that are pinned to a name the first counts, and what a record with Pin leaves out of Seal and Slot stays.
 	Pin bool

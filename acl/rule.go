@@ -35,6 +35,10 @@ type Rule struct {
 	May   Right
 	Glob  string    // * and ? within a component, ** across; it covers all below what it matches
 	Until time.Time // from then on the rule is not there; zero: for ever
+
+	// meant are the accounts that had the names of Who when the rule was set, by their First. What it allows is for those,
+	// and not for who is given such a name later; a name that nobody had is for who gets it.
+	meant map[string]signed.Key
 }
 
 // ParseRule reads (allow|deny) WHO[,WHO...] (read|publish) GLOB [until DATE]. DATE is a day, which ends the rule
@@ -224,8 +228,10 @@ func (r Rule) applies(a *Account, may Right, now time.Time) bool {
 // names says whether the rule speaks of an account. One that no admin has confirmed has nothing of its name but what is
 // denied to it: somebody else may have that name tomorrow.
 func (r Rule) names(a *Account) bool {
+	first, known := r.meant[a.Name]
+	mine := r.Deny || a.Pinned && (!known || first == a.First || a.Role == Admin)
 	for _, w := range r.Who {
-		if w == "*" || w == a.Name && (a.Pinned || r.Deny) || w == "@"+string(a.Role) {
+		if w == "*" || w == a.Name && mine || w == "@"+string(a.Role) {
 			return true
 		}
 		for _, t := range a.Teams {

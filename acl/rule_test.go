@@ -226,7 +226,7 @@ func TestRulesDecide(t *testing.T) {
 		{"carol", []string{"*"}, true}, {"carol", []string{"dave", "@crew"}, true}, {"carol", []string{"@publisher"}, true},
 		{"carol", []string{"dave"}, false}, {"nas", []string{"dave"}, true}, {"guest", []string{"guest"}, false}, {"zoe", []string{"*"}, false},
 	} {
-		if got := s.MayRead(c.who, "hr/x", c.read, start); got.Allowed != c.want {
+		if got := s.MayRead(c.who, "hr/x", c.read, at(3000), start); got.Allowed != c.want {
 			t.Errorf("%s reads what is for %v: got %+v, want %v", c.who, c.read, got, c.want)
 		}
 	}

@@ -2,16 +2,17 @@ package acl
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
 
-// Readers are the accounts that may read what is shared at path with those in read now, sorted: whom a share is sealed to.
+// Readers are the accounts that may read what is shared now, at path, with those in read, sorted: whom a share is sealed to.
 // Accounts without a recipient are left out.
 func (s *State) Readers(path string, read []string, now time.Time) (out []string) {
 	rules := s.ruled()
 	for name, t := range s.accounts {
-		if a := t.now(); a != nil && a.Seal != "" && s.reads(a, rules, path, read, now).Allowed {
+		if a := t.now(); a != nil && a.Seal != "" && s.reads(a, rules, path, read, math.MaxInt64, now).Allowed {
 			out = append(out, name)
 		}
 	}

@@ -72,7 +72,7 @@ func TestReaders(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", c.name, got, c.want)
 		}
 		for _, a := range s.Accounts() {
-			if may := s.MayRead(a.Name, c.path, c.read, c.now).Allowed; may && a.Seal != "" != slices.Contains(got, a.Name) {
+			if may := s.MayRead(a.Name, c.path, c.read, at(3000), c.now).Allowed; may && a.Seal != "" != slices.Contains(got, a.Name) {
 				t.Errorf("%s: %s may read: %v, and is a reader: %v", c.name, a.Name, may, slices.Contains(got, a.Name))
 			}
 		}
@@ -167,7 +167,7 @@ func TestInviteMakesAccountsAlone(t *testing.T) {
 		t.Errorf("got the slot %q and %d grants of the invite itself", a.Slot, len(s.Grants()))
 	}
 	for _, name := range []string{"join", "boxes"} {
-		if s.MayRead(name, "x", nil, start).Allowed || s.Test(name, acl.Publish, "x", start).Allowed {
+		if s.MayRead(name, "x", nil, at(3000), start).Allowed || s.Test(name, acl.Publish, "x", start).Allowed {
 			t.Errorf("the invite %s reads or publishes", name)
 		}
 	}
@@ -192,7 +192,7 @@ func TestRolesChange(t *testing.T) {
 			t.Errorf("as %s: got %v, %v", role, a.Role, err)
 		}
 		for path, want := range map[string]bool{"x": role != acl.Mirror, "secret/x": role == acl.Backup} {
-			if got := s.MayRead("carol", path, nil, start).Allowed; got != want {
+			if got := s.MayRead("carol", path, nil, at(3000), start).Allowed; got != want {
 				t.Errorf("as %s reading %s: got %v, want %v", role, path, got, want)
 			}
 		}

@@ -23,7 +23,10 @@ type Account struct {
 	Devices int64 // that it may have at a time, where an admin allows it more than MaxDevices; 0: MaxDevices
 	Gone    bool
 	By      string // the invite it was made with, if one was
-	Since   int64  // the time of the record that made it
+	// First is the key that the account came with, or came back with after it was removed. It tells who has a name from who
+	// had it before: what was meant for one is not for the other.
+	First signed.Key
+	Since int64 // the time of the record that made it
 
 	// Pinned says that the name is confirmed: an admin has signed that it belongs to this key. Until then it gives the
 	// account nothing that is meant for who has the name.
@@ -136,6 +139,15 @@ func (t *timeline) at(o order) *Account {
 	return &t.versions[i-1].Account
 }
 
+// had says whether who has the name now had it at a time. Before anybody had it, who came first did.
+func (t *timeline) had(n int64) bool {
+	was := t.at(order{n: n})
+	if was == nil {
+		was = &t.versions[0].Account
+	}
+	return !was.Gone && was.First == t.now().First
+}
+
 func (t *timeline) now() *Account {
 	if t == nil || len(t.versions) == 0 {
 		return nil
@@ -159,6 +171,24 @@ func (s *State) Accounts() []Account {
 		}
 	}
 	return out
+}
+
+// Came is the First of who had a name at a time: before anybody had it that of who came first, zero where nobody ever had.
+func (s *State) Came(name string, n int64) (first signed.Key) {
+	if t := s.accounts[name]; t.now() != nil {
+		if was := t.at(order{n: n}); was != nil {
+			return was.First
+		}
+		return t.versions[0].First
+	}
+	for _, r := range s.roots { // an admin of the past
+		for _, a := range r.Admins {
+			if a.Name == name {
+				first = a.Key
+			}
+		}
+	}
+	return first
 }
 
 // Account is the account of that name.

@@ -100,7 +100,7 @@ func (w *walk) newcomer(e event, d *Device) error {
 		return err
 	}
 	t := &timeline{name: h.Account, keys: history{*h.Key: 1}}
-	t.put(version{at: e.at, Account: Account{Name: h.Account, Role: role, Key: *h.Key, Seal: h.Seal, By: h.Invite, Since: e.at.n}})
+	t.put(version{at: e.at, Account: Account{Name: h.Account, Role: role, Key: *h.Key, Seal: h.Seal, By: h.Invite, Since: e.at.n, First: *h.Key}})
 	w.accounts[h.Account] = t
 	return w.admit(d, by...)
 }
@@ -128,7 +128,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		next := *was
 		next.Gone, next.Pinned = true, true
 		t.put(version{at: at, Account: next})
-		w.close(t, &closure{name: c.Name, keys: t.keys, upTo: len(t.keys), keep: c.Keep, by: at}, &w.byAdmins)
+		w.close(t, &closure{name: c.Name, keys: t.keys, upTo: len(t.keys), keep: c.kept, by: at}, &w.byAdmins)
 		return nil
 	}
 	if c.Role == "" || c.Key == nil {
@@ -139,7 +139,7 @@ func (w *walk) change(at order, c AccountChange) error {
 			return denied("an account cannot be made: %w", err)
 		}
 	}
-	next := Account{Name: c.Name, Role: c.Role, Key: *c.Key, Seal: c.Seal, Slot: c.Slot, Until: c.Until, Teams: c.Teams, Gives: c.Gives, Devices: c.Devices, Since: at.n, Pinned: true}
+	next := Account{Name: c.Name, Role: c.Role, Key: *c.Key, Seal: c.Seal, Slot: c.Slot, Until: c.Until, Teams: c.Teams, Gives: c.Gives, Devices: c.Devices, Since: at.n, Pinned: true, First: *c.Key}
 	if c.Pin && was != nil && !t.keys.has(*c.Key) {
 		switch {
 		case was.Gone:
@@ -162,7 +162,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		return denied("%q was removed: it comes back with a new key alone", c.Name)
 	}
 	if !was.Gone {
-		next.Since, next.By = was.Since, was.By
+		next.Since, next.By, next.First = was.Since, was.By, was.First
 		if next.Slot == nil {
 			next.Slot = was.Slot
 		}
@@ -182,7 +182,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		t.keys.add(next.Key) // the removal has closed all keys there were
 		return nil
 	}
-	w.rekey(t, at, was.Key, next.Key, c.Keep, &w.byAdmins)
+	w.rekey(t, at, was.Key, next.Key, c.kept, &w.byAdmins)
 	return nil
 }
 
@@ -208,8 +208,11 @@ func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
 	}
 	t := w.accounts[a.Name]
 	was := t.now()
-	if was == nil || a.Role == Admin && (was.Role != Admin || c.Key != nil || c.Seal != "" || c.Keep != nil) {
+	if was == nil || a.Role == Admin && (was.Role != Admin || c.Key != nil || c.Seal != "" || len(c.kept) > 0) {
 		return denied("an admin's key, seal and devices are changed by the root alone")
+	}
+	if len(c.kept) > maxOwnKeep {
+		return denied("%q names %d devices, and an account's own record names at most %d", a.Name, len(c.kept), maxOwnKeep)
 	}
 	next := *was
 	if c.Key != nil {
@@ -235,12 +238,12 @@ func (w *walk) ownChange(at order, a *Account, c AccountChange) error {
 		next.Slot = c.Slot
 	}
 	t.put(version{at, next, c.Seal != ""})
-	w.rekey(t, at, was.Key, next.Key, c.Keep, &w.byOwn)
+	w.rekey(t, at, was.Key, next.Key, c.kept, &w.byOwn)
 	return nil
 }
 
 // rekey closes the keys an account had when it gets a new one, or else the devices that keep names.
-func (w *walk) rekey(t *timeline, at order, was, now signed.Key, keep map[signed.Key]int64, to *[]*closure) {
+func (w *walk) rekey(t *timeline, at order, was, now signed.Key, keep keeping, to *[]*closure) {
 	switch {
 	case now != was:
 		w.close(t, &closure{name: t.name, keys: t.keys, upTo: len(t.keys), keep: keep, by: at}, to)
@@ -258,6 +261,7 @@ func (w *walk) rule(at order, c RuleChange) error {
 		}
 	}
 	if !c.Gone {
+		c.Rule.meant = w.meant(c.Rule.Who)
 		if len(rules) >= maxRules {
 			return denied("the group has %d rules, and more are not kept", maxRules)
 		}
@@ -268,4 +272,15 @@ func (w *walk) rule(at order, c RuleChange) error {
 	}
 	w.rules = append(w.rules, ruleset{at, rules})
 	return nil
+}
+
+// meant says who has the names that a rule allows something to, at its place.
+func (w *walk) meant(who []string) map[string]signed.Key {
+	out := map[string]signed.Key{}
+	for _, name := range who {
+		if a := w.accounts[name].now(); a != nil && !a.Gone {
+			out[name] = a.First
+		}
+	}
+	return out
 }

@@ -67,6 +67,11 @@ func film(t *testing.T) access.Policy {
 		add(c.Marshal)
 	}
 	add(acl.AccountChange{Name: "eve", Gone: true}.Marshal)
+	// The name was another's.
+	older, newer := secret("kim, the first").Public(), secret("kim").Public()
+	add(acl.AccountChange{Name: "kim", Role: acl.Publisher, Key: &older}.Marshal)
+	add(acl.AccountChange{Name: "kim", Gone: true}.Marshal)
+	add(acl.AccountChange{Name: "kim", Role: acl.Publisher, Key: &newer}.Marshal)
 	rule, err := acl.ParseRule("deny ann read hr/**")
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +96,7 @@ func film(t *testing.T) access.Policy {
 // torrentOf is one that an account made.
 func torrentOf(t *testing.T, p access.Policy, account string) access.Torrent {
 	t.Helper()
-	salt, err := access.NewSalt(p.Group, account)
+	salt, err := access.NewSalt(p.Group, secret(account).Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,13 +108,45 @@ func entryOf(account, name string, x access.Torrent) *catalog.Entry {
 	return &catalog.Entry{Account: account, Share: &catalog.Share{Name: name, Info: x.Info, V1: x.V1}}
 }
 
+// TestANameThatWasAnothers has kim, whose name another had, who made a torrent: she neither takes it by an entry of her own, nor
+// as its author, nor by a list that names her.
+func TestANameThatWasAnothers(t *testing.T) {
+	p := film(t)
+	theirs, hers := torrentOf(t, p, "kim, the first"), torrentOf(t, p, "kim")
+	kim, _ := p.State.Account("kim")
+	bobs := torrentOf(t, p, "bob")
+	late := kim.Since + 1
+	for _, c := range []struct {
+		name string
+		e    *catalog.Entry
+		t    access.Torrent
+		n    int64
+		read []string
+		want bool
+	}{
+		{"another's torrent by her own entry", entryOf("kim", "x", theirs), theirs, late, nil, false},
+		{"another's torrent by an entry of that time, which is for bob", entryOf("kim", "x", theirs), theirs, kim.Since - 1, []string{"bob"}, false},
+		{"one of that time, which was for the name", entryOf("bob", "x", bobs), bobs, kim.Since - 1, []string{"kim"}, false},
+		{"her own, for bob", entryOf("kim", "x", hers), hers, late, []string{"bob"}, true},
+		{"bob's, for her", entryOf("bob", "x", bobs), bobs, late, []string{"kim"}, true},
+	} {
+		c.e.N, c.e.Read = c.n, c.read
+		if got := p.Gives(&kim, c.e, c.t); got != c.want {
+			t.Errorf("%s: given %v, want %v", c.name, got, c.want)
+		}
+	}
+	if err := p.Vouches("kim", kim.Since-1, theirs); err != nil {
+		t.Errorf("the first's entry for the first's torrent: %v", err)
+	}
+}
+
 // TestGives is who is given what: by the entry of who made the torrent, and by no other.
 func TestGives(t *testing.T) {
 	p := film(t)
 	bobs := torrentOf(t, p, "bob")
 	other := torrentOf(t, p, "bob")
 	elsewhere := bobs
-	elsewhere.Salt, _ = access.NewSalt(signed.GroupID{1}, "ann")
+	elsewhere.Salt, _ = access.NewSalt(signed.GroupID{1}, secret("ann").Public())
 	half := bobs
 	half.Salt = bobs.Salt[:16]
 	none := bobs
@@ -124,20 +161,20 @@ func TestGives(t *testing.T) {
 		t    access.Torrent
 		who  string // all who are given it
 	}{
-		{"an entry for everyone", entryOf("bob", "films/heat", bobs), bobs, "alice ann bob mel nas"},
-		{"one that a rule keeps from ann", entryOf("bob", "hr/pay", bobs), bobs, "alice bob mel nas"},
-		{"in another spelling", entryOf("bob", "HR/pay", bobs), bobs, "alice bob mel nas"},
+		{"an entry for everyone", entryOf("bob", "films/heat", bobs), bobs, "alice ann bob kim mel nas"},
+		{"one that a rule keeps from ann", entryOf("bob", "hr/pay", bobs), bobs, "alice bob kim mel nas"},
+		{"in another spelling", entryOf("bob", "HR/pay", bobs), bobs, "alice bob kim mel nas"},
 		{"one for a member alone", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"mel"} }), bobs, "bob mel nas"},
 		{"one for a role", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"@admin"} }), bobs, "alice bob nas"},
 		{"one for a name that nobody has", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"zoe"} }), bobs, "bob nas"},
-		{"sealed", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Sealed = seal.File }), bobs, "alice ann bob box mel nas"},
+		{"sealed", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Sealed = seal.File }), bobs, "alice ann bob box kim mel nas"},
 		{"another's torrent, claimed", entryOf("ann", "holiday", bobs), bobs, ""},
 		{"another's torrent, claimed for oneself", with(entryOf("ann", "holiday", bobs), func(e *catalog.Entry) { e.Read = []string{"ann"} }), bobs, ""},
 		{"another's torrent, claimed for everyone by a member", entryOf("mel", "holiday", bobs), bobs, ""},
 		{"another's torrent, claimed as sealed", with(entryOf("ann", "holiday", bobs), func(e *catalog.Entry) { e.Sealed = seal.File }), bobs, ""},
-		{"another's torrent, with an admin's word", entryOf("alice", "holiday", bobs), bobs, "alice ann bob mel nas"},
+		{"another's torrent, with an admin's word", entryOf("alice", "holiday", bobs), bobs, "alice ann bob kim mel nas"},
 		{"the claim of who is gone", entryOf("eve", "holiday", bobs), bobs, ""},
-		{"moved by its author", entryOf("bob", "films/moved", bobs), bobs, "alice ann bob mel nas"},
+		{"moved by its author", entryOf("bob", "films/moved", bobs), bobs, "alice ann bob kim mel nas"},
 		{"another torrent of the author's", entryOf("bob", "films/heat", bobs), other, ""},
 		{"the v1 infohash alone", with(entryOf("bob", "films/heat", other), func(e *catalog.Entry) { e.V1 = bobs.V1; e.Info = signed.Hash{} }), bobs, ""},
 		{"the v2 infohash alone", with(entryOf("bob", "films/heat", bobs), func(e *catalog.Entry) { e.V1 = nil }), bobs, ""},
@@ -159,7 +196,7 @@ func TestGives(t *testing.T) {
 			t.Errorf("%s: given to %q, want %q", c.name, got, c.who)
 		}
 	}
-	if err := p.Vouches("ann", bobs); fault.KindOf(err) != fault.Unverified {
+	if err := p.Vouches("ann", 0, bobs); fault.KindOf(err) != fault.Unverified {
 		t.Errorf("ann for bob's torrent: got %v", err)
 	}
 }
@@ -174,7 +211,7 @@ func TestHolds(t *testing.T) {
 		by   string
 		who  string
 	}{
-		{"a mirror", acl.Mirror, "bob", "alice ann bob box mel nas"},
+		{"a mirror", acl.Mirror, "bob", "alice ann bob box kim mel nas"},
 		{"a mirror, for a claim", acl.Mirror, "ann", ""},
 		{"a publisher, who once had it", acl.Publisher, "bob", ""},
 		{"a backup", acl.Backup, "bob", ""},

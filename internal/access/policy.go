@@ -39,16 +39,17 @@ type Policy struct {
 
 // Reads says whether an account may read an entry: who it is for, by the rules, and who published it.
 func (p Policy) Reads(account string, e *catalog.Entry) acl.Decision {
-	d := p.State.MayRead(account, e.Path(), e.Read, p.Now)
-	if a, ok := p.State.Account(account); !d.Allowed && account == e.Account && ok && a.Active(p.Now) {
+	d := p.State.MayRead(account, e.Path(), e.Read, e.N, p.Now)
+	if a, ok := p.State.Account(account); !d.Allowed && account == e.Account && ok && a.Active(p.Now) && a.First == p.State.Came(account, e.N) {
 		return acl.Decision{Allowed: true, Rank: d.Rank, Why: "the account published it"}
 	}
 	return d
 }
 
-// Vouches refuses an entry with a torrent that its author did not make: the torrent names who did. An admin may sign any.
-func (p Policy) Vouches(author string, t Torrent) error {
-	if madeBy(t.Salt, p.Group, author) {
+// Vouches refuses an entry, signed at the time n, with a torrent that its author did not make: the torrent tells who did. An
+// admin may sign any.
+func (p Policy) Vouches(author string, n int64, t Torrent) error {
+	if madeBy(t.Salt, p.Group, p.State.Came(author, n)) {
 		return nil
 	}
 	if a, ok := p.State.Account(author); ok && a.Role == acl.Admin && a.Active(p.Now) {
@@ -61,7 +62,7 @@ func (p Policy) Vouches(author string, t Torrent) error {
 // pieces.
 func (p Policy) Gives(a *acl.Account, e *catalog.Entry, t Torrent) bool {
 	switch {
-	case !a.Active(p.Now) || a.Role == acl.Invite || !t.is(e) || p.Vouches(e.Account, t) != nil:
+	case !a.Active(p.Now) || a.Role == acl.Invite || !t.is(e) || p.Vouches(e.Account, e.N, t) != nil:
 		return false
 	case a.Role == acl.Mirror:
 		return e.Sealed != ""
@@ -72,5 +73,5 @@ func (p Policy) Gives(a *acl.Account, e *catalog.Entry, t Torrent) bool {
 // Holds says whether an account is given ciphertext that this machine keeps as a mirror: it cannot read who a share is for,
 // and what it keeps opens for nobody else.
 func (p Policy) Holds(a *acl.Account, h catalog.Held, t Torrent) bool {
-	return p.Self == acl.Mirror && a.Active(p.Now) && a.Role != acl.Invite && p.Vouches(h.Account, t) == nil
+	return p.Self == acl.Mirror && a.Active(p.Now) && a.Role != acl.Invite && p.Vouches(h.Account, h.N, t) == nil
 }

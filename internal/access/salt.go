@@ -12,8 +12,9 @@ import (
 // being guessed by who has the same files, and 16 that say who made it.
 const SaltSize = 32
 
-// NewSalt draws the salt of a torrent that an account publishes into a group.
-func NewSalt(g signed.GroupID, account string) ([]byte, error) {
+// NewSalt draws the salt of a torrent that an account publishes into a group. The account is told by its First: others may have
+// its name later.
+func NewSalt(g signed.GroupID, account signed.Key) ([]byte, error) {
 	b := make([]byte, SaltSize/2, SaltSize)
 	if _, err := rand.Read(b); err != nil {
 		return nil, err
@@ -22,19 +23,19 @@ func NewSalt(g signed.GroupID, account string) ([]byte, error) {
 }
 
 // madeBy says whether a torrent's salt was drawn for an account of a group.
-func madeBy(salt []byte, g signed.GroupID, account string) bool {
+func madeBy(salt []byte, g signed.GroupID, account signed.Key) bool {
 	if len(salt) != SaltSize {
 		return false
 	}
 	return subtle.ConstantTimeCompare(salt[SaltSize/2:], commitment(g, account, salt[:SaltSize/2])) == 1
 }
 
-// commitment binds the random half to group and account. Names have no zero byte, and the other parts one length.
-func commitment(g signed.GroupID, account string, random []byte) []byte {
+// commitment binds the random half to group and account.
+func commitment(g signed.GroupID, account signed.Key, random []byte) []byte {
 	h := sha256.New()
 	h.Write([]byte("p2pshare/v1 made by\n"))
 	h.Write(g[:])
 	h.Write(random)
-	h.Write([]byte(account))
+	h.Write(account[:])
 	return h.Sum(nil)[:SaltSize/2]
 }

@@ -276,6 +276,7 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 	readers, _ := s.Everyone(g.now())
 	helper := me.Role == acl.Admin || me.Role == acl.Backup
 	early := g.early(s)
+	own := func(e *catalog.Entry) bool { return e.Account == me.Name && s.Came(me.Name, e.N) == me.First }
 	for _, k := range keys {
 		var authors []string
 		for _, e := range sealed[k] {
@@ -293,9 +294,9 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 			}
 			may := 0
 			for _, e := range sealed[k] {
-				if s.MayRead(name, e.Path(), e.Read, g.now()).Allowed {
+				if s.MayRead(name, e.Path(), e.Read, e.N, g.now()).Allowed {
 					may++
-					if e.Account == me.Name {
+					if own(e) {
 						part = append(part, e)
 					}
 				}
@@ -305,7 +306,7 @@ func (g *Group) careForShares(s *acl.State, me acl.Account) (out []Record, err e
 				part = nil
 			}
 		}
-		if own := sealed[k][0].Account == me.Name; len(more) > 0 && (helper || own) {
+		if len(more) > 0 && (helper || own(sealed[k][0])) {
 			grants, err := g.grants(s, k.aud, k.epoch, g.keys.file(k.aud, []int64{k.epoch}), more)
 			if err != nil {
 				return nil, err

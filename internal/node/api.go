@@ -107,6 +107,7 @@ type FetchRequest struct {
 type SignedEntry struct {
 	Ref        string `json:"ref"` // GROUP/NAME@VERSION
 	Account    string `json:"account"`
+	N          int64  `json:"n,omitempty"` // the time of the record, which tells whose account it was
 	Content    string `json:"content"`
 	Size       int64  `json:"size"`
 	Files      int    `json:"files"`

@@ -140,7 +140,7 @@ func (m *member) newSalt() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return access.NewSalt(m.ID(), me.Name)
+	return access.NewSalt(m.ID(), me.First)
 }
 
 // vouched refuses a torrent of the group for an entry of an author who did not make it: whoever fetched it would hand it on
@@ -150,7 +150,7 @@ func (m *member) vouched(e *SignedEntry, t *metafile.Torrent) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Vouches(e.Account, access.Of(t)); err != nil {
+	if err := p.Vouches(e.Account, e.N, access.Of(t)); err != nil {
 		return fault.Hint(fmt.Errorf("%q: %w", e.Ref, err), "%q can publish the content itself; an admin can drop the entry: p2pshare drop %s", e.Account, e.Ref)
 	}
 	return nil

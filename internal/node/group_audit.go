@@ -58,7 +58,7 @@ func (m *member) entryGiven(k signed.Key, infohash [20]byte) string {
 	t, here := m.insiders.moving[infohash]
 	m.insiders.indexMu.Unlock()
 	for _, e := range list {
-		if here && p.State != nil && p.Vouches(e.Account, t) == nil {
+		if here && p.State != nil && p.Vouches(e.Account, e.N, t) == nil {
 			return e.Ref()
 		}
 	}

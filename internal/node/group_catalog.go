@@ -231,7 +231,7 @@ func (m *member) drop(ctx context.Context, ref string, offline bool, a *CatalogA
 
 // signedEntry is what a fetch by name holds the torrent against.
 func (m *member) signedEntry(e *catalog.Entry) *SignedEntry {
-	s := &SignedEntry{Ref: m.Name() + "/" + e.Ref(), Account: e.Account, Content: e.Content, Size: e.Size, Files: e.Files, Info: e.Info.String(), Torrent: e.Torrent.String()}
+	s := &SignedEntry{Ref: m.Name() + "/" + e.Ref(), Account: e.Account, N: e.N, Content: e.Content, Size: e.Size, Files: e.Files, Info: e.Info.String(), Torrent: e.Torrent.String()}
 	if e.V1 != nil {
 		s.Infohash = e.V1.HexString()
 	}
