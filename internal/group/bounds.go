@@ -8,6 +8,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/grouplog"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -69,6 +70,11 @@ func (g *Group) share(device signed.Key, from int64, records [][]byte) error {
 	if !there {
 		a = acl.Account{Name: d.Account} // it makes it
 	}
+	if from == 0 && g.devices[device] == nil {
+		if left, others := grouplog.MaxDevices-g.log.Logs(), leftTo(a, len(s.DevicesOf(a.Name))); left <= others {
+			return fmt.Errorf("the group has places for %d more devices, and they are for others than those of %q", left, a.Name)
+		}
+	}
 	if a.Role == acl.Admin || a.Role == acl.Backup {
 		return nil
 	}
@@ -100,6 +106,17 @@ func (g *Group) share(device signed.Key, from int64, records [][]byte) error {
 	}
 	g.full[device] = full{now.day, err}
 	return err
+}
+
+// leftTo is how many places for devices are not for another one of an account that has so many.
+func leftTo(a acl.Account, have int) int {
+	switch {
+	case a.Role == acl.Admin:
+		return 0
+	case a.Pinned && have == 0:
+		return forAdmins
+	}
+	return forAdmins + forFirst
 }
 
 // sweep removes the logs of devices of which nothing counts any more: their places are free. g.mu is held.

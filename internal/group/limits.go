@@ -16,6 +16,8 @@ const (
 	maxClaimants = 16
 	// maxPeers bounds the addresses that are kept from one run to the next.
 	maxPeers = 100
+	// maxSkip bounds what is remembered of what the user has removed from a mirror: the latest.
+	maxSkip = 10_000
 	// maxKeyFile bounds a file with a secret.
 	maxKeyFile = 4 << 10
 	// maxSeals is how many identities of the account are kept: changes of the password that a grant may lag behind.
@@ -40,6 +42,10 @@ const (
 	// shares that comes on one day. The rest is taken from tomorrow on.
 	maxDayBytes   = signed.MaxLog
 	maxDayRecords = 200_000
+	// forAdmins is how many of the places for devices are left to admins' machines, and forFirst how many before those to the
+	// first machine of an account that an admin has confirmed: whatever others bring in, these get in.
+	forAdmins = 500
+	forFirst  = 1500
 	// forRemovals is the end of each log in which only what takes somebody's rights is signed, and forLast that in which the
 	// removal is signed alone, without the keys for who stays.
 	forRemovals = 8 << 20

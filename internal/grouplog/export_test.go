@@ -6,9 +6,6 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// MaxDevices is for the test that fills it.
-const MaxDevices = maxDevices
-
 // SetStep has f called at every step of a write; an error of f ends the write there, as the end of the process would.
 func (s *Store) SetStep(f func(string) error) { s.step = f }
 

@@ -1,10 +1,10 @@
 package grouplog
 
-const (
-	// maxDevices bounds the logs of a group: each costs every member two files. Two thousand devices of a thousand
-	// people stay far below.
-	maxDevices = 10_000
+// MaxDevices bounds the logs of a group: each costs every member two files. Two thousand devices of a thousand people stay far
+// below.
+const MaxDevices = 10_000
 
+const (
 	// markEvery is the distance of the records whose place in the file is remembered.
 	markEvery = 64
 

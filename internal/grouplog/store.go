@@ -313,6 +313,13 @@ func (s *Store) Head(k signed.Key) (h signed.Head, whole bool) {
 	return l.known(), l.floor.Size == 0
 }
 
+// Logs is how many devices have a log here.
+func (s *Store) Logs() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.logs)
+}
+
 // Last is the time of the last record of a device's log; 0: it has none.
 func (s *Store) Last(k signed.Key) int64 {
 	s.mu.Lock()

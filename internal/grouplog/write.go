@@ -27,8 +27,8 @@ func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signe
 	}
 	l := s.logs[head.Device]
 	if l == nil {
-		if len(s.logs) >= maxDevices {
-			return signed.Log{}, refused("log", signed.TooLarge, "the group has the logs of %d devices, and more are not kept", maxDevices)
+		if len(s.logs) >= MaxDevices {
+			return signed.Log{}, refused("log", signed.TooLarge, "the group has the logs of %d devices, and more are not kept", MaxDevices)
 		}
 		l = &log{tree: new(signed.Tree)}
 	}
