@@ -68,6 +68,7 @@ type Settings struct {
 	Peers  []string `json:"peers,omitempty"`
 	Met    bool     `json:"met,omitempty"` // another member has ever answered
 	Follow *Follow  `json:"follow,omitempty"`
+	Skip   []string `json:"skip,omitempty"` // what the user has removed from the mirror, by the SHA-256 of its info: it is not fetched again
 }
 
 // Follow is how much of a group this machine mirrors.
@@ -131,36 +132,27 @@ func Open(dir string, now func() time.Time) (*Group, error) {
 	return g, g.forgetUnvouched()
 }
 
-// List opens every group below a folder, and removes what a crash left half made or half removed. Those that cannot be
-// opened are told in bad, by their folder.
-func List(dir string, now func() time.Time) (all []*Group, bad map[string]error, err error) {
+// Folders are the names of the folders of groups below a folder. It removes what a crash left half made or half removed.
+func Folders(dir string) (out []string, err error) {
 	list, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	bad = map[string]error{}
 	for _, e := range list {
 		if half := strings.HasPrefix(e.Name(), newPrefix) || strings.HasPrefix(e.Name(), gonePrefix); half {
 			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-				return nil, nil, fmt.Errorf("removing what was left of a group: %w", err)
+				return nil, fmt.Errorf("removing what was left of a group: %w", err)
 			}
 			continue
 		}
-		if strings.HasPrefix(e.Name(), ".") || !e.IsDir() {
-			continue
+		if !strings.HasPrefix(e.Name(), ".") && e.IsDir() {
+			out = append(out, e.Name())
 		}
-		g, err := Open(filepath.Join(dir, e.Name()), now)
-		if err != nil {
-			bad[e.Name()] = err
-			continue
-		}
-		all = append(all, g)
 	}
-	slices.SortFunc(all, func(a, b *Group) int { return strings.Compare(a.Name(), b.Name()) })
-	return all, bad, nil
+	return out, nil
 }
 
 // readAll reads every log that is kept, on all cores: of a large catalog that is what opening takes.
@@ -282,6 +274,7 @@ func (g *Group) Change(edit func(*Settings)) error {
 	if len(next.Peers) > maxPeers {
 		next.Peers = next.Peers[:maxPeers]
 	}
+	next.Skip = next.Skip[max(0, len(next.Skip)-maxSkip):]
 	if err := state.WriteVersioned(filepath.Join(g.dir, settingsFile), settingsVersion, next); err != nil {
 		return err
 	}

@@ -365,13 +365,18 @@ func TestJoinAndLeave(t *testing.T) {
 		t.Errorf("again: got %v, want a usage error", err)
 	}
 	must(t, sync(t, alice, g))
-	all, bad, err := group.List(dir, time.Now)
+	all, err := group.Folders(dir)
 	must(t, err)
-	if len(all) != 1 || len(bad) != 0 || all[0].Settings().Peers[0] != "192.0.2.1:6881" {
-		t.Errorf("listed: %v, bad %v", all, bad)
+	if len(all) != 1 {
+		t.Fatalf("folders: %v", all)
+	}
+	again, err := group.Open(filepath.Join(dir, all[0]), time.Now)
+	must(t, err)
+	if again.Settings().Peers[0] != "192.0.2.1:6881" {
+		t.Errorf("opened: %+v", again.Settings())
 	}
 	must(t, g.Leave())
-	if all, _, err := group.List(dir, time.Now); err != nil || len(all) != 0 {
+	if all, err := group.Folders(dir); err != nil || len(all) != 0 {
 		t.Errorf("after leaving: %v, %v", all, err)
 	}
 	if list, err := os.ReadDir(dir); err != nil || len(list) != 0 {

@@ -28,6 +28,7 @@ type Share struct {
 	Size       int64  `json:"size"`
 	Files      int    `json:"files"`
 	Private    bool   `json:"private,omitempty"`
+	Mirror     bool   `json:"mirror,omitempty"` // the mirror of a group fetched it
 
 	State    string    `json:"state"`
 	Reason   string    `json:"reason,omitempty"`   // of a state that is not the usual one, a sentence without a full stop

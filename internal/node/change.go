@@ -151,6 +151,11 @@ func (k *keeper) remove(r RemoveRequest) ([]Share, error) {
 	out := []Share{}
 	for _, it := range items {
 		last := k.views([]*item{it})[0]
+		if it.rec.Mirror != "" { // before it is gone: the mirror may look at any moment
+			if err := k.n.skip(it.rec.Mirror, it.rec.Info); err != nil {
+				return out, err
+			}
+		}
 		if err := k.removeOne(it, r.Data); err != nil {
 			return out, err
 		}

@@ -20,6 +20,20 @@ func PanicIn(n *Node, group string) {
 	m.wg.Wait()
 }
 
+// WriteGroupsOpening leaves in a home what a process that ended at once leaves which was opening groups.
+func WriteGroupsOpening(home, boot string, ids ...string) error {
+	return state.WriteVersioned(filepath.Join(home, groupsOpeningFile), openingVersion, openingDoc{Boot: boot, Now: ids})
+}
+
+// WriteGroupsDeaths writes that a group was being opened when the process ended, and so often before.
+func WriteGroupsDeaths(home, id string, before int) error {
+	return state.WriteVersioned(filepath.Join(home, groupsOpeningFile), openingVersion,
+		openingDoc{Boot: bootID(), Now: []string{id}, Deaths: map[string]int{id: before}})
+}
+
+// BootID is that of the machine.
+func BootID() string { return bootID() }
+
 // WriteOpening leaves in a home what a process that ended at once leaves which was starting shares.
 func WriteOpening(home, boot string, ids ...string) error {
 	return state.WriteVersioned(filepath.Join(home, openingFile), openingVersion, openingDoc{Boot: boot, Now: ids})

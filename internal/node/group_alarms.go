@@ -1,8 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 )
 
@@ -69,6 +73,12 @@ func (n *Node) groupAlarms() (out []alarm) {
 	if s == nil {
 		return nil
 	}
+	s.mu.Lock()
+	for _, folder := range slices.Sorted(maps.Keys(s.bad)) {
+		out = append(out, alarm{fmt.Sprintf("the group %q cannot be opened: %v", folder, s.bad[folder]),
+			cmp.Or(fault.HintOf(s.bad[folder]), "restore its folder in the home from a backup, or leave the group and join it again"), true})
+	}
+	s.mu.Unlock()
 	for _, m := range s.list() {
 		for _, a := range m.alarms() {
 			a.what = fmt.Sprintf("the group %q: %s", m.Name(), a.what)

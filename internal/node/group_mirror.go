@@ -60,10 +60,10 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 	}
 	k := m.s.n.keeper
 	wanted := map[string]bool{}
-	for _, e := range wantedEntries(ix, f) {
+	for _, e := range wantedEntries(ix, f, m.Settings().Skip) {
 		info := e.Info.String()
 		wanted[info] = true
-		if k.mirrors(info) {
+		if k.mirrors(info) || slices.Contains(m.Settings().Skip, info) { // it may have been removed since
 			continue
 		}
 		r, err := m.toMirror(ctx, e, f.Dir)
@@ -88,6 +88,28 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 	k.dropMirrored(m.ID().String(), f.Dir, wanted)
 	m.backUp(f.Dir)
 	return missing || len(stays) > 0
+}
+
+// skip has the mirror of a group not fetch again what the user removes.
+func (n *Node) skip(group, info string) error {
+	s, err := n.openGroups(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, m := range s.list() {
+		if m.ID().String() == group {
+			return m.leaveOut(info)
+		}
+	}
+	return nil // the group was left since
+}
+
+func (m *member) leaveOut(info string) error {
+	return m.Change(func(c *group.Settings) {
+		if !slices.Contains(c.Skip, info) {
+			c.Skip = append(slices.Clone(c.Skip), info)
+		}
+	})
 }
 
 // brought has the mirror of a group look at once for what it need not keep any more.
@@ -171,12 +193,15 @@ func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Foll
 		}
 		m.noteHeld(t, h.Torrent)
 		info := infoHash(t).String()
+		if slices.Contains(m.Settings().Skip, info) {
+			continue
+		}
 		wanted[info] = true
 		if k.mirrors(info) {
 			continue
 		}
 		r := FetchRequest{Ref: t.Magnet(nil, nil, nil), Dir: filepath.Join(f.Dir, h.Torrent.String()[:heldDigits]), Seed: true, Mirror: m.ID().String(), Entry: &SignedEntry{
-			Ref: m.Name() + "/" + t.Name, Account: h.Account, Content: t.Name, Size: h.Size, Files: 1, Info: info,
+			Ref: m.Name() + "/" + t.Name, Account: h.Account, N: h.N, Content: t.Name, Size: h.Size, Files: 1, Info: info,
 			Torrent: h.Torrent.String(), Group: m.ID().String(), Sealed: string(seal.File), SealedSize: h.Size, Held: true,
 		}}
 		if err := k.beginFetch(r); err != nil {
@@ -188,8 +213,13 @@ func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Foll
 }
 
 // wantedEntries are the newest of each name that match, as many as are to be kept and have room, the newest of all first.
-// Releases, pre-releases and words such as nightly are counted apart, so that none drives out the others.
-func wantedEntries(ix *catalog.Index, f group.Follow) (out []*catalog.Entry) {
+// Releases, pre-releases and words such as nightly are counted apart, so that none drives out the others. Those whose info is among
+// skip are left out.
+func wantedEntries(ix *catalog.Index, f group.Follow, skip []string) (out []*catalog.Entry) {
+	skipped := map[string]bool{}
+	for _, info := range skip {
+		skipped[info] = true
+	}
 	var space int64
 	for depth := 0; ; depth++ {
 		more := false
@@ -203,7 +233,7 @@ func wantedEntries(ix *catalog.Index, f group.Follow) (out []*catalog.Entry) {
 				}
 				more = true
 				e := versions[depth]
-				if f.Space > 0 && space+e.Size > f.Space {
+				if skipped[e.Info.String()] || f.Space > 0 && space+e.Size > f.Space {
 					continue
 				}
 				space += e.Size

@@ -356,7 +356,7 @@ func (m *member) setFollow(f Follow) (*GroupAnswer, error) {
 		}
 		next = &group.Follow{Keep: f.Keep, Space: f.Space, Match: slices.Clone(f.Match), Dir: f.Dir}
 	}
-	if err := m.Change(func(c *group.Settings) { c.Follow = next }); err != nil {
+	if err := m.Change(func(c *group.Settings) { c.Follow, c.Skip = next, nil }); err != nil {
 		return nil, err
 	}
 	m.refollow()

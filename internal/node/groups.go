@@ -99,7 +99,7 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 	s := &groups{n: n, lock: lock, pool: groupsync.NewPool(), all: map[signed.GroupID]*member{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.server = groupnet.NewServer(s.find, n.log)
-	list, bad, err := group.List(n.home.Path("groups"), time.Now)
+	list, bad, err := n.openFolders()
 	if err == nil {
 		err = n.endVisits()
 	}
@@ -226,6 +226,9 @@ func (s *groups) get(name string) (*member, error) {
 	}
 	for dir, err := range s.bad {
 		if dir == name {
+			if errors.Is(err, errGroupStopped) {
+				return nil, err
+			}
 			return nil, fault.Hint(fmt.Errorf("the group %q cannot be read: %w", dir, err),
 				"restore its folder groups/%s in the home from a backup, or leave the group and join it again", dir)
 		}

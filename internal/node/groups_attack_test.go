@@ -104,10 +104,14 @@ func TestHostileMember(t *testing.T) {
 	waitEntries(t, reader, "acme/fine@4 by eve, acme/fine@3 by eve, acme/fine@2 by eve, acme/fine@1 by eve")
 }
 
-// TestForkIsTold has a publisher sign two histories and hand each to another member: both learn of it, and tell.
+// TestForkIsTold has a publisher sign two histories and hand each to another member: both learn of it, tell, and keep what the
+// histories have in common.
 func TestForkIsTold(t *testing.T) {
 	owner, reader, link := acme(t)
 	eve := publisher(t, owner, link, "eve")
+	must(t, eve.share(invented("app", "1")))
+	must(t, eve.push(owner))
+	waitEntries(t, reader, "acme/app@1 by eve")
 	copied := filepath.Join(t.TempDir(), "copy")
 	must(t, os.CopyFS(copied, os.DirFS(eve.Dir())))
 	must(t, os.Chmod(filepath.Join(copied, "device.key"), 0o600))
@@ -115,16 +119,19 @@ func TestForkIsTold(t *testing.T) {
 	must(t, err)
 	twin := &hand{g, t}
 	must(t, twin.NobodyToAsk())
-	must(t, eve.share(invented("app", "1")))
+	must(t, eve.share(invented("app", "2")))
 	must(t, eve.push(owner))
-	waitEntries(t, reader, "acme/app@1 by eve")
+	waitEntries(t, reader, "acme/app@2 by eve, acme/app@1 by eve")
 	must(t, twin.share(invented("app", "1.0.1")))
 	must(t, twin.share(invented("app", "6.6.6")))
 	must(t, twin.push(reader))
 	for name, n := range map[string]*node.Node{"the owner": owner, "the reader": reader} {
 		waitWarning(t, n, `of "eve" has signed two histories`)
 		if got := entries(askCatalog(t, n, node.CatalogRequest{Group: "acme", List: &node.ListCatalog{All: true}})); got != "acme/app@1 by eve" {
-			t.Errorf("%s shows %q, want what was there before", name, got)
+			t.Errorf("%s shows %q, want what both histories have", name, got)
+		}
+		if st, err := n.Status(t.Context(), node.StatusRequest{}); err != nil || !strings.Contains(strings.Join(st.Problems, "\n"), `the group "acme": the device`) {
+			t.Errorf("%s: status says %q, %v", name, st.Problems, err)
 		}
 	}
 	// Who fetches is told, before the bytes.
@@ -153,7 +160,7 @@ func TestForkIsTold(t *testing.T) {
 		t.Errorf("frozen devices: got %d of %+v, want 1", frozen, devices)
 	}
 	// The author adds nothing.
-	must(t, eve.share(invented("app", "2")))
+	must(t, eve.share(invented("app", "3")))
 	must(t, eve.push(owner))
 	if got := entries(askCatalog(t, owner, node.CatalogRequest{Group: "acme", List: &node.ListCatalog{All: true}})); got != "acme/app@1 by eve" {
 		t.Errorf("after the freeze: got %q", got)

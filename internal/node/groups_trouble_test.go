@@ -114,3 +114,57 @@ func TestVisitsTogether(t *testing.T) {
 		t.Errorf("groups: %+v, want the one that was joined", list)
 	}
 }
+
+// TestAGroupThatEndsTheProcessTwice: it comes up stopped, status says why and what to do, the other group is open, and the next
+// daemon tries it again. One that ended it once is opened after the others.
+func TestAGroupThatEndsTheProcessTwice(t *testing.T) {
+	home := t.TempDir()
+	n, end := daemon(t, home, nil)
+	bad := askGroup(t, n, node.GroupRequest{Group: "bad", Create: &node.CreateGroup{Kind: "public"}}).Groups[0].ID
+	good := askGroup(t, n, node.GroupRequest{Group: "good", Create: &node.CreateGroup{Kind: "public"}}).Groups[0].ID
+	file := filepath.Join(home, "groups-opening.json")
+	warned := func() string {
+		t.Helper()
+		var out []string
+		for _, g := range askGroup(t, n, node.GroupRequest{List: &struct{}{}}).Groups {
+			out = append(out, g.Name+":"+strings.Join(g.Warnings, " "))
+		}
+		return strings.Join(out, "\n")
+	}
+	end()
+	must(t, node.WriteGroupsOpening(home, "another boot", bad, good)) // the machine lost its power: nobody's fault
+	n, end = daemon(t, home, nil)
+	if got := warned(); strings.Contains(got, "stopped") {
+		t.Errorf("after the power was lost: %s", got)
+	}
+	end()
+	must(t, node.WriteGroupsOpening(home, node.BootID(), bad, good))
+	n, end = daemon(t, home, nil)
+	if got := warned(); strings.Contains(got, "stopped") {
+		t.Errorf("after one end: %s", got)
+	}
+	if raw, err := os.ReadFile(file); err != nil || strings.Contains(string(raw), bad) {
+		t.Errorf("what was opened is still suspected: %s, %v", raw, err)
+	}
+	end()
+	// Twice: as it is when the process ended while it opened the group alone.
+	must(t, node.WriteGroupsDeaths(home, bad, 1))
+	n, end = daemon(t, home, nil)
+	if got := warned(); !strings.Contains(got, bad+":it cannot be read: the group is stopped") || !strings.Contains(got, "good:") {
+		t.Errorf("after two: %s", got)
+	}
+	st, err := n.Status(t.Context(), node.StatusRequest{})
+	must(t, err)
+	if got := strings.Join(st.Problems, "\n"); !strings.Contains(got, bad) || !strings.Contains(got, "p2pshare group leave "+bad) {
+		t.Errorf("status: %s", got)
+	}
+	_, err = n.Group(t.Context(), node.GroupRequest{Group: bad, Show: &struct{}{}}, func(node.Event) {})
+	if err == nil || !strings.Contains(err.Error(), "stopped") || !strings.Contains(fault.HintOf(err), "started the next time") {
+		t.Errorf("shown: got %v; %s", err, fault.HintOf(err))
+	}
+	end()
+	n, _ = daemon(t, home, nil)
+	if got := warned(); strings.Contains(got, "stopped") {
+		t.Errorf("the next daemon: %s", got)
+	}
+}

@@ -40,3 +40,30 @@ func TestAShareInTheBackupsOwnFolder(t *testing.T) {
 	askGroup(t, fresh, node.GroupRequest{Group: follow.Dir, Restore: &node.RestoreGroup{User: "nas", Password: added.Password}})
 	waitNames(t, fresh, "family/.p2pshare-group/group.p2pgroup/x@1 family/photos@1")
 }
+
+// TestRemovedFromAMirror: what the user removes from a mirror stays removed, until he says anew what is to be mirrored.
+func TestRemovedFromAMirror(t *testing.T) {
+	alice, a := family(t, node.CreateGroup{})
+	publishFor(t, alice, folder(t, "photos", map[string]string{"a.jpg": "picture"}), node.InGroup{As: "photos@1"})
+	added := askGroup(t, alice, node.GroupRequest{Group: "family", AddUser: &node.AddUser{Name: "nas", Role: "backup"}})
+	backup, _, err := joins(t, alice, a.Link, node.JoinGroup{User: "nas", Password: added.Password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !shareIn2(t, backup, "photos", in(node.StateSeeding)).Mirror {
+		t.Error("it is not shown as a mirror's")
+	}
+	_, err = backup.Remove(t.Context(), node.RemoveRequest{Refs: []string{"photos"}, Data: true})
+	must(t, err)
+	// The mirror has looked again when what came later is there.
+	publishFor(t, alice, folder(t, "films", map[string]string{"b.mkv": "film"}), node.InGroup{As: "films@1"})
+	shareIn2(t, backup, "films", in(node.StateSeeding))
+	st, err := backup.Status(t.Context(), node.StatusRequest{})
+	must(t, err)
+	if len(st.Shares) != 1 {
+		t.Errorf("the mirror has %d shares, want films alone", len(st.Shares))
+	}
+	follow := askGroup(t, backup, node.GroupRequest{Group: "family", Show: &struct{}{}}).Groups[0].Follow
+	askGroup(t, backup, node.GroupRequest{Group: "family", Follow: follow})
+	shareIn2(t, backup, "photos", in(node.StateSeeding))
+}

@@ -162,7 +162,7 @@ func (it *item) describe(sh *Share) {
 func shareOf(id string, r *record, c counters) Share {
 	s := Share{
 		ID: id, Kind: r.Kind, Name: r.Name, Path: r.Path, Infohash: r.Infohash, InfohashV2: r.InfohashV2, Magnet: r.Magnet,
-		Size: r.Size, Files: r.Files, Private: r.Private, WebSeeds: r.WebSeeds,
+		Size: r.Size, Files: r.Files, Private: r.Private, WebSeeds: r.WebSeeds, Mirror: r.Mirror != "",
 		Uploaded: c.Up, Downloaded: c.Down, BadPieces: c.Bad, Limits: r.Limits, Policy: r.Policy, Added: r.Added, Done: r.Done,
 	}
 	if s.Path == "" && r.Fetch != nil {

@@ -93,7 +93,7 @@ func removeCommand() command {
 		about: "A share that is removed is no longer sent, received or known. Its files stay where they are, and the command says where; " +
 			"only what a fetch has not finished goes with it. " +
 			"--data removes its files too, those that the torrent names and no others: it asks first on a terminal, and needs --yes " +
-			"elsewhere. " + refText,
+			"elsewhere. What the mirror of a group has fetched it does not fetch again before the next p2pshare group follow. " + refText,
 		examples: []example{
 			{"end a share and keep its files", "p2pshare remove release"},
 			{"and remove its files", "p2pshare remove release --data"},
@@ -133,6 +133,9 @@ func removeAction(ctx context.Context, s *session, c *cli.Context) error {
 	s.changed("removed", list)
 	for _, x := range list {
 		s.out.answer(removedLine(x, data))
+		if x.Mirror {
+			s.out.say("its mirror does not fetch %s again, until p2pshare group follow is given anew", shareName(x))
+		}
 	}
 	return nil
 }

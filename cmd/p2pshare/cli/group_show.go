@@ -299,7 +299,7 @@ func groupFollowCommand() command {
 		summary: "mirror a group: fetch and serve what appears",
 		about: "Makes this machine a mirror: it fetches what the group shares into DIR, serves it to others, and removes the versions that --keep and " +
 			"--space leave no room for, the oldest first, once what is newer is whole. It can change nothing in the group. The work is the daemon's; without one it begins when " +
-			"one is started. --stop ends it, and what was fetched stays. " + groupText,
+			"one is started. What you remove of it with p2pshare remove it does not fetch again, until this command is given anew. --stop ends it, and what was fetched stays. " + groupText,
 		examples: []example{
 			{"the last three versions of everything, in 200 GB", "p2pshare group follow acme -o /srv/acme --keep 3 --space 200GB"},
 			{"no longer", "p2pshare group follow acme --stop"},
