@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -33,7 +34,7 @@ func (m *Memo) verify(k signed.Key, p *Part, sig []byte) bool {
 }
 
 // warm checks on all cores what the walks will ask. A name with many keys is left to them: which key it has, they know.
-func (m *Memo) warm(roots []*signed.SignedRoot, parts []*Part) {
+func (m *Memo) warm(roots []*signed.SignedRoot, parts []*Part) error {
 	const few = 4
 	keys := map[string][]signed.Key{}
 	add := func(name string, k signed.Key) {
@@ -59,7 +60,7 @@ func (m *Memo) warm(roots []*signed.SignedRoot, parts []*Part) {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for list := range slices.Chunk(parts, 64) {
-		g.Go(func() error {
+		g.Go(panics.Caught(func() error {
 			for _, p := range list {
 				if p.hello == nil {
 					continue
@@ -77,9 +78,9 @@ func (m *Memo) warm(roots []*signed.SignedRoot, parts []*Part) {
 				}
 			}
 			return nil
-		})
+		}))
 	}
-	_ = g.Wait() // its functions return no error
+	return g.Wait()
 }
 
 // Fold adds up what was signed: roots 1 to the latest, each judged by signed.SignedRoot.Next, and one Part a device.
@@ -103,7 +104,9 @@ func Fold(roots []*signed.SignedRoot, parts []*Part, memo *Memo) (*State, error)
 	if memo == nil {
 		memo = new(Memo) // each walk asks again
 	}
-	memo.warm(roots, parts)
+	if err := memo.warm(roots, parts); err != nil {
+		return nil, fmt.Errorf("folding a group: %w", err)
+	}
 	ops := sorted(parts)
 	// What admins took away holds from the start, against records with earlier times; then what accounts took from
 	// their own devices, so far as the admins let them.

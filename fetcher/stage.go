@@ -19,6 +19,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // partsSlot is the file for bytes of files that are not wanted, or are in the target already, where
@@ -87,7 +88,7 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 		s.closeFolders()
 		return nil, err
 	}
-	s.wg.Go(s.checkpoints)
+	s.wg.Go(panics.Guard(s.checkpoints, func(bug *panics.Error) { s.fail(bug) }))
 	return s, nil
 }
 
@@ -103,7 +104,7 @@ func (s *Stage) Close() error {
 		close(s.stop)
 		s.wg.Wait()
 		if !s.hasMoved() {
-			err = s.checkpoint()
+			err = panics.Catch(s.checkpoint) // what failed once may again, and the files are to be closed
 		}
 		err = errors.Join(err, s.files.close())
 		s.closeFolders()

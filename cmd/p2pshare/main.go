@@ -18,6 +18,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/cmd/p2pshare/cli"
 	"github.com/p2pshare/p2pshare/internal/localapi"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // version is set by the build: -ldflags "-X main.version=1.2.3".
@@ -83,23 +84,22 @@ func asker() func(context.Context, string) (string, error) {
 		if _, err := io.WriteString(os.Stderr, question); err != nil {
 			return "", fmt.Errorf("asking: %w", err)
 		}
-		type line struct {
-			text string
-			err  error
-		}
-		read := make(chan line, 1)
+		text := ""
+		read := make(chan error, 1)
 		go func() { // ends with the process if the question is broken off: a read of the terminal cannot be
-			text, err := bufio.NewReader(os.Stdin).ReadString('\n')
-			read <- line{text, err}
+			read <- panics.Catch(func() (err error) {
+				text, err = bufio.NewReader(os.Stdin).ReadString('\n')
+				return err
+			})
 		}()
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()
-		case l := <-read:
-			if l.err != nil && l.err != io.EOF {
-				return "", fmt.Errorf("reading the answer: %w", l.err)
+		case err := <-read:
+			if err != nil && err != io.EOF {
+				return "", fmt.Errorf("reading the answer: %w", err)
 			}
-			return strings.TrimSpace(l.text), nil
+			return strings.TrimSpace(text), nil
 		}
 	}
 }

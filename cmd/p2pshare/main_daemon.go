@@ -22,6 +22,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/localapi"
 	"github.com/p2pshare/p2pshare/internal/metrics"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -167,10 +168,10 @@ func (d *daemon) run(ctx context.Context, ready func(cli.DaemonInfo)) (err error
 		if err != nil {
 			return errors.Join(err, socket.Close())
 		}
-		g.Go(func() error { return metrics.ServeOn(gctx, m, d.status(n)) })
+		g.Go(panics.Caught(func() error { return metrics.ServeOn(gctx, m, d.log, d.status(n)) }))
 	}
 	server := localapi.NewServer(localapi.Options{Backend: n, Home: s.Home, Version: s.Version, Log: d.log, End: d.end})
-	g.Go(func() error { return server.Serve(gctx, socket) })
+	g.Go(panics.Caught(func() error { return server.Serve(gctx, socket) }))
 	st, err := n.Status(ctx, node.StatusRequest{})
 	if err != nil {
 		d.end()
@@ -185,8 +186,12 @@ func (d *daemon) run(ctx context.Context, ready func(cli.DaemonInfo)) (err error
 	}
 	d.log.Info("the daemon is ready", "version", s.Version, "home", s.Home, "socket", path, "port", st.Port, "shares", len(st.Shares))
 	ready(cli.DaemonInfo{PID: os.Getpid(), Home: s.Home, Socket: path, Log: d.logPath, Port: st.Port})
-	g.Go(func() error { return supervise(gctx, d.log, d.status(n)) })
-	return g.Wait()
+	g.Go(panics.Caught(func() error { return supervise(gctx, d.log, d.status(n)) }))
+	err = g.Wait()
+	if bug := panics.In(err); bug != nil {
+		bug.Log(d.log, "the daemon")
+	}
+	return err
 }
 
 func (d *daemon) status(n *node.Node) func(context.Context) (*node.Status, error) {
@@ -196,7 +201,7 @@ func (d *daemon) status(n *node.Node) func(context.Context) (*node.Status, error
 // shut closes the node. What is not done when its time is over is left to the end of the process.
 func shut(n *node.Node, late time.Time) error {
 	closed := make(chan error, 1)
-	go func() { closed <- n.Close() }()
+	go func() { closed <- panics.Catch(n.Close) }()
 	timer := time.NewTimer(time.Until(late))
 	defer timer.Stop()
 	select {

@@ -15,6 +15,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/localapi"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 const (
@@ -46,10 +47,10 @@ func (daemons) Detach(ctx context.Context, s cli.Settings, args []string) (*cli.
 		return nil, nil, fmt.Errorf("starting the daemon: %w", err)
 	}
 	exited := make(chan struct{})
-	go func() {
+	go panics.Guard(func() {
+		defer close(exited)
 		cmd.Wait() // what it wrote says more than its error
-		close(exited)
-	}()
+	}, func(*panics.Error) {})()
 	info, err := answers(ctx, s, cmd.Process.Pid, exited)
 	if err != nil {
 		cmd.Process.Signal(syscall.SIGTERM) // it may have ended

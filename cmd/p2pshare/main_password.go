@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/p2pshare/p2pshare/cmd/p2pshare/cli"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // terminalFiles are the terminal to ask on: the process's own, whatever stdin and stdout are, so that a password can be
@@ -44,26 +45,25 @@ func askSecret(ctx context.Context, in, out *os.File, question string) (string, 
 	if _, err := io.WriteString(out, question); err != nil {
 		return "", fmt.Errorf("asking for a password: %w", err)
 	}
-	type line struct {
-		text []byte
-		err  error
-	}
-	read := make(chan line, 1)
+	var text []byte
+	read := make(chan error, 1)
 	go func() { // ends with the process if the question is broken off: a read of the terminal cannot be
-		text, err := term.ReadPassword(fd)
-		read <- line{text, err}
+		read <- panics.Catch(func() (err error) {
+			text, err = term.ReadPassword(fd)
+			return err
+		})
 	}()
 	select {
 	case <-ctx.Done():
 		return "", errors.Join(ctx.Err(), term.Restore(fd, before), endLine(out))
-	case l := <-read:
+	case failed := <-read:
 		if err := endLine(out); err != nil {
 			return "", err
 		}
-		if l.err != nil && l.err != io.EOF {
-			return "", fmt.Errorf("reading the password: %w", l.err)
+		if failed != nil && failed != io.EOF {
+			return "", fmt.Errorf("reading the password: %w", failed)
 		}
-		return string(l.text), nil
+		return string(text), nil
 	}
 }
 

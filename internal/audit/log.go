@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 const name = "audit.jsonl"
@@ -36,6 +38,7 @@ type Log struct {
 	file    *file        // of run
 	repeats repeats      // of run
 	failed  int64        // of run: lines that the disk did not take
+	bug     error        // ended run before its time; there once done is closed
 }
 
 // Open goes on with the audit in folder, which is there. Close ends it.
@@ -58,7 +61,14 @@ func Open(folder string, o Options) (*Log, error) {
 	}
 	l := &Log{o: o, folder: folder, file: f, queue: make(chan Line, maxQueue), flush: make(chan chan struct{}),
 		stop: make(chan struct{}), done: make(chan struct{})}
-	go l.run()
+	go panics.Guard(func() {
+		defer close(l.done)
+		defer f.close()
+		l.bug = panics.Catch(func() error { l.run(); return nil })
+		if bug := panics.In(l.bug); bug != nil {
+			bug.Log(o.Log, "the audit of a group", "file", Path(folder))
+		}
+	}, panics.Logged(o.Log, "the end of an audit"))()
 	return l, nil
 }
 
@@ -82,7 +92,10 @@ func (l *Log) Read(q Query) ([]Line, error) {
 	reply := make(chan struct{})
 	select {
 	case l.flush <- reply:
-		<-reply
+		select {
+		case <-reply:
+		case <-l.done:
+		}
 	case <-l.done:
 	}
 	return Read(l.folder, q)
@@ -92,6 +105,9 @@ func (l *Log) Read(q Query) ([]Line, error) {
 func (l *Log) Close() error {
 	l.once.Do(func() { close(l.stop) })
 	<-l.done
+	if l.bug != nil {
+		return fmt.Errorf("writing %q: lines are lost: %w", Path(l.folder), l.bug)
+	}
 	if l.failed > 0 {
 		return fmt.Errorf("writing %q: %d lines are lost", Path(l.folder), l.failed)
 	}
@@ -100,8 +116,6 @@ func (l *Log) Close() error {
 
 // run owns the file.
 func (l *Log) run() {
-	defer close(l.done)
-	defer l.file.close()
 	timer := time.NewTimer(l.o.Window)
 	timer.Stop()
 	waits := false

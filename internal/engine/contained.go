@@ -10,6 +10,8 @@ import (
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 	"github.com/anacrolix/torrent/types/infohash"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // A fault of ours that a peer has found costs that peer. What runs in goroutines of the client's cannot be caught but
@@ -17,40 +19,32 @@ import (
 
 var errFault = errors.New("p2pshare has a fault, which its log describes")
 
-// faultRest is how long what has run into a fault rests before it goes on.
-const faultRest = time.Minute
+// fault notes one.
+func (e *Engine) fault(where string, bug *panics.Error) {
+	bug.Log(e.settings.Log, "the engine", "where", where)
+}
 
 // caught notes a fault, if there is one, and calls then. It is to be deferred.
 func (e *Engine) caught(where string, then func()) {
-	r := recover()
-	if r == nil {
+	v := recover()
+	if v == nil {
 		return
 	}
-	e.settings.Log.Error("a fault of p2pshare", "where", where, "panic", r, "stack", string(debug.Stack()))
+	e.fault(where, &panics.Error{Value: v, Stack: debug.Stack()})
 	if then != nil {
 		then()
 	}
 }
 
-// persist runs f until it returns or ctx ends. After a fault it runs again, but not at once.
-func (e *Engine) persist(ctx context.Context, what string, f func()) {
-	for ended := false; !ended; {
-		func() {
-			defer e.caught(what, nil)
-			f()
-			ended = true
-		}()
-		if ended {
-			return
-		}
-		timer := time.NewTimer(faultRest)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
+// persist gives a function that runs f until it returns or ctx ends. After a fault it runs again, but not at once.
+func (e *Engine) persist(ctx context.Context, what string, f func()) func() {
+	return panics.Persist(ctx, f, func(bug *panics.Error) { e.fault(what, bug) })
+}
+
+// apart gives a function that calls f in a goroutine of its own, for who holds a lock that f may wait for.
+func (e *Engine) apart(what string, f func()) func() {
+	guarded := panics.Guard(f, func(bug *panics.Error) { e.fault(what, bug) })
+	return func() { go guarded() }
 }
 
 // contained is a connection that ends when a layer of it runs into a fault.
@@ -96,7 +90,7 @@ func (c *contained) SetDeadline(t time.Time) error {
 // The callbacks of the client, which holds its lock then: whoever they are about is closed by another goroutine.
 
 func (e *Engine) faulty(pc *torrent.PeerConn) func() {
-	return func() { go pc.Close() }
+	return e.apart("closing a connection", func() { pc.Close() })
 }
 
 func (e *Engine) onHandshake(pc *torrent.PeerConn, hash infohash.T) {

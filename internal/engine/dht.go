@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/anacrolix/dht/v2"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -72,7 +72,7 @@ func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode
 		n.servers = append(n.servers, srv)
 		// It looks for the end only between its rounds, of up to a minute, and so is not waited for; it holds
 		// nothing and sends nothing once its server is closed.
-		go srv.TableMaintainer()
+		go panics.Persist(ctx, srv.TableMaintainer, panics.Logged(s.Log, "the table of the DHT"))()
 	}
 	n.load()
 	return n, nil
@@ -107,9 +107,10 @@ func startingNodes(ctx context.Context, named []string, note func(netip.AddrPort
 // announce tells the DHT that we have, or want, short, and hands every peer it hears of to found. It
 // returns when the traversal is done.
 func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found func(addr string)) {
-	var wg sync.WaitGroup
+	families := panics.Group{Failed: panics.Logged(n.log, "announcing to the DHT")}
+	defer families.Wait()
 	for _, srv := range n.servers {
-		wg.Go(func() {
+		families.Start(func() {
 			var say []dht.AnnounceOpt
 			if port > 0 {
 				say = append(say, dht.AnnouncePeer(dht.AnnouncePeerOpts{Port: port}))
@@ -139,7 +140,6 @@ func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found 
 			}
 		})
 	}
-	wg.Wait()
 }
 
 func (n *dhtNode) goodNodes() int {

@@ -19,6 +19,7 @@ import (
 	"github.com/anacrolix/torrent/types/infohash"
 
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/places"
 )
 
@@ -80,8 +81,8 @@ func New(s Settings) (*Engine, error) {
 	e.hall = places.New[netip.Prefix](hall, hall/hallShare)
 	e.utpHall = places.New[netip.Prefix](utpHall, utpHallShare)
 	e.greetings = places.New[netip.Prefix](mostGreetings, greetingsShare)
-	e.seats = newSeats(all)
-	e.up, e.down = newShaper(s.MaxUp), newShaper(s.MaxDown)
+	e.seats = newSeats(all, s.Log)
+	e.up, e.down = newShaper(s.MaxUp, s.Log), newShaper(s.MaxDown, s.Log)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.start(); err != nil {
 		e.Close()
@@ -151,10 +152,10 @@ func (e *Engine) start() error {
 
 // run gives the client its connections.
 func (e *Engine) run() {
-	e.wg.Go(func() { e.persist(e.ctx, "idle connections", e.dropSeeds) })
-	e.wg.Go(func() { e.persist(e.ctx, "super-seeding", e.tendSuper) })
+	e.wg.Go(e.persist(e.ctx, "idle connections", e.dropSeeds))
+	e.wg.Go(e.persist(e.ctx, "super-seeding", e.tendSuper))
 	if e.members != nil {
-		e.wg.Go(func() { e.persist(e.ctx, "bans", e.watchBans) })
+		e.wg.Go(e.persist(e.ctx, "bans", e.watchBans))
 	}
 	for _, l := range e.port.listeners {
 		e.client.AddListener(l)
@@ -195,18 +196,18 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	// At once, not in turn: each may wait a moment for its trackers to hear of it.
-	var wg sync.WaitGroup
+	closing := panics.Group{Failed: panics.Logged(e.settings.Log, "the end of a torrent")}
 	for _, t := range ts {
-		wg.Go(t.Close)
+		closing.Start(t.Close)
 	}
 	for _, m := range ms {
-		wg.Go(m.Close)
+		closing.Start(m.Close)
 	}
 	var errs []error
 	for _, c := range children {
 		errs = append(errs, c.Close())
 	}
-	wg.Wait()
+	errs = append(errs, closing.Wait())
 	e.mu.Lock()
 	e.cancel() // see whileOpen
 	e.mu.Unlock()

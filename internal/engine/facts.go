@@ -4,13 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	alog "github.com/anacrolix/log"
 	"github.com/anacrolix/upnp"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // What a diagnosis wants to know of an engine and its network. Nothing here changes what the engine does.
@@ -40,11 +42,11 @@ const (
 )
 
 // ProbeLAN sends to the groups of BEP 14 on every interface that is up, loopback left out, and listens for it on
-// the same machine. The packets have no infohash, and their hop limit of 0 keeps them here.
-func ProbeLAN(ctx context.Context) []LANInterface {
+// the same machine. The packets have no infohash, and their hop limit of 0 keeps them here. The error is a bug.
+func ProbeLAN(ctx context.Context) ([]LANInterface, error) {
 	all, err := net.Interfaces()
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	var up []net.Interface
 	for _, i := range all {
@@ -57,6 +59,9 @@ func ProbeLAN(ctx context.Context) []LANInterface {
 	ctx, cancel := context.WithTimeout(ctx, lanProbeWait)
 	defer cancel()
 	p.run(ctx, up)
+	if err := p.close(); err != nil {
+		return nil, err
+	}
 	out := make([]LANInterface, len(up))
 	for i, n := range up {
 		out[i] = LANInterface{Name: n.Name, Heard: p.heard[n.Name]}
@@ -72,7 +77,7 @@ func ProbeLAN(ctx context.Context) []LANInterface {
 			out[i].Err = "what is sent does not come back"
 		}
 	}
-	return out
+	return out, nil
 }
 
 // lanProbe is one probe of all interfaces.
@@ -80,7 +85,7 @@ type lanProbe struct {
 	cookie string
 	conns  []*lanConn
 	err    error // there are no conns
-	wg     sync.WaitGroup
+	ears   panics.Group
 	news   chan string // names of interfaces as they are heard
 
 	heard  map[string]bool
@@ -103,11 +108,11 @@ func newLANProbe() *lanProbe {
 	return p
 }
 
-func (p *lanProbe) close() {
+func (p *lanProbe) close() error {
 	for _, c := range p.conns {
 		c.pc.Close()
 	}
-	p.wg.Wait()
+	return p.ears.Wait()
 }
 
 // run sends until every interface was heard or ctx ends.
@@ -116,7 +121,7 @@ func (p *lanProbe) run(ctx context.Context, up []net.Interface) {
 		for _, i := range up {
 			_ = c.joinOn(&i) // one that cannot join will not be heard
 		}
-		p.wg.Go(func() { p.listen(ctx, c) })
+		p.ears.Start(func() { p.listen(ctx, c) })
 	}
 	again := time.NewTicker(lanProbeEvery)
 	defer again.Stop()
@@ -171,19 +176,31 @@ func (p *lanProbe) listen(ctx context.Context, c *lanConn) {
 	}
 }
 
-// FindRouter says whether a router answers that opens ports when it is asked (UPnP).
-func FindRouter(ctx context.Context) bool {
+// FindRouter says whether a router answers that opens ports when it is asked (UPnP). The error is a bug.
+func FindRouter(ctx context.Context) (found bool, err error) {
 	quiet := alog.NewLogger("upnp")
 	quiet.SetHandlers(alog.DiscardHandler)
-	found := make(chan bool, 1)
+	looked := make(chan error, 1)
 	// The library asks devices over HTTP without a time limit of ours: it is not waited for longer than that.
-	go func() { found <- len(upnp.Discover(0, routerWait/2, quiet)) > 0 }()
+	go func() {
+		looked <- panics.Catch(func() error {
+			if len(upnp.Discover(0, routerWait/2, quiet)) == 0 {
+				return errNoRouter
+			}
+			return nil
+		})
+	}()
 	ctx, cancel := context.WithTimeout(ctx, routerWait)
 	defer cancel()
 	select {
-	case ok := <-found:
-		return ok
+	case err := <-looked:
+		if err == errNoRouter {
+			return false, nil
+		}
+		return err == nil, err
 	case <-ctx.Done():
-		return false
+		return false, nil
 	}
 }
+
+var errNoRouter = errors.New("no router answers")

@@ -25,7 +25,10 @@ func TestProbeLAN(t *testing.T) {
 		}
 	}
 	begun := time.Now()
-	got := engine.ProbeLAN(t.Context())
+	got, err := engine.ProbeLAN(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(got) != len(want) {
 		t.Errorf("got %v, want one of each of %v", got, want)
 	}

@@ -39,7 +39,7 @@ func judged(t testing.TB, data []byte, by int, x *extent) (*wire, *cut) {
 	t.Helper()
 	e := blank(settings(t))
 	e.settings.UTP = true
-	e.up = newShaper(0)
+	e.up = newShaper(0, testLog(t))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	t.Cleanup(e.cancel)
 	e.extents[judgedHash] = x

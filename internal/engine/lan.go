@@ -20,6 +20,8 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Local service discovery (BEP 14): every member of a swarm says so to a multicast group. Ours joins
@@ -96,9 +98,9 @@ func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]b
 		}
 		c.join(log)
 		l.conns = append(l.conns, c)
-		l.wg.Go(func() { l.receive(ctx, c) })
+		l.wg.Go(panics.Persist(ctx, func() { l.receive(ctx, c) }, panics.Logged(log, "hearing the local network")))
 	}
-	l.wg.Go(func() { l.announce(ctx) })
+	l.wg.Go(panics.Persist(ctx, func() { l.announce(ctx) }, panics.Logged(log, "announcing on the local network")))
 	return l
 }
 

@@ -38,9 +38,7 @@ func (e *Engine) Meet(o MeetingOptions) *Meeting {
 		e.lan.add(m)
 	}
 	if e.dht != nil {
-		m.wg.Go(func() {
-			e.persist(ctx, "announcing a meeting", func() { m.keepAnnounced(ctx, o.Silent) })
-		})
+		m.wg.Go(e.persist(ctx, "announcing a meeting", func() { m.keepAnnounced(ctx, o.Silent) }))
 	}
 	return m
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/types/infohash"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/places"
 )
 
@@ -46,14 +47,18 @@ type nearKey struct{}
 func (e *Engine) newNearServer() *nearServer {
 	s := &nearServer{e: e, conns: make(chan net.Conn), done: make(chan struct{}), places: places.New[netip.Prefix](nearConns, nearShare)}
 	s.http = &http.Server{
-		Handler:           s,
+		Handler:           panics.Handler(s, e.settings.Log),
 		ReadHeaderTimeout: firstByteTime,
 		IdleTimeout:       nearIdle,
 		MaxHeaderBytes:    4 << 10,
 		ErrorLog:          slog.NewLogLogger(e.settings.Log.Handler(), slog.LevelDebug),
 		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, nearKey{}, c) },
 	}
-	s.wg.Go(func() { s.http.Serve(s) }) // ends with Close
+	// Ends with stop; what it has accepted is refused from a fault on.
+	s.wg.Go(panics.Guard(func() { s.http.Serve(s) }, func(bug *panics.Error) {
+		e.fault("giving whole pieces", bug)
+		s.Close()
+	}))
 	return s
 }
 

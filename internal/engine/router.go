@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 const (
@@ -37,7 +39,7 @@ func routerClient(on func(netip.Addr) bool) *http.Client {
 	}}
 	return &http.Client{
 		Timeout:   routerTime,
-		Transport: boundedAnswers{&http.Transport{DialContext: d.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10, DisableCompression: true}},
+		Transport: boundedAnswers{&http.Transport{DialContext: panics.Dial(d.DialContext), DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10, DisableCompression: true}},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return errors.New("a router that sends elsewhere is not followed")
 		},

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/anacrolix/torrent"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/places"
 )
 
@@ -18,6 +20,7 @@ import (
 
 // seats are the places of peers whose handshake named a torrent.
 type seats struct {
+	log    *slog.Logger
 	places *places.Places[netip.Prefix]
 
 	mu     sync.Mutex
@@ -32,8 +35,9 @@ type seated struct {
 	seen  int64
 }
 
-func newSeats(most int) *seats {
+func newSeats(most int, log *slog.Logger) *seats {
 	return &seats{
+		log:    log,
 		places: places.NewBusy[netip.Prefix](most, most, seatBusy, time.Now),
 		guests: map[*guest]*seated{},
 	}
@@ -95,7 +99,8 @@ func (s *seats) take(g *guest, origin netip.Prefix) bool {
 		s.look()
 	}
 	// Not at once: whoever makes room may be held up by what it is closed for.
-	p := s.places.Take(origin, func() { go g.Close() })
+	leave := panics.Guard(func() { g.Close() }, panics.Logged(s.log, "a peer that gives way"))
+	p := s.places.Take(origin, func() { go leave() })
 	if p == nil {
 		return false
 	}

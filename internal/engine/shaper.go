@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // shaper holds one direction of all connections to a rate, and shares it out among the torrents that have something to
@@ -50,9 +53,12 @@ const catchUp = 128 << 10
 // burstTime is how much of its rate a bucket may save up.
 const burstTime = 100 * time.Millisecond
 
-func newShaper(rate int64) *shaper {
+func newShaper(rate int64, log *slog.Logger) *shaper {
 	s := &shaper{flows: map[*flow]struct{}{}}
-	s.timer = time.AfterFunc(time.Hour, s.fire)
+	s.timer = time.AfterFunc(time.Hour, panics.Guard(s.fire, func(bug *panics.Error) {
+		bug.Log(log, "the limit of rates")
+		s.timer.Reset(panics.Rest) // who waits would wait for ever
+	}))
 	s.timer.Stop()
 	s.setRate(rate)
 	return s

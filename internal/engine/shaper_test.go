@@ -38,7 +38,7 @@ func TestShaperSharesFairly(t *testing.T) {
 		{"what one may not use goes to the other", 1 << 20, 1 << 20, rate - 1<<20, 20, 16 << 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newShaper(rate)
+			s := newShaper(rate, testLog(t))
 			var a, b flow
 			s.setFlow(&a, c.limitA)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -61,7 +61,7 @@ func TestShaperSharesFairly(t *testing.T) {
 }
 
 func TestShaperWithoutLimits(t *testing.T) {
-	s := newShaper(0)
+	s := newShaper(0, testLog(t))
 	var f flow
 	if s.limits(&f) {
 		t.Error("without a limit bytes have to wait")
@@ -72,7 +72,7 @@ func TestShaperWithoutLimits(t *testing.T) {
 }
 
 func TestShaperLetsGo(t *testing.T) {
-	s := newShaper(1)
+	s := newShaper(1, testLog(t))
 	var f flow
 	if err := s.wait(t.Context(), &f, 1<<30); err != nil { // a debt of 34 years
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/places"
 )
 
@@ -41,7 +42,7 @@ func (e *Engine) newSorter(l net.Listener, hall *places.Places[netip.Prefix], tl
 		Listener: l, e: e, hall: hall, tls: tls, http: http,
 		conns: make(chan net.Conn), done: make(chan struct{}), here: map[*newcomer]struct{}{},
 	}
-	s.wg.Go(s.run)
+	s.wg.Go(e.persist(e.ctx, "accepting", s.run))
 	return s
 }
 
@@ -82,21 +83,28 @@ func (s *sorter) run() {
 				continue // out of descriptors, or a connection that was gone already
 			}
 		}
-		n := &newcomer{Conn: c}
-		n.hold(s.hall, places.Origin(c.RemoteAddr().String()))
-		s.mu.Lock()
-		s.here[n] = struct{}{}
-		s.mu.Unlock()
-		s.wg.Go(func() {
-			defer func() {
-				s.mu.Lock()
-				delete(s.here, n)
-				s.mu.Unlock()
-			}()
-			defer s.e.caught("greeting a newcomer", func() { n.Close() })
-			s.sort(n)
-		})
+		s.begin(c)
 	}
+}
+
+// begin sorts a connection in a goroutine of its own.
+func (s *sorter) begin(c net.Conn) {
+	n := &newcomer{Conn: c}
+	n.hold(s.hall, places.Origin(c.RemoteAddr().String()))
+	s.mu.Lock()
+	s.here[n] = struct{}{}
+	s.mu.Unlock()
+	s.wg.Go(panics.Guard(func() {
+		defer func() {
+			s.mu.Lock()
+			delete(s.here, n)
+			s.mu.Unlock()
+		}()
+		s.sort(n)
+	}, func(bug *panics.Error) {
+		s.e.fault("greeting a newcomer", bug)
+		n.Close()
+	}))
 }
 
 // sort reads the first bytes: 22 and 3 begin a TLS handshake (RFC 8446, 5.1), "GET " a request, 19 a BitTorrent

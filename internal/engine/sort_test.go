@@ -197,7 +197,7 @@ func TestIdleStrangers(t *testing.T) {
 
 // Who carries nothing goes before who does.
 func TestBusyGuestsStay(t *testing.T) {
-	s := newSeats(3)
+	s := newSeats(3, testLog(t))
 	origin := netip.MustParsePrefix("192.0.2.1/32")
 	var all []*guest
 	var ended []chan struct{}
@@ -228,7 +228,7 @@ func TestBusyGuestsStay(t *testing.T) {
 
 // A house that is full is left alone by what we dial, but for one now and then.
 func TestDialedDisplaceFew(t *testing.T) {
-	s := newSeats(2)
+	s := newSeats(2, testLog(t))
 	origin := netip.MustParsePrefix("192.0.2.1/32")
 	took := 0
 	for range 10 {

@@ -10,6 +10,8 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // The client parses the info itself, and the one place where its own copy can be reached before it is
@@ -28,6 +30,7 @@ import (
 type prepared struct {
 	storage.ClientImpl
 	opened *atomic.Pointer[opened]
+	failed func(*panics.Error) // is told of panics in it
 }
 
 // opened is a storage in use, and the info as it was opened with.
@@ -49,7 +52,12 @@ func (p prepared) OpenTorrent(ctx context.Context, info *metainfo.Info, hash met
 	case info.HasV2():
 		dropEmptyFiles(&info.FileTree)
 	}
-	impl, err := p.ClientImpl.OpenTorrent(ctx, info, hash)
+	var impl storage.TorrentImpl
+	err := try(p.failed, func() (err error) {
+		impl, err = p.ClientImpl.OpenTorrent(ctx, info, hash)
+		return err
+	})
+	impl = steady(impl, p.failed)
 	if err == nil && impl.Piece != nil {
 		p.opened.Store(&opened{info, impl})
 	}

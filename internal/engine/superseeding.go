@@ -3,6 +3,8 @@ package engine
 import (
 	"io"
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // joinSuper finds the torrent of a connection's handshake; nil if it is not complete here, or not super-seeded at all.
@@ -24,10 +26,10 @@ func (e *Engine) whileOpen(c io.Closer, f func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ctx.Err() == nil {
-		e.wg.Go(func() {
-			defer e.caught("telling pieces", func() { c.Close() })
-			f()
-		})
+		e.wg.Go(panics.Guard(f, func(bug *panics.Error) {
+			e.fault("telling pieces", bug)
+			c.Close()
+		}))
 	}
 }
 

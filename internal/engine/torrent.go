@@ -16,6 +16,7 @@ import (
 	infohash_v2 "github.com/anacrolix/torrent/types/infohash-v2"
 
 	"github.com/p2pshare/p2pshare/internal/infohash"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Spec is a torrent to take part in. V1 or V2 is required; the rest is what is known besides.
@@ -113,12 +114,22 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		ts.InfoBytes, ts.PieceLayers = nil, nil // putInfo gives them
 	}
 	ts.Storage = emptied{}
-	store := new(atomic.Pointer[opened])
+	store, writeErr := new(atomic.Pointer[opened]), make(chan error, 1)
+	var once sync.Once
+	failed := func(err error) {
+		select {
+		case writeErr <- err:
+		default: // the first is the one to tell
+		}
+	}
 	switch {
 	case s.Info != nil && s.withoutPieces():
 		ts.Storage = byteless{}
 	case s.Info != nil:
-		ts.Storage = prepared{s.Storage, store}
+		ts.Storage = prepared{s.Storage, store, func(bug *panics.Error) {
+			once.Do(func() { e.fault("the files of a torrent", bug) }) // not for each block that is asked for
+			failed(bug)
+		}}
 	}
 	if s.V1 != nil {
 		ts.InfoHash = *s.V1
@@ -157,19 +168,14 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		extent.settle(nil, 0)
 	}
 	t := &Torrent{
-		e: e, t: et, spec: s, store: store, extent: extent, book: newBook(time.Now), seats: newSeats(torrentSeats),
+		e: e, t: et, spec: s, store: store, extent: extent, book: newBook(time.Now), seats: newSeats(torrentSeats, e.settings.Log),
 		trackerErrs: map[string]error{}, trackerWords: map[string]TrackerWord{},
 		announcing: make(chan struct{}, torrentAnnounces),
 		done:       make(chan struct{}),
-		writeErr:   make(chan error, 1),
+		writeErr:   writeErr,
 	}
 	t.given.init()
-	et.SetOnWriteChunkError(func(err error) {
-		select {
-		case t.writeErr <- err:
-		default: // the first is the one to tell
-		}
-	})
+	et.SetOnWriteChunkError(failed)
 	for _, p := range s.Peers {
 		t.book.add(p, torrent.PeerSourceDirect)
 	}
@@ -250,7 +256,7 @@ func (t *Torrent) start() {
 	ctx, cancel := context.WithCancel(t.e.ctx)
 	t.cancel = cancel
 	keep := func(what string, f func()) {
-		t.wg.Go(func() { t.e.persist(ctx, what, f) })
+		t.wg.Go(t.e.persist(ctx, what, f))
 	}
 	keep("dialling", func() { t.offerPeers(ctx) })
 	for _, tier := range t.spec.Trackers {

@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // udpPort owns the UDP sockets of the port. uTP and the DHT share them: a DHT packet is a bencoded
@@ -13,13 +16,17 @@ import (
 // not, for 6 is no packet type and 4 no version.
 type udpPort struct {
 	log   *slog.Logger
+	ctx   context.Context // ends with close
+	end   context.CancelFunc
 	mu    sync.Mutex
 	socks map[string]*udpSocket // by local address
 	wg    sync.WaitGroup
 }
 
 func newUDPPort(log *slog.Logger) *udpPort {
-	return &udpPort{log: log, socks: map[string]*udpSocket{}}
+	p := &udpPort{log: log, socks: map[string]*udpSocket{}}
+	p.ctx, p.end = context.WithCancel(context.Background())
+	return p
 }
 
 // listen gives the side of a socket that uTP reads: the packets that are not the DHT's.
@@ -84,11 +91,12 @@ func (p *udpPort) open(network, addr string) (*udpSocket, error) {
 	s.other = &udpSide{udpSocket: s, in: make(chan packet, 2048)}
 	_, actual, _ := net.SplitHostPort(pc.LocalAddr().String())
 	p.socks[network+" "+net.JoinHostPort(host, actual)] = s
-	p.wg.Go(func() { s.read(p.log) })
+	p.wg.Go(panics.Persist(p.ctx, func() { s.read(p.log) }, panics.Logged(p.log, "reading from UDP")))
 	return s, nil
 }
 
 func (p *udpPort) close() {
+	p.end()
 	p.mu.Lock()
 	for _, s := range p.socks {
 		s.end()

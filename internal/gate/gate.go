@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/places"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -85,7 +86,7 @@ func New(o Options) *Gate {
 		peers: map[signed.Key]*peer{}, accounts: map[string]*account{}, bars: map[right]time.Time{},
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	g.wg.Go(g.tend)
+	g.wg.Go(panics.Persist(g.ctx, g.tend, panics.Logged(o.Log, "the gate of a group")))
 	return g
 }
 
@@ -96,7 +97,7 @@ func (g *Gate) Take(nc net.Conn, key signed.Key) {
 		g.refuse(c, err)
 		return
 	}
-	go func() {
+	go panics.Guard(func() {
 		defer g.wg.Done()
 		err := g.receive(c)
 		if err != nil {
@@ -107,7 +108,11 @@ func (g *Gate) Take(nc net.Conn, key signed.Key) {
 		case g.arrived <- c:
 		case <-g.ctx.Done(): // Close closes it: it is in the table
 		}
-	}()
+	}, func(bug *panics.Error) {
+		bug.Log(g.o.Log, "a connection for content", "device", key.String())
+		g.leave(c)
+		_ = c.hangUp() // it is closed, whatever that says
+	})()
 }
 
 // Listener gives the connections that may to the torrent client. Closing it closes the gate.

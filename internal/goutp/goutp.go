@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/anacrolix/utp"
@@ -105,9 +106,17 @@ func (s *socket) accept() (c net.Conn, err error) {
 
 var errBadSyn = errors.New("the SYN is for a connection that was dialled")
 
+// badSyn is what anacrolix/utp panics with for one, in Accept.
+const badSyn = ":|"
+
 func (s *socket) tryAccept() (c net.Conn, err error) {
 	defer func() {
-		if recover() != nil {
+		switch v := recover(); v {
+		case nil:
+		case badSyn:
+			err = errBadSyn
+		default:
+			s.log.Error("accepting a uTP connection has met a bug", "panic", v, "stack", string(debug.Stack()))
 			err = errBadSyn
 		}
 	}()

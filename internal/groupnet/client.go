@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -87,7 +88,7 @@ func Client(d Dialer, m Member) *http.Client {
 	}
 	return &http.Client{
 		Transport: &http.Transport{
-			DialTLSContext: dial,
+			DialTLSContext: panics.Dial(dial),
 			// A member has no address of its own that a proxy could be asked for.
 			Proxy:        nil,
 			MaxIdleConns: 1, MaxConnsPerHost: 2, IdleConnTimeout: idleTime / 2,

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/places"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -66,7 +67,7 @@ func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 		open:  map[*memberConn]bool{},
 	}
 	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.answer),
+		Handler:           panics.Handler(http.HandlerFunc(s.answer), log),
 		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
 		// A handler that wants longer says so. Otherwise a body that nobody reads would hold its place for ever.
 		ReadTimeout: requestTime, WriteTimeout: requestTime,
@@ -84,7 +85,10 @@ func NewServer(find func(serverName string) *Group, log *slog.Logger) *Server {
 		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	s.wg.Go(func() { _ = s.http.Serve(s.web) }) // until Close
+	s.wg.Go(panics.Guard(func() { _ = s.http.Serve(s.web) }, func(bug *panics.Error) { // until Close
+		bug.Log(log, "the server of groups")
+		s.web.Close() // what is handed to it from now on is closed
+	}))
 	return s
 }
 
@@ -120,10 +124,14 @@ func (s *Server) Take(ctx context.Context, c net.Conn) {
 		c.Close()
 		return
 	}
-	go func() {
+	counted := &countedConn{Conn: c}
+	go panics.Guard(func() {
 		defer s.wg.Done()
-		s.receive(ctx, c)
-	}()
+		s.receive(ctx, counted)
+	}, func(bug *panics.Error) {
+		bug.Log(s.log, "a connection to a group", "from", hostOf(c))
+		counted.Close()
+	})()
 }
 
 // Close ends every connection and waits for what was started. Serve is to have returned.
@@ -180,10 +188,11 @@ func hostOf(c net.Conn) string {
 }
 
 // receive shakes hands and hands the connection on.
-func (s *Server) receive(ctx context.Context, raw net.Conn) {
-	counted := &countedConn{Conn: raw}
+func (s *Server) receive(ctx context.Context, counted *countedConn) {
+	raw := counted.Conn
 	origin := places.Origin(raw.RemoteAddr().String())
 	young := s.young.Take(origin, func() { counted.Close() }) // its handshake ends, and says so
+	defer young.Leave()
 	m, err := s.handshake(ctx, counted)
 	young.Leave()
 	if err != nil {

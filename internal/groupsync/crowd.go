@@ -3,7 +3,6 @@ package groupsync
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -240,8 +239,10 @@ func (c *Crowd) PassedOn(ctx context.Context) error {
 
 // Run keeps up with members until ctx ends, and waits for what it started.
 func (c *Crowd) Run(ctx context.Context) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	visits := panics.Group{Failed: func(bug *panics.Error) { bug.Log(c.o.Log, "the end of a visit"); cancel() }}
+	defer visits.Wait()
+	defer cancel() // a panic here is not to wait for them
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -257,10 +258,10 @@ func (c *Crowd) Run(ctx context.Context) {
 				timer.Reset(next)
 				break
 			}
-			wg.Go(func() {
+			visits.Start(func() {
 				err := panics.Catch(func() error { return c.keepUp(ctx, m) })
-				if bug, ok := errors.AsType[*panics.Error](err); ok {
-					c.o.Log.Error("a member has met a bug", "address", m.addr, "panic", fmt.Sprint(bug.Value), "stack", string(bug.Stack))
+				if bug := panics.In(err); bug != nil {
+					bug.Log(c.o.Log, "a member", "address", m.addr)
 				}
 				c.released(m, err)
 				select {

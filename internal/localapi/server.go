@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Options of a Server.
@@ -67,14 +67,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	h := &http.Server{
-		Handler: s, ReadTimeout: headerTime, ReadHeaderTimeout: headerTime, MaxHeaderBytes: 16 << 10,
+		Handler: panics.Handler(s, s.opts.Log), ReadTimeout: headerTime, ReadHeaderTimeout: headerTime, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return requests },
 		ErrorLog:    slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelWarn),
 	}
 	// An idle connection would take a place from a request, and a new one costs next to nothing.
 	h.SetKeepAlivesEnabled(false)
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(guard(l, maxConns, s.opts.Log)) }()
+	go func() { served <- panics.Catch(func() error { return h.Serve(guard(l, maxConns, s.opts.Log)) }) }()
 	select {
 	case err := <-served:
 		cut(errEnding)
@@ -212,15 +212,17 @@ func (s *Server) ended(ctx context.Context, v any, err error) end {
 }
 
 // guarded turns a panic into an error: one request that meets a bug does not take every share off the network.
-// Should a lock be left held by it, the watchdog notices.
+// Should a lock be left held by it, the watchdog notices. A bug that a goroutine of the request has met is told likewise.
 func guarded[A any](s *Server, do func() (A, error)) (v A, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.opts.Log.Error("a request has met a bug", "panic", r, "stack", string(debug.Stack()))
-			err = fault.Hint(fmt.Errorf("internal error of the daemon: %v", r), "this is a bug in p2pshare; p2pshare log has its trace")
-		}
-	}()
-	return do()
+	err = panics.Catch(func() (err error) {
+		v, err = do()
+		return err
+	})
+	if bug := panics.In(err); bug != nil {
+		bug.Log(s.opts.Log, "a request")
+		err = fault.Hint(fmt.Errorf("internal error of the daemon: %v", bug.Value), "this is a bug in p2pshare; p2pshare log has its trace")
+	}
+	return v, err
 }
 
 // guard is l with at most n connections at a time, all of them from this user.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // errSlow is the cause of what ends because its caller takes nothing.
@@ -32,11 +33,14 @@ func stream[R, A any](s *Server, path string, do func(context.Context, R, func(n
 		defer detach(nil)
 		q := newQueue()
 		last := make(chan end, 1)
-		go func() {
+		go panics.Guard(func() {
 			defer q.close()
 			v, err := guarded(s, func() (any, error) { return result(do(ctx, req, s.hear(q, detach))) })
 			last <- s.ended(r.Context(), v, err)
-		}()
+		}, func(bug *panics.Error) {
+			bug.Log(s.opts.Log, "the end of a request")
+			last <- end{Problem: problemOf(bug)}
+		})()
 		out := &lineWriter{w: w, control: http.NewResponseController(w)}
 		out.begin()
 		for {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -175,7 +176,7 @@ func serve(t *testing.T, addr string) (string, func()) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- metrics.ServeOn(ctx, l, give(full())) }()
+	go func() { done <- metrics.ServeOn(ctx, l, slog.New(slog.DiscardHandler), give(full())) }()
 	ended := false
 	end := func() {
 		if ended {
@@ -274,11 +275,11 @@ func TestServerEndsWithOpenConnections(t *testing.T) {
 
 func TestListenRefuses(t *testing.T) {
 	ctx := context.Background()
-	if err := metrics.Serve(ctx, "nonsense", give(full())); fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
+	if err := metrics.Serve(ctx, "nonsense", slog.New(slog.DiscardHandler), give(full())); fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
 		t.Errorf("a malformed address: got %v, want a usage error with a hint", err)
 	}
 	addr, _ := serve(t, "127.0.0.1:0")
-	if err := metrics.Serve(ctx, addr, give(full())); err == nil || fault.HintOf(err) == "" {
+	if err := metrics.Serve(ctx, addr, slog.New(slog.DiscardHandler), give(full())); err == nil || fault.HintOf(err) == "" {
 		t.Errorf("an address in use: got %v, want an error with a hint", err)
 	}
 }

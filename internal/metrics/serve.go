@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // New answers every request with the metrics of status and of this process. A status that fails is answered
@@ -48,26 +50,26 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // Serve listens on addr and serves New until ctx ends, which is no error.
-func Serve(ctx context.Context, addr string, status func(context.Context) (*node.Status, error)) error {
+func Serve(ctx context.Context, addr string, log *slog.Logger, status func(context.Context) (*node.Status, error)) error {
 	l, err := Listen(ctx, addr)
 	if err != nil {
 		return err
 	}
-	return ServeOn(ctx, l, status)
+	return ServeOn(ctx, l, log, status)
 }
 
 // ServeOn is Serve on a listener that is open, which it closes.
-func ServeOn(ctx context.Context, l net.Listener, status func(context.Context) (*node.Status, error)) error {
+func ServeOn(ctx context.Context, l net.Listener, log *slog.Logger, status func(context.Context) (*node.Status, error)) error {
 	h := onlyMetrics(New(status))
 	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
 		h = onlyLocal(h)
 	}
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: headTimeout, ReadTimeout: headTimeout, WriteTimeout: writeTimeout,
+		Handler: panics.Handler(h, log), ReadHeaderTimeout: headTimeout, ReadTimeout: headTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxConns)) }()
+	go func() { failed <- panics.Catch(func() error { return srv.Serve(netutil.LimitListener(l, maxConns)) }) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving metrics: %w", err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
@@ -161,7 +162,7 @@ func (g *Guard) Transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  g.proxyFor,
 		OnProxyConnectResponse: judgeProxy,
-		DialContext:            g.DialContext,
+		DialContext:            panics.Dial(g.DialContext),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.rootCAs},
 		TLSHandshakeTimeout:    dialTimeout,
 		ResponseHeaderTimeout:  headerTimeout,

@@ -9,6 +9,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -21,7 +22,7 @@ const (
 
 // care looks after all shares, until the keeper closes.
 func (k *keeper) care() {
-	k.wg.Go(func() { k.steady("looking at the files of shares", k.look) })
+	k.wg.Go(k.steady("looking at the files of shares", k.look))
 	tick := time.NewTicker(careEvery)
 	defer tick.Stop()
 	saved := time.Now()
@@ -286,7 +287,7 @@ func (k *keeper) lookNow(ctx context.Context) {
 		k.mu.Unlock()
 		return
 	}
-	k.wg.Go(func() {
+	k.wg.Go(panics.Guard(func() {
 		defer close(done)
 		for _, s := range list {
 			if ctx.Err() != nil {
@@ -294,7 +295,7 @@ func (k *keeper) lookNow(ctx context.Context) {
 			}
 			k.lookAt(ctx, s)
 		}
-	})
+	}, panics.Logged(k.n.log, "looking at the files of shares")))
 	k.mu.Unlock()
 	select {
 	case <-done:

@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/doctor"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/store"
 )
 
@@ -268,13 +270,13 @@ func sources(ctx context.Context, f *doctor.Share, p patient) {
 
 // network looks at everything that packets go through, all at once.
 func (x *examination) network(ctx context.Context) error {
-	var wg sync.WaitGroup
-	for _, look := range []func(context.Context){x.port, x.lan, x.dht, x.sites} {
-		wg.Go(func() { look(ctx) })
+	var all errgroup.Group
+	for _, look := range []func(context.Context) error{x.port, x.lan, x.dht, x.sites} {
+		all.Go(panics.Caught(func() error { return look(ctx) }))
 	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return errors.Join(errors.New("looking was cut short"), err)
+	err := all.Wait()
+	if cut := ctx.Err(); cut != nil {
+		return errors.Join(errors.New("looking was cut short"), cut, err)
 	}
-	return nil
+	return err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/doctor"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 const (
@@ -39,10 +40,10 @@ const (
 )
 
 // port tries the port from this machine, which shows a firewall of its own, and asks who else came in.
-func (x *examination) port(ctx context.Context) {
+func (x *examination) port(ctx context.Context) error {
 	e := x.n.running()
 	if e == nil {
-		return
+		return nil
 	}
 	p := doctor.Port{Number: e.Port(), Came: e.Arrivals(), Loopback: loopback(x.n.opts.Network.ListenHost)}
 	if !p.Loopback {
@@ -58,9 +59,15 @@ func (x *examination) port(ctx context.Context) {
 			}
 			p.Tries = append(p.Tries, t)
 		}
-		p.Router = !p.Public && p.Came == 0 && !x.n.opts.Network.NoUPnP && engine.FindRouter(ctx)
+		if !p.Public && p.Came == 0 && !x.n.opts.Network.NoUPnP {
+			var err error
+			if p.Router, err = engine.FindRouter(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	x.facts.Port = p
+	return nil
 }
 
 // ownAddresses are those of this machine that others could connect to; only, if it is an address, alone.
@@ -87,20 +94,22 @@ func ownAddresses(only string) (out []netip.Addr) {
 	return out
 }
 
-func (x *examination) lan(ctx context.Context) {
+func (x *examination) lan(ctx context.Context) error {
 	l := doctor.LAN{Off: x.n.opts.Network.NoLAN}
-	for _, i := range engine.ProbeLAN(ctx) {
+	heard, err := engine.ProbeLAN(ctx)
+	for _, i := range heard {
 		l.Interfaces = append(l.Interfaces, doctor.Interface(i))
 	}
 	x.facts.LAN = l
+	return err
 }
 
 // dht waits for the first nodes if the engine was started for this alone.
-func (x *examination) dht(ctx context.Context) {
+func (x *examination) dht(ctx context.Context) error {
 	e := x.n.running()
 	if e == nil || !e.HasDHT() {
 		x.facts.DHT = doctor.DHT{Off: true}
-		return
+		return nil
 	}
 	begun := x.now
 	if k := x.n.keeper; k != nil {
@@ -111,11 +120,12 @@ func (x *examination) dht(ctx context.Context) {
 	for e.DHTNodes() == 0 && time.Since(begun) < dhtWait {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 	}
 	x.facts.DHT = doctor.DHT{Nodes: e.DHTNodes(), For: time.Since(begun)}
+	return nil
 }
 
 // site is a tracker or web seed to ask.
@@ -128,7 +138,7 @@ type site struct {
 
 // sites asks trackers and web seeds on the web whether they are there, and what time it is. What UDP trackers
 // answered is known from those that announce.
-func (x *examination) sites(ctx context.Context) {
+func (x *examination) sites(ctx context.Context) error {
 	list := x.siteList()
 	var mu sync.Mutex
 	client := x.n.guard.Client()
@@ -136,7 +146,7 @@ func (x *examination) sites(ctx context.Context) {
 	var group errgroup.Group
 	group.SetLimit(sitesAtOnce)
 	for i := range list {
-		group.Go(func() error {
+		group.Go(panics.Caught(func() error {
 			s := &list[i]
 			if s.ask == "" {
 				if s.err != nil {
@@ -154,12 +164,15 @@ func (x *examination) sites(ctx context.Context) {
 				mu.Unlock()
 			}
 			return nil
-		})
+		}))
 	}
-	_ = group.Wait() // none of them fails
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	for _, s := range list {
 		x.facts.Sites = append(x.facts.Sites, s.Site)
 	}
+	return nil
 }
 
 // siteList names each tracker and web seed once, those of shares that do not move first.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -219,7 +218,7 @@ func (f *fetch) group() string {
 // watch reports the torrent while do runs.
 func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int64, do func() error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
+	var reports panics.Group
 	w := &watch{t: f.t, w: f.w, name: name, phase: phase, total: total, reused: reused, say: f.on}
 	if phase == "fetching" {
 		w.lost = f.lost
@@ -228,12 +227,10 @@ func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int
 		f.last = *ev.Progress
 		f.on(ev)
 	}
-	var bug error
-	wg.Go(func() { bug = panics.Catch(func() error { w.run(ctx); return nil }) })
+	reports.Start(func() { w.run(ctx) })
 	err := do()
 	cancel()
-	wg.Wait()
-	if bug != nil {
+	if bug := reports.Wait(); bug != nil {
 		return bug
 	}
 	if err == nil && phase == "fetching" {

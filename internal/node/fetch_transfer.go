@@ -1,9 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/p2pshare/p2pshare/fetcher"
 	"github.com/p2pshare/p2pshare/internal/fault"
@@ -111,10 +111,10 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var (
-		disk    sync.WaitGroup
+		beside  = panics.Group{Failed: func(*panics.Error) { stop() }}
 		diskErr error
 	)
-	disk.Go(func() { // a disk that is full ends the fetch, where the engine would wait for ever
+	beside.Start(func() { // a disk that is full ends the fetch, where the engine would wait for ever
 		select {
 		case diskErr = <-f.stage.WriteErr():
 			stop()
@@ -126,13 +126,10 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 		for _, r := range ranges {
 			f.t.Want(r[0], r[1])
 		}
-		disk.Go(func() {
-			webErr = panics.Catch(func() error {
-				if err := f.fromWeb(ctx, f.plan.Wanted()); err != nil {
-					return err
-				}
-				return f.fromNear(ctx, f.plan.Wanted())
-			})
+		beside.Start(func() {
+			if webErr = f.fromWeb(ctx, f.plan.Wanted()); webErr == nil {
+				webErr = f.fromNear(ctx, f.plan.Wanted())
+			}
 			if webErr != nil {
 				stop()
 			}
@@ -140,12 +137,6 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 		return f.t.Wait(ctx, ranges)
 	})
 	stop()
-	disk.Wait()
-	if diskErr == nil {
-		diskErr = webErr
-	}
-	if diskErr != nil {
-		return diskErr
-	}
-	return err
+	bug := beside.Wait()
+	return cmp.Or(bug, diskErr, webErr, err)
 }

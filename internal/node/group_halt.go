@@ -14,7 +14,7 @@ func (m *member) loop(f func()) { m.wg.Go(panics.Guard(f, m.halt)) }
 func (m *member) halt(bug *panics.Error) {
 	err := fault.Hint(fmt.Errorf("the group %q is halted: it has met a bug in p2pshare: %v", m.Name(), bug.Value),
 		"p2pshare log has the trace, please report it; the group is online again when the daemon is started again")
-	m.s.n.log.Error("a group has met a bug", "group", m.Name(), "panic", fmt.Sprint(bug.Value), "stack", string(bug.Stack))
+	bug.Log(m.s.n.log, "a group", "group", m.Name())
 	if !m.halted.CompareAndSwap(nil, &err) {
 		return // by another of its loops, which has ended the rest
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/groupsync"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -275,10 +276,10 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	if err != nil {
 		return seal.Login{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel(nil)
 	slots, refused := make(chan []byte), make(chan error, 1)
 	var answered atomic.Bool // somebody knows the group by this link's name
 	lobby := m.Link().Lobby()
@@ -313,7 +314,7 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 			return nil
 		},
 	})
-	wg.Go(func() { crowd.Run(ctx) })
+	asking.Go(panics.Guard(func() { crowd.Run(ctx) }, func(bug *panics.Error) { cancel(bug) })) // nothing comes any more
 	for _, mt := range m.meet(e, signed.DayOf(time.Now()), func(addr string) { crowd.Heard(addr, false) }) {
 		defer mt.Close()
 	}
@@ -321,6 +322,9 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 		crowd.Heard(a, true)
 	}
 	l, err := m.openOne(ctx, pass, slots, refused)
+	if err != nil && panics.In(context.Cause(ctx)) != nil {
+		err = context.Cause(ctx)
+	}
 	if err == nil {
 		// Who was reached is tried first from now on.
 		var addrs []string

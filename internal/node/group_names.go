@@ -10,6 +10,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/audit"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // checkFor refuses to share with a name that no admin has confirmed: somebody else may have it tomorrow.
@@ -112,7 +113,7 @@ func (m *member) taken(ctx context.Context) error {
 	// One member may know of somebody that the others do not: they have a little more time.
 	stop := make(chan struct{})
 	defer close(stop)
-	go func() {
+	go panics.Guard(func() {
 		select {
 		case <-m.crowd.Taken():
 		case <-stop:
@@ -123,7 +124,10 @@ func (m *member) taken(ctx context.Context) error {
 			cancel()
 		case <-stop:
 		}
-	}()
+	}, func(bug *panics.Error) {
+		bug.Log(m.s.n.log, "a join")
+		cancel()
+	})()
 	if err := m.crowd.PassedOn(limited); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

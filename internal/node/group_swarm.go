@@ -250,14 +250,14 @@ func (m *member) holders(ctx context.Context, t *metafile.Torrent) (out []string
 	ctx, cancel := context.WithTimeout(ctx, holdersWait)
 	defer cancel()
 	var (
-		mu sync.Mutex
-		wg sync.WaitGroup
+		mu    sync.Mutex
+		asked = panics.Group{Failed: panics.Logged(m.s.n.log, "asking members what they have")}
 	)
 	for _, nb := range m.crowd.Neighbours() {
 		if !nb.Now {
 			continue
 		}
-		wg.Go(func() {
+		asked.Start(func() {
 			c := m.client(nb.Addr)
 			defer c.CloseIdleConnections()
 			have, err := groupsync.NewPeer(c, m.ID(), m).Have(ctx)
@@ -274,7 +274,7 @@ func (m *member) holders(ctx context.Context, t *metafile.Torrent) (out []string
 			}
 		})
 	}
-	wg.Wait()
+	_ = asked.Wait() // the others have answered
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -61,10 +62,13 @@ func (m *member) seekTorrent(ctx context.Context, h signed.Hash, patient bool) (
 			}
 			under++
 			asked[nb.Addr] = time.Time{}
-			go func() {
+			go panics.Guard(func() {
 				b, _ := m.askTorrent(ctx, nb.Addr, h) // whatever it is, the next may have it
 				answers <- said{nb.Addr, b}
-			}()
+			}, func(bug *panics.Error) {
+				bug.Log(m.s.n.log, "a member's answer", "address", nb.Addr)
+				answers <- said{addr: nb.Addr}
+			})()
 		}
 		if under == 0 && !patient {
 			return nil, errNoTorrent

@@ -68,11 +68,11 @@ func (k *keeper) start(it *item, first func(ctx context.Context) error) {
 	ended := make(chan struct{})
 	it.stop, it.ended, it.outcome = cancel, ended, nil
 	it.state, it.reason, it.hint = StateStarting, "", ""
-	k.wg.Go(func() {
+	k.wg.Go(panics.Guard(func() {
 		defer close(ended)
 		defer cancel()
 		err := panics.Catch(func() error { return k.life(ctx, it, first) })
-		if bug, ok := errors.AsType[*panics.Error](err); ok {
+		if bug := panics.In(err); bug != nil {
 			err = k.crashed(it, bug)
 		}
 		k.mu.Lock()
@@ -82,7 +82,7 @@ func (k *keeper) start(it *item, first func(ctx context.Context) error) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		it.stop, it.outcome, it.progress = nil, err, nil
-	})
+	}, panics.Logged(k.n.log, "the end of a share", "id", it.id)))
 }
 
 // halt ends an item's goroutine and waits for it. k.mu is not held.
@@ -119,6 +119,8 @@ func (k *keeper) life(ctx context.Context, it *item, first func(context.Context)
 		k.settled(it)
 		var away *errAway
 		switch {
+		case panics.In(err) != nil:
+			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
@@ -132,19 +134,11 @@ func (k *keeper) life(ctx context.Context, it *item, first func(context.Context)
 				return err
 			}
 			k.n.log.Info("a share goes on", "share", it.name())
-		case isBug(err):
-			return err
 		default:
 			k.fail(it, err)
 			return err
 		}
 	}
-}
-
-// isBug says whether err is a panic that was caught.
-func isBug(err error) bool {
-	_, ok := errors.AsType[*panics.Error](err)
-	return ok
 }
 
 // step does one thing: brings what is to be fetched, or serves what is there.
@@ -211,7 +205,7 @@ func (k *keeper) crashed(it *item, bug *panics.Error) error {
 	k.mu.Lock()
 	it.torrent, it.since = nil, time.Time{} // its counters may be what panicked
 	k.mu.Unlock()
-	k.n.log.Error("a share has met a bug", "share", it.name(), "panic", fmt.Sprint(bug.Value), "stack", string(bug.Stack))
+	bug.Log(k.n.log, "a share", "share", it.name())
 	err := fault.Hint(fmt.Errorf("it has met a bug in p2pshare: %v", bug.Value),
 		"p2pshare log has the trace, please report it; p2pshare start %s tries again", it.id)
 	k.fail(it, err)

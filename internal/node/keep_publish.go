@@ -13,6 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
@@ -191,10 +192,14 @@ func (k *keeper) seedAll(ctx context.Context, r SeedRequest, on func(Event)) err
 			continue
 		}
 		tried++
-		go func() { errs <- k.attend(ctx, it, first, on, nil) }()
+		go func() { errs <- panics.Catch(func() error { return k.attend(ctx, it, first, on, nil) }) }()
 	}
 	for range tried {
-		if err := <-errs; err != nil && ctx.Err() == nil {
+		err := <-errs
+		if bug := panics.In(err); bug != nil {
+			bug.Log(k.n.log, "seeding a torrent")
+		}
+		if err != nil && ctx.Err() == nil {
 			warn(on, "not seeded: %v", err)
 			last = err
 		}

@@ -95,7 +95,7 @@ func (k *keeper) load() error {
 
 // resume starts every share that is to run, and the caretaker.
 func (k *keeper) resume() {
-	k.wg.Go(func() { k.steady("looking after shares", k.care) })
+	k.wg.Go(k.steady("looking after shares", k.care))
 	k.startAll()
 }
 

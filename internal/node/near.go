@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/fetcher"
 	"github.com/p2pshare/p2pshare/internal/engine"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
@@ -87,8 +89,8 @@ func (n *nearby) missing() (pieces []int) {
 // run asks the peers at urls as long as they are those that are connected.
 func (n *nearby) run(ctx context.Context, urls []string) error {
 	ctx, stop := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
+	watch := panics.Group{Failed: func(*panics.Error) { stop() }}
+	watch.Start(func() {
 		tick := time.NewTicker(nearLook)
 		defer tick.Stop()
 		for ctx.Err() == nil && slices.Equal(n.f.t.Near(), urls) {
@@ -106,7 +108,7 @@ func (n *nearby) run(ctx context.Context, urls []string) error {
 	o.Answered = func(err error, gone bool) { n.answered(err, gone, stop) }
 	err := webseed.Run(ctx, o)
 	stop()
-	watch.Wait()
+	err = cmp.Or(watch.Wait(), err)
 	n.unpark()
 	n.f.n.log.Debug("asked peers nearby for whole pieces", "name", n.f.name(), "bytes", n.f.t.Stats().Near)
 	return err

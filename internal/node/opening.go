@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -200,7 +201,7 @@ func (k *keeper) starting(it *item) {
 func (it *item) stands() {
 	if it.standing == nil && it.stop != nil {
 		id, o := it.id, it.k.opening
-		it.standing = time.AfterFunc(standsAfter, func() { o.end(id) })
+		it.standing = time.AfterFunc(standsAfter, panics.Guard(func() { o.end(id) }, panics.Logged(it.k.n.log, "noting that a share stands")))
 	}
 }
 
@@ -232,7 +233,7 @@ func (k *keeper) startAll() {
 		k.start(it, nil)
 	}
 	if len(suspects) > 0 {
-		k.wg.Go(func() { k.steady("starting shares one at a time", func() { k.startAlone(suspects) }) })
+		k.wg.Go(k.steady("starting shares one at a time", func() { k.startAlone(suspects) }))
 	}
 }
 

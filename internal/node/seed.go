@@ -13,6 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // maxTorrentsFound bounds the search for .torrent files below a folder: more is a wrong folder.
@@ -68,20 +69,22 @@ func (n *Node) Seed(ctx context.Context, r SeedRequest, on func(Event)) error {
 // from several goroutines.
 func runAll(ctx context.Context, shares []*share, on func(Event)) error {
 	var (
-		wg   sync.WaitGroup
+		all  panics.Group
 		mu   sync.Mutex
 		last error
 	)
 	for _, s := range shares {
-		wg.Go(func() {
-			if err := s.run(ctx, on); err != nil {
+		all.Start(func() {
+			if err := panics.Catch(func() error { return s.run(ctx, on) }); err != nil {
 				mu.Lock()
 				last = err
 				mu.Unlock()
 			}
 		})
 	}
-	wg.Wait()
+	if bug := all.Wait(); bug != nil {
+		return bug
+	}
 	if ctx.Err() != nil {
 		return nil
 	}

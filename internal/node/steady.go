@@ -1,34 +1,11 @@
 package node
 
-import (
-	"errors"
-	"fmt"
-	"time"
+import "github.com/p2pshare/p2pshare/internal/panics"
 
-	"github.com/p2pshare/p2pshare/internal/panics"
-)
-
-// steadyPause is how long a loop rests that has met a bug: one that meets it each time fills no log.
-const steadyPause = time.Minute
-
-// steady runs a loop that is for all shares until the keeper closes. A panic ends its round: it is logged, and the loop
+// steady gives a loop that is for all shares until the keeper closes. A panic ends its round: it is logged, and the loop
 // begins again after a pause.
-func (k *keeper) steady(what string, loop func()) {
-	for {
-		err := panics.Catch(func() error { loop(); return nil })
-		bug, ok := errors.AsType[*panics.Error](err)
-		if !ok {
-			return
-		}
-		k.n.log.Error(what+" has met a bug", "panic", fmt.Sprint(bug.Value), "stack", string(bug.Stack))
-		timer := time.NewTimer(steadyPause)
-		select {
-		case <-k.ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
+func (k *keeper) steady(what string, loop func()) func() {
+	return panics.Persist(k.ctx, loop, panics.Logged(k.n.log, what))
 }
 
 // problem adds what status and doctor say of the home.

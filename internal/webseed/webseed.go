@@ -13,6 +13,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
@@ -95,22 +96,23 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, f.stop = context.WithCancel(ctx)
 	defer f.stop()
-	var hashers, conns sync.WaitGroup
+	ends := func(bug *panics.Error) { f.fail(bug) } // and nobody waits for who is gone
+	hashers, conns := panics.Group{Failed: ends}, panics.Group{Failed: ends}
 	for range runtime.GOMAXPROCS(0) {
-		hashers.Go(f.judge)
+		hashers.Start(f.judge)
 	}
 	for i := range allConns {
 		s := f.sources[i%len(f.sources)]
 		if nth := i / len(f.sources); nth < hostConns {
-			conns.Go(func() { f.connection(ctx, s, nth) })
+			conns.Start(func() { f.connection(ctx, s, nth) })
 		}
 	}
 	for i := allConns; i < len(f.sources); i++ {
-		conns.Go(func() { f.connection(ctx, f.sources[i], 0) })
+		conns.Start(func() { f.connection(ctx, f.sources[i], 0) })
 	}
-	conns.Wait()
+	_ = conns.Wait() // f.failed is what failed first
 	close(f.whole)
-	hashers.Wait()
+	_ = hashers.Wait()
 	return f.failed
 }
 
@@ -195,6 +197,16 @@ func (f *fetch) tell(message string) {
 	f.o.Tell(message)
 }
 
+// fail ends the fetch with its first error.
+func (f *fetch) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failed == nil {
+		f.failed = err
+		f.stop()
+	}
+}
+
 // judge takes pieces until there are no more.
 func (f *fetch) judge() {
 	for a := range f.whole {
@@ -205,13 +217,10 @@ func (f *fetch) judge() {
 		if err == nil && right && fresh {
 			f.pace.web += a.sent
 		}
-		if err != nil && f.failed == nil {
-			f.failed = err
-			f.stop()
-		}
 		f.mu.Unlock()
 		switch {
 		case err != nil:
+			f.fail(err)
 		case !right:
 			f.o.Swarm.Reserve([]int{a.piece}, false)
 			f.wrong(a)

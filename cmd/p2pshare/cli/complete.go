@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // completeWithin is how long the shell may be kept waiting: a user who has pressed TAB notices more.
@@ -38,13 +39,13 @@ func completeAction(ctx context.Context, s *session, c *cli.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, completeWithin)
 	defer cancel()
 	found := make(chan []string, 1)
-	go func() { // may outlive the command, and ends with the process
+	go panics.Guard(func() { // may outlive the command, and ends with the process
 		words, err := ask(ctx, c.Args().Get(1))
 		if err != nil {
 			words = nil
 		}
 		found <- words
-	}()
+	}, func(*panics.Error) { found <- nil })() // the line that is typed is no place for it
 	select {
 	case words := <-found:
 		words = slices.DeleteFunc(words, func(w string) bool { return w == "" || printable(w) != w })

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // session is one run of one command.
@@ -53,15 +53,15 @@ func (s *session) guarded(w words) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	done := make(chan int, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				done <- s.out.bug(r, debug.Stack())
-			}
-		}()
+	bug := func(bug *panics.Error) { done <- s.out.bug(bug.Value, bug.Stack) }
+	go panics.Guard(func() {
 		err := s.run(ctx, w)
+		if met := panics.In(err); met != nil { // by a goroutine of it
+			bug(met)
+			return
+		}
 		done <- s.out.fail(err)
-	}()
+	}, bug)()
 	ending, signals := false, s.env.Signals
 	for {
 		select {

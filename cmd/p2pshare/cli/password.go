@@ -16,6 +16,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // maxSecret is the longest password that is read: far more than anybody types, and little to hold.
@@ -189,18 +190,17 @@ func (s *session) keyringPassword(ctx context.Context, entry, question string) (
 
 // fromKeyring waits no longer than ctx: a keyring may have to be unlocked first, in a window that nobody sees.
 func (s *session) fromKeyring(ctx context.Context, entry string) (string, error) {
-	type answer struct {
-		text string
-		err  error
-	}
-	got := make(chan answer, 1)
+	text := ""
+	got := make(chan error, 1)
 	go func() { // may outlive the command, and ends with the process
-		text, err := s.env.Keyring.Get(entry)
-		got <- answer{text, err}
+		got <- panics.Catch(func() (err error) {
+			text, err = s.env.Keyring.Get(entry)
+			return err
+		})
 	}()
 	select {
-	case a := <-got:
-		return a.text, a.err
+	case err := <-got:
+		return text, err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
