@@ -9,6 +9,9 @@ const (
 	// second and 256 MiB.
 	MaxWork = 18
 
+	// freedWork is from which work on memory is given back to the system after each password: 16 MiB.
+	freedWork = 14
+
 	// MinPassword is the shortest password that a person may choose.
 	MinPassword = 12
 

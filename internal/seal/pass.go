@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"sync"
 
 	"golang.org/x/crypto/scrypt"
 
@@ -38,12 +40,14 @@ func (p Pass) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
 // Stretch makes a Pass with scrypt (RFC 7914; N = 2^work, r = 8, p = 1), work being from 1 to MaxWork. Group and account are
 // the salt, so that work spent on guessing for one serves for no other. The work has to be the one the slot was made with.
+//
+// It takes 2^work KiB while it runs, which no other call shares: they wait for each other.
 func Stretch(gid signed.GroupID, account, password string, work int) (Pass, error) {
 	if work < 1 || work > MaxWork {
 		return Pass{}, fmt.Errorf("a work factor of %d is not from 1 to %d", work, MaxWork)
 	}
 	salt := append([]byte("p2pshare/v1 slot\x00"), gid[:]...)
-	secret, err := scrypt.Key([]byte(Normalize(password)), append(salt, account...), 1<<work, 8, 1, sha256.Size)
+	secret, err := stretch([]byte(Normalize(password)), append(salt, account...), work)
 	if err != nil {
 		return Pass{}, err
 	}
@@ -56,6 +60,20 @@ func Stretch(gid signed.GroupID, account, password string, work int) (Pass, erro
 	}
 	tag, err := signed.SecretFromSeed(expand("tag"))
 	return Pass{account, gid, tag, hex.EncodeToString(expand("box"))}, err
+}
+
+// stretching lets one password be stretched at a time.
+var stretching sync.Mutex
+
+// stretch is scrypt. What it takes is given back to the system at once: it may be more than all else that the process has,
+// and would stay resident for minutes.
+func stretch(password, salt []byte, work int) ([]byte, error) {
+	stretching.Lock()
+	defer stretching.Unlock()
+	if work >= freedWork {
+		defer debug.FreeOSMemory()
+	}
+	return scrypt.Key(password, salt, 1<<work, 8, 1, sha256.Size)
 }
 
 // Tag is what the slot is asked for by: a public key, of which the password is the secret half.
