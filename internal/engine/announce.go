@@ -11,12 +11,12 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/tracker"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
@@ -94,9 +94,9 @@ func (t *Torrent) lookUp(ctx context.Context, names []namedPeer, from netip.Addr
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
-	var wg sync.WaitGroup
+	asked := panics.Group{Failed: func(bug *panics.Error) { t.e.fault("looking up the peers of a tracker", bug) }}
 	for _, n := range names {
-		wg.Go(func() {
+		asked.Start(func() {
 			ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", n.host)
 			if err != nil {
 				t.e.settings.Log.Debug("a peer of a tracker has a name that is not found", "name", n.host, "err", err)
@@ -107,7 +107,7 @@ func (t *Torrent) lookUp(ctx context.Context, names []namedPeer, from netip.Addr
 			}
 		})
 	}
-	wg.Wait()
+	_ = asked.Wait() // the others are booked
 }
 
 // announceTurn waits until the torrent, and then the engine, has a place for one more announce. Waiters take turns, so

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/anacrolix/torrent/tracker"
 
+	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
@@ -122,11 +122,11 @@ func (t *Torrent) sayStopped(ctx context.Context, plans map[string]*schedule) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stoppedTimeout)
 	defer cancel()
-	var wg sync.WaitGroup
+	told := panics.Group{Failed: func(bug *panics.Error) { t.e.fault("saying goodbye to a tracker", bug) }}
 	for u, s := range plans {
 		if s.started {
 			s.started = false
-			wg.Go(func() {
+			told.Start(func() {
 				if t.isDone() && !s.completed && s.failures == 0 {
 					_, _ = t.announceOnce(ctx, u, tracker.Completed, s.id)
 				}
@@ -134,7 +134,7 @@ func (t *Torrent) sayStopped(ctx context.Context, plans map[string]*schedule) {
 			})
 		}
 	}
-	wg.Wait()
+	_ = told.Wait() // the others know
 }
 
 func (t *Torrent) hasMoved() bool {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -162,15 +161,15 @@ func (f *fetch) learnFromPeers(ctx context.Context) error {
 // firstInfo is what peers give, or a source of the magnet, whoever is first.
 func (f *fetch) firstInfo(ctx context.Context) (*metafile.Torrent, error) {
 	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	var both panics.Group // neither of which panics: what is in them is caught
+	defer both.Wait()
 	defer stop()
 	type found struct {
 		m   *metafile.Torrent
 		err error
 	}
 	first := make(chan found, 2)
-	wg.Go(func() {
+	both.Start(func() {
 		var m *metafile.Torrent
 		err := panics.Catch(func() error {
 			info, err := f.t.Metadata(ctx)
@@ -181,7 +180,7 @@ func (f *fetch) firstInfo(ctx context.Context) (*metafile.Torrent, error) {
 		})
 		first <- found{m, err}
 	})
-	wg.Go(func() {
+	both.Start(func() {
 		var m *metafile.Torrent
 		err := panics.Catch(func() error { m = f.fromSources(ctx); return nil })
 		if m != nil || err != nil {
