@@ -128,10 +128,13 @@ func isLocalGuard(f *ast.File, e ast.Expr) bool {
 	return is
 }
 
-// simple says whether a function does nothing but to close, cancel, send, or set a deadline.
+// simple says whether a function does nothing but to close, cancel, stop, send, or set a deadline.
 func simple(e ast.Expr) bool {
-	if s, ok := e.(*ast.SelectorExpr); ok {
-		return strings.EqualFold(s.Sel.Name, "close")
+	switch e := e.(type) {
+	case *ast.SelectorExpr:
+		return strings.EqualFold(e.Sel.Name, "close")
+	case *ast.Ident:
+		return e.Name == "cancel"
 	}
 	lit, ok := e.(*ast.FuncLit)
 	if !ok || len(lit.Body.List) != 1 {
@@ -147,7 +150,7 @@ func simple(e ast.Expr) bool {
 		of = s.Rhs[0]
 	}
 	c, ok := of.(*ast.CallExpr)
-	return ok && slices.Contains([]string{"Close", "close", "cancel", "SetReadDeadline"}, calledName(c))
+	return ok && slices.Contains([]string{"Close", "close", "cancel", "Stop", "SetReadDeadline"}, calledName(c))
 }
 
 // netDialer says whether e is the method of a net.Dialer that was just made.

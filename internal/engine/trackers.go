@@ -62,10 +62,10 @@ func (t *Torrent) announceTier(ctx context.Context, tier []string) {
 // outliving is a context that ends so long after ctx.
 func outliving(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, panics.Guard(func() {
 		timer := time.AfterFunc(by, cancel)
 		context.AfterFunc(longer, func() { timer.Stop() })
-	})
+	}, func(*panics.Error) { cancel() }))
 	return longer, func() { stop(); cancel() }
 }
 
