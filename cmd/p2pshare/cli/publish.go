@@ -24,7 +24,7 @@ func publishCommand() command {
 		summary: "make a torrent of a file or folder and keep it available",
 		about: "Hashes PATH, prints its magnet link as soon as it can be fetched, and goes on seeding until Ctrl-C, " +
 			"which is a normal end (exit code 0). The files are read where they are and never written to; " +
-			"one that changes ends its share with a message.\n\n" +
+			"one whose bytes change ends its share with a message.\n\n" +
 			"Where a daemon runs, it keeps the folder available, and the command ends when the link is there; with --wait " +
 			"it shows how seeding goes, and Ctrl-C leaves the daemon at it. --until-copies waits until so many other machines " +
 			"have all of it, which web seeds do not count among.\n\n" +
