@@ -281,7 +281,20 @@ func TestLimitsOfRequests(t *testing.T) {
 	}
 }
 
-// TestNobodyIsResumed: each connection proves the key of its peer anew.
+// tickets counts those that a server hands out.
+type tickets struct {
+	tls.ClientSessionCache
+	n *int
+}
+
+func (c tickets) Put(key string, s *tls.ClientSessionState) {
+	if s != nil {
+		*c.n++
+	}
+	c.ClientSessionCache.Put(key, s)
+}
+
+// TestNobodyIsResumed: each connection proves the key of its peer anew, and nobody gets what would spare it.
 func TestNobodyIsResumed(t *testing.T) {
 	s := newSite(t, nil)
 	conf, err := config(newSecret(t), Sync)
@@ -289,7 +302,8 @@ func TestNobodyIsResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	conf.ServerName, conf.InsecureSkipVerify = aGroup, true
-	conf.SessionTicketsDisabled, conf.ClientSessionCache = false, tls.NewLRUClientSessionCache(4)
+	handed := 0
+	conf.SessionTicketsDisabled, conf.ClientSessionCache = false, tickets{tls.NewLRUClientSessionCache(4), &handed}
 	for i := range 2 {
 		c := tls.Client(s.connect("192.0.2.1:1"), conf)
 		if err := asks(c); err != nil { // tickets come before the answer
@@ -299,6 +313,9 @@ func TestNobodyIsResumed(t *testing.T) {
 			t.Errorf("connection %d resumes the one before", i)
 		}
 		c.Close()
+	}
+	if handed > 0 {
+		t.Errorf("%d tickets were handed out", handed)
 	}
 }
 
