@@ -257,7 +257,15 @@ func FuzzReceipt(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	good, err := catalog.DecodeReceipt(raw)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(raw)
+	f.Add(bytes.Replace(raw, []byte(`"version": "1.2"`), []byte(`"version": "1.3"`), 1))
+	f.Add(bytes.Replace(raw, []byte(`"sha256": "`), []byte(`"SHA256": "`), 1))
+	f.Add(bytes.Replace(raw, []byte(`{`), []byte(`{"infohash": "`+strings.Repeat("0", 40)+`",`), 1))
+	f.Add(bytes.ReplaceAll(raw, []byte("\n"), nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := catalog.DecodeReceipt(b)
 		if err != nil {
@@ -267,8 +275,13 @@ func FuzzReceipt(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := catalog.DecodeReceipt(again); err != nil {
-			t.Fatalf("%q is a receipt, and encodes to none: %v", b, err)
+		if read, err := catalog.DecodeReceipt(again); err != nil || !reflect.DeepEqual(read, r) {
+			t.Fatalf("%q is a receipt, and encodes to another: %v", b, err)
+		}
+		// Nobody else can sign for this device: whatever stands around it, it says the same of the same bytes.
+		if r.Device == good.Device && (r.Group.ID != good.Group.ID || r.Entry != good.Entry || r.Infohash != good.Infohash ||
+			r.InfoSHA256 != good.InfoSHA256 || !reflect.DeepEqual(r.Files, good.Files)) {
+			t.Fatalf("%q passes for what the device signed", b)
 		}
 	})
 }

@@ -117,10 +117,39 @@ func TestLANPackets(t *testing.T) {
 func FuzzParseLAN(f *testing.F) {
 	f.Add([]byte("BT-SEARCH * HTTP/1.1\r\nHost: x\r\nPort: 1\r\nInfohash: 0123456789ABCDEF0123456789ABCDEF01234567\r\n\r\n"))
 	f.Add(bytes.Repeat([]byte("BT-SEARCH "), 100))
+	for _, p := range lanPackets("[ff15::efc0:988f]:6771", 65535, "c0ffee", [][20]byte{{1}, {2}, {0xff, 0xfe}}) {
+		f.Add(p)
+		f.Add(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n")))
+		f.Add(bytes.ReplaceAll(p, []byte("Infohash: "), []byte("infohash:\t")))
+		f.Add(bytes.Replace(p, []byte("Port: 65535"), []byte("Port: +1\r\nPort: 2"), 1))
+		f.Add(bytes.Replace(p, []byte("Host:"), []byte("Transfer-Encoding: chunked\r\nContent-Length: 9\r\nHost:"), 1))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, ok := parseLAN(b)
-		if ok && (a.port < 1 || a.port > 65535 || len(a.shorts) == 0 || len(a.shorts) > lanMaxInfohashes) {
+		if !ok {
+			return
+		}
+		if a.port < 1 || a.port > 65535 || len(a.shorts) == 0 || len(a.shorts) > lanMaxInfohashes {
 			t.Errorf("accepted %+v", a)
+		}
+		// Nothing is looked for that the packet does not name.
+		upper := bytes.ToUpper(b)
+		for _, h := range a.shorts {
+			if !bytes.Contains(upper, fmt.Appendf(nil, "%X", h[:])) {
+				t.Errorf("%q asks for %x", b, h)
+			}
+		}
+		// Said again in our words it is the same.
+		var back [][20]byte
+		for _, p := range lanPackets("239.192.152.143:6771", a.port, "c", a.shorts) {
+			again, ok := parseLAN(p)
+			if !ok || again.port != a.port {
+				t.Fatalf("our own packet is not understood: %q", p)
+			}
+			back = append(back, again.shorts...)
+		}
+		if !slices.Equal(back, a.shorts) {
+			t.Errorf("%x came back of %x", back, a.shorts)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,9 @@ func FuzzArchive(f *testing.F) {
 	f.Add(archiveOf(f, good...))
 	f.Add(archiveOf(f, good[0]))
 	f.Add(archiveOf(f, good[1], good[0], good[2]))
+	h, records := stranger(f, alice, `{"n":1,"op":"junk"}`)
+	f.Add(archiveOf(f, good[0], entry{name: "heads/" + h.Device.String(), body: h.Raw}, entry{name: "logs/" + h.Device.String(), body: append(records[0], '\n')}))
+	f.Add(archiveOf(f, append(slices.Clone(good), entry{name: "roots/2", body: good[0].body})...))
 	f.Add([]byte(strings.Repeat("x", 512)))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -211,8 +215,24 @@ func FuzzArchive(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Into(t.Context(), bob); a.Group == alice.ID() && err != nil && bytes.Equal(raw, archiveOf(t, good...)) {
+		_, err = a.Into(t.Context(), bob)
+		if err != nil && bytes.Equal(raw, archiveOf(t, good...)) {
 			t.Fatal(err)
+		}
+		// Whatever it brought, nothing was taken that alice has not signed.
+		for i, root := range bob.Roots(1) {
+			if i > 0 || !bytes.Equal(root, good[0].body) {
+				t.Fatalf("took the root %q", root)
+			}
+		}
+		for _, head := range bob.AllHeads() {
+			records, rerr := bob.Records(head.Device, 0, 1<<20)
+			if rerr != nil || !bytes.Equal(head.Raw, good[1].body) || !bytes.Equal(records, good[2].body) {
+				t.Fatalf("took the log %q of the head %q, %v", records, head.Raw, rerr)
+			}
+		}
+		if len(bob.AllHeads()) > 0 && a.Group != alice.ID() {
+			t.Fatalf("took an archive of %v", a.Group)
 		}
 	})
 }

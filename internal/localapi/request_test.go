@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -211,12 +212,22 @@ func TestNoIdleConnections(t *testing.T) {
 
 // FuzzRequest tests that no body gets by the decoder but as what it says.
 func FuzzRequest(f *testing.F) {
-	paths := []string{"/v1/status", "/v1/change", "/v1/remove", "/v1/limit", "/v1/publish", "/v1/fetch", "/v1/seed", "/v1/verify", "/v1/doctor", "/v1/group", "/v1/catalog", "/v1/end"}
-	for i, s := range []string{
-		`{"refs":["a"]}`, `{"refs":["a"],"run":true}`, `{"all":true,"data":true}`, `{"up":1,"windows":[{"from":"08:00","to":"09:00","up":1,"down":2}]}`,
-		`{"path":"/p","trackers":[["a"]],"limits":{"up":1,"down":0},"policy":{}}`, `{"ref":"r","dir":"/d","timeout":5}`, `{"torrents":["/a"]}`, `{"torrent":"/t"}`, `{}`, `{"x":1}`,
-	} {
-		f.Add(uint8(i), s)
+	seeds := []struct{ path, body string }{
+		{"/v1/status", `{"refs":["a"]}`}, {"/v1/change", `{"refs":["a"],"run":true}`}, {"/v1/remove", `{"all":true,"data":true}`},
+		{"/v1/limit", `{"up":1,"windows":[{"from":"08:00","to":"09:00","up":1,"down":2}]}`},
+		{"/v1/publish", `{"path":"/p","trackers":[["a"]],"limits":{"up":1,"down":0},"policy":{}}`},
+		{"/v1/fetch", `{"ref":"r","dir":"/d","timeout":5}`}, {"/v1/seed", `{"torrents":["/a"]}`}, {"/v1/verify", `{"torrent":"/t"}`}, {"/v1/doctor", `{}`},
+		{"/v1/group", `{"group":"g","show":{}}`}, {"/v1/catalog", `{"group":"g","list":{"search":"a b","all":true}}`}, {"/v1/end", `{}`},
+		{"/v1/group", `{"group":"g","create":{"kind":"private","user":"u"}}`}, {"/v1/group", `{"group":"g","remove_user":"u","remove_device":"00"}`},
+		{"/v1/catalog", `{"group":"g","drop":"a@1"}`}, {"/v1/status", `{"x":1}`}, {"/v1/status", `{"refs":["a"],"refs":["b"]}`}, {"/v1/status", `{"REFS":["a"]}`},
+		{"/v1/status", `{"refs":null} {}`}, {"/v1/limit", `{"up":1e3}`}, {"/v1/limit", `{"up":-1}`}, {"/v1/fetch", "{\"ref\":\"\xff\\ud800\"}"},
+	}
+	var paths []string
+	for _, s := range seeds {
+		if !slices.Contains(paths, s.path) {
+			paths = append(paths, s.path)
+		}
+		f.Add(uint8(slices.Index(paths, s.path)), s.body)
 	}
 	back := &fake{}
 	server := localapi.NewServer(localapi.Options{Backend: back, Version: "v", Log: quiet})
