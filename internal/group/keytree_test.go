@@ -23,7 +23,7 @@ func large(t *testing.T, n int) *group.Group {
 	for i := range n {
 		list = append(list, group.NewAccount{Name: fmt.Sprint("user", i), Role: acl.Member, Password: "long enough a password"})
 	}
-	must(t, alice.AddAccounts(list, work))
+	must(t, alice.AddAccounts(t.Context(), list, work, nil))
 	care(t, alice)
 	return alice
 }
@@ -67,7 +67,7 @@ func TestTenThousandRemovalsFitALog(t *testing.T) {
 			must(t, sync(t, alice, late))
 			continue
 		}
-		must(t, alice.AddAccounts([]group.NewAccount{{Name: fmt.Sprint("new", i), Role: acl.Member, Password: "long enough a password"}}, work))
+		must(t, alice.AddAccounts(t.Context(), []group.NewAccount{{Name: fmt.Sprint("new", i), Role: acl.Member, Password: "long enough a password"}}, work, nil))
 		care(t, alice)
 		if n := grown(); n > account+newcomer {
 			t.Errorf("a newcomer took %d bytes", n)

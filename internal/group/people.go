@@ -1,6 +1,7 @@
 package group
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -21,8 +22,9 @@ type NewAccount struct {
 	Devices  int64 // how many it may have; 0: acl.MaxDevices
 }
 
-// AddAccounts makes accounts, all or none of them, and gives each what it needs to read.
-func (g *Group) AddAccounts(list []NewAccount, work int) error {
+// AddAccounts makes accounts, all or none of them, and gives each what it needs to read. made, which may be nil, is told how
+// many passwords are hashed, about a second each; until all are, the end of ctx ends it.
+func (g *Group) AddAccounts(ctx context.Context, list []NewAccount, work int, made func(n int)) error {
 	s, err := g.AsAdmin("add an account")
 	if err != nil {
 		return err
@@ -30,7 +32,10 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 	var records []Record
 	fresh := map[string]seal.Identity{}
 	var read, mirror []string
-	for _, a := range list {
+	for i, a := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		l, slot, err := login(g.ID(), a.Name, a.Password, work)
 		if err != nil {
 			return err
@@ -48,6 +53,9 @@ func (g *Group) AddAccounts(list []NewAccount, work int) error {
 			read = append(read, a.Name)
 		}
 		records = append(records, c.Marshal)
+		if made != nil {
+			made(i + 1)
+		}
 	}
 	for aud, names := range map[string][]string{everyone: read, mirrors: mirror} {
 		if len(names) == 0 || aud == mirrors && len(epochs(s, mirrors)) == 0 {
@@ -214,6 +222,26 @@ func (g *Group) RemoveDevice(device signed.Key) error {
 	return err
 }
 
+// LoseDevice removes a device that somebody else may have, and the keys of its account with it: those get others, and a
+// password, before the group does. Of a device that is removed already it does that alone.
+func (g *Group) LoseDevice(device signed.Key, password string, work int) error {
+	s, err := g.AsAdmin("remove a device")
+	if err != nil {
+		return err
+	}
+	d, ok := s.Device(device)
+	if !ok {
+		return fault.New(fault.NotFound, "there is no device %v", device)
+	}
+	if err := g.ResetPassword(d.Account, password, work); err != nil {
+		return err
+	}
+	if d.Removed() {
+		return g.Rekey()
+	}
+	return g.RemoveDevice(device)
+}
+
 // End signs the removal of an account of a public group.
 func (g *Group) End(s *acl.State, name string) error {
 	c, err := s.Removal(name)
@@ -327,7 +355,7 @@ func (g *Group) ResetPassword(name, password string, work int) error {
 		return err
 	}
 	if a, ok := s.Account(name); name == JoinInvite && (!ok || a.Gone) {
-		return g.AddAccounts([]NewAccount{{Name: JoinInvite, Role: acl.Invite, Password: password}}, work)
+		return g.AddAccounts(context.Background(), []NewAccount{{Name: JoinInvite, Role: acl.Invite, Password: password}}, work, nil)
 	}
 	l, slot, err := login(g.ID(), name, password, work)
 	if err != nil {

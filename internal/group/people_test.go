@@ -32,7 +32,7 @@ func account(t *testing.T, from *group.Group, name, pass string) (*group.Group, 
 
 func add(t *testing.T, g *group.Group, name string, role acl.Role) *group.Group {
 	t.Helper()
-	must(t, g.AddAccounts([]group.NewAccount{{Name: name, Role: role, Password: name + " has a password"}}, work))
+	must(t, g.AddAccounts(t.Context(), []group.NewAccount{{Name: name, Role: role, Password: name + " has a password"}}, work, nil))
 	out, err := account(t, g, name, name+" has a password")
 	must(t, err)
 	return out
@@ -187,7 +187,7 @@ func invitedBy(t *testing.T, alice *group.Group, name string) *group.Group {
 
 func TestRemovedInviteOfOwn(t *testing.T) {
 	alice := createPrivate(t, group.Created{Password: password})
-	must(t, alice.AddAccounts([]group.NewAccount{{Name: "guests", Role: acl.Invite, Password: "the guests' own password"}}, work))
+	must(t, alice.AddAccounts(t.Context(), []group.NewAccount{{Name: "guests", Role: acl.Invite, Password: "the guests' own password"}}, work, nil))
 	guest, err := group.Join(t.TempDir(), alice.Link(), group.Joined{Name: "family"}, time.Now)
 	must(t, err)
 	must(t, sync(t, alice, guest))
@@ -326,6 +326,49 @@ func TestRemoveADevice(t *testing.T) {
 	must(t, sync(t, alice, lost))
 	if err := lost.LogIn(l, ""); fault.KindOf(err) != fault.Denied || fault.HintOf(err) == "" {
 		t.Errorf("logging in again on the lost one: got %v", err)
+	}
+}
+
+// TestLostLaptop: who has the disk of a machine reads nothing of what is shared after it was given up as lost, whatever of the
+// group's history is brought to it. Without that the keys on it are those of an account that stays.
+func TestLostLaptop(t *testing.T) {
+	for _, before := range []bool{false, true} { // it was removed without a word of the loss
+		alice := createPrivate(t, group.Created{Password: password})
+		bob := add(t, alice, "bob", acl.Member)
+		lost, err := account(t, alice, "bob", "bob has a password")
+		must(t, err)
+		want := ""
+		if before {
+			must(t, alice.RemoveDevice(lost.Device().Public()))
+			sealShare(t, alice, "early", "1")
+			want = "early@1 by alice"
+		}
+		must(t, alice.LoseDevice(lost.Device().Public(), "bob has another one", work))
+		sealShare(t, alice, "photos", "1")
+		must(t, sync(t, alice, lost))
+		if got := names(t, lost); got != want {
+			t.Errorf("removed before %v: the lost one sees %q, want %q", before, got, want)
+		}
+		if st, _ := alice.Standing(lost.Device().Public()); st != access.Stranger {
+			t.Errorf("removed before %v: the lost one is %v", before, st)
+		}
+		if _, err := alice.Login("bob", "bob has a password", work); fault.KindOf(err) != fault.Denied {
+			t.Errorf("removed before %v: the password on it: got %v", before, err)
+		}
+		// His other machine logs in with the new one, and goes on.
+		must(t, sync(t, alice, bob))
+		l, err := bob.Login("bob", "bob has another one", work)
+		must(t, err)
+		must(t, bob.LogIn(l, ""))
+		sealShare(t, alice, "more", "1")
+		must(t, sync(t, alice, bob))
+		if got := names(t, bob); !strings.Contains(got, "photos@1 by alice") || !strings.Contains(got, "more@1 by alice") {
+			t.Errorf("removed before %v: the other machine sees %q", before, got)
+		}
+	}
+	alice := createPrivate(t, group.Created{Password: password})
+	if err := alice.LoseDevice(signed.Key{1}, "bob has another one", work); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("no such device: got %v", err)
 	}
 }
 

@@ -235,7 +235,7 @@ func TestNamesCannotBeProbed(t *testing.T) {
 		}
 	}
 	look("at first")
-	must(t, alice.AddAccounts([]group.NewAccount{{Name: "eve", Role: acl.Member, Password: "eve has a password"}}, work))
+	must(t, alice.AddAccounts(t.Context(), []group.NewAccount{{Name: "eve", Role: acl.Member, Password: "eve has a password"}}, work, nil))
 	look("eve is added")
 	must(t, alice.ResetPassword("eve", "eve has another password", work))
 	must(t, bob.SetPassword("bob has a password now", "", work))

@@ -203,11 +203,14 @@ type Event struct {
 	Level     string     `json:"level,omitempty"`   // info or warn, with Message
 }
 
+// PhasePasswords is the phase in which passwords are made: it counts them, and not bytes.
+const PhasePasswords = "making passwords"
+
 // Progress of the phase under way. Rates are bytes a second over the last few seconds.
 type Progress struct {
-	Phase   string        `json:"phase"` // hashing, metadata, checking, reusing, fetching, moving
+	Phase   string        `json:"phase"` // hashing, metadata, checking, reusing, fetching, moving, making passwords
 	Name    string        `json:"name,omitempty"`
-	Done    int64         `json:"done"`
+	Done    int64         `json:"done"`  // bytes, or passwords
 	Total   int64         `json:"total"` // 0: not known yet
 	Down    float64       `json:"down"`
 	Up      float64       `json:"up"`

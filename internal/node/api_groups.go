@@ -28,6 +28,7 @@ type GroupRequest struct {
 	ChangeUser   *ChangeUser     `json:"change_user,omitempty"`
 	RemoveUser   *string         `json:"remove_user,omitempty"`
 	RemoveDevice *string         `json:"remove_device,omitempty"` // its key or the first digits
+	Lost         bool            `json:"lost,omitempty"`          // somebody else may have that device: its account gets another password first
 	AddRule      *AddRule        `json:"add_rule,omitempty"`
 	RemoveRule   *string         `json:"remove_rule,omitempty"` // its ID
 	TestRule     *TestRule       `json:"test_rule,omitempty"`
@@ -130,7 +131,8 @@ type AddUser struct {
 // AddUsers adds many accounts to a private group, all or none of them, each with a password that is made.
 type AddUsers struct {
 	Users []AddUser `json:"users"`
-	Out   string    `json:"out"` // the file to write names, links and passwords to, absolute; 0600, never over another
+	Out   string    `json:"out"`            // the file to write names, links and passwords to, absolute; 0600, never over another
+	Skip  bool      `json:"skip,omitempty"` // leave those as they are who have an account
 }
 
 // ChangeUser changes what is not nil. To make or unmake an admin takes the owners.
@@ -194,6 +196,9 @@ type GroupAnswer struct {
 	Log      []GroupLogRecord `json:"log,omitempty"`
 	Wrote    string           `json:"wrote,omitempty"`   // a file: a key, a draft of a root
 	Missing  int              `json:"missing,omitempty"` // signatures that a draft still lacks
+	Added    int              `json:"added,omitempty"`   // accounts of AddUsers
+
+	AddedRule string `json:"added_rule,omitempty"` // the ID of the one of AddRule
 
 	Password Secret      `json:"password,omitempty"` // that was made
 	User     string      `json:"user,omitempty"`     // whose it is; empty: the group's
@@ -271,8 +276,10 @@ type GroupLogRecord struct {
 	Time    time.Time `json:"time"`
 	Account string    `json:"account,omitempty"`
 	Device  string    `json:"device,omitempty"`
-	What    string    `json:"what"`           // a sentence
-	Void    string    `json:"void,omitempty"` // why it does not count
+	Kind    string    `json:"kind"`            // root, device, account, rule, key, link, share, drop or other
+	Entry   string    `json:"entry,omitempty"` // NAME[@VERSION] that was shared or dropped, if it is known here
+	What    string    `json:"what"`            // a sentence
+	Void    string    `json:"void,omitempty"`  // why it does not count
 }
 
 // CatalogRequest asks something of a group's catalog: exactly one of its pointers is set.

@@ -116,6 +116,6 @@ func (m *member) removeAdminDevice(d acl.Device, a *GroupAnswer) error {
 			return err
 		}
 	}
-	m.tellDevice(d, a)
+	m.tellDevice(d, false, a)
 	return nil
 }

@@ -77,7 +77,7 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 	case r.Passwd != nil:
 		err = m.passwd(*r.Passwd, a)
 	case r.AddUser != nil:
-		err = m.addUser(*r.AddUser, a)
+		err = m.addUser(ctx, *r.AddUser, a)
 	case r.AddUsers != nil:
 		err = m.addUsers(ctx, *r.AddUsers, a, on)
 	case r.ChangeUser != nil:
@@ -85,9 +85,9 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 	case r.RemoveUser != nil:
 		err = m.removeUser(*r.RemoveUser, a)
 	case r.RemoveDevice != nil:
-		err = m.removeDevice(*r.RemoveDevice, a)
+		err = m.removeDevice(*r.RemoveDevice, r.Lost, a)
 	case r.AddRule != nil:
-		err = m.addRule(*r.AddRule)
+		err = m.addRule(*r.AddRule, a)
 	case r.RemoveRule != nil:
 		err = m.removeRule(*r.RemoveRule)
 	case r.Owners != nil:
@@ -104,7 +104,7 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 	if err != nil {
 		return nil, err
 	}
-	shown.Wrote, shown.Missing, shown.Link = a.Wrote, a.Missing, a.Link
+	shown.Wrote, shown.Missing, shown.Added, shown.AddedRule, shown.Link = a.Wrote, a.Missing, a.Added, a.AddedRule, a.Link
 	shown.Password, shown.User, shown.Notes = a.Password, a.User, a.Notes
 	return shown, nil
 }

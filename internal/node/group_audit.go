@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/p2pshare/p2pshare/internal/audit"
 	"github.com/p2pshare/p2pshare/internal/fault"
@@ -98,6 +99,8 @@ func (m *member) readAudit(q AuditQuery) (*GroupAnswer, error) {
 	for _, x := range lines {
 		a.Audit = append(a.Audit, AuditLine(x))
 	}
+	// What came again and again is written when it has ended for a while, with the time of the last.
+	slices.SortStableFunc(a.Audit, func(x, y AuditLine) int { return x.Time.Compare(y.Time) })
 	return a, nil
 }
 

@@ -68,7 +68,7 @@ func (m *member) history() ([]GroupLogRecord, error) {
 	opened := map[place]string{}
 	if m.private() {
 		for _, e := range ix.Entries() {
-			opened[place{e.Device, e.Index}] = "published " + e.Ref()
+			opened[place{e.Device, e.Index}] = e.Ref()
 		}
 	}
 	var out []GroupLogRecord
@@ -81,67 +81,134 @@ func (m *member) history() ([]GroupLogRecord, error) {
 		for _, a := range r.Admins {
 			admins = append(admins, a.Name)
 		}
-		out = append(out, GroupLogRecord{Time: r.Time, What: fmt.Sprintf("the owners signed version %d of the group: %d of %d owners sign, admins %s",
+		out = append(out, GroupLogRecord{Time: r.Time, Kind: "root", What: fmt.Sprintf("the owners signed version %d of the group: %d of %d owners sign, admins %s",
 			v+1, r.Need, len(r.Owners), strings.Join(admins, ", "))})
 	}
+	var logs []signed.Log
+	entries := published{}
+	accounts := map[signed.Key]string{}
 	for _, h := range m.AllHeads() {
 		l, err := m.Group.Log(h.Device)
 		if err != nil {
 			return nil, err
 		}
-		account := ""
 		if d, ok := s.Device(h.Device); ok {
-			account = d.Account
+			accounts[h.Device] = d.Account
 		}
+		for _, r := range l.Records {
+			if r.Op == "share" {
+				entries.note(r, accounts[h.Device], opened[place{h.Device, r.Index}])
+			}
+		}
+		logs = append(logs, l)
+	}
+	for _, l := range logs {
+		h, account := l, accounts[l.Device]
 		for _, r := range l.Records {
 			out = append(out, GroupLogRecord{
 				Time: time.UnixMilli(r.N).UTC(), Account: account, Device: h.Device.String(),
-				What: cmp.Or(opened[place{h.Device, r.Index}], sentence(r)), Void: void[place{h.Device, r.Index}],
+				Void: void[place{h.Device, r.Index}],
 			})
+			out[len(out)-1].tell(r, opened[place{h.Device, r.Index}], entries)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b GroupLogRecord) int { return a.Time.Compare(b.Time) })
 	return out[max(0, len(out)-maxHistory):], nil
 }
 
-func sentence(r signed.Record) string {
+// published are the entries of the history, by their IDs: who drops one names no more of it.
+type published map[string][]entryOf
+
+type entryOf struct{ account, ref string }
+
+func (p published) note(r signed.Record, account, opened string) {
+	var t told
+	if json.Unmarshal(r.Raw, &t) != nil || t.ID == "" {
+		return
+	}
+	if ref := cmp.Or(opened, t.ref()); ref != "" {
+		p[t.ID] = append(p[t.ID], entryOf{account, ref})
+	}
+}
+
+// find is the entry that an account drops by its ID: its own, or the one that has the ID. Of several that others have given
+// one ID it is none of them.
+func (p published) find(id, account string) (entryOf, bool) {
+	list := p[id]
+	if i := slices.IndexFunc(list, func(e entryOf) bool { return e.account == account }); i >= 0 {
+		return list[i], true
+	}
+	if len(list) != 1 {
+		return entryOf{}, false
+	}
+	return list[0], true
+}
+
+// ref is the entry that a record in clear publishes.
+func (t *told) ref() string {
+	switch {
+	case t.Open == nil:
+		return ""
+	case t.Open.Version == "":
+		return t.Open.Name
+	}
+	return t.Open.Name + "@" + t.Open.Version
+}
+
+// tell says what a record did. opened is the entry of a sealed one that can be read here.
+func (l *GroupLogRecord) tell(r signed.Record, opened string, entries published) {
 	var t told
 	if err := json.Unmarshal(r.Raw, &t); err != nil {
-		return "a record of another kind (" + r.Op + ")"
+		l.Kind, l.What = "other", "a record of another kind ("+r.Op+")"
+		return
 	}
 	switch r.Op {
 	case "hello":
+		l.Kind, l.What = "device", fmt.Sprintf("a device %q joined as %s", t.Label, t.Acct)
 		if t.Inv != "" {
-			return fmt.Sprintf("a device %q joined as %s, a new account, by the invite %s", t.Label, t.Acct, t.Inv)
+			l.What += ", a new account, by the invite " + t.Inv
 		}
-		return fmt.Sprintf("a device %q joined as %s", t.Label, t.Acct)
 	case "acct":
-		return t.account()
+		l.Kind, l.What = "account", t.account()
 	case "grant":
-		return t.grant()
+		l.Kind, l.What = "key", t.grant()
+	case "epoch":
+		l.Kind, l.What = "key", "made a new key for "+readersOf(t.Aud)
+	case "tree":
+		l.Kind, l.What = "key", "closed the new keys to who may read"
 	case "link":
-		return "gave the group a link"
+		l.Kind, l.What = "link", "gave the group a link"
 	case "rule":
-		if t.Gone {
-			return "took the rule " + t.ID + " away"
-		}
-		verb := "allow"
-		if t.Deny {
-			verb = "deny"
-		}
-		return fmt.Sprintf("set the rule %s: %s %s %s %s", t.ID, verb, strings.Join(t.Who, ","), t.May, t.Glob)
+		l.Kind, l.What = "rule", t.rule()
 	case "share":
-		if t.Open == nil {
-			return "shared something that is sealed, to " + readersOf(t.Aud)
+		l.Kind, l.Entry = "share", cmp.Or(opened, t.ref())
+		l.What = "published " + l.Entry
+		if l.Entry == "" {
+			l.What = "shared something that is sealed, to " + readersOf(t.Aud)
 		}
-		if t.Open.Version == "" {
-			return "published " + t.Open.Name
-		}
-		return "published " + t.Open.Name + "@" + t.Open.Version
 	case "drop":
-		return "took back the entry with the ID " + t.ID
+		l.Kind, l.What = "drop", "took back the entry with the ID "+t.ID
+		if e, ok := entries.find(t.ID, l.Account); ok {
+			l.Entry, l.What = e.ref, "took back "+e.ref
+			if e.account != l.Account {
+				l.What += " (of " + e.account + ")"
+			}
+		}
+	default:
+		l.Kind, l.What = "other", "a record of another kind ("+r.Op+")"
 	}
-	return "a record of another kind (" + r.Op + ")"
+}
+
+// rule is what a record says of a rule.
+func (t *told) rule() string {
+	if t.Gone {
+		return "took the rule " + t.ID + " away"
+	}
+	verb := "allow"
+	if t.Deny {
+		verb = "deny"
+	}
+	return fmt.Sprintf("set the rule %s: %s %s %s %s", t.ID, verb, strings.Join(t.Who, ","), t.May, t.Glob)
 }
 
 // account is what a record says of an account.

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
@@ -14,10 +13,9 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/seal"
-	"github.com/p2pshare/p2pshare/internal/state"
 )
 
-func (m *member) addUser(u AddUser, a *GroupAnswer) error {
+func (m *member) addUser(ctx context.Context, u AddUser, a *GroupAnswer) error {
 	s, err := m.AsAdmin("add an account")
 	if err != nil {
 		return err
@@ -34,7 +32,7 @@ func (m *member) addUser(u AddUser, a *GroupAnswer) error {
 		return err
 	}
 	list := []group.NewAccount{{Name: u.Name, Role: acl.Role(u.Role), Teams: u.Teams, Until: u.Until, Password: password, Devices: u.Devices}}
-	if err := m.AddAccounts(list, m.s.n.passwordWork()); err != nil {
+	if err := m.AddAccounts(ctx, list, m.s.n.passwordWork(), nil); err != nil {
 		return err
 	}
 	a.Link, a.User = m.Link().String(), u.Name
@@ -63,7 +61,7 @@ func (m *member) mayAdd(s *acl.State, u AddUser) error {
 		return fault.Hint(fault.New(fault.Usage, "an account of the role %q cannot be added", u.Role), "choose %s", joined(roles))
 	}
 	if a, there := s.Account(u.Name); there && !a.Gone {
-		return fault.Hint(fault.New(fault.Usage, "there is an account %q already", u.Name), "remove it first, or choose another name")
+		return fault.Hint(fault.New(fault.Usage, "there is an account %q already", u.Name), "choose another name; for another password: p2pshare group passwd %s --user %s", m.Name(), u.Name)
 	}
 	return nil
 }
@@ -113,67 +111,6 @@ func (m *member) addByKey(u AddUser) (string, error) {
 		return "", errors.Join(err, os.Remove(u.Key))
 	}
 	return u.Key, nil
-}
-
-// addUsers adds accounts with passwords that are made, all or none, and writes who has which to a file.
-func (m *member) addUsers(ctx context.Context, r AddUsers, a *GroupAnswer, on func(Event)) error {
-	s, err := m.AsAdmin("add accounts")
-	if err != nil {
-		return err
-	}
-	switch {
-	case !m.private():
-		return fault.Hint(fault.New(fault.Usage, "many accounts are added to private groups"), "p2pshare group user add adds one, with a key")
-	case len(r.Users) == 0:
-		return fault.New(fault.Usage, "there are no accounts to add")
-	}
-	if _, err := os.Lstat(r.Out); err == nil {
-		return fault.Hint(fault.New(fault.Usage, "%q is there already", r.Out), "name another file: passwords that are written over are lost")
-	}
-	seen := map[string]bool{}
-	var list []group.NewAccount
-	for _, u := range r.Users {
-		if err := m.mayAdd(s, u); err != nil {
-			return err
-		}
-		if seen[u.Name] {
-			return fault.New(fault.Usage, "the account %q is in the list twice", u.Name)
-		}
-		seen[u.Name] = true
-		password, _, err := m.newPassword(u.Password, u.Name)
-		if err != nil {
-			return err
-		}
-		list = append(list, group.NewAccount{Name: u.Name, Role: acl.Role(u.Role), Teams: u.Teams, Until: u.Until, Password: password})
-	}
-	tell(on, "making the passwords of %d accounts, about a second each", len(list))
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	// As with a key: the passwords are on disk before somebody has them.
-	if err := m.writePasswords(r.Out, list); err != nil {
-		return err
-	}
-	if err := m.AddAccounts(list, m.s.n.passwordWork()); err != nil {
-		return errors.Join(err, os.Remove(r.Out))
-	}
-	a.Wrote, a.Link = r.Out, m.Link().String()
-	a.Notes = []string{"the passwords are in " + r.Out + " alone: hand each to its user, then remove the file"}
-	return nil
-}
-
-func (m *member) writePasswords(path string, list []group.NewAccount) error {
-	var b strings.Builder
-	w := csv.NewWriter(&b)
-	_ = w.Write([]string{"name", "password", "link"}) // into memory: errors are told at the end
-	for _, x := range list {
-		_ = w.Write([]string{x.Name, x.Password, m.Link().String()})
-	}
-	w.Flush()
-	if err := w.Error(); err != nil {
-		return err
-	}
-	return state.WriteFile(path, []byte(b.String()), 0o600)
 }
 
 // passwd gives an account, or the group, another password.
@@ -237,7 +174,7 @@ func (m *member) otherDevices(name string) []string {
 	case 0:
 		return nil
 	case 1:
-		return []string{"the other machine of " + name + " opens nothing new before it logs in again: p2pshare group join LINK --user " + name}
+		return []string{fmt.Sprintf("the other machine of %s opens nothing new before it logs in again: p2pshare group join LINK --user %s", name, name)}
 	}
 	return []string{fmt.Sprintf("the %d other machines of %s open nothing new before they log in again: p2pshare group join LINK --user %s", n, name, name)}
 }
@@ -351,10 +288,10 @@ func (m *member) removeUser(name string, a *GroupAnswer) error {
 		a.Notes = []string{"who came by " + name + " stays; nobody comes by it any more"}
 		return nil
 	}
-	a.Notes = []string{
-		name + " keeps what is fetched already, and the keys to what was shared with that account until now",
+	a.Notes = append(m.notJoined(),
+		name+" keeps what is fetched already, and the keys to what was shared with that account until now",
 		"members that are offline, or cut off from the others, let that account in until they hear of this",
-	}
+	)
 	if out.Later {
 		a.Notes = append(a.Notes, "this machine's log is full: what is shared from now on can be read with the old key until a machine of another admin has made a new one")
 	}
@@ -364,7 +301,31 @@ func (m *member) removeUser(name string, a *GroupAnswer) error {
 	return nil
 }
 
-func (m *member) removeDevice(key string, a *GroupAnswer) error {
+// notJoined says how many accounts the old link was given to that have not used it.
+func (m *member) notJoined() []string {
+	s, err := m.State()
+	if err != nil {
+		return nil
+	}
+	joined, n := map[string]bool{}, 0
+	for _, d := range s.Devices() {
+		joined[d.Account] = true
+	}
+	for _, x := range s.Accounts() {
+		if x.Active(time.Now()) && x.Role != acl.Invite && x.Role != acl.Admin && !joined[x.Name] {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return []string{"1 account that was added has not joined yet, and needs the new link too: p2pshare group link " + m.Name()}
+	}
+	return []string{fmt.Sprintf("%d accounts that were added have not joined yet, and need the new link too: p2pshare group link %s", n, m.Name())}
+}
+
+func (m *member) removeDevice(key string, lost bool, a *GroupAnswer) error {
 	s, err := m.AsAdmin("remove a device")
 	if err != nil {
 		return err
@@ -386,23 +347,44 @@ func (m *member) removeDevice(key string, a *GroupAnswer) error {
 	if d.Key == m.Device().Public() {
 		return fault.Hint(fault.New(fault.Usage, "that is this machine"), "p2pshare group leave leaves the group")
 	}
-	if x, ok := s.Account(d.Account); ok && x.Role == acl.Admin {
+	x, ok := s.Account(d.Account)
+	admin := ok && x.Role == acl.Admin
+	switch {
+	case lost && !m.private():
+		return fault.Hint(fault.New(fault.Usage, "in a public group the key of %q may be on the machine, and no password takes it back", d.Account),
+			"p2pshare group user remove %s %s, and add another account", m.Name(), d.Account)
+	case lost && admin:
+		return fault.Hint(fault.New(fault.Usage, "%q is an admin, whose keys the owners alone change", d.Account),
+			"p2pshare group user role %s %s member takes them away; then remove the machine with --lost", m.Name(), d.Account)
+	case lost:
+		password, _, err := m.newPassword("", d.Account)
+		if err != nil {
+			return err
+		}
+		if err := m.LoseDevice(d.Key, password, m.s.n.passwordWork()); err != nil {
+			return fault.Hint(err, "the same command again gives %s another password, and removes the machine", d.Account)
+		}
+		a.User, a.Password = d.Account, Secret(password)
+	case admin:
 		return m.removeAdminDevice(d, a)
+	default:
+		if err := m.RemoveDevice(d.Key); err != nil {
+			return err
+		}
 	}
-	if err := m.RemoveDevice(d.Key); err != nil {
-		return err
-	}
-	m.tellDevice(d, a)
+	m.tellDevice(d, lost, a)
 	return nil
 }
 
-func (m *member) tellDevice(d acl.Device, a *GroupAnswer) {
+func (m *member) tellDevice(d acl.Device, lost bool, a *GroupAnswer) {
 	if !m.private() {
 		return
 	}
 	a.Link = m.Link().String()
-	a.Notes = []string{
-		"what is on the device stays there, with the keys to what was shared with " + d.Account + " until now",
-		"if somebody else may have it, give " + d.Account + " another password too: p2pshare group passwd --user " + d.Account,
+	a.Notes = append(m.notJoined(), "what is on the device stays there, with the keys to what was shared with "+d.Account+" until now")
+	if lost {
+		a.Notes = append(a.Notes, m.otherDevices(d.Account)...)
+		return
 	}
+	a.Notes = append(a.Notes, fmt.Sprintf("if somebody else may have it, they may read what is shared from now on too: p2pshare group device remove %s %.12s --lost gives %s another password, and the group other keys", m.Name(), d.Key.String(), d.Account))
 }

@@ -11,7 +11,7 @@ import (
 // ruleStep is the distance between rules, so that others fit between them.
 const ruleStep = 1 << 10
 
-func (m *member) addRule(r AddRule) error {
+func (m *member) addRule(r AddRule, a *GroupAnswer) error {
 	s, err := m.AsAdmin("add a rule")
 	if err != nil {
 		return err
@@ -47,6 +47,7 @@ func (m *member) addRule(r AddRule) error {
 	}
 	return m.Append(append(records, func(n int64) ([]byte, error) {
 		rule.ID = fmt.Sprintf("r%x", n)
+		a.AddedRule = rule.ID
 		return acl.RuleChange{Rule: rule}.Marshal(n)
 	})...)
 }

@@ -3,8 +3,10 @@ package node_test
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +167,65 @@ func TestManyUsers(t *testing.T) {
 	}
 	if err := many(file, node.AddUser{Name: "four", Role: "member"}); fault.KindOf(err) != fault.Usage {
 		t.Errorf("over a file that is there: got %v, want a usage error", err)
+	}
+}
+
+// TestManyUsersAgain: a list that has grown adds whom it has more, and one that is ended adds nobody.
+func TestManyUsersAgain(t *testing.T) {
+	alice, _ := family(t, node.CreateGroup{NoJoin: true})
+	dir := t.TempDir()
+	list := []node.AddUser{{Name: "one", Role: "member", Teams: []string{"cad", "hr"}}, {Name: "two", Role: "member", Teams: []string{"hr"}}}
+	ask := func(ctx context.Context, file string, skip bool, on func(node.Event)) (*node.GroupAnswer, error) {
+		return alice.Group(ctx, familyRequest(func(r *node.GroupRequest) {
+			r.AddUsers = &node.AddUsers{Users: list, Out: filepath.Join(dir, file), Skip: skip}
+		}), on)
+	}
+	quiet := func(node.Event) {}
+	none := func(file string) {
+		t.Helper()
+		if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
+			t.Errorf("%s is there", file)
+		}
+	}
+	// Ended while the passwords are made: nobody is there, and no file.
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := ask(ctx, "ended", false, func(e node.Event) {
+		if e.Progress != nil && e.Progress.Done == 1 {
+			cancel()
+		}
+	}); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended: got %v", err)
+	}
+	none("ended")
+	waitAccounts(t, alice, "alice")
+	a, err := ask(t.Context(), "first", false, quiet)
+	if err != nil || a.Added != 2 || !slices.Contains(a.Notes, "teams: cad 1 (new), hr 2 (new)") {
+		t.Fatalf("the first time: got %+v, %v", a, err)
+	}
+	list = append(list, node.AddUser{Name: "three", Role: "member", Teams: []string{"cad", "rh"}})
+	if _, err := ask(t.Context(), "refused", false, quiet); fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "of the 3 accounts 2 are there already: one, two") || !strings.Contains(fault.HintOf(err), "--skip-existing") {
+		t.Errorf("those who are there: got %v, %q", err, fault.HintOf(err))
+	}
+	none("refused")
+	waitAccounts(t, alice, "alice one two")
+	a, err = ask(t.Context(), "more", true, quiet)
+	if err != nil || a.Added != 1 || !slices.Contains(a.Notes, "there already, and as they were: one, two") || !slices.Contains(a.Notes, "teams: cad 1, rh 1 (new)") {
+		t.Errorf("with one more: got %+v, %v", a, err)
+	}
+	waitAccounts(t, alice, "alice one three two")
+	if raw, err := os.ReadFile(filepath.Join(dir, "more")); err != nil || strings.Count(string(raw), "\n") != 2 {
+		t.Errorf("the file has %q, %v", raw, err)
+	}
+	if a, err = ask(t.Context(), "nobody", true, quiet); err != nil || a.Added != 0 || a.Wrote != "" || len(a.Notes) != 1 || !strings.Contains(a.Notes[0], "all 3 accounts are there already") {
+		t.Errorf("with nobody more: got %+v, %v", a, err)
+	}
+	none("nobody")
+	// Whoever has not joined needs the link that a removal makes.
+	gone := askGroup(t, alice, familyRequest(func(r *node.GroupRequest) { r.RemoveUser = text("one") }))
+	if !slices.ContainsFunc(gone.Notes, func(n string) bool {
+		return strings.HasPrefix(n, "2 accounts that were added have not joined yet, and need the new link too")
+	}) {
+		t.Errorf("one was removed: notes %q", gone.Notes)
 	}
 }
 

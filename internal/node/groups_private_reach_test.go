@@ -29,7 +29,7 @@ func TestReachManyAccounts(t *testing.T) {
 	for i := range accounts {
 		list = append(list, group.NewAccount{Name: fmt.Sprint("user", i), Role: acl.Member, Password: "one of many passwords"})
 	}
-	must(t, g.AddAccounts(list, 2))
+	must(t, g.AddAccounts(t.Context(), list, 2, nil))
 	start := time.Now()
 	for i := range accounts {
 		name := fmt.Sprint("user", i)
@@ -56,7 +56,7 @@ func TestReachManyAccounts(t *testing.T) {
 	}
 	timed("the first fold", func() error { _, err := g.State(); return err })
 	timed("user add", func() error {
-		return g.AddAccounts([]group.NewAccount{{Name: "new", Role: acl.Member, Password: "a password that is new"}}, seal.MaxWork)
+		return g.AddAccounts(t.Context(), []group.NewAccount{{Name: "new", Role: acl.Member, Password: "a password that is new"}}, seal.MaxWork, nil)
 	})
 	s, err := g.State()
 	must(t, err)
@@ -66,7 +66,7 @@ func TestReachManyAccounts(t *testing.T) {
 		return err
 	})
 	timed("user add but for the password", func() error {
-		return g.AddAccounts([]group.NewAccount{{Name: "newer", Role: acl.Member, Password: "a password that is new"}}, 2)
+		return g.AddAccounts(t.Context(), []group.NewAccount{{Name: "newer", Role: acl.Member, Password: "a password that is new"}}, 2, nil)
 	})
 	gone, _ = s.Account("user8")
 	timed("remove but for the password", func() error {

@@ -182,7 +182,6 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"verify", "a", "b", "c"}, "takes no argument"},
 		{[]string{"version", "x"}, "takes no argument"},
 		{[]string{"fetch", v1hex, "-o"}, "-o needs a value"},
-		{[]string{"fetch", v1hex, "-o", "--json"}, "-o needs a value"},
 		{[]string{"fetch", v1hex, "--port", "many"}, `--port "many" is malformed`},
 		{[]string{"fetch", v1hex, "--port", "70000"}, "not between 0 and 65535"},
 		{[]string{"fetch", v1hex, "--seed=perhaps"}, "neither true nor false"},
@@ -221,6 +220,39 @@ func TestUsageErrors(t *testing.T) {
 				t.Errorf("stderr: got %q, want it to begin with the program's name", s.stderr.String())
 			}
 		})
+	}
+}
+
+// TestUsageErrorsAsJSON: what is wrong with a line that asks for JSON is told as JSON, though it could not be put in order.
+func TestUsageErrorsAsJSON(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string // empty: in words
+	}{
+		{[]string{"publsh", "--json"}, `"error":"there is no command \"publsh\"","hint":"did you mean p2pshare publish?","code":4}`},
+		{[]string{"--json", "group", "usr"}, `"error":"there is no command \"group usr\""`},
+		{[]string{"status", "--nope", "--json"}, `"error":"status has no flag \"--nope\""`},
+		{[]string{"status", "--json=true", "--nope"}, `"error":"status has no flag \"--nope\""`},
+		{[]string{"fetch", v1hex, "-o", "--json"}, `"error":"-o needs a value"`},
+		{[]string{"fetch", "--json"}, `"error":"fetch needs`},
+		{[]string{"publish", "a", "--format", "v3", "--json"}, "choose auto, hybrid, v1 or v2"},
+		{[]string{"status", "--nope"}, ""},
+		{[]string{"status", "--nope", "--", "--json"}, ""},
+	} {
+		s := newShell(t)
+		if code := s.run(c.args...); code != 4 {
+			t.Errorf("%q: exit code %d", c.args, code)
+		}
+		out, words := s.stdout.String(), s.stderr.String()
+		if c.want == "" {
+			if out != "" || !strings.HasPrefix(words, "p2pshare: ") {
+				t.Errorf("%q: got %q and %q, want words", c.args, out, words)
+			}
+			continue
+		}
+		if !strings.HasPrefix(out, `{"version":1,"type":"error",`) || strings.Count(out, "\n") != 1 || !strings.Contains(out, c.want) || words != "" {
+			t.Errorf("%q: got %q and %q, want one object with %q", c.args, out, words, c.want)
+		}
 	}
 }
 

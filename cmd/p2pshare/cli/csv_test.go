@@ -27,6 +27,7 @@ func TestListOfPeople(t *testing.T) {
 		"quoted":            {"name,teams\n\"ann\",\"@a, @b\"\n", []node.AddUser{{Name: "ann", Role: "member", Teams: []string{"a", "b"}}}},
 		"empty lines":       {"name\n\nann\n\n", []node.AddUser{{Name: "ann", Role: "member"}}},
 		"no end of line":    {"name,until\nann,never", []node.AddUser{{Name: "ann", Role: "member"}}},
+		"tabs":              {"name\tteams\trole\nann\ta, b\tbackup\nbob\t\t\n", []node.AddUser{{Name: "ann", Role: "backup", Teams: []string{"a", "b"}}, {Name: "bob", Role: "member"}}},
 		"spaces as teams":   {"name,teams\nann,a b\n", []node.AddUser{{Name: "ann", Role: "member", Teams: []string{"a", "b"}}}},
 		"roles of machines": {"name,role\nnas,backup\nvps,mirror\nkids,invite\n", []node.AddUser{{Name: "nas", Role: "backup"}, {Name: "vps", Role: "mirror"}, {Name: "kids", Role: "invite"}}},
 	} {
@@ -55,8 +56,8 @@ func TestListOfPeopleRefused(t *testing.T) {
 		"name,until\nann,soon\n":                `line 2, column 5: the date "soon" is not a date`,
 		"name,until\nann,2001-01-01\n":          `line 2, column 5: the date "2001-01-01" is past`,
 		"name\nann\nbob\nann\n":                 `line 4: "ann" is in line 2 already`,
-		"name,role\nann\n":                      "line 2, column 1: it has more or fewer cells",
-		"name,role\nann,member,x\n":             "line 2, column 1: it has more or fewer cells",
+		"name,role\nann\n":                      "line 2, column 1: it has 1 cell, and the first line has 2",
+		"name,role\nann,member,x\n":             "line 2, column 1: it has 3 cells, and the first line has 2",
 		"name\n\"ann\n":                         "line 2, column 6",
 		"name\nan\"n\n":                         "line 2, column 3",
 		"name,role\n,member\n":                  "line 2, column 1: the name",
@@ -64,7 +65,7 @@ func TestListOfPeopleRefused(t *testing.T) {
 		"name\nadmin/../x\n":                    "line 2, column 1: the name",
 		"name\n\xff\n":                          "line 2, column 1: the name",
 		"name\n" + numbered(2001):               "more than 2000 people",
-		"name;role\nann;publisher\nbob;Member;": "line 3, column 1: it has more",
+		"name;role\nann;publisher\nbob;Member;": "line 3, column 1: it has 3 cells, and the first line has 2",
 	} {
 		t.Run(fmt.Sprintf("%.40q", text), func(t *testing.T) {
 			got, err := cli.ReadPeople([]byte(text), "member", november)
@@ -72,6 +73,41 @@ func TestListOfPeopleRefused(t *testing.T) {
 				t.Errorf("got %+v, %v (%q), want %q, a usage error with a hint", got, err, fault.HintOf(err), want)
 			}
 		})
+	}
+}
+
+// TestEveryWrongLineIsTold: who mends a list mends it once.
+func TestEveryWrongLineIsTold(t *testing.T) {
+	const list = "name,role,teams,until\nann,member,cad,2027-01-01\nBob,member,cad,\ncarl,boss,cad,\ndora,member,cad,31.12.2027\nemil,member,cad\nann,member,hr,\nfred,member,HR,\n"
+	s := newShell(t)
+	s.stdin = strings.NewReader(list)
+	s.want(4, "", "p2pshare: 6 lines of the list are wrong\n"+
+		"  line 3, column 1: the name: ", "group", "user", "add", "films", "--csv", "-", "--out", "o")
+	for _, want := range []string{
+		"\n  line 4, column 6: the role \"boss\"", "\n  line 5, column 17: the date \"31.12.2027\"", "\n  line 6, column 1: it has 3 cells, and the first line has 4",
+		"\n  line 7: \"ann\" is in line 2 already", "\n  line 8, column 13: the team: ", "\n  nobody was added; mend the lines and try again\n",
+	} {
+		if !strings.Contains(s.stderr.String(), want) {
+			t.Errorf("stderr does not hold %q:\n%s", want, s.stderr.String())
+		}
+	}
+	if len(s.fake.groupsAsked) > 0 {
+		t.Errorf("the group was asked %+v", s.fake.groupsAsked)
+	}
+	s = newShell(t)
+	s.stdin = strings.NewReader(list)
+	s.want(4, `6 lines of the list are wrong: line 3, column 1: `, "", "group", "user", "add", "films", "--csv", "-", "--out", "o", "--json")
+	// Of very many the first are told, and what cannot be taken apart ends the list.
+	for text, want := range map[string]string{
+		"name\n" + strings.Repeat("BAD\n", 30): "30 lines of the list are wrong, of which these are the first 20: ",
+		"name\nBAD\n\"ann\nBAD\n":              "2 lines of the list are wrong: line 2, column 1",
+		"name\tteams\nann\ta b\nBOB\t\n":       "line 3, column 1: the name",
+		"name\tteams\nann\ta b\ncarl\tx\ty\n":  "line 3, column 1: it has 3 cells, and the first line has 2",
+	} {
+		_, err := cli.ReadPeople([]byte(text), "member", november)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), "; line") > 19 {
+			t.Errorf("%.20q: got %v, want %q", text, err, want)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func ownerLockAction(ctx context.Context, s *session, c *cli.Context) error {
 	case next != "":
 		lock, err = s.secretFile("--new-passphrase-file", next)
 	case !c.Bool("unlock"):
-		if lock, err = s.askTwice(ctx, "New passphrase: "); err == nil && lock == "" {
+		if lock, err = s.askTwice(ctx, "New passphrase: ", "add --new-passphrase-file FILE, or - for stdin"); err == nil && lock == "" {
 			err = fault.Hint(usagef("the new passphrase is empty"), "--unlock takes the passphrase away")
 		}
 	}
@@ -102,7 +102,7 @@ func ownerExportAction(ctx context.Context, s *session, c *cli.Context) error {
 	var err error
 	if file := c.String("passphrase-file"); file != "" {
 		r.Passphrase, err = s.secretFile("--passphrase-file", file)
-	} else if r.Passphrase, err = s.askTwice(ctx, "Passphrase for the file (that of the owner key, if it has one): "); err == nil && r.Passphrase == "" {
+	} else if r.Passphrase, err = s.askTwice(ctx, "Passphrase for the file (that of the owner key, if it has one): ", "add --passphrase-file FILE, or - for stdin"); err == nil && r.Passphrase == "" {
 		err = usagef("the passphrase is empty")
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ func userAddCommand() command {
 		about: "In a private group it prints what the person gets: the link, their name and a password that is made and shown this once. They join with p2pshare group join LINK --user NAME, " +
 			"on up to 32 machines, or --devices. Give them the password by another way than the link.\n\n" +
 			"With --csv everyone in FILE is added, or nobody. Its first line names the columns, in any order: name, role, teams, until; all but name may be missing or empty, and teams have spaces or " +
-			"semicolons between them. Names, the link and the passwords are written to the file of --out, which nobody else can read.\n\n" +
+			"semicolons between them. With --skip-existing the same list can be fed again when it has grown. Names, the link and the passwords are written to the file of --out, which nobody else can read.\n\n" +
 			"In a public group the account's key is written to the file of --key-file, which is for that person or machine alone: they join with p2pshare group join LINK --user NAME --key-file FILE.\n\n" +
 			rolesText + " Admins alone can add accounts. " + groupText,
 		examples: []example{
@@ -37,6 +37,7 @@ func userAddCommand() command {
 			&cli.StringFlag{Name: "until", Category: groupMember, Usage: "may do so until `DATE` (2027-01-01, at its beginning in UTC)", DefaultText: "for ever"},
 			&cli.StringFlag{Name: "devices", Category: groupMember, Usage: "may have `N` machines at a time", DefaultText: "32"},
 			&cli.StringFlag{Name: "csv", Category: groupMember, Usage: "add the accounts in `FILE`; - is stdin; private groups"},
+			&cli.BoolFlag{Name: "skip-existing", Category: groupMember, Usage: "with --csv: leave those as they are who have an account, and add the others"},
 			&cli.StringFlag{Name: "out", Category: groupOutput, Usage: "write their passwords to `FILE`, which must not be there yet"},
 			&cli.StringFlag{Name: "key-file", Category: groupOutput, Usage: "write the key to `FILE`, which must not be there yet; public groups"},
 		}, choiceFlags(), signFlags()),
@@ -174,7 +175,7 @@ func (s *session) accounts(a *node.GroupAnswer) {
 	}
 	rows := s.head(len(a.Accounts), accountHead()...)
 	for _, x := range a.Accounts {
-		rows = append(rows, accountRow(x))
+		rows = append(rows, accountRow(x, s.env.Now()))
 	}
 	s.rows(rows)
 }
@@ -210,7 +211,10 @@ func (s *session) removed(a *node.GroupAnswer, what string) {
 	if the(a).Kind == "private" && a.Link != "" {
 		s.labelled([][2]string{{"new link", a.Link}, {"new password", string(a.Password)}})
 		also := ""
-		if a.Password != "" {
+		switch {
+		case a.Password != "" && a.User != "":
+			s.out.say("the new password is that of %s, and is shown this once: give it to them by another way than the link", printable(a.User))
+		case a.Password != "":
 			also = ", and the new password of the group, which is shown this once"
 		}
 		s.out.say("whom you invite from now on needs the new link%s; members go on as they are", also)
@@ -258,11 +262,15 @@ func deviceRemoveCommand() command {
 	return command{
 		name: "group device remove", group: groupGroups, args: "GROUP KEY", min: 2, max: 2, run: deviceRemoveAction,
 		summary: "cut off one machine of an account",
-		about: "For a laptop that was lost: what it signs from now on does not count, and the account goes on with its other machines. In a private group it is cut off, what is shared from now on is sealed with new " +
-			"keys, and the link is a new one; whoever has the laptop may know the account's password, so change that too (p2pshare group passwd). KEY is the machine's, or its first digits (p2pshare group device list). " + groupText,
-		examples: []example{{"a lost laptop", "p2pshare group device remove acme 3f9a2c41"}},
+		about: "What it signs from now on does not count, and the account goes on with its other machines. In a private group it is cut off, what is shared from now on is sealed with new keys, and the link is a new one.\n\n" +
+			"For a laptop that was lost add --lost: whoever has its disk may have the account's keys, so the account gets another password first, which is printed this once, and then the machine is removed. Its other " +
+			"machines have to log in again with that password. Without --lost a terminal asks. It may be added later too, when the machine is removed already. " +
+			"KEY is the machine's, or its first digits (p2pshare group device list). " + groupText,
+		examples: []example{{"a machine that was given back", "p2pshare group device remove acme 3f9a2c41"}, {"a lost laptop", "p2pshare group device remove office 3f9a2c41 --lost"}},
 		exits:    groupExits,
-		flags:    signFlags(),
+		flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "lost", Category: groupMember, Usage: "somebody else may have it: give its account another password first; private groups"},
+		}, signFlags()...),
 	}
 }
 
@@ -272,10 +280,37 @@ func deviceRemoveAction(ctx context.Context, s *session, c *cli.Context) error {
 		return fault.Hint(usagef("%q is no key of a machine, nor the first digits of one (four at least)", key), "p2pshare group device list shows them")
 	}
 	key = strings.ToLower(key)
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), RemoveDevice: &key})
-	if err != nil {
+	r := node.GroupRequest{Group: c.Args().First(), RemoveDevice: &key, Lost: c.Bool("lost"), Offline: c.Bool("offline")}
+	var a *node.GroupAnswer
+	err := s.withGroups(ctx, c, func(b Backend) (err error) {
+		if !r.Lost && s.env.Ask != nil {
+			if r.Lost, err = s.askLost(ctx, b, r.Group); err != nil {
+				return err
+			}
+		}
+		a, err = groupOf(b.Group(ctx, r, s.out.event))
 		return err
+	})
+	if err != nil {
+		return interrupted(ctx, err, "p2pshare group device list says whether it is there")
 	}
 	s.removed(a, key)
 	return nil
+}
+
+// askLost asks whether a machine that is removed from a private group may be in other hands.
+func (s *session) askLost(ctx context.Context, b Backend, group string) (bool, error) {
+	all, err := groupOf(b.Group(ctx, node.GroupRequest{List: &struct{}{}, Offline: true}, func(node.Event) {}))
+	if err != nil {
+		return false, err
+	}
+	if g, there := named(all.Groups, group); !there || g.Kind != "private" {
+		return false, nil
+	}
+	answer, err := s.env.Ask(ctx, "May somebody else have that machine, or its disk? Its account then gets another password first. [y/N] ")
+	if err != nil {
+		return false, err
+	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes", nil
 }

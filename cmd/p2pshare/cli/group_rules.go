@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -68,14 +70,31 @@ func (s *session) rules(a *node.GroupAnswer) {
 		s.out.object("rules", struct {
 			Group string           `json:"group"`
 			Rules []node.GroupRule `json:"rules"`
-		}{the(a).Name, append([]node.GroupRule{}, a.Rules...)})
+			Added string           `json:"added,omitempty"`
+		}{the(a).Name, append([]node.GroupRule{}, a.Rules...), a.AddedRule})
 		return
 	}
-	rows := s.head(len(a.Rules), "ID", "RULE", "NAMES NOW")
-	for _, r := range a.Rules {
-		rows = append(rows, []string{r.ID, r.Rule, strings.Join(r.Matches, ",")})
+	list := a.Rules
+	if i := slices.IndexFunc(list, func(r node.GroupRule) bool { return r.ID == a.AddedRule }); i >= 0 {
+		list = list[i : i+1] // of the others p2pshare group rule list tells
+	}
+	rows := s.head(len(list), "ID", "RULE", "NAMES NOW")
+	for _, r := range list {
+		rows = append(rows, []string{r.ID, r.Rule, s.namesNow(r.Matches)})
 	}
 	s.rows(rows)
+	if a.AddedRule != "" && len(a.Rules) > 1 {
+		s.out.say("%s there are now; p2pshare group rule list %s shows them in the order in which they are asked", plural(len(a.Rules), "rule"), printable(the(a).Name))
+	}
+}
+
+// namesNow are the accounts that a rule names: all for scripts, and for eyes as many as fit a line.
+func (s *session) namesNow(names []string) string {
+	const few = 5
+	if !s.eyes() || len(names) <= few+1 {
+		return strings.Join(names, ",")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ","), len(names)-few)
 }
 
 func ruleRemoveCommand() command {

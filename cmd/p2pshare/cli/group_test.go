@@ -39,8 +39,8 @@ func acmeAnswer() *node.GroupAnswer {
 		Accounts: []node.GroupAccount{{Name: "admin", Role: "admin", Devices: 2, Seen: time.Unix(1_700_000_000, 0).UTC(), Locked: true}, {Name: "bob", Role: "publisher", Teams: []string{"crew", "x"}, Until: time.Unix(1_800_000_000, 0).UTC()}, {Name: "eve", Role: "member", Gone: true}},
 		Devices:  []node.GroupDevice{{Key: aKey, Account: "bob", Label: "lap\x07top", Since: time.Unix(1_700_000_000, 0).UTC(), Records: 7, Problem: "frozen"}},
 		Rules:    []node.GroupRule{{ID: "r1", Rule: "deny bob publish films/**", Matches: []string{"bob"}}},
-		Log: []node.GroupLogRecord{{Time: time.Unix(1_700_000_000, 0).UTC(), What: "root 1"},
-			{Time: time.Unix(1_700_000_001, 0).UTC(), Account: "bob", Device: aKey, What: "published app\n@1", Void: "he may not"}},
+		Log: []node.GroupLogRecord{{Time: time.Unix(1_700_000_000, 0).UTC(), Kind: "root", What: "root 1"},
+			{Time: time.Unix(1_700_000_001, 0).UTC(), Account: "bob", Device: aKey, Kind: "share", Entry: "app\n@1", What: "published app\n@1", Void: "he may not"}},
 	}
 }
 

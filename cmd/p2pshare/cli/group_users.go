@@ -165,7 +165,7 @@ func admins(a *node.GroupAnswer) (names []string) {
 func (s *session) changedUser(a *node.GroupAnswer, name string) {
 	s.groupObject(a)
 	if i := slices.IndexFunc(a.Accounts, func(x node.GroupAccount) bool { return x.Name == name }); i >= 0 {
-		s.rows(append(s.head(1, accountHead()...), accountRow(a.Accounts[i])))
+		s.rows(append(s.head(1, accountHead()...), accountRow(a.Accounts[i], s.env.Now())))
 	}
 	s.notes(a)
 }
@@ -230,11 +230,13 @@ func machines(x node.GroupAccount) string {
 func accountHead() []string { return []string{"NAME", "ROLE", "TEAMS", "UNTIL", "MACHINES", "SEEN"} }
 
 // accountRow is an account in a table: name, role, teams, until, machines, when one was heard last.
-func accountRow(x node.GroupAccount) []string {
+func accountRow(x node.GroupAccount, now time.Time) []string {
 	until := "for ever"
 	switch {
 	case x.Gone:
 		until = "removed"
+	case !x.Until.IsZero() && !now.Before(x.Until):
+		until = "ended " + timeText(x.Until)
 	case !x.Until.IsZero():
 		until = timeText(x.Until)
 	}

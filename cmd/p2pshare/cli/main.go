@@ -31,7 +31,8 @@ type session struct {
 func Main(env Env) int {
 	table := commands()
 	w, err := arrange(append(table, completeCommand()), env.Args, env.Getenv)
-	out := newOutput(env, slices.Contains(w.flags, "--json"), slices.Contains(w.flags, "--quiet") || slices.Contains(w.flags, "-q"))
+	json := slices.Contains(w.flags, "--json") || err != nil && asksJSON(env.Args)
+	out := newOutput(env, json, slices.Contains(w.flags, "--quiet") || slices.Contains(w.flags, "-q"))
 	if err != nil {
 		return out.fail(err)
 	}
@@ -46,6 +47,14 @@ func Main(env Env) int {
 		return out.fail(showHelp(s, nil, w.level))
 	}
 	return s.guarded(w)
+}
+
+// asksJSON says whether a line that could not be put in order asks for JSON: what is wrong with it is told so too.
+func asksJSON(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.Contains(args, "--json") || slices.Contains(args, "--json=true")
 }
 
 // guarded runs the command under the signals and behind a recover.

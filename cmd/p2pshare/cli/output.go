@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -242,11 +243,32 @@ func (o *output) fail(err error) int {
 		o.object("error", errorObject{Error: text, Hint: hint, Code: code})
 		return code
 	}
-	fmt.Fprintf(o.env.Stderr, "p2pshare: %s\n", printable(text))
+	if list, ok := errors.AsType[*several](err); ok {
+		fmt.Fprintf(o.env.Stderr, "p2pshare: %s\n", printable(list.title))
+		for _, e := range list.each {
+			fmt.Fprintf(o.env.Stderr, "  %s\n", printable(webaddr.Redact(e.Error())))
+		}
+	} else {
+		fmt.Fprintf(o.env.Stderr, "p2pshare: %s\n", printable(text))
+	}
 	if hint != "" {
 		fmt.Fprintf(o.env.Stderr, "  %s\n", printable(hint))
 	}
 	return code
+}
+
+// several are things that are wrong with one input, which are told one a line.
+type several struct {
+	title string
+	each  []error
+}
+
+func (s *several) Error() string {
+	words := make([]string, len(s.each))
+	for i, e := range s.each {
+		words[i] = e.Error()
+	}
+	return s.title + ": " + strings.Join(words, "; ")
 }
 
 type errorObject struct {

@@ -54,7 +54,7 @@ func (s *session) newPassword(ctx context.Context, c *cli.Context, whose string)
 	case file != "":
 		return s.secretFile("--password-file", file)
 	case ask:
-		return s.askTwice(ctx, "New password "+whose+" (empty: one is made): ")
+		return s.askTwice(ctx, "New password "+whose+" (empty: one is made): ", "leave --ask out, and one is made; or add --password-file FILE, - for stdin")
 	}
 	return "", nil
 }
@@ -88,8 +88,7 @@ func (s *session) askSecret(ctx context.Context, question, ways string) (node.Se
 }
 
 // askTwice asks for a new one, which must be typed the same twice. Empty is an answer.
-func (s *session) askTwice(ctx context.Context, question string) (node.Secret, error) {
-	const ways = "add --password-file FILE, or - for stdin; without both, one is made"
+func (s *session) askTwice(ctx context.Context, question, ways string) (node.Secret, error) {
 	p, err := s.askSecret(ctx, question, ways)
 	if err != nil || p == "" {
 		return "", err

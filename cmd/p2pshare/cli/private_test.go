@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -130,6 +131,9 @@ func TestPrivateGroupRequests(t *testing.T) {
 		{[]string{"group", "device", "remove", "films", "5d5d"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", RemoveDevice: str("5d5d")}
 		}, "removed 5d5d\n" + filmsLink + "\n", "needs the new link; members go on"},
+		{[]string{"group", "device", "remove", "films", "5D5D", "--lost", "--offline"}, withPassword(filmsAnswer(), "bob"), func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "films", Offline: true, RemoveDevice: str("5d5d"), Lost: true}
+		}, "removed 5d5d\n" + filmsLink + "\n" + madePw + "\n", "the new password is that of bob, and is shown this once"},
 		{[]string{"group", "audit", "films"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "films", Audit: &node.AuditQuery{Lines: 100}}
 		}, "2023-11-14 22:13:20Z  served   bob (5d5d5d5d5d5d)  10.0.0.2  films/alien@1  sent 3.0 MB, in 1.5s\n" +
@@ -249,6 +253,119 @@ func TestMadePasswordInJSON(t *testing.T) {
 	s = newShell(t)
 	s.fake.groupAnswer = &node.GroupAnswer{}
 	s.want(0, "", "served and refused nobody", "group", "audit", "films")
+}
+
+// TestLostIsAsked: on a terminal, whether somebody else may have a machine that is removed from a private group.
+func TestLostIsAsked(t *testing.T) {
+	for _, c := range []struct {
+		kind, answer string
+		flags        []string
+		asked, lost  bool
+	}{
+		{"private", "y", nil, true, true}, {"private", " YES ", nil, true, true}, {"private", "", nil, true, false}, {"private", "n", nil, true, false},
+		{"private", "", []string{"--lost"}, false, true}, {"public", "", nil, false, false},
+	} {
+		s := newShell(t)
+		asked := false
+		s.ask = func(q string) (string, error) {
+			asked = true
+			if !strings.Contains(q, "somebody else") || !strings.HasSuffix(q, "[y/N] ") {
+				t.Errorf("asks %q", q)
+			}
+			return c.answer, nil
+		}
+		s.fake.groupAnswer = filmsAnswer()
+		s.fake.groupAnswer.Groups[0].Kind = c.kind
+		s.want(0, "removed 5d5d", "", append([]string{"group", "device", "remove", "films", "5d5d"}, c.flags...)...)
+		if last := s.fake.group; last.RemoveDevice == nil || last.Lost != c.lost || asked != c.asked {
+			t.Errorf("%+v: asked %v, and the node %+v", c, asked, last)
+		}
+	}
+	s := newShell(t)
+	s.ask = func(string) (string, error) { return "", errors.New("the terminal has gone") }
+	s.fake.groupAnswer = filmsAnswer()
+	s.want(1, "", "the terminal has gone", "group", "device", "remove", "films", "5d5d")
+	if s.fake.group.RemoveDevice != nil {
+		t.Error("it was removed without an answer")
+	}
+}
+
+// TestPassphraseWithoutATerminal: each command names its own flag.
+func TestPassphraseWithoutATerminal(t *testing.T) {
+	for args, want := range map[string]string{
+		"group owner export films stick.age":         "add --passphrase-file FILE",
+		"group owner lock films --passphrase-file p": "add --new-passphrase-file FILE",
+		"group user add films bob --ask":             "leave --ask out, and one is made; or add --password-file FILE",
+	} {
+		s := newShell(t)
+		s.fake.groupAnswer = filmsAnswer()
+		s.file("p", "old\n")
+		s.want(4, "", want, strings.Fields(args)...)
+		if strings.Contains(s.stderr.String(), "without both") {
+			t.Errorf("%s: says %q", args, s.stderr.String())
+		}
+	}
+}
+
+// TestAccountsThatEnded are told from those that will.
+func TestAccountsThatEnded(t *testing.T) {
+	s := newShell(t)
+	now := s.cliEnv(nil).Now()
+	s.fake.groupAnswer = filmsAnswer()
+	s.fake.groupAnswer.Accounts = []node.GroupAccount{{Name: "past", Role: "member", Until: now.Add(-time.Hour)}, {Name: "now", Role: "member", Until: now}, {Name: "soon", Role: "member", Until: now.Add(time.Hour)}}
+	s.want(0, "past", "", "group", "user", "list", "films")
+	for i, line := range strings.Split(strings.TrimSpace(s.stdout.String()), "\n") {
+		if got := strings.Contains(line, "ended "); got != (i < 2) {
+			t.Errorf("%q: says that it ended: %v", line, got)
+		}
+	}
+}
+
+// TestTheRuleThatWasAdded is shown alone, and on a terminal with as many names as fit.
+func TestTheRuleThatWasAdded(t *testing.T) {
+	many := strings.Split("a,b,c,d,e,f,g,h", ",")
+	answer := func() *node.GroupAnswer {
+		a := filmsAnswer()
+		a.Rules = []node.GroupRule{{ID: "r1", Rule: "deny * read hr/**", Matches: many}, {ID: "r2", Rule: "allow @hr read hr/**", Matches: many}}
+		a.AddedRule = "r2"
+		return a
+	}
+	s := newShell(t)
+	s.fake.groupAnswer = answer()
+	s.want(0, "r2  allow @hr read hr/**  a,b,c,d,e,f,g,h\n", "2 rules there are now; p2pshare group rule list films", "group", "rule", "add", "films", "allow @hr read hr/**")
+	if strings.Contains(s.stdout.String(), "r1") {
+		t.Errorf("all are shown: %q", s.stdout.String())
+	}
+	s = newShell(t)
+	s.width, s.height = 200, 30
+	s.fake.groupAnswer = answer()
+	s.want(0, "a,b,c,d,e and 3 more", "", "group", "rule", "add", "films", "allow @hr read hr/**")
+	s = newShell(t)
+	s.fake.groupAnswer = answer()
+	s.want(0, `"added":"r2"`, "", "group", "rule", "add", "films", "allow @hr read hr/**", "--json")
+	if !strings.Contains(s.stdout.String(), `"id":"r1"`) {
+		t.Errorf("not all are in the object: %q", s.stdout.String())
+	}
+}
+
+// TestListThatHasGrown: who has an account already is left, and nothing is said to be in a file that was not written.
+func TestListThatHasGrown(t *testing.T) {
+	for added, want := range map[int]string{1: "added 1 account to films", 0: "all 2 accounts are there already"} {
+		s := newShell(t)
+		s.stdin = strings.NewReader("name\nann\nbob\n")
+		a := filmsAnswer()
+		a.Added, a.Notes = added, nil
+		if added > 0 {
+			a.Wrote = "/x/o"
+		} else {
+			a.Notes = []string{want}
+		}
+		s.fake.groupAnswer = a
+		s.want(0, a.Wrote, want, "group", "user", "add", "films", "--csv", "-", "--out", "o", "--skip-existing")
+		if !s.fake.group.AddUsers.Skip || added == 0 && strings.Contains(s.stderr.String(), "the file has") {
+			t.Errorf("asked %+v, says %q", s.fake.group.AddUsers, s.stderr.String())
+		}
+	}
 }
 
 // TestAnswersForEyes: on a terminal, lines that cannot be told apart say what they are.

@@ -55,16 +55,17 @@ func (s *session) addUsers(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), AddUsers: &node.AddUsers{Users: users, Out: out}})
+	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: c.Args().First(), AddUsers: &node.AddUsers{Users: users, Out: out, Skip: c.Bool("skip-existing")}})
 	if err != nil {
 		return err
 	}
-	wrote := cmp.Or(a.Wrote, out)
 	s.groupObject(a)
-	if !s.out.json {
-		s.out.path(wrote)
+	if added := cmp.Or(a.Added, len(users)); a.Added > 0 || !c.Bool("skip-existing") {
+		if !s.out.json {
+			s.out.path(cmp.Or(a.Wrote, out))
+		}
+		s.out.say("added %s to %s; the file has a line for each, with the name, the password and the link", plural(added, "account"), printable(cmp.Or(the(a).Name, c.Args().First())))
 	}
-	s.out.say("added %s to %s; the file has a line for each, with the name, the password and the link", plural(len(users), "account"), printable(cmp.Or(the(a).Name, c.Args().First())))
 	s.notes(a)
 	return nil
 }
@@ -97,20 +98,28 @@ func (s *session) peopleFile(name, role string) ([]node.AddUser, error) {
 	return readPeople(data, role, s.env.Now())
 }
 
+// maxWrong is how many wrong lines of a list are told.
+const maxWrong = 20
+
 // readPeople reads a list of people: a head that names the columns, and a line for each. role is that of a line that
-// gives none. The first thing that is wrong is the error, with its line and column.
+// gives none. The error tells every line that is wrong, with its number and column.
 func readPeople(data []byte, role string, now time.Time) ([]node.AddUser, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // which spreadsheets begin with
 	r := csv.NewReader(bytes.NewReader(data))
-	if head, _, _ := bytes.Cut(data, []byte("\n")); bytes.ContainsRune(head, ';') && !bytes.ContainsRune(head, ',') {
+	switch head, _, _ := bytes.Cut(data, []byte("\n")); {
+	case bytes.ContainsRune(head, ','):
+	case bytes.ContainsRune(head, ';'):
 		r.Comma = ';' // as they write it where a comma is in numbers
+	case bytes.ContainsRune(head, '\t'):
+		r.Comma = '\t' // as it comes from the clipboard
 	}
-	r.TrimLeadingSpace, r.ReuseRecord = true, true
+	r.TrimLeadingSpace, r.ReuseRecord = r.Comma != '\t', true
 	columns, err := peopleColumns(r)
 	if err != nil {
 		return nil, err
 	}
 	var users []node.AddUser
+	var wrong []error
 	lines := make(map[string]int) // where a name was seen
 	for {
 		cells, err := r.Read()
@@ -118,21 +127,35 @@ func readPeople(data []byte, role string, now time.Time) ([]node.AddUser, error)
 			break
 		}
 		if err != nil {
-			return nil, csvError(err)
+			wrong = append(wrong, csvError(err, len(cells), r.FieldsPerRecord))
+			if errors.Is(err, csv.ErrFieldCount) {
+				continue
+			}
+			break // what follows cannot be told apart
 		}
 		u, at, err := person(r, columns, cells, role, now)
-		if err != nil {
-			return nil, err
+		if first, again := lines[u.Name]; err == nil && again {
+			err = fault.Hint(usagef("line %d: %q is in line %d already", at, u.Name, first), "nobody was added; give each account a name of its own")
 		}
-		if first, again := lines[u.Name]; again {
-			return nil, fault.Hint(usagef("line %d: %q is in line %d already", at, u.Name, first), "nobody was added; give each account a name of its own")
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
 		}
 		lines[u.Name] = at
 		if users = append(users, u); len(users) > maxPeople {
 			return nil, fault.Hint(usagef("the list has more than %d people", maxPeople), "divide it into several")
 		}
 	}
-	if len(users) == 0 {
+	switch {
+	case len(wrong) == 1:
+		return nil, wrong[0]
+	case len(wrong) > 1:
+		title := fmt.Sprintf("%d lines of the list are wrong", len(wrong))
+		if len(wrong) > maxWrong {
+			title += fmt.Sprintf(", of which these are the first %d", maxWrong)
+		}
+		return nil, fault.Hint(fault.New(fault.Usage, "%w", &several{title, wrong[:min(len(wrong), maxWrong)]}), "nobody was added; mend the lines and try again")
+	case len(users) == 0:
 		return nil, fault.Hint(usagef("the list has nobody in it"), "below the line that names the columns, write a line for each person")
 	}
 	return users, nil
@@ -147,7 +170,7 @@ func peopleColumns(r *csv.Reader) (map[string]int, error) {
 	case err == io.EOF:
 		return nil, fault.Hint(usagef("the list is empty"), hint)
 	case err != nil:
-		return nil, csvError(err)
+		return nil, csvError(err, 0, 0)
 	}
 	columns := make(map[string]int)
 	for i, cell := range head {
@@ -198,15 +221,15 @@ func person(r *csv.Reader, columns map[string]int, cells []string, role string, 
 	return u, at, nil
 }
 
-// csvError is a list that cannot be taken apart.
-func csvError(err error) error {
+// csvError is a line that cannot be taken apart, or has other than want cells.
+func csvError(err error, got, want int) error {
 	var p *csv.ParseError
 	if !errors.As(err, &p) {
 		return fmt.Errorf("reading the list: %w", err)
 	}
 	what := p.Err.Error()
 	if errors.Is(p.Err, csv.ErrFieldCount) {
-		what = "it has more or fewer cells than the first line"
+		what = fmt.Sprintf("it has %s, and the first line has %d", plural(got, "cell"), want)
 	}
 	return fault.Hint(usagef("line %d, column %d: %s", p.Line, p.Column, what), "nobody was added; mend the line and try again")
 }

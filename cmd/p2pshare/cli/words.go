@@ -95,6 +95,8 @@ type part struct {
 func parts(p node.Progress) []part {
 	list := []part{{percent(p), 0}}
 	switch {
+	case p.Phase == node.PhasePasswords:
+		list = append(list, part{fmt.Sprintf("%d of %d", p.Done, p.Total), 1})
 	case p.Total > 0:
 		list = append(list, part{bytesText(p.Done) + "/" + bytesText(p.Total), 4})
 	case p.Done > 0:
