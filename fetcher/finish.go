@@ -49,6 +49,9 @@ func (s *Stage) Finish(ctx context.Context) (*content.Located, error) {
 	if err := s.settle(ctx); err != nil {
 		return nil, err
 	}
+	if s.stays {
+		return at, nil
+	}
 	if err := s.removeFolders(); err != nil {
 		s.log.Warn("the staging folder stays", "folder", s.root.Name(), "reason", err)
 	}

@@ -44,11 +44,14 @@ func (t *Torrent) announceOnce(ctx context.Context, u string, event tracker.Anno
 		ask = t.e.announceUDP
 	}
 	up, down, left := t.announceCounts()
+	if event == tracker.Completed && left > 0 {
+		event = tracker.None
+	}
 	for _, short := range t.shorts() {
 		req := announce{AnnounceRequest: tracker.AnnounceRequest{
 			InfoHash: short, PeerId: t.e.client.PeerID(), Port: uint16(t.e.Port()), Key: t.e.key,
 			Uploaded: up, Downloaded: down, Left: left, Event: event, NumWant: trackerMaxPeers,
-		}, id: id}
+		}, id: id, partial: t.partial()}
 		if event == tracker.Stopped {
 			req.NumWant = 0
 		}
@@ -84,7 +87,8 @@ func (silentError) Temporary() bool { return true }
 // announce is what a tracker is told.
 type announce struct {
 	tracker.AnnounceRequest
-	id string // the tracker's own; empty: none
+	id      string // the tracker's own; empty: none
+	partial bool   // see partial.go
 }
 
 // lookUp books the peers that a tracker at from calls by their names, as far as what the names stand for may be dialled.
@@ -179,8 +183,11 @@ func announceQuery(r announce) string {
 		"port": {strconv.Itoa(int(r.Port))}, "uploaded": {strconv.FormatInt(r.Uploaded, 10)}, "downloaded": {strconv.FormatInt(r.Downloaded, 10)},
 		"left": {strconv.FormatInt(r.Left, 10)}, "numwant": {strconv.Itoa(int(r.NumWant))}, "compact": {"1"}, "supportcrypto": {"1"},
 	}
-	if r.Event != tracker.None {
+	switch {
+	case r.Event != tracker.None:
 		q.Set("event", r.Event.String())
+	case r.partial: // BEP 21; UDP has no way to say it
+		q.Set("event", "paused")
 	}
 	if r.id != "" {
 		q.Set("trackerid", r.id)

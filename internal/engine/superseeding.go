@@ -12,7 +12,7 @@ func (e *Engine) joinSuper(w *wire, hash [20]byte) *superPeer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.byShort[hash]
-	if t == nil || t.pieces == 0 || e.settings.SuperSeed == SuperSeedOff || !t.complete() {
+	if t == nil || t.pieces == 0 || e.settings.SuperSeed == SuperSeedOff || !t.whole() {
 		return nil
 	}
 	if t.super == nil {

@@ -35,6 +35,7 @@ type Spec struct {
 	// info as the engine will use it: files without bytes are left out of a v2 info.
 	Storage storage.ClientImpl
 	Total   int64 // bytes that are missing, for the trackers' "left"; 0: all is there
+	Rest    int64 // bytes that are not wanted, and not here either: with some it is a partial seed once done (BEP 21)
 
 	MaxUp, MaxDown int64 // bytes a second; 0: no limit but the engine's
 
@@ -434,9 +435,10 @@ func (t *Torrent) announceCounts() (up, down, left int64) {
 	s := t.t.Stats()
 	up = s.BytesWrittenData.Int64() + t.near.sent.Load()
 	down = s.BytesReadUsefulData.Int64() + t.given.bytes.Load() + t.near.got.Load()
+	left = t.spec.Rest
 	if !t.isDone() {
 		// Before the info is known any number but 0 says "not a seed".
-		left = max(t.spec.Total-down, 1)
+		left = max(t.spec.Total-down+left, 1)
 	}
 	return up, down, left
 }

@@ -53,8 +53,9 @@ type outbound struct {
 	shaken    int
 	part      []byte // of a message that is not there whole yet
 	peer      atomic.Pointer[superPeer]
-	decided   bool // what we have has been told, or hidden
-	v2        bool // answers may have to be filled up; see bep52.go
+	decided   bool     // what we have has been told, or hidden
+	v2        bool     // answers may have to be filled up; see bep52.go
+	partOf    *Torrent // of which not all is wanted; nil: all is
 	sent      answers
 }
 
@@ -136,10 +137,10 @@ func (w *wire) said(b []byte) []byte {
 
 // join looks the torrent up. No message has been read by then, for the client does so after its own handshake.
 func (w *wire) join(hash [20]byte) {
-	w.out.v2 = w.e.mayBeV2(hash)
+	w.out.v2, w.out.partOf = w.e.mayBeV2(hash), w.e.partOf(hash)
 	p := w.e.joinSuper(w, hash)
 	if p == nil {
-		w.free.Store(!w.out.v2)
+		w.free.Store(!w.out.v2 && w.out.partOf == nil)
 		return
 	}
 	w.out.peer.Store(p)
@@ -149,6 +150,9 @@ func (w *wire) join(hash [20]byte) {
 func (w *wire) judge(m []byte) (instead []byte, edit bool) {
 	if len(m) == lengthBytes {
 		return nil, false
+	}
+	if t := w.out.partOf; t != nil && kindOf(m) == pp.Extended && t.partial() {
+		return uploadOnly(m)
 	}
 	if w.out.v2 {
 		defer func() {

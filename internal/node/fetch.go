@@ -9,6 +9,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/fetcher"
+	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
@@ -268,10 +269,6 @@ func (f *fetch) fetched(from BytesFrom) {
 
 // seed goes on serving what was fetched, from its place.
 func (f *fetch) seed(ctx context.Context, at *located) error {
-	if f.part() {
-		tell(f.on, "a part of a torrent is not seeded after the fetch")
-		return nil
-	}
 	if err := f.serve(ctx, at); err != nil {
 		return err
 	}
@@ -281,17 +278,32 @@ func (f *fetch) seed(ctx context.Context, at *located) error {
 // part says whether less than the whole torrent was wanted.
 func (f *fetch) part() bool { return f.plan.WantedBytes() < f.meta.Size }
 
+// rest is how many bytes are not wanted.
+func (f *fetch) rest() int64 { return f.meta.Size - f.plan.WantedBytes() }
+
 // serve puts the files in place under the torrent that brought them, and no connection is lost.
 func (f *fetch) serve(ctx context.Context, at *located) error {
-	s, err := f.n.share(ctx, f.meta, *at, f.t, shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy, group: f.group(), name: f.name()}, f.on)
+	o := shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy, group: f.group(), name: f.name()}
+	if f.part() {
+		for i := range at.Stamps {
+			if !f.plan.Wants(i) {
+				at.Stamps[i] = content.Stamp{} // it may be there, and was not looked at
+			}
+		}
+		o.in, o.rest = piecesIn(f.meta, *at), f.rest()
+	}
+	s, err := f.n.share(ctx, f.meta, *at, f.t, o, f.on)
 	if err != nil {
 		return err
 	}
 	f.share = s
-	if f.swap != nil {
-		return f.swap.to(ctx, s.source)
+	switch {
+	case f.swap == nil:
+		return nil
+	case o.in != nil:
+		return f.swap.to(ctx, partly{s.source, f.stage, o.in})
 	}
-	return nil
+	return f.swap.to(ctx, s.source)
 }
 
 // explain gives the end of the time a reason and a way out.

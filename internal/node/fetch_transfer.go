@@ -82,6 +82,9 @@ func (f *fetch) attempt(ctx context.Context) (at *located, from BytesFrom, err e
 	f.learnLayers()
 	from.Reused = min(reused, total)
 	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.name(), Done: total, Total: total, From: from}})
+	if f.r.Seed && f.part() {
+		f.stage.KeepParts()
+	}
 	at, err = f.stage.Finish(ctx)
 	if err != nil {
 		return nil, from, err
@@ -103,7 +106,7 @@ func (f *fetch) download(ctx context.Context, reused, total int64) error {
 	}
 	f.swap = newSwap(f.stage)
 	spec := f.spec(ctx)
-	spec.Storage, spec.Total = f.swap, total-reused
+	spec.Storage, spec.Total, spec.Rest = f.swap, total-reused, f.rest()
 	if f.t, err = f.w.Add(spec); err != nil {
 		return err
 	}

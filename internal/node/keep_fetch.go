@@ -332,11 +332,11 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 			return err
 		}
 	}
-	seed := f.r.Seed && !f.part()
-	if f.r.Seed && !seed {
-		tell(it.emit, "a part of a torrent is not seeded after the fetch")
+	seed, part := f.r.Seed, f.part()
+	if seed && part {
+		tell(it.emit, "what was fetched of it is shared as long as the daemon runs")
 	}
-	if seed {
+	if seed && !part {
 		if err := k.putStamps(it, *at); err != nil {
 			return err
 		}
@@ -345,7 +345,7 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	it.from.Reused += f.reused
 	k.mu.Unlock()
 	k.change(it, func(r *record) {
-		r.Fetch, r.Done, r.Finish = nil, time.Now(), !seed
+		r.Fetch, r.Done, r.Finish = nil, time.Now(), !seed || part
 		r.Path = f.plan.Target()
 		if f.sealed != nil {
 			r.Sealed, r.Name = f.sealed.target, f.r.Entry.Content
@@ -366,5 +366,9 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	if err := f.serve(ctx, at); err != nil {
 		return err
 	}
-	return k.seed(ctx, it, f.share)
+	err := k.seed(ctx, it, f.share)
+	if part && err == nil { // the files changed
+		k.show(it, StateDone, nil)
+	}
+	return err
 }

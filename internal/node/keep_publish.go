@@ -89,7 +89,7 @@ func (k *keeper) serveNew(ctx context.Context, it *item, built *seeder.Built, pu
 	k.mu.Unlock()
 	k.starting(it)
 	k.n.guard.Allow(rec.Allow...)
-	s, err := k.n.share(ctx, built.Torrent, built.Located, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits, Policy{}, rec.Group, rec.Name}, it.emit)
+	s, err := k.n.share(ctx, built.Torrent, built.Located, nil, shareOptions{peers: rec.Peers, announce: rec.Announce, limits: rec.Limits, group: rec.Group, name: rec.Name}, it.emit)
 	if err != nil {
 		return err
 	}

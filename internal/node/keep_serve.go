@@ -33,7 +33,7 @@ func (k *keeper) serve(ctx context.Context, it *item) error {
 	rec := it.rec
 	k.mu.Unlock()
 	k.n.guard.Allow(rec.Allow...)
-	s, err := k.n.share(ctx, m, at, nil, shareOptions{rec.Peers, rec.Announce, rec.Limits, Policy{}, rec.Group, rec.Name}, it.emit)
+	s, err := k.n.share(ctx, m, at, nil, shareOptions{peers: rec.Peers, announce: rec.Announce, limits: rec.Limits, group: rec.Group, name: rec.Name}, it.emit)
 	if err != nil {
 		return err
 	}

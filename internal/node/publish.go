@@ -42,7 +42,7 @@ func (n *Node) Publish(ctx context.Context, r PublishRequest, on func(Event)) er
 		on(Event{Published: pub})
 		return nil
 	}
-	s, err := n.share(ctx, built.Torrent, built.Located, nil, shareOptions{r.Peers, r.Announce, r.Limits, r.Policy, pub.group, pub.Name}, on)
+	s, err := n.share(ctx, built.Torrent, built.Located, nil, shareOptions{peers: r.Peers, announce: r.Announce, limits: r.Limits, policy: r.Policy, group: pub.group, name: pub.Name}, on)
 	if err != nil {
 		return err
 	}

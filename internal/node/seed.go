@@ -118,7 +118,7 @@ func (n *Node) seedOne(ctx context.Context, file string, r SeedRequest, have map
 		return nil, differs(m, rep)
 	}
 	at.Stamps = rep.Stamps
-	return n.share(ctx, m, at, nil, shareOptions{r.Peers, r.Announce, r.Limits, r.Policy, "", ""}, on)
+	return n.share(ctx, m, at, nil, shareOptions{peers: r.Peers, announce: r.Announce, limits: r.Limits, policy: r.Policy}, on)
 }
 
 // differs names the first file that is not what the torrent says.

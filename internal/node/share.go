@@ -47,6 +47,8 @@ type shareOptions struct {
 	policy          Policy // ends run; a keeper has its own way, and gives none
 	group           string // the ID of the private group that the content is of
 	name            string // what the user knows it by; empty: the torrent's name
+	in              []bool // pieces that are here; nil: all
+	rest            int64  // bytes that are not
 }
 
 // share starts to serve verified content. old is a torrent that runs already (after a fetch), nil to add
@@ -58,6 +60,7 @@ func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *
 	}
 	s := &share{n: n, w: w, t: old, meta: m, name: cmp.Or(o.name, m.Name), path: contentPath(m, at), o: o, changed: make(chan error, 1)}
 	s.source = n.files.NewSource(m, at, s.tell)
+	s.source.Only(o.in)
 	if old != nil {
 		return s, nil
 	}
@@ -79,7 +82,7 @@ func (s *share) tell(err error) {
 // add serves the source in the swarm.
 func (s *share) add(ctx context.Context, on func(Event)) (err error) {
 	spec := s.w.spec(ctx, s.n, s.meta, s.o.peers, s.o.announce, on)
-	spec.Storage = s.source
+	spec.Storage, spec.Rest = s.source, s.o.rest
 	spec.MaxUp, spec.MaxDown = s.o.limits.now(time.Now())
 	if s.t, err = s.w.Add(spec); err != nil {
 		return fmt.Errorf("sharing %q: %w", s.meta.Name, err)
