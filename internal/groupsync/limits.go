@@ -61,6 +61,8 @@ const (
 	wait    = 30 * time.Second
 	// answerTime is what a member has for an answer beside the wait: 1 MiB over a slow line.
 	answerTime = 30 * time.Second
+	// pullsPerSecond and pullsAtOnce are how often a neighbour is asked for news that has some each time, or says so.
+	pullsPerSecond, pullsAtOnce = 4, 40
 	// maxNeighbours is how many members are kept up with at a time.
 	maxNeighbours = 12
 	// maxAddrs bounds the addresses that are remembered: anybody can announce some.

@@ -250,16 +250,27 @@ func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64, fresh 
 	return blame(err)
 }
 
-// records asks for those of a head, from one on. Of a device that nobody vouches for it reads the first alone.
+// records asks for those of a head, from one on. Of a device that nobody vouches for it reads the first alone. However few a
+// member gives at a time, it takes one place of those who give many, and no longer than who is slow.
 func (p *Peer) records(ctx context.Context, head signed.Head, from int64, fresh bool) (records [][]byte, err error) {
-	size := 0
+	var leave func() // gives the place back
+	defer func() {
+		if leave != nil {
+			leave()
+		}
+	}()
+	size, begun := 0, time.Now()
 	for at := from; at < head.Size; at = from + int64(len(records)) {
-		if at > from && p.pool != nil && size <= maxChunk {
+		if at > from && p.pool != nil && leave == nil {
 			// It is a long one: few of those are in memory at a time.
 			if err := p.pool.pulls.Acquire(ctx, 1); err != nil {
 				return nil, err
 			}
-			defer p.pool.pulls.Release(1)
+			leave = func() { p.pool.pulls.Release(1) }
+			begun = time.Now()
+		}
+		if time.Since(begun) > answerTime+time.Duration((size+maxChunk)/slowest)*time.Second {
+			return nil, fmt.Errorf("the member gives the records of device %v too slowly", head.Device)
 		}
 		before := len(records)
 		err := p.chunk(ctx, head.Device, at, func(record []byte) error {
@@ -316,126 +327,4 @@ func (p *Peer) chunk(ctx context.Context, device signed.Key, from int64, take fu
 		}
 	}
 	return nil
-}
-
-// Push hands the peer what is new here since the last Push.
-func (p *Peer) Push(ctx context.Context) error {
-	_, now := p.vault.Changed()
-	if now == p.pushed {
-		return nil
-	}
-	heads := p.vault.Heads(p.pushed)
-	all := p.pushed == 0 && len(heads) <= maxPushed
-	for _, h := range p.again {
-		if !slices.ContainsFunc(heads, func(o signed.Head) bool { return o.Device == h.Device }) {
-			heads = append(heads, h)
-		}
-	}
-	p.again = nil
-	forks, err := p.pushHeads(ctx, heads, all)
-	if err == nil || errors.Is(err, ErrTaken) {
-		var sent bool
-		var ferr error
-		if sent, ferr = p.pushForks(ctx, forks); sent && ferr == nil {
-			// It may have learnt that other records of a device count than it has.
-			_, ferr = p.pushHeads(ctx, p.vault.Heads(0), false)
-		}
-		if ferr != nil {
-			return ferr
-		}
-		p.pushed = now
-	}
-	return err
-}
-
-// pushHeads shows the peer heads, and hands it the logs that it wants; all says that they are all that is here. It gives the sum
-// of the peer's evidence.
-func (p *Peer) pushHeads(ctx context.Context, heads []signed.Head, all bool) (forks string, err error) {
-	out := pushRequest{Root: int64(len(p.vault.Roots(1))), All: all, Heads: []string{}, Port: p.port}
-	byDevice := map[signed.Key]signed.Head{}
-	for _, h := range heads[:min(len(heads), maxPushed)] {
-		out.Heads = append(out.Heads, string(h.Raw))
-		byDevice[h.Device] = h
-	}
-	var in pushAnswer
-	if err := p.post(ctx, "/v1/heads", out, &in); err != nil {
-		return "", err
-	}
-	if in.Root > 0 {
-		roots := p.vault.Roots(in.Root)
-		body := rootsAnswer{Roots: []string{}}
-		for _, r := range roots[:min(len(roots), maxRoots)] {
-			body.Roots = append(body.Roots, string(r))
-		}
-		if err := p.post(ctx, "/v1/root", body, nil); err != nil {
-			return "", err
-		}
-	}
-	var early []want
-	var mine error
-	for _, w := range in.Want[:min(len(in.Want), maxPushed)] {
-		h, ours := byDevice[w.Device]
-		if !ours || w.From < 0 || w.From > h.Size {
-			continue
-		}
-		err := p.pushLog(ctx, h, w.From)
-		switch {
-		case passing(err):
-			p.again = slices.DeleteFunc(p.again, func(o signed.Head) bool { return o.Device == h.Device })
-			p.again = append(p.again, h)
-			p.again = p.again[max(0, len(p.again)-maxLater):]
-			if h.Device == p.self && errors.Is(err, signed.Taken) {
-				mine = ErrTaken
-			}
-		case errors.Is(err, errNotTaken) && w.From > 0:
-			// It may hold another history of the device: all of this one is the evidence.
-			early = append(early, want{w.Device, 0})
-		case errors.Is(err, errNotTaken):
-			early = append(early, w) // what vouches for the device may come with the next
-		case err != nil:
-			return "", err
-		}
-	}
-	for _, w := range early {
-		if err := p.pushLog(ctx, byDevice[w.Device], w.From); err != nil && !errors.Is(err, errNotTaken) {
-			return "", err
-		}
-	}
-	return in.Forks, mine
-}
-
-func (p *Peer) pushLog(ctx context.Context, h signed.Head, from int64) error {
-	body := slices.Clone(h.Raw)
-	for at := from; at < h.Size; {
-		b, err := p.vault.Records(h.Device, at, maxChunk)
-		if err != nil {
-			return err
-		}
-		n := int64(bytes.Count(b, []byte("\n")))
-		if n == 0 {
-			return fmt.Errorf("record %d of device %v is missing here", at, h.Device)
-		}
-		if n > h.Size-at { // it has grown since
-			n = h.Size - at
-			b = cutLines(b, n)
-		}
-		body = append(body, b...)
-		at += n
-	}
-	ctx, cancel := context.WithTimeout(ctx, 4*answerTime)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, memberURL+fmt.Sprintf("/v1/log/%v?from=%d", h.Device, from), bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	return p.do(req, 0, nil)
-}
-
-// cutLines gives the first n lines.
-func cutLines(b []byte, n int64) []byte {
-	end := 0
-	for range n {
-		end += bytes.IndexByte(b[end:], '\n') + 1
-	}
-	return b[:end]
 }

@@ -15,7 +15,8 @@ import (
 
 // Pool bounds what is held in memory for those who ask, and the signatures that are judged for them. One is for all groups
 // of a machine. At worst it holds, whoever and how many call: bodies, 32 MiB for strangers and 96 MiB for members; answers,
-// 32 MiB and 32 MiB; logs that are pulled, 128 MiB. A connection takes some 80 KiB besides, of groupnet's 400: 32 MiB.
+// 32 MiB and 32 MiB; logs that are pulled, 128 MiB. Besides, a connection takes some 80 KiB, of groupnet's 400: 32 MiB; and a log
+// that is handed to a neighbour, of the 12 of a group, 1 MiB.
 //
 // A body that finds no room takes that of the oldest one, of the same caller or of all of its kind: who lets his bodies
 // drip keeps nobody out. An answer waits for room, and is written at no less than 32 KiB a second.

@@ -3,6 +3,7 @@ package groupsync_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -312,5 +313,73 @@ func TestMetByTheOther(t *testing.T) {
 	defer cancel()
 	if err := late2.UpToDate(ctx); err != nil || late.count(a.key()) != 3 {
 		t.Errorf("got %v and %d records, want it up to date", err, late.count(a.key()))
+	}
+}
+
+// TestRecordsOneByOne: however few records a member gives at a time, it does not take the places of those whose logs are long.
+func TestRecordsOneByOne(t *testing.T) {
+	from := rooted(t)
+	d := newDevice(t, group)
+	d.into(from, 6)
+	real := handlerOf(from)
+	s := closing(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/v1/log/") {
+			real.ServeHTTP(w, r)
+			return
+		}
+		all := httptest.NewRecorder()
+		real.ServeHTTP(all, r)
+		line, _, _ := strings.Cut(all.Body.String(), "\n")
+		fmt.Fprintln(w, line)
+	}))
+	to, pool := rooted(t), groupsync.NewPool()
+	crowd(t, to, func(o *groupsync.CrowdOptions) { o.Pool = pool }, addrOf(s))
+	waitFor(t, "all records are there", func() bool { return to.count(d.key()) == 6 })
+}
+
+// TestLogIsPushedOnce: a member that asks for one log many times is handed it once, and one that says all it is told is
+// wrong is told no more than twice.
+func TestLogIsPushedOnce(t *testing.T) {
+	for status, most := range map[int]int64{http.StatusNoContent: 1, http.StatusUnprocessableEntity: 2} {
+		from := rooted(t)
+		d := newDevice(t, group)
+		d.into(from, 3)
+		want := fmt.Sprintf(`{"device":%q,"from":1}`, d.key())
+		var pushes atomic.Int64
+		s := closing(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasPrefix(r.URL.Path, "/v1/log/"):
+				pushes.Add(1)
+				w.WriteHeader(status)
+			case r.URL.Path == "/v1/heads":
+				fmt.Fprintf(w, `{"root":0,"want":[%s]}`, strings.Repeat(want+",", 500)+want)
+			}
+		}))
+		if err := groupsync.NewPeer(client(addrOf(s)), group, from).Push(t.Context()); err != nil {
+			t.Errorf("status %d: %v", status, err)
+		}
+		if n := pushes.Load(); n != most {
+			t.Errorf("status %d: the log was pushed %d times, want %d", status, n, most)
+		}
+	}
+}
+
+// TestNoNewsAtOnce: a member that does not wait for news, and says at once that there are none, is not asked without end.
+func TestNoNewsAtOnce(t *testing.T) {
+	var asked atomic.Int32
+	real := handlerOf(rooted(t))
+	s := closing(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/heads" && r.Method == http.MethodGet {
+			asked.Add(1)
+			io.WriteString(w, `{"cursor":"x","heads":[]}`)
+			return
+		}
+		real.ServeHTTP(w, r)
+	}))
+	begun := time.Now()
+	crowd(t, rooted(t), nil, addrOf(s))
+	waitFor(t, "it is asked again", func() bool { return asked.Load() >= 46 }) // 41 at once, and then 4 a second
+	if took := time.Since(begun); took < time.Second {
+		t.Errorf("it was asked 46 times in %v", took)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
@@ -43,6 +45,8 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	to.port, to.self = c.o.Port, c.o.Self
 	wg.Go(func() { pushed <- panics.Catch(func() error { return c.push(ctx, m.addr, to) }) })
 	end := time.Now().Add(c.o.Stay/2 + rand.N(c.o.Stay))
+	// A member that answers at once that there is no news would be asked again without end.
+	pace := rate.NewLimiter(pullsPerSecond, pullsAtOnce)
 	for {
 		pause := wait
 		if left := time.Until(end); left > 0 {
@@ -50,6 +54,9 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 		}
 		if c.o.Ask && time.Since(asked) > askEvery && c.askPeers(ctx, p) {
 			asked = time.Now()
+		}
+		if err := pace.Wait(ctx); err != nil {
+			return err
 		}
 		if err := c.pull(ctx, m, p, pause); err != nil {
 			return err
