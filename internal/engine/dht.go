@@ -27,6 +27,7 @@ type dhtNode struct {
 	servers []*dht.Server
 	known   *dhtKnown
 	turns   *dhtTurns
+	answers int // that one search takes
 	file    string
 	log     *slog.Logger
 }
@@ -44,12 +45,12 @@ type savedNode struct {
 const dhtFileVersion = 1
 
 func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode, error) {
-	n := &dhtNode{known: &dhtKnown{}, turns: newDHTTurns(time.Now()), file: s.DHTFile, log: s.Log}
+	n := &dhtNode{known: &dhtKnown{}, turns: newDHTTurns(time.Now()), answers: dhtMaxAnswers, file: s.DHTFile, log: s.Log}
 	quiet := alog.NewLogger("dht")
 	quiet.SetHandlers(alog.DiscardHandler)
 	for _, c := range conns {
 		cfg := dht.NewDefaultServerConfig()
-		cfg.Conn = guardedConn{c, n.known}
+		cfg.Conn = guardedConn{c, n.known, &dhtPorts{now: time.Now}}
 		cfg.StartingNodes = func() ([]dht.Addr, error) { return startingNodes(ctx, s.DHTNodes, n.known.named) }
 		cfg.PeerStore = newPeerStore(time.Now)
 		cfg.Store = newItemStore(time.Now)
@@ -121,11 +122,18 @@ func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found 
 				return
 			}
 			defer a.Close()
-			for heard := 0; heard < dhtMaxHeard; {
+			longest := time.NewTimer(dhtLongest)
+			defer longest.Stop()
+			for heard, answers := 0, 0; heard < dhtMaxHeard; {
 				select {
+				case <-longest.C:
+					a.StopTraversing() // those that were found are told, and Peers closed
 				case v, ok := <-a.Peers:
 					if !ok {
 						return
+					}
+					if answers++; answers == n.answers {
+						a.StopTraversing()
 					}
 					from, _ := netip.AddrFromSlice(v.Addr.IP)
 					for _, p := range v.Peers[:min(len(v.Peers), dhtMaxPeers)] {

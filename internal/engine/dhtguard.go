@@ -1,14 +1,17 @@
 package engine
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/anacrolix/dht/v2/krpc"
 	"github.com/anacrolix/torrent/bencode"
 
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/places"
 )
 
 // guardedConn drops packets that would crash anacrolix/dht v2.24.0, or fill its memory, before it
@@ -20,6 +23,43 @@ import (
 type guardedConn struct {
 	net.PacketConn
 	known *dhtKnown
+	ports *dhtPorts
+}
+
+// dhtQuestion is what a query begins with: of the keys that packets of ours have, "a" is the first.
+var dhtQuestion = []byte("d1:a")
+
+// dhtPorts keeps one machine from being many nodes. The library asks on for as long as it is named nodes that are closer, and
+// keeps all that it was named: who answers at each port of his could lead it on without end.
+type dhtPorts struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	since time.Time
+	asked map[netip.Prefix]map[uint16]bool
+}
+
+// mayAsk says whether a node is to be asked, and counts it. A machine of the user's own is asked at any port.
+func (p *dhtPorts) mayAsk(node netip.AddrPort) bool {
+	node = plainAddr(node)
+	if node.Addr().IsLoopback() {
+		return true
+	}
+	origin := places.Origin(node.String())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := p.now(); p.asked == nil || now.Sub(p.since) >= dhtPortsTime || len(p.asked) >= dhtMaxOrigins && p.asked[origin] == nil {
+		p.since, p.asked = now, map[netip.Prefix]map[uint16]bool{}
+	}
+	if p.asked[origin] == nil {
+		p.asked[origin] = map[uint16]bool{}
+	}
+	ports := p.asked[origin]
+	if !ports[node.Port()] && len(ports) >= dhtMaxPorts {
+		return false
+	}
+	ports[node.Port()] = true
+	return true
 }
 
 func (c guardedConn) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -41,7 +81,8 @@ func (c guardedConn) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // WriteTo passes over what is not to be sent: the library takes an error for one of the network.
 func (c guardedConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	if u, ok := to.(*net.UDPAddr); !ok || !c.known.maySend(u.AddrPort()) {
+	u, ok := to.(*net.UDPAddr)
+	if !ok || !c.known.maySend(u.AddrPort()) || bytes.HasPrefix(b, dhtQuestion) && !c.ports.mayAsk(u.AddrPort()) {
 		return len(b), nil
 	}
 	return c.PacketConn.WriteTo(b, to)
@@ -141,7 +182,7 @@ func admitDHT(b []byte) (m krpc.Msg, ok bool) {
 	case krpc.YQuery:
 		return m, m.A != nil && knownQuery(m.Q)
 	case krpc.YResponse:
-		return m, m.R != nil && (m.R.K == [32]byte{} || m.R.Seq != nil)
+		return m, m.R != nil && (m.R.K == [32]byte{} || m.R.Seq != nil) && len(m.R.Nodes) <= dhtMaxNodes && len(m.R.Nodes6) <= dhtMaxNodes
 	case krpc.YError:
 		return m, true
 	}

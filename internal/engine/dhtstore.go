@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"container/list"
 	"net"
 	"strconv"
 	"sync"
@@ -15,9 +16,17 @@ import (
 // network of such nodes would store no peers at all, and the one it ships keys by IP alone and never
 // forgets.
 type peerStore struct {
-	now func() time.Time
-	mu  sync.Mutex
-	by  map[peer_store.InfoHash]map[string]storedPeer
+	now   func() time.Time
+	mu    sync.Mutex
+	by    map[peer_store.InfoHash]*announcedHash
+	order *list.List // of *announcedHash, the one announced longest ago first
+}
+
+// announcedHash is an infohash with the peers that announced it.
+type announcedHash struct {
+	hash  peer_store.InfoHash
+	peers map[string]storedPeer
+	in    *list.Element
 }
 
 type storedPeer struct {
@@ -26,36 +35,39 @@ type storedPeer struct {
 }
 
 func newPeerStore(now func() time.Time) *peerStore {
-	return &peerStore{now: now, by: map[peer_store.InfoHash]map[string]storedPeer{}}
+	return &peerStore{now: now, by: map[peer_store.InfoHash]*announcedHash{}, order: list.New()}
 }
 
 // AddPeer remembers an announce for dhtPeerLife. When the store is full it drops the infohash, or the
-// peer of one infohash, that was heard of longest ago.
+// peer of one infohash, that was heard of longest ago. The library calls it in a goroutine for each announce,
+// so that it must cost no more than one does.
 func (s *peerStore) AddPeer(ih peer_store.InfoHash, a krpc.NodeAddr) {
 	if a.Port <= 0 || a.Port > 65535 || a.IP == nil || a.IP.IsUnspecified() || a.IP.IsMulticast() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	peers := s.by[ih]
-	if peers == nil {
+	h := s.by[ih]
+	if h == nil {
 		if len(s.by) >= dhtMaxInfohashes {
-			s.dropOldest()
+			s.drop(s.order.Front().Value.(*announcedHash))
 		}
-		peers = map[string]storedPeer{}
-		s.by[ih] = peers
+		h = &announcedHash{hash: ih, peers: map[string]storedPeer{}}
+		h.in = s.order.PushBack(h)
+		s.by[ih] = h
 	}
+	s.order.MoveToBack(h.in)
 	key := net.JoinHostPort(a.IP.String(), strconv.Itoa(a.Port))
-	if _, known := peers[key]; !known && len(peers) >= dhtMaxPeers {
+	if _, known := h.peers[key]; !known && len(h.peers) >= dhtMaxPeers {
 		oldest, at := "", s.now()
-		for k, p := range peers {
+		for k, p := range h.peers {
 			if !p.at.After(at) {
 				oldest, at = k, p.at
 			}
 		}
-		delete(peers, oldest)
+		delete(h.peers, oldest)
 	}
-	peers[key] = storedPeer{a, s.now()}
+	h.peers[key] = storedPeer{a, s.now()}
 }
 
 // GetPeers gives the announces that are not too old. An answer has to fit a datagram, and the library
@@ -63,40 +75,29 @@ func (s *peerStore) AddPeer(ih peer_store.InfoHash, a krpc.NodeAddr) {
 func (s *peerStore) GetPeers(ih peer_store.InfoHash) []krpc.NodeAddr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	h := s.by[ih]
+	if h == nil {
+		return nil
+	}
 	var out []krpc.NodeAddr
-	for k, p := range s.by[ih] {
+	for k, p := range h.peers {
 		if s.now().Sub(p.at) > dhtPeerLife {
-			delete(s.by[ih], k)
+			delete(h.peers, k)
 			continue
 		}
 		if len(out) < 50 {
 			out = append(out, p.addr)
 		}
 	}
-	if len(s.by[ih]) == 0 {
-		delete(s.by, ih)
+	if len(h.peers) == 0 {
+		s.drop(h)
 	}
 	return out
 }
 
-// dropOldest makes room for one infohash: the one whose newest announce is the oldest.
-func (s *peerStore) dropOldest() {
-	var (
-		victim peer_store.InfoHash
-		oldest = s.now().Add(time.Hour)
-	)
-	for ih, peers := range s.by {
-		var newest time.Time
-		for _, p := range peers {
-			if p.at.After(newest) {
-				newest = p.at
-			}
-		}
-		if newest.Before(oldest) {
-			victim, oldest = ih, newest
-		}
-	}
-	delete(s.by, victim)
+func (s *peerStore) drop(h *announcedHash) {
+	delete(s.by, h.hash)
+	s.order.Remove(h.in)
 }
 
 // itemStore is the BEP 44 store: bounded, and it forgets. The library's wrapper checks signatures and

@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +59,13 @@ func TestAdmitDHT(t *testing.T) {
 	for name, p := range honestPackets {
 		if _, ok := admitDHT([]byte(p)); !ok {
 			t.Errorf("%s: dropped, want it admitted: %q", name, p)
+		}
+	}
+	node := id20 + "abcdef"
+	for n, want := range map[int]bool{8: true, dhtMaxNodes: true, dhtMaxNodes + 1: false, 200: false} {
+		p := fmt.Sprintf("d1:rd2:id20:%s5:nodes%d:%se1:t2:aa1:y1:re", id20, n*len(node), repeat(node, n))
+		if _, ok := admitDHT([]byte(p)); ok != want {
+			t.Errorf("an answer with %d nodes: admitted %v, want %v", n, ok, want)
 		}
 	}
 	if _, ok := admitDHT(make([]byte, dhtMaxPacket+1)); ok {
@@ -159,15 +168,21 @@ func TestPeerStore(t *testing.T) {
 		now = now.Add(time.Millisecond)
 		s.AddPeer(ih, krpc.NodeAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i)).To4(), Port: 1})
 	}
-	if got := len(s.by[ih]); got != dhtMaxPeers {
+	if got := len(s.by[ih].peers); got != dhtMaxPeers {
 		t.Errorf("one infohash holds %d peers, want %d", got, dhtMaxPeers)
 	}
 	for i := range 2 * dhtMaxInfohashes {
 		now = now.Add(time.Millisecond)
 		s.AddPeer([20]byte{2, byte(i >> 8), byte(i)}, addr(9, 9))
 	}
-	if got := len(s.by); got != dhtMaxInfohashes {
-		t.Errorf("the store holds %d infohashes, want %d", got, dhtMaxInfohashes)
+	if got := len(s.by); got != dhtMaxInfohashes || s.order.Len() != got {
+		t.Errorf("the store holds %d infohashes, %d of them in order, want %d", got, s.order.Len(), dhtMaxInfohashes)
+	}
+	kept := [20]byte{2, byte(dhtMaxInfohashes >> 8), byte(dhtMaxInfohashes & 0xff)} // the one that would go next, but for this
+	s.AddPeer(kept, addr(8, 8))
+	s.AddPeer([20]byte{3}, addr(9, 9))
+	if got := len(s.GetPeers(kept)); got != 2 {
+		t.Errorf("an infohash that was announced again holds %d peers, want 2", got)
 	}
 	last := 2*dhtMaxInfohashes - 1
 	if len(s.GetPeers([20]byte{2, byte(last >> 8), byte(last)})) != 1 {
@@ -216,4 +231,98 @@ func TestBook(t *testing.T) {
 	if _, ok := b.known["10.0.0.1:1"]; !ok {
 		t.Error("the peer that the user named was dropped for room")
 	}
+}
+
+// One machine is no more than some nodes of the DHT, however many ports it names.
+func TestDHTPorts(t *testing.T) {
+	now := time.Unix(1_790_000_000, 0)
+	p := &dhtPorts{now: func() time.Time { return now }}
+	ask := func(format string, n int) (asked int) {
+		for i := range n {
+			if p.mayAsk(netip.MustParseAddrPort(fmt.Sprintf(format, i+1))) {
+				asked++
+			}
+		}
+		return asked
+	}
+	for format, want := range map[string]int{
+		"8.8.8.8:%d": dhtMaxPorts, "8.8.9.%d:6881": 100, "[2001:db8:1:2::%x]:6881": 100, "[2001:db8:1:3::1]:%d": dhtMaxPorts, "127.0.0.1:%d": 100,
+	} {
+		if got := ask(format, 100); got != want {
+			t.Errorf("%s: %d were asked, want %d", format, got, want)
+		}
+	}
+	if p.mayAsk(netip.MustParseAddrPort("[2001:db8:1:3::2]:2000")) {
+		t.Error("another address of the same network of IPv6 was asked at one more port")
+	}
+	if got := ask("[::ffff:8.8.8.8]:%d", 100); got != dhtMaxPorts { // those that were asked before
+		t.Errorf("mapped: %d were asked, want %d", got, dhtMaxPorts)
+	}
+	now = now.Add(dhtPortsTime)
+	if got := ask("8.8.8.8:10%d", 50); got != dhtMaxPorts {
+		t.Errorf("later: %d were asked, want %d", got, dhtMaxPorts)
+	}
+	if ask("9.%d.1.1:1", 200); len(p.asked) > dhtMaxOrigins {
+		t.Errorf("%d addresses are counted", len(p.asked))
+	}
+}
+
+// A node that always names one that is closer leads a search on for a while, and not without end.
+func TestDHTSearchEnds(t *testing.T) {
+	target := [20]byte{1, 2, 3}
+	var answers atomic.Int32
+	chain := make([]*net.UDPConn, 100)
+	for i := range chain {
+		pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pc.Close()
+		chain[i] = pc
+	}
+	for i, pc := range chain {
+		go func() {
+			b := make([]byte, 2048)
+			for {
+				n, from, err := pc.ReadFromUDP(b)
+				if err != nil {
+					return
+				}
+				var q krpc.Msg
+				if bencode.Unmarshal(b[:n], &q) != nil || q.Y != krpc.YQuery {
+					continue
+				}
+				token := "t"
+				r := krpc.Return{ID: closer(target, i), Token: &token}
+				if q.Q == "get_peers" && i+1 < len(chain) {
+					answers.Add(1)
+					next := chain[i+1].LocalAddr().(*net.UDPAddr)
+					r.Nodes = krpc.CompactIPv4NodeInfo{{ID: closer(target, i+1), Addr: krpc.NodeAddr{IP: next.IP, Port: next.Port}}}
+				}
+				pc.WriteToUDP(bencode.MustMarshal(krpc.Msg{T: q.T, Y: krpc.YResponse, R: &r}), from)
+			}
+		}()
+	}
+	p := newUDPPort(testLog(t))
+	conns, err := p.dhtConns([]string{"127.0.0.1"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	node, err := startDHT(t.Context(), Settings{Log: testLog(t), DHTNodes: []string{chain[0].LocalAddr().String()}}, conns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { node.close() })
+	node.answers = 20
+	node.announce(t.Context(), target, 6881, func(string) {})
+	if n := answers.Load(); n < 20 || n > 40 {
+		t.Errorf("%d nodes were asked, want some 20", n)
+	}
+}
+
+// closer is an ID that is the closer to a target the larger i is.
+func closer(target [20]byte, i int) krpc.ID {
+	target[19] ^= byte(200 - i)
+	return target
 }

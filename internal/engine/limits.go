@@ -20,6 +20,15 @@ const (
 	dhtMaxPeers      = 100
 	// dhtMaxHeard is how many peers one search takes: what a book has room for, several times.
 	dhtMaxHeard = 4 * maxKnownPeers
+	// dhtMaxNodes is how many nodes one answer may name, of each family: BEP 5 has 8, others 16. dhtMaxPorts is how many nodes at one
+	// address, IPv6: a network of 64 bits, are asked within dhtPortsTime, of dhtMaxOrigins addresses that are counted.
+	dhtMaxNodes   = 32
+	dhtMaxPorts   = 16
+	dhtPortsTime  = 10 * time.Minute
+	dhtMaxOrigins = 4096
+	// dhtMaxAnswers and dhtLongest end a search that always hears of nodes which are closer still.
+	dhtMaxAnswers = 500
+	dhtLongest    = 3 * time.Minute
 	// dhtMaxNearby is how many nodes of networks that are not public are remembered.
 	dhtMaxNearby = 4096
 	// BEP 5 asks announcers to come back within 15 minutes or so; libtorrent forgets after 30.

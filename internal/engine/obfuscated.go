@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"expvar"
 	"io"
 	"net"
 	"slices"
@@ -96,7 +97,16 @@ func (e *Engine) clear(n *newcomer) (io.ReadWriter, error) {
 			}
 		}
 	}, mse.DefaultCryptoSelector)
+	forgetProvides()
 	return rw, err
+}
+
+// forgetProvides empties what the library (v1.62.0) counts for as long as the process lives: which ciphers each greeting
+// offers, a number of 32 bits that the other side chooses.
+func forgetProvides() {
+	if m, ok := expvar.Get("mseCryptoProvides").(*expvar.Map); ok {
+		m.Init()
+	}
 }
 
 // answered is a connection that came in, after its handshake was read.

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"expvar"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/anacrolix/torrent/mse"
 )
 
 func TestBudget(t *testing.T) {
@@ -271,5 +274,23 @@ func TestSYNs(t *testing.T) {
 	}
 	if n := e.hall.Len(); n > 1 {
 		t.Errorf("%d places of TCP are taken", n)
+	}
+}
+
+// What an obfuscated greeting offers is a number of the other side's choice, and nothing is kept of it.
+func TestOfferedCiphersAreForgotten(t *testing.T) {
+	e := start(t, nil)
+	p := newPayload(t, 1<<10, false)
+	p.seed(t, e, Spec{})
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	defer theirs.Close()
+	go mse.InitiateHandshake(theirs, p.hash[:], nil, 0xabcd000|mse.CryptoMethodRC4)
+	if _, err := e.clear(&newcomer{Conn: ours}); err != nil {
+		t.Fatal(err)
+	}
+	counted := expvar.Get("mseCryptoProvides").(*expvar.Map)
+	if counted.Get("abcd002") != nil {
+		t.Errorf("kept: %v", counted)
 	}
 }
