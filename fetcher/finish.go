@@ -84,6 +84,38 @@ func (s *Stage) drain() error {
 	return nil
 }
 
+// Files opens wanted files that have bytes, as they are on disk before Finish, by their place in the torrent. Every wanted
+// piece has to be proven.
+func (s *Stage) Files(ctx context.Context) (open func(int) (io.ReadCloser, error), err error) {
+	if err := s.drain(); err != nil {
+		return nil, err
+	}
+	// What others have written over is fetched again, and not told of as another file than was signed.
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
+	return func(i int) (io.ReadCloser, error) {
+		h, err := s.files.get(i, false)
+		if err != nil {
+			return nil, diskError(fmt.Sprintf("read %q", s.dataPath(i)), err)
+		}
+		return &stagedFile{io.NewSectionReader(h, 0, s.t.Files[i].Length), s, h}, nil
+	}, nil
+}
+
+// stagedFile is a file that Files has opened.
+type stagedFile struct {
+	io.Reader
+	s *Stage
+	h *handle
+}
+
+// Close gives the file back.
+func (f *stagedFile) Close() error {
+	f.s.files.put(f.h)
+	return nil
+}
+
 // compareKept compares the files that were in the target with the pieces that were fetched because
 // those could not be judged alone.
 func (s *Stage) compareKept() error {

@@ -30,6 +30,8 @@ type Options struct {
 
 	// FreeSpace says how many bytes can be written below a folder; nil: the system is asked.
 	FreeSpace func(dir string) (uint64, error)
+	// MaxFile is the longest file that the file system of a folder holds, in bytes; 0: not known. nil: the system is asked.
+	MaxFile func(dir string) int64
 }
 
 // Range is pieces from Begin up to but without End.
@@ -40,6 +42,7 @@ type Plan struct {
 	t      *metafile.Torrent
 	dir    string
 	free   func(dir string) (uint64, error)
+	most   func(dir string) int64
 	layout *content.Layout // v1's if there is one, for its hashes
 
 	holds func(name, rival string) bool // nil: the file system is tried
@@ -68,10 +71,13 @@ func NewPlan(t *metafile.Torrent, o Options) (*Plan, error) {
 			fault.New(fault.Unverified, "a torrent called %q would take the place of p2pshare's own folder", t.Name),
 			"whoever made it has to give it another name")
 	}
-	p := &Plan{t: t, dir: filepath.Clean(o.Dir), free: o.FreeSpace, holds: o.Holds, top: t.Name}
+	p := &Plan{t: t, dir: filepath.Clean(o.Dir), free: o.FreeSpace, most: o.MaxFile, holds: o.Holds, top: t.Name}
 	p.place(func(_ string, n names.Name) string { return n.Own })
 	if p.free == nil {
 		p.free = freeSpace
+	}
+	if p.most == nil {
+		p.most = maxFileSize
 	}
 	var err error
 	if p.layout, err = planLayout(t); err != nil {

@@ -4,6 +4,7 @@ package fetcher_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -338,7 +339,7 @@ func TestNoRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = fetcher.Open(t.Context(), p, quiet())
-	if err == nil || !strings.Contains(err.Error(), "1000 are free") || fault.HintOf(err) == "" {
+	if err == nil || !strings.Contains(err.Error(), "1.0 kB are free") || fault.HintOf(err) == "" {
 		t.Errorf("got %v, want an error about room with a hint", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
@@ -405,4 +406,44 @@ func TestMagnetOfVersion2(t *testing.T) {
 	transfer(t, m, s, info, p.Wanted(), nil)
 	finish(t, s, dir)
 	m.check(t, dir, nil)
+}
+
+// A file that the file system cannot hold is refused before its first byte, with how long one may be.
+func TestFilesThatAreTooLong(t *testing.T) {
+	const length = 5 << 30
+	const pieces = length / (16 << 20)
+	m, err := metafile.Decode(fmt.Appendf(nil, "d4:infod6:lengthi%de4:name8:film.mkv12:piece lengthi%de6:pieces%d:%see", int64(length), 16<<20, 20*pieces, strings.Repeat("x", 20*pieces)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		most int64
+		want string
+	}{
+		{"FAT", 1<<32 - 1, "no file of more than 4.0 GiB"},
+		{"a limit of the process", 1 << 30, "no file of more than 1.0 GiB"},
+		{"long enough", length, ""},
+		{"no limit", 1<<63 - 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			p, err := fetcher.NewPlan(m, fetcher.Options{
+				Dir: dir, FreeSpace: func(string) (uint64, error) { return 1 << 40, nil }, MaxFile: func(string) int64 { return c.most },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := fetcher.Open(t.Context(), p, quiet())
+			if err == nil {
+				s.Close()
+			}
+			if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(fault.HintOf(err), "exFAT")) {
+				t.Errorf("got %v (%s), want %q", err, fault.HintOf(err), c.want)
+			}
+			if _, err := os.Stat(filepath.Join(dir, ".p2pshare")); c.want != "" && !os.IsNotExist(err) {
+				t.Errorf("a staging folder is left: %v", err)
+			}
+		})
+	}
 }

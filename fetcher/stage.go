@@ -16,8 +16,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/filelock"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
@@ -38,6 +41,7 @@ type Stage struct {
 	dir, base, root *os.Root // the target's folder, .p2pshare in it, the staging folder in that
 	name            string   // of the staging folder
 	lock            *os.File
+	unlocked        bool // the file system has no locks
 	files           *handles
 	made            map[string]bool // folders of the data that are there; guarded by files.mu
 
@@ -80,6 +84,9 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 	}
 	err := s.nameFiles()
 	if err == nil {
+		err = s.checkSizes()
+	}
+	if err == nil {
 		err = s.checkSpace()
 	}
 	if err != nil {
@@ -96,6 +103,10 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 // KeepParts has Finish leave what is staged of files that are not wanted, where they share pieces with others, so that those
 // pieces can be read until Close.
 func (s *Stage) KeepParts() { s.stays = true }
+
+// Unlocked says that nothing keeps another process from fetching the same into the same folder: the file system has no
+// locks.
+func (s *Stage) Unlocked() bool { return s.unlocked }
 
 // WriteErr gives the first error of the disk, once. The fetch cannot go on after it.
 func (s *Stage) WriteErr() <-chan error { return s.errs }
@@ -217,9 +228,13 @@ func (s *Stage) takeLock() error {
 	if err != nil {
 		return err
 	}
-	if err := lockFile(f); err != nil {
+	err = filelock.Exclusive(f)
+	if errors.Is(err, filelock.ErrNone) {
+		s.unlocked, err = true, nil
+	}
+	if err != nil {
 		f.Close()
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, filelock.ErrHeld) {
 			return fault.Hint(fault.New(fault.InUse, "another p2pshare fetches %q into %q", s.t.Name, s.plan.dir),
 				"wait for it, or choose another folder with -o")
 		}
@@ -249,8 +264,38 @@ func (s *Stage) removeFolders() error {
 	return nil
 }
 
+// NoRoomError is a disk that has less room than a fetch needs. It is syscall.ENOSPC.
+type NoRoomError struct {
+	Name, Dir  string
+	Need, Free int64 // bytes
+}
+
+func (e *NoRoomError) Error() string {
+	return fmt.Sprintf("%q needs %s more in %q, and %s are free", e.Name, humanize.Bytes(uint64(e.Need)), e.Dir, humanize.Bytes(uint64(e.Free)))
+}
+
+// Unwrap gives the system's error for it.
+func (e *NoRoomError) Unwrap() error { return syscall.ENOSPC }
+
 // checkSpace refuses to begin what the disk has no room for.
 func (s *Stage) checkSpace() error {
+	need, err := s.Missing()
+	if err != nil {
+		return err
+	}
+	free, err := s.plan.free(s.plan.dir)
+	if err != nil {
+		return err
+	}
+	if need > 0 && uint64(need) > free {
+		return fault.Hint(fault.New(fault.Failed, "%w", &NoRoomError{s.t.Name, s.plan.dir, need, int64(free)}),
+			"make room for %s, or choose another folder with -o", humanize.Bytes(uint64(need)-free))
+	}
+	return nil
+}
+
+// Missing is how many bytes the disk has to give yet until all that is wanted is on it.
+func (s *Stage) Missing() (int64, error) {
 	need := s.plan.bytes
 	for i, proven := range s.plan.proven {
 		if proven {
@@ -268,18 +313,9 @@ func (s *Stage) checkSpace() error {
 		return err
 	})
 	if err != nil {
-		return diskError("look into the staging folder", err)
+		return 0, diskError("look into the staging folder", err)
 	}
-	free, err := s.plan.free(s.plan.dir)
-	if err != nil {
-		return err
-	}
-	if need > 0 && uint64(need) > free {
-		return fault.Hint(
-			fault.New(fault.Failed, "%q needs %d bytes more in %q, and %d are free: %w", s.t.Name, need, s.plan.dir, free, syscall.ENOSPC),
-			"make room, or choose another folder with -o")
-	}
-	return nil
+	return max(need, 0), nil
 }
 
 // stageName is the staging folder's name: the infohash, v1's if there is one.

@@ -23,16 +23,6 @@ const alwaysPortable = false
 // timesLag: the times of a file are those of its last change at any moment.
 const timesLag = false
 
-var errLocked = errors.New("locked")
-
-func lockFile(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errLocked
-	}
-	return err
-}
-
 // checkPrivate makes sure that nobody else can put things into the folder, now or between two looks.
 func checkPrivate(name string, fi fs.FileInfo) error {
 	st, ok := fi.Sys().(*syscall.Stat_t)

@@ -19,16 +19,6 @@ const alwaysPortable = true
 // timesLag: the times of a file are brought up to date when it is closed, and tell nothing while it is written to.
 const timesLag = true
 
-var errLocked = errors.New("locked")
-
-func lockFile(f *os.File) error {
-	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))
-	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
-		return errLocked
-	}
-	return err
-}
-
 // checkPrivate has nothing to judge: mode bits say nothing here.
 func checkPrivate(string, fs.FileInfo) error { return nil }
 

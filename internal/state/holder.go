@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
+
+	"github.com/p2pshare/p2pshare/internal/filelock"
 )
 
 // Holder says whether the lock called name is held, and by which process; 0 if that is not known. It looks for
@@ -19,20 +20,14 @@ func (h *Home) Holder(name string) (pid int, held bool, err error) {
 		return 0, false, fmt.Errorf("opening the lock: %w", err)
 	}
 	defer f.Close()
-	err = lockShared(f)
-	if err == nil {
+	err = filelock.Shared(f)
+	switch pid := holderOf(f); {
+	case err == nil:
 		return 0, false, nil
+	case errors.Is(err, filelock.ErrHeld):
+		return pid, true, nil
+	case errors.Is(err, filelock.ErrNone):
+		return pid, pid > 0 && running(pid), nil
 	}
-	if !errors.Is(err, errLocked) {
-		return 0, false, fmt.Errorf("looking at the lock %q: %w", f.Name(), err)
-	}
-	b := make([]byte, 16)
-	n, _ := f.ReadAt(b, 0)
-	for n > 0 && b[n-1] == '\n' {
-		n--
-	}
-	if pid, err = strconv.Atoi(string(b[:n])); err != nil || pid < 0 {
-		pid = 0
-	}
-	return pid, true, nil
+	return 0, false, fmt.Errorf("looking at the lock %q: %w", f.Name(), err)
 }

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/filelock"
 )
 
 // Home is the folder that holds what outlives a run.
@@ -56,7 +58,12 @@ func (h *Home) MkdirAll(elem ...string) (string, error) {
 // Lock is held until Unlock or the end of the process, however that comes.
 type Lock struct {
 	file *os.File
+	weak bool
 }
+
+// Weak says that the file system has no locks: the number of the process in the file keeps others of this machine away, and
+// nothing those of another.
+func (l *Lock) Weak() bool { return l.weak }
 
 // TryLock takes the lock called name, or fails at once with fault.InUse when another process, or
 // another Lock of this one, holds it. The file stays behind when it is released: to remove it
@@ -70,16 +77,27 @@ func (h *Home) TryLock(name string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock: %w", err)
 	}
-	if err := lockFile(f); err != nil {
-		holder := holderOf(f)
+	err = filelock.Exclusive(f)
+	weak := errors.Is(err, filelock.ErrNone)
+	if weak {
+		err = nil
+		if pid := holderOf(f); pid > 0 && pid != os.Getpid() && running(pid) {
+			err = filelock.ErrHeld
+		}
+	}
+	if err != nil {
+		holder := ""
+		if pid := holderOf(f); pid > 0 {
+			holder = fmt.Sprintf(" (process %d)", pid)
+		}
 		f.Close()
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, filelock.ErrHeld) {
 			return nil, fault.Hint(fault.New(fault.InUse, "%q is in use by another p2pshare%s", h.dir, holder),
 				"end that one, or give this one another home with --home")
 		}
 		return nil, fmt.Errorf("locking %q: %w", path, err)
 	}
-	// The number is for the message above alone; the lock is the system's, so a stale one means nothing.
+	// Where there are locks the number is for the message above alone, and a stale one means nothing.
 	if err := f.Truncate(0); err == nil {
 		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 		if err != nil {
@@ -87,23 +105,27 @@ func (h *Home) TryLock(name string) (*Lock, error) {
 			return nil, fmt.Errorf("writing %q: %w", path, err)
 		}
 	}
-	return &Lock{file: f}, nil
+	return &Lock{file: f, weak: weak}, nil
 }
 
 // Unlock releases the lock. A second call does nothing.
 func (l *Lock) Unlock() error {
+	if l.weak {
+		_ = l.file.Truncate(0) // a second call finds it closed
+	}
 	if err := l.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return fmt.Errorf("releasing the lock: %w", err)
 	}
 	return nil
 }
 
-func holderOf(f *os.File) string {
+// holderOf is the number of the process that wrote it into a lock; 0: none did.
+func holderOf(f *os.File) int {
 	b := make([]byte, 16)
 	n, _ := f.ReadAt(b, 0)
-	pid := strings.TrimSpace(string(b[:n]))
-	if pid == "" || strings.Trim(pid, "0123456789") != "" {
-		return ""
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	if err != nil || pid < 0 {
+		return 0
 	}
-	return " (process " + pid + ")"
+	return pid
 }

@@ -14,14 +14,10 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-var errLocked = errors.New("locked")
-
-func lockFile(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errLocked
-	}
-	return err
+// running says whether a process of that number is there.
+func running(pid int) bool {
+	err := unix.Kill(pid, 0)
+	return err == nil || errors.Is(err, unix.EPERM)
 }
 
 func checkOwner(dir string, info fs.FileInfo) error {
