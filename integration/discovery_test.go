@@ -80,6 +80,25 @@ func TestDiscoveryLAN(t *testing.T) {
 	fetched(within(t, time.Minute), t, lab.Host(2), infohash(t, magnet), path, onlyLAN...)
 }
 
+// Machines that have nothing but the addresses IPv6 gives every interface find each other, and one that is named is dialled in
+// its zone.
+func TestDiscoveryLinkLocal(t *testing.T) {
+	t.Parallel()
+	lab := newLab(t, 3)
+	ctx := within(t, time.Minute)
+	var at [4]string
+	for i := 1; i <= 3; i++ {
+		var err error
+		if at[i], err = lab.LinkLocal(ctx, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := made(t, payload.OneFile)
+	_, magnet := published(t, lab.Host(1), path, onlyLAN...)
+	fetched(ctx, t, lab.Host(2), infohash(t, magnet), path, onlyLAN...)
+	fetched(ctx, t, lab.Host(3), infohash(t, magnet), path, append([]string{"--peer", "[" + at[1] + "]:6881"}, nothing...)...)
+}
+
 // The fetcher may be there first: whoever comes later says so.
 func TestDiscoveryLANPublisherComesLater(t *testing.T) {
 	t.Parallel()

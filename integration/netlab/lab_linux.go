@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // prefix begins the name of every namespace of ours; the process that made it follows.
@@ -119,6 +120,30 @@ func (l *Lab) Move(i int, addr string) error {
 		return err
 	}
 	return l.Up(i)
+}
+
+// LinkLocal leaves host i the address that IPv6 gives every interface (RFC 4862), alone, and returns it with its zone.
+func (l *Lab) LinkLocal(ctx context.Context, i int) (string, error) {
+	ns := l.hosts[i].NS
+	if err := ip("-n", ns, "-4", "addr", "flush", "dev", "eth0"); err != nil {
+		return "", err
+	}
+	for {
+		// Until nobody else was found to have it, it is tentative, and cannot be used.
+		out, err := exec.CommandContext(ctx, "ip", "-n", ns, "-6", "-o", "addr", "show", "dev", "eth0", "scope", "link", "-tentative").Output()
+		if err != nil {
+			return "", fmt.Errorf("the link-local address of host %d: %w", i, err)
+		}
+		if f := strings.Fields(string(out)); len(f) > 3 {
+			addr, _, _ := strings.Cut(f[3], "/")
+			return addr + "%eth0", nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("host %d has no link-local address: %w", i, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // Split parts hosts from all others and the hub: they reach each other alone, until Join.

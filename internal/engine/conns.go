@@ -119,6 +119,7 @@ func (d dialer) Dial(ctx context.Context, addr string) (nc net.Conn, err error) 
 		}
 		return d.e.contain(c), nil
 	}
+	addr = d.e.zones.full(addr)
 	careful, err := d.e.mayDial(addr)
 	if err != nil {
 		return nil, err

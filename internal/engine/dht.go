@@ -25,6 +25,7 @@ import (
 // dhtNode is our place in the DHT (BEP 5, BEP 32): one server a family.
 type dhtNode struct {
 	servers []*dht.Server
+	first   *bootstrap
 	known   *dhtKnown
 	turns   *dhtTurns
 	answers int // that one search takes
@@ -46,12 +47,14 @@ const dhtFileVersion = 1
 
 func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode, error) {
 	n := &dhtNode{known: &dhtKnown{}, turns: newDHTTurns(time.Now()), answers: dhtMaxAnswers, file: s.DHTFile, log: s.Log}
+	first := newBootstrap(ctx, s.DHTNodes, n.known.named)
+	n.first = first
 	quiet := alog.NewLogger("dht")
 	quiet.SetHandlers(alog.DiscardHandler)
 	for _, c := range conns {
 		cfg := dht.NewDefaultServerConfig()
 		cfg.Conn = guardedConn{c, n.known, &dhtPorts{now: time.Now}}
-		cfg.StartingNodes = func() ([]dht.Addr, error) { return startingNodes(ctx, s.DHTNodes, n.known.named) }
+		cfg.StartingNodes = first.nodes
 		cfg.PeerStore = newPeerStore(time.Now)
 		cfg.Store = newItemStore(time.Now)
 		cfg.Exp = dhtItemLife
@@ -79,32 +82,6 @@ func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode
 	return n, nil
 }
 
-// startingNodes resolves the nodes that the user named, or else the public ones. A name that does not
-// resolve is passed over: the others may. note is told of the user's own.
-func startingNodes(ctx context.Context, named []string, note func(netip.AddrPort)) ([]dht.Addr, error) {
-	if len(named) == 0 {
-		return dht.GlobalBootstrapAddrs("udp")
-	}
-	var out []dht.Addr
-	for _, hp := range named {
-		host, port, err := net.SplitHostPort(hp)
-		if err != nil {
-			return nil, fmt.Errorf("DHT node %q: %w", hp, err)
-		}
-		ips, err := net.DefaultResolver.LookupHost(ctx, host)
-		if err != nil {
-			continue
-		}
-		for _, ip := range ips {
-			if a, err := net.ResolveUDPAddr("udp", net.JoinHostPort(ip, port)); err == nil {
-				note(a.AddrPort())
-				out = append(out, dht.NewAddr(a))
-			}
-		}
-	}
-	return out, nil
-}
-
 // announce tells the DHT that we have, or want, short, and hands every peer it hears of to found. It
 // returns when the traversal is done.
 func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found func(addr string)) {
@@ -115,6 +92,13 @@ func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found 
 			var say []dht.AnnounceOpt
 			if port > 0 {
 				say = append(say, dht.AnnouncePeer(dht.AnnouncePeerOpts{Port: port}))
+			}
+			// The library would look up names where the table is empty, whatever becomes of ctx.
+			if srv.Stats().GoodNodes == 0 {
+				n.first.wait(ctx)
+			}
+			if ctx.Err() != nil {
+				return
 			}
 			a, err := srv.AnnounceTraversal(short, say...)
 			if err != nil {

@@ -31,6 +31,7 @@ type Engine struct {
 	settings Settings
 	client   *torrent.Client
 	up, down *shaper
+	zones    zones
 	nobody   flows // of connections before their handshake
 	port     port
 	udp      *udpPort

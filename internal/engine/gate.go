@@ -92,12 +92,19 @@ func (e *Engine) judgePEX(pc *torrent.PeerConn, m *pp.Message) {
 
 // judgePEX is the engine's for a message that is PEX. t may be nil: a torrent that was closed.
 func (t *Torrent) judgePEX(pc *torrent.PeerConn, m *pp.Message) {
+	var z *zones
 	from := ipOf(pc.RemoteAddr.String())
+	if t != nil {
+		z = &t.e.zones
+		from = ipOf(z.full(pc.RemoteAddr.String()))
+	}
 	m.ExtendedPayload = judgedPEX(m.ExtendedPayload, func(peer netip.AddrPort) bool {
 		if t == nil || netguard.JudgePeer(peer, from) != nil {
 			return false
 		}
-		t.book.tell(peer.String())
+		at := netip.AddrPortFrom(z.from(peer.Addr(), from), peer.Port()).String()
+		z.hide(at)
+		t.book.tell(at)
 		return true
 	})
 }

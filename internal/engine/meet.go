@@ -23,6 +23,10 @@ func (t *Torrent) offerPeers(ctx context.Context) {
 		if len(peers) > 0 {
 			if t.e.members != nil {
 				t.aliased(peers)
+			} else {
+				for i, p := range peers {
+					peers[i].Addr = torrent.StringAddr(t.e.zones.hide(p.Addr.String()))
+				}
 			}
 			t.t.AddPeers(peers)
 		}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/anacrolix/torrent"
@@ -53,7 +54,7 @@ func (t *Torrent) Near() []string {
 		if at == "" {
 			return nil
 		}
-		urls = append(urls, fmt.Sprintf("http://%s%s%x/", at, nearPath, t.shorts()[0]))
+		urls = append(urls, fmt.Sprintf("http://%s%s%x/", strings.Replace(at, "%", "%25", 1), nearPath, t.shorts()[0]))
 	}
 	slices.Sort(urls)
 	return slices.Compact(urls)

@@ -294,7 +294,7 @@ func (e *Engine) dialMember(ctx context.Context, _, alias string) (net.Conn, err
 func (e *Engine) addrOf(pc *torrent.PeerConn) string {
 	shown := pc.RemoteAddr.String()
 	if e.members == nil {
-		return shown
+		return e.zones.full(shown)
 	}
 	if l := e.members.find(shown); l != nil {
 		return l.addr

@@ -28,6 +28,7 @@ type flows struct{ up, down flow }
 type shapedConn struct {
 	net.Conn
 	e      *Engine
+	remote net.Addr
 	key    string
 	flows  atomic.Pointer[flows] // of its torrent, once the handshake has named one
 	ctx    context.Context       // ends with Close, which must end a wait for a turn
@@ -37,7 +38,8 @@ type shapedConn struct {
 
 // shape wraps a connection and remembers it until it is closed. It belongs to no torrent before its handshake.
 func (e *Engine) shape(nc net.Conn) net.Conn {
-	c := &shapedConn{Conn: nc, e: e, key: nc.RemoteAddr().String()}
+	c := &shapedConn{Conn: nc, e: e, remote: e.zones.shown(nc.RemoteAddr())}
+	c.key = c.remote.String()
 	c.flows.Store(&e.nobody)
 	c.ctx, c.cancel = context.WithCancel(e.ctx)
 	e.mu.Lock()
@@ -45,6 +47,9 @@ func (e *Engine) shape(nc net.Conn) net.Conn {
 	e.mu.Unlock()
 	return c
 }
+
+// RemoteAddr is the other side's address, without a zone.
+func (c *shapedConn) RemoteAddr() net.Addr { return c.remote }
 
 // claim tells the connection of a handshake which torrent it is about. Two to one address that shake hands at the
 // same moment may be taken for each other, which only mixes up whose limit counts.

@@ -79,7 +79,10 @@ func JudgeLinked(peer netip.AddrPort) (careful bool, err error) {
 	if err = JudgePeer(peer, netip.Addr{}); err == nil {
 		return false, nil
 	}
-	if z, what := zoneOf(peer.Addr()); what == "" && z == nearby && service(peer.Port()) == "" && !own.has(peer.Addr()) {
+	z, what := zoneOf(peer.Addr())
+	// A link-local address says nothing without the zone, which is of this machine: its user has written it.
+	private := z == nearby || z == thisLink && peer.Addr().Zone() != ""
+	if what == "" && private && service(peer.Port()) == "" && !own.has(peer.Addr()) {
 		return true, nil
 	}
 	return false, err

@@ -124,7 +124,9 @@ func TestJudgeLinked(t *testing.T) {
 		{"[::ffff:127.0.0.1]:6881", false, false},
 		{"169.254.169.254:6881", false, false},
 		{"169.254.1.1:6881", false, false},
-		{"[fe80::1%eth0]:6881", false, false},
+		{"[fe80::1%eth0]:6881", true, true},
+		{"[fe80::1%eth0]:6379", false, false},
+		{"[fe80::1]:6881", false, false},
 		{"[64:ff9b::a00:1]:6881", false, false},
 		{"0.0.0.0:6881", false, false},
 	} {
