@@ -3,6 +3,7 @@ package seal
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -27,9 +28,45 @@ func Password() (string, error) {
 }
 
 // Normalize is what of a password counts: its composition (NFC), so that the same letters from other keyboards are
-// the same, and no blanks around it, which come along when it is copied.
+// the same, and no blanks around it, which come along when it is copied. One of our words alone counts as Password writes it,
+// whatever stands between them and however they are capitalized: it is read out on the telephone.
 func Normalize(password string) string {
-	return norm.NFC.String(strings.TrimSpace(password))
+	p := norm.NFC.String(strings.TrimSpace(password))
+	parts := strings.FieldsFunc(strings.ToLower(p), func(r rune) bool {
+		return r == '-' || r == '\u2010' || r == '\u2011' || r == '\u2013' || unicode.IsSpace(r)
+	})
+	if len(parts) < words {
+		return p
+	}
+	for _, w := range parts {
+		if !ourWords()[w] {
+			return p
+		}
+	}
+	return strings.Join(parts, "-")
+}
+
+// ourWords are the words that Password takes, and the parts of those that have a hyphen.
+var ourWords = sync.OnceValue(func() map[string]bool {
+	list, all := diceware.WordListEffLarge(), map[string]bool{}
+	for i := range 7776 {
+		at := 0 // what five dice show
+		for j := range 5 {
+			at += (i/pow(6, j)%6 + 1) * pow(10, j)
+		}
+		for part := range strings.SplitSeq(list.WordAt(at), "-") {
+			all[part] = true
+		}
+	}
+	return all
+})
+
+func pow(base, n int) int {
+	out := 1
+	for range n {
+		out *= base
+	}
+	return out
 }
 
 // CheckPassword judges a password that a person has chosen; known are words that whoever guesses tries first: names of
