@@ -49,7 +49,7 @@ func TestTorrent(t *testing.T) {
 			folder(m, "a", "b")
 			m.V1, m.V2 = nil, &[32]byte{}
 			m.Meta.UrlList = []string{"https://w.example/"}
-		}, []string{"error: v2 only", "warning: v2 folder with web seeds"}},
+		}, []string{"error: v2 only"}},
 		{"hybrid folder", func(m *metafile.Torrent) { folder(m, "a", "b"); m.V2 = &[32]byte{}; pads(m, "", "p", "") },
 			[]string{"warning: hybrid of v1 and v2", "warning: 1 pads"}},
 		{"v1 folder with pads", func(m *metafile.Torrent) { folder(m, "a", "b"); pads(m, "", "p", "") }, []string{"warning: has 1 pads"}},

@@ -28,13 +28,8 @@ func empty(t *metafile.Torrent) []Finding {
 
 func format(t *metafile.Torrent) []Finding {
 	if t.V1 == nil {
-		f := []Finding{{Error, "it is v2 only (BEP 52)",
+		return []Finding{{Error, "it is v2 only (BEP 52)",
 			"aria2 and Transmission 3 refuse it; libtorrent 2 and p2pshare fetch it", "publish with --format v1 or hybrid"}}
-		if t.Dir && t.Meta != nil && len(t.Meta.UrlList) > 0 {
-			f = append(f, Finding{Warning, "it is a v2 folder with web seeds",
-				"p2pshare takes its bytes from peers alone", "publish with --format v1"})
-		}
-		return f
 	}
 	var f []Finding
 	if t.V2 != nil {
