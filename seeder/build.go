@@ -22,8 +22,7 @@ import (
 // Format is which versions of BitTorrent can read a torrent.
 type Format string
 
-// The formats. Auto is Hybrid for a single file, which costs nothing there, and V1 for a folder, where the
-// pads of a hybrid cost bytes and clients.
+// The formats. Auto is V1, which every client fetches: aria2 and Transmission 3 read no hybrid.
 const (
 	Auto   Format = "auto"
 	Hybrid Format = "hybrid"
@@ -42,6 +41,7 @@ type Options struct {
 	Trackers    [][]string // tiers (BEP 12)
 	WebSeeds    []string   // BEP 19
 	Exclude     []string   // gitignore patterns, stronger than the ignore files
+	Own         []string   // the home of p2pshare: it, and what looks like part of another, is never published; none: nothing is judged
 	Comment     string
 	Portable    bool // names that not every system can hold are refused
 	Fine        bool // pieces chosen by size are a quarter as long: of a later version what is new costs whole pieces
@@ -50,6 +50,8 @@ type Options struct {
 
 	// Progress is told of bytes hashed, never falling, one call at a time; may be nil.
 	Progress func(done, total int64)
+	// Warn is told, before anything is hashed, of what is about to be published and looks like a secret; may be nil.
+	Warn func(string)
 }
 
 // Built is a torrent and where its content is.
@@ -72,7 +74,7 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	if err := o.judge(); err != nil {
 		return nil, err
 	}
-	t, err := walk(ctx, at, o.Exclude)
+	t, err := o.walk(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +103,18 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	return &Built{
 		Torrent: torrent, Bytes: b, Located: p.located(), Format: p.format, Trouble: trouble, Skipped: t.skipped, Sums: sums,
 	}, nil
+}
+
+// walk finds what is published, and tells of what should perhaps not be.
+func (o Options) walk(ctx context.Context, at string) (*tree, error) {
+	t, err := walk(ctx, at, o.Exclude, o.Own)
+	if err != nil {
+		return nil, err
+	}
+	if text := t.warning(); text != "" && o.Warn != nil {
+		o.Warn(text)
+	}
+	return t, nil
 }
 
 // judge refuses options that no content could meet.
@@ -151,9 +165,6 @@ func newPlan(t *tree, o Options) (*plan, error) {
 	}
 	if p.format == "" || p.format == Auto {
 		p.format = V1
-		if !t.dir {
-			p.format = Hybrid
-		}
 	}
 	if p.format == V2 && t.dir && len(p.entries) == 1 && len(p.entries[0].path) == 1 && p.entries[0].path[0] == p.name {
 		return nil, fault.Hint(

@@ -24,7 +24,7 @@ type ignoring struct {
 }
 
 func newIgnoring(exclude []string) (*ignoring, error) {
-	ig := &ignoring{}
+	ig := &ignoring{files: systemPatterns()}
 	for _, line := range exclude {
 		p, err := parsePattern(line, nil)
 		if err != nil {

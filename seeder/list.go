@@ -41,7 +41,7 @@ func List(ctx context.Context, o Options) (*Listing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find %q: %w", o.Path, err)
 	}
-	t, err := walk(ctx, at, o.Exclude)
+	t, err := o.walk(ctx, at)
 	if err != nil {
 		return nil, err
 	}

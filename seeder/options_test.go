@@ -30,7 +30,9 @@ func TestBuildFormat(t *testing.T) {
 		{dir, seeder.V1, seeder.V1, true, false},
 		{dir, seeder.Hybrid, seeder.Hybrid, true, true},
 		{dir, seeder.V2, seeder.V2, false, true},
-		{one, "", seeder.Hybrid, true, true},
+		{one, "", seeder.V1, true, false},
+		{one, seeder.Auto, seeder.V1, true, false},
+		{one, seeder.Hybrid, seeder.Hybrid, true, true},
 		{one, seeder.V1, seeder.V1, true, false},
 		{one, seeder.V2, seeder.V2, false, true},
 	}

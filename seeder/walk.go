@@ -50,16 +50,30 @@ type tree struct {
 	trouble []Trouble
 	refused []Trouble
 	size    int64
+
+	secrets int      // files with the names of secrets
+	first   []string // of them
 }
 
 // walk finds what is published of the file or folder at an absolute path.
-func walk(ctx context.Context, at string, exclude []string) (*tree, error) {
+func walk(ctx context.Context, at string, exclude, own []string) (*tree, error) {
 	fi, err := os.Stat(at)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault.New(fault.NotFound, "no file or folder at %q", at)
 	case err != nil:
 		return nil, fmt.Errorf("look at %q: %w", at, plain(err))
+	}
+	var homes []fs.FileInfo
+	for _, dir := range own {
+		if fi, err := os.Stat(dir); err == nil {
+			homes = append(homes, fi)
+		}
+	}
+	if real, err := filepath.EvalSymlinks(at); err == nil && len(own) > 0 {
+		if err := refuseOwn(real, homes); err != nil {
+			return nil, err
+		}
 	}
 	t := &tree{root: at, name: norm.NFC.String(filepath.Base(at)), dir: fi.IsDir()}
 	switch {
@@ -77,7 +91,7 @@ func walk(ctx context.Context, at string, exclude []string) (*tree, error) {
 		return nil, unreadable(at, err)
 	}
 	defer root.Close()
-	w := &walker{ctx: ctx, tree: t, top: root}
+	w := &walker{ctx: ctx, tree: t, top: root, guarded: len(own) > 0, homes: homes}
 	if err := w.folder(root, nil, nil, ignore, []fs.FileInfo{fi}); err != nil {
 		return nil, err
 	}
@@ -104,6 +118,9 @@ func (t *tree) single(at string, fi fs.FileInfo) error {
 	}
 	defer root.Close()
 	t.size = fi.Size()
+	if secret([]string{filepath.Base(real)}) {
+		t.secrets, t.first = 1, []string{filepath.Base(real)}
+	}
 	t.entries = []entry{{disk: filepath.Base(real), stamp: content.StampAt(root, filepath.Base(real), fi), exec: executable(fi)}}
 	return nil
 }
@@ -114,6 +131,9 @@ type walker struct {
 	tree *tree
 	top  *os.Root
 	seen int
+
+	guarded bool          // p2pshare's own state is left out
+	homes   []fs.FileInfo // that it is in
 }
 
 // folder walks the folder dir, which is at the given path on disk and in the torrent. above are the
@@ -144,6 +164,10 @@ func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring,
 			return unreadable(w.abs(at), err)
 		}
 		if ignore.excludes(at, fi.IsDir()) {
+			continue
+		}
+		if strings.HasPrefix(name, ownPrefix) {
+			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "it is p2pshare's own"})
 			continue
 		}
 		if fi.Mode()&fs.ModeSymlink != 0 {
@@ -189,6 +213,14 @@ func (w *walker) enter(dir *os.Root, disk, composed []string, ignore *ignoring, 
 		return unreadable(w.abs(disk), err)
 	}
 	defer sub.Close()
+	own := w.guarded && groupFolder(func(name string) error { _, err := sub.Lstat(name); return err })
+	for _, h := range w.homes {
+		own = own || os.SameFile(h, fi)
+	}
+	if own {
+		w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(disk...), Reason: "it is p2pshare's own home, with the keys of your groups"})
+		return nil
+	}
 	return w.folder(sub, disk, composed, ignore, append(above[:len(above):len(above)], fi))
 }
 
@@ -205,6 +237,11 @@ func (w *walker) file(dir *os.Root, disk, composed []string, fi fs.FileInfo) err
 	if len(w.tree.entries) >= metafile.MaxFiles {
 		return fault.Hint(fault.New(fault.Usage, "%q holds more than %d files, the most that a torrent may have", w.tree.root, metafile.MaxFiles),
 			"pack them into an archive, or --exclude some")
+	}
+	if secret(disk) {
+		if w.tree.secrets++; len(w.tree.first) < shownSecrets {
+			w.tree.first = append(w.tree.first, path.Join(disk...))
+		}
 	}
 	w.tree.size += fi.Size()
 	w.tree.entries = append(w.tree.entries, entry{
