@@ -468,7 +468,7 @@ func TestParseNamed(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"link alone", link.String(), "names nothing in it"},
 		{"link with a typo", "p2pshare:" + strings.Repeat("a", 39) + "/app", "mistyped"},
-		{"no name", "acme/", "it is empty"},
+		{"no name", "acme/", "one entry of a group"},
 		{"no version", "acme/app@", "asks for no version"},
 		{"a group in capitals", "Acme/app", "no file here"},
 		{"a path", "./app/x", "no file here"},

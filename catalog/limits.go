@@ -27,8 +27,8 @@ const (
 	maxEntryName = 200
 	maxVersion   = 64
 
-	// maxSums is how many files a share lists the SHA-256 of. 10,000 take 670 KB of the 1 MiB of a record; a larger
-	// torrent lists none.
+	// maxSums is how many files a share lists the SHA-256 of. 10,000 take 670 KB of the 1 MiB of a record; of a
+	// larger torrent one hash says all.
 	maxSums = 10_000
 
 	// maxNote is the longest note, in bytes: a paragraph for people, not a document.

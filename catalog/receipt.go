@@ -140,15 +140,19 @@ func (r *Receipt) check() error {
 	if (ReceiptEntry{s.Name, s.Version, s.Content}) != r.Entry || infohash != r.Infohash || s.Info != r.InfoSHA256 {
 		return badReceipt("it names another torrent than the record that was signed")
 	}
-	size := int64(0)
+	size, sums := int64(0), make([]signed.Hash, len(r.Files))
 	for i, f := range r.Files {
 		if f.Size < 0 || f.Size > maxSize {
 			return badReceipt("the file %q has %d bytes", f.Path, f.Size)
 		}
 		size += f.Size
+		sums[i] = f.SHA256
 		if len(s.Sums) > 0 && len(s.Sums) == len(r.Files) && s.Sums[i] != f.SHA256 {
 			return badReceipt("the file %q has another SHA-256 than was signed", f.Path)
 		}
+	}
+	if all := s.FileSums(); all != nil && *all != SumOfSums(sums) {
+		return badReceipt("a file has another SHA-256 than was signed")
 	}
 	if len(r.Files) != s.Files || size != s.Size {
 		return badReceipt("it lists %d files of %d bytes, and %d of %d were signed", len(r.Files), size, s.Files, s.Size)

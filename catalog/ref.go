@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/anacrolix/torrent/metainfo"
 
@@ -76,7 +77,7 @@ const accepted = "give a magnet link, an infohash of 40 or 64 hex digits, a .tor
 // them; a file that is there goes before a name. Errors are of fault.Usage and name what is wrong.
 func ParseRef(s string, also ...Kind) (Ref, error) {
 	named := slices.Contains(also, Named)
-	s = strings.TrimSpace(s)
+	s = bare(s)
 	switch {
 	case s == "":
 		return Ref{}, usage("the reference is empty")
@@ -94,18 +95,38 @@ func ParseRef(s string, also ...Kind) (Ref, error) {
 		if named {
 			return parseInLink(s)
 		}
-		return Ref{}, fault.Hint(fault.New(fault.Usage, "%q is a link of a group, and groups are not in this version", s), accepted)
+		return Ref{}, fault.Hint(fault.New(fault.Usage, "%q is a link of a group, and no torrent", s), accepted)
 	}
 	if r, ok, err := bareHash(s); ok {
 		return r, err
 	}
 	r, err := parsePath(s)
 	if err != nil && named {
-		if group, rest, found := strings.Cut(s, "/"); found && signed.CheckName(group) == nil && group != "." && group != ".." {
+		if group, rest, found := strings.Cut(s, "/"); found && !strings.Contains(s, "://") && signed.CheckName(group) == nil && group != "." && group != ".." {
 			return parseNamed(Ref{Group: group}, rest)
 		}
 	}
 	return r, err
+}
+
+// bare takes off white space and what people copy along with a reference: quotes of any kind that stand around it, and angle
+// brackets.
+func bare(s string) string {
+	for {
+		s = strings.TrimSpace(s)
+		next := s
+		for _, pair := range []struct{ open, end string }{{"\"'`", "\"'`"}, {"“”„‟‘’‚‛«»‹›", "“”„‟‘’‚‛«»‹›"}, {"<", ">"}} {
+			first, size := utf8.DecodeRuneInString(s)
+			last, lastSize := utf8.DecodeLastRuneInString(s)
+			if len(s) > size && strings.ContainsRune(pair.open, first) && strings.ContainsRune(pair.end, last) {
+				next = s[size : len(s)-lastSize]
+			}
+		}
+		if next == s {
+			return s
+		}
+		s = next
+	}
 }
 
 // parseInLink reads LINK/NAME[@VERSION]. A link has no slash, but behind it.
@@ -123,6 +144,14 @@ func parseInLink(s string) (Ref, error) {
 }
 
 func parseNamed(r Ref, rest string) (Ref, error) {
+	if name, _, _ := strings.Cut(rest, "@"); name == "" || strings.ContainsAny(name, "*?") {
+		group := r.Group
+		if group == "" {
+			group = "GROUP"
+		}
+		return Ref{}, fault.Hint(fault.New(fault.Usage, "one entry of a group is fetched at a time, by its name"),
+			"p2pshare catalog list %s shows the names; p2pshare group follow %s -o DIR fetches all of them, --match some", group, group)
+	}
 	var err error
 	r.Kind = Named
 	if r.Name, r.Version, err = SplitName(rest); err != nil {
@@ -228,8 +257,11 @@ func parsePath(s string) (Ref, error) {
 	if n := len(s); allHex(s) && n >= 20 && n <= 80 {
 		return Ref{}, usage("%q has %d hex digits; an infohash has 40 (v1) or 64 (v2)", s, n)
 	}
+	if at := strings.Index(s, "://"); at > 0 {
+		return Ref{}, usage("%q begins with %s, and no content is fetched by such an address", s, s[:at+3])
+	}
 	if strings.Contains(s, "/") {
-		return Ref{}, usage("%q is no file here, and names in a group (GROUP/NAME) are not in this version", s)
+		return Ref{}, usage("%q is no file here", s)
 	}
 	return Ref{}, usage("%q is neither a reference nor a file", s)
 }

@@ -245,8 +245,10 @@ func TestParseRefRefuses(t *testing.T) {
 		{"39 bare digits", v1hex[:39], "has 39 hex digits"},
 		{"41 bare digits", v1hex + "0", "has 41 hex digits"},
 		{"63 bare digits", v2hex[:63], "has 63 hex digits"},
-		{"group name", "builds/app@1.2", "not in this version"},
-		{"group link", "p2pshare:join/abc", "not in this version"},
+		{"group name", "builds/app@1.2", "is no file here"},
+		{"group link", "p2pshare:join/abc", "a link of a group"},
+		{"another scheme", "ftp://x/y", "begins with ftp://"},
+		{"another scheme, in capitals", "SFTP://x/y.torrent.gz", "begins with SFTP://"},
 		{"a word", "hello", "neither a reference nor a file"},
 		{"a folder", t.TempDir(), "is a folder"},
 		{"URL without host", "http:///a.torrent", "names no host"},
@@ -321,4 +323,40 @@ func FuzzParseRef(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBareRefs: what is copied along with a reference goes, and nothing of the reference.
+func TestBareRefs(t *testing.T) {
+	const hash = "0123456789abcdef0123456789abcdef01234567"
+	for _, link := range []string{hash, "magnet:?xt=urn:btih:" + hash, "https://example.org/a.torrent"} {
+		for _, around := range [][2]string{
+			{"", ""}, {" ", "\n"}, {`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"„", "“"}, {"‘", "’"}, {"«", "»"}, {"»", "«"}, {"<", ">"}, {"‹", "›"},
+			{"<“", "”>"}, {" \u00a0“", "” "}, {`'"`, `"'`},
+		} {
+			text := around[0] + link + around[1]
+			got, err := catalog.ParseRef(text)
+			want, werr := catalog.ParseRef(link)
+			if err != nil || werr != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%q: got %+v, %v, want %+v", text, got, err, want)
+			}
+		}
+	}
+	for _, text := range []string{`"`, "“", "<>", `""`, "‘’"} {
+		if _, err := catalog.ParseRef(text); fault.KindOf(err) != fault.Usage {
+			t.Errorf("%q: got %v, want it refused", text, err)
+		}
+	}
+}
+
+// TestNamesThatAreNone: all of a group, or nothing of it, is no name, and the hint says what does that.
+func TestNamesThatAreNone(t *testing.T) {
+	for _, text := range []string{"office/", "office/*", "office/hr/*", "office/@1.2", "office/app?"} {
+		_, err := catalog.ParseRef(text, catalog.Named)
+		if fault.KindOf(err) != fault.Usage || !strings.Contains(fault.HintOf(err), "group follow office") {
+			t.Errorf("%q: got %v (%s), want group follow named", text, err, fault.HintOf(err))
+		}
+	}
+	if got, err := catalog.ParseRef("office/hr/pay@1.x", catalog.Named); err != nil || got.Name != "hr/pay" {
+		t.Errorf("got %+v, %v, want a name", got, err)
+	}
 }

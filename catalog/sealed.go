@@ -20,6 +20,7 @@ type Sealed struct {
 type Hold struct {
 	Torrent signed.Hash // SHA-256 of the .torrent
 	Size    int64       // bytes of the age file
+	Sums    signed.Hash // SumOfSums of it; all zeros: not said
 }
 
 // Hold is what mirrors may know of a share whose content is sealed; nil of others.
@@ -27,20 +28,28 @@ func (s *Share) Hold() *Hold {
 	if s.Sealed == "" {
 		return nil
 	}
-	return &Hold{s.Torrent, s.SealedSize}
+	h := &Hold{Torrent: s.Torrent, Size: s.SealedSize}
+	if sums := s.FileSums(); sums != nil {
+		h.Sums = *sums
+	}
+	return h
 }
 
 // wireHold is a Hold as it is written: the keys in order.
 type wireHold struct {
-	Size    int64       `json:"size"`
-	Torrent signed.Hash `json:"torrent"`
+	Size    int64        `json:"size"`
+	Sums    *signed.Hash `json:"sums,omitempty"`
+	Torrent signed.Hash  `json:"torrent"`
 }
 
 // Marshal makes the bytes of the record of a sealed share.
 func (s *Sealed) Marshal(n int64) ([]byte, error) {
 	var hold *wireHold
 	if s.Hold != nil {
-		hold = &wireHold{s.Hold.Size, s.Hold.Torrent}
+		hold = &wireHold{Size: s.Hold.Size, Torrent: s.Hold.Torrent}
+		if s.Hold.Sums != (signed.Hash{}) {
+			hold.Sums = &s.Hold.Sums
+		}
 	}
 	return checked(signed.Marshal(struct {
 		Audience string    `json:"aud"`
@@ -106,5 +115,8 @@ func readHold(raw []byte) (*Hold, error) {
 		return nil, err
 	}
 	h := Hold{Size: f.NeedInt("size", 1, maxSize), Torrent: needHash(f, "torrent")}
+	if f.Has("sums") {
+		h.Sums = needHash(f, "sums")
+	}
 	return &h, f.Done()
 }

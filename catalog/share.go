@@ -38,6 +38,28 @@ type Share struct {
 	// it: Content, Size, Files and Sums are those of what is in it. Empty: it is the content itself.
 	Sealed     seal.Form
 	SealedSize int64
+
+	// AllSums is SumOfSums of the torrent's files where Sums does not list them: there are more than 10,000, or it is sealed,
+	// and has one file. nil: Sums says it, or nothing does.
+	AllSums *signed.Hash
+}
+
+// FileSums is SumOfSums of the torrent's files; nil where the share says nothing of them.
+func (s *Share) FileSums() *signed.Hash {
+	if s.AllSums != nil || s.Sealed != "" || len(s.Sums) == 0 {
+		return s.AllSums
+	}
+	h := SumOfSums(s.Sums)
+	return &h
+}
+
+// SumOfSums is one hash for those of many files: the SHA-256 of their SHA-256s, one after the other.
+func SumOfSums(sums []signed.Hash) signed.Hash {
+	b := make([]byte, 0, len(sums)*len(signed.Hash{}))
+	for _, s := range sums {
+		b = append(b, s[:]...)
+	}
+	return signed.HashOf(b)
 }
 
 // Path is what rules judge: NAME/VERSION.
@@ -64,6 +86,7 @@ type body struct {
 	SealedSz int64         `json:"sealed_size,omitempty"`
 	SHA256   []signed.Hash `json:"sha256,omitempty"`
 	Size     int64         `json:"size"`
+	Sums     *signed.Hash  `json:"sums,omitempty"`
 	Time     int64         `json:"time"`
 	Torrent  signed.Hash   `json:"torrent"`
 	Until    int64         `json:"until,omitempty"`
@@ -74,7 +97,7 @@ type body struct {
 
 func (s *Share) body() body {
 	b := body{Chunks: s.Chunks, Content: s.Content, Files: s.Files, Info: s.Info, Name: s.Name, Note: s.Note, Read: s.Read, SHA256: s.Sums,
-		Sealed: string(s.Sealed), SealedSz: s.SealedSize, Size: s.Size, Time: s.Time.Unix(), Torrent: s.Torrent, Version: s.Version, WebSeeds: s.WebSeeds}
+		Sealed: string(s.Sealed), SealedSz: s.SealedSize, Size: s.Size, Sums: s.AllSums, Time: s.Time.Unix(), Torrent: s.Torrent, Version: s.Version, WebSeeds: s.WebSeeds}
 	if !s.Until.IsZero() {
 		b.Until = s.Until.Unix()
 	}
@@ -253,6 +276,10 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 	if n > 0 && n != s.Files {
 		f.Fail("sha256", fmt.Errorf("%d sums for %d files", n, s.Files))
 	}
+	if f.Has("sums") {
+		h := needHash(f, "sums")
+		s.AllSums = &h
+	}
 	s.Read = f.Texts("read", maxRead, signed.MaxName+1)
 	if f.Has("until") {
 		s.Until = time.Unix(f.NeedInt("until", 1, 1<<40), 0).UTC()
@@ -270,6 +297,9 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 		}
 	default:
 		f.Fail("sealed", fmt.Errorf("the form %q is unknown", s.Sealed))
+	}
+	if n > 0 && s.AllSums != nil && s.Sealed == "" {
+		f.Fail("sums", errors.New("sha256 says it already"))
 	}
 	s.Note = f.Text("note", maxNote)
 	f.Fail("note", checkNote(s.Note))

@@ -108,6 +108,8 @@ func TestShareRefuses(t *testing.T) {
 		{"an info that is zeros where it is cut", func(s *catalog.Share) { s.Info = signed.Hash{31: 1} }, `"info": it is all zeros`},
 		{"a torrent of zeros", func(s *catalog.Share) { s.Torrent = signed.Hash{} }, `"torrent": it is all zeros`},
 		{"an index of zeros", func(s *catalog.Share) { s.Chunks = new(signed.Hash) }, `"chunks": it is all zeros`},
+		{"one sum beside the list", func(s *catalog.Share) { s.AllSums = &signed.Hash{1} }, "sha256 says it already"},
+		{"one sum of zeros", func(s *catalog.Share) { s.Sums, s.AllSums = nil, new(signed.Hash) }, `"sums": it is all zeros`},
 		{"a sum of zeros", func(s *catalog.Share) { s.Sums[1] = signed.Hash{} }, `"sha256": it is all zeros`},
 	} {
 		s := full()
@@ -305,4 +307,42 @@ func FuzzShare(f *testing.F) {
 			t.Fatalf("%q is a share, and encodes to %q, %v", b, again, err)
 		}
 	})
+}
+
+// FileSums is one hash of all files, listed or not.
+func TestFileSums(t *testing.T) {
+	listed := full()
+	want := catalog.SumOfSums(listed.Sums)
+	for _, c := range []struct {
+		name   string
+		change func(*catalog.Share)
+		want   *signed.Hash
+	}{
+		{"listed", func(*catalog.Share) {}, &want},
+		{"one for all", func(s *catalog.Share) { s.Sums, s.AllSums = nil, &want }, &want},
+		{"none", func(s *catalog.Share) { s.Sums = nil }, nil},
+		{"of what is sealed", func(s *catalog.Share) { s.Sealed, s.SealedSize, s.WebSeeds = "tar", 5000, nil }, nil},
+		{"of the age file", func(s *catalog.Share) {
+			s.Sealed, s.SealedSize, s.WebSeeds, s.AllSums = "tar", 5000, nil, &signed.Hash{0: 7}
+		}, &signed.Hash{0: 7}},
+	} {
+		s := full()
+		c.change(s)
+		b, err := s.Body()
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		back, err := catalog.ReadBody(b)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := back.FileSums(); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+		if hold := back.Hold(); s.Sealed != "" && c.want != nil && (hold == nil || hold.Sums != *c.want) {
+			t.Errorf("%s: mirrors are told %v, want %v", c.name, hold, c.want)
+		}
+	}
 }
