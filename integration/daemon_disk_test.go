@@ -149,7 +149,7 @@ func TestFloor(t *testing.T) {
 	if err := os.Remove(hog); err != nil {
 		t.Fatal(err)
 	}
-	reaches(t, d, payload.OneFile.Name, "done")
+	reaches(t, d, payload.OneFile.Name, "seeding")
 	if err := payload.Same(path, filepath.Join(out, payload.OneFile.Name)); err != nil {
 		t.Error(err)
 	}
@@ -181,7 +181,7 @@ func TestDiskFillsUpInDaemon(t *testing.T) {
 	if err := os.Remove(hog); err != nil {
 		t.Fatal(err)
 	}
-	reaches(t, d, payload.OneFile.Name, "done")
+	reaches(t, d, payload.OneFile.Name, "seeding")
 	if err := payload.Same(path, filepath.Join(out, payload.OneFile.Name)); err != nil {
 		t.Error(err)
 	}
@@ -205,7 +205,7 @@ func TestFetchesInTurn(t *testing.T) {
 		}
 	}
 	queued := 0
-	_, err := d.When(ctx, "all are done", func(s *client.Status) bool {
+	_, err := d.When(ctx, "all are there", func(s *client.Status) bool {
 		transferring, done := 0, 0
 		for _, sh := range s.Shares {
 			switch {
@@ -216,7 +216,7 @@ func TestFetchesInTurn(t *testing.T) {
 				if sh.Reason == "" {
 					t.Errorf("%q is queued and does not say why", sh.Name)
 				}
-			case sh.State == "done":
+			case sh.State == "seeding":
 				done++
 			}
 		}

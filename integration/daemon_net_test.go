@@ -82,7 +82,7 @@ func TestNetworkGoesAndReturns(t *testing.T) {
 				t.Fatal(err)
 			}
 			begun := time.Now()
-			reaches(t, d, payload.OneFile.Name, "done")
+			reaches(t, d, payload.OneFile.Name, "seeding")
 			t.Logf("the fetch was done after %v", time.Since(begun).Round(100*time.Millisecond))
 			if err := payload.Same(path, filepath.Join(out, payload.OneFile.Name)); err != nil {
 				t.Error(err)

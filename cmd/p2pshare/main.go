@@ -64,8 +64,8 @@ func terminal() (int, bool) {
 		return 0, false
 	}
 	width, _, err := term.GetSize(fd)
-	if err != nil || width <= 0 {
-		width = 80
+	if err != nil {
+		width = 0
 	}
 	return width, true
 }

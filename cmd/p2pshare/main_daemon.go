@@ -216,7 +216,7 @@ func shut(n *node.Node, late time.Time) error {
 func openNode(ctx context.Context, s cli.Settings) (*node.Node, error) {
 	options := node.Options{
 		Home: s.Home, Network: s.Network, Log: s.Log, Version: s.Version,
-		Daemon: s.Daemon, Fetches: s.Fetches, Floor: s.Floor, Policy: s.Policy,
+		Daemon: s.Daemon, Fetches: s.Fetches, Floor: s.Floor, Policy: s.Policy, NoSeed: s.NoSeed,
 	}
 	late := time.NewTimer(lockPatience)
 	defer late.Stop()

@@ -112,7 +112,8 @@ type Share struct {
 	Gone   bool   // nothing is at Path, and content was
 	Source string // how the files differ from what is shared; empty: they do not, or it is a fetch
 
-	Private            bool
+	Private            bool   // and of no private group, whose members find each other
+	Group              string // the group that it was fetched from or is published in; empty: none
 	Trackers, WebSeeds int
 	Peers, Seeds       int
 	Known              int // addresses of peers that are known

@@ -224,7 +224,7 @@ func (c *chart) sites(list []Site) {
 	}
 }
 
-func size(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
+func size(n int64) string { return humanize.Bytes(uint64(max(0, n))) }
 
 // span shows a time as one number, rounded to what matters.
 func span(d time.Duration) string {

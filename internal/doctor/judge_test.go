@@ -59,7 +59,7 @@ func TestFindings(t *testing.T) {
 		}, "group", true, "two histories", "ask"},
 		{"a group's log is half full", func(f *doctor.Facts) { f.Groups = []doctor.Alarm{{What: "half of it", Do: "another machine"}} }, "group", false, "half of it", "another machine"},
 		{"home unreadable", func(f *doctor.Facts) { f.Problems = []string{"the limits are not known"} }, "home", false, "the limits are not known", "backup"},
-		{"home full", func(f *doctor.Facts) { f.HomeFree = 1 << 20 }, "disk-full", true, "1.0 MiB left", "--home"},
+		{"home full", func(f *doctor.Facts) { f.HomeFree = 1 << 20 }, "disk-full", true, "1.0 MB left", "--home"},
 		{"no network", func(f *doctor.Facts) { f.LAN.Interfaces, f.Port.Tries = nil, nil }, "no-network", true, "in no network", "connect"},
 		{"port blocked", func(f *doctor.Facts) { f.Port.Tries[0].Err = "timed out" }, "port-closed", false, "blocked on this machine, at 192.168.1.5 (timed out)", "--port 7000"},
 		{"port behind a router", func(f *doctor.Facts) { f.Port.Came = 0 }, "port-closed", false, "may be closed to the internet", "forward TCP and UDP port 7000"},
@@ -70,16 +70,16 @@ func TestFindings(t *testing.T) {
 		{"clock of another year", func(f *doctor.Facts) { f.Clock.Readings[0].Ahead = -400 * 24 * time.Hour }, "clock", true, "400 days behind the time", "timedatectl"},
 		{"a file of the future", func(f *doctor.Facts) { f.Clock.Future, f.Clock.FutureBy = "/h/x", 3*time.Hour }, "clock", false, `"/h/x" was written 3 hours in the future`, "timedatectl"},
 		{"clock set back", func(f *doctor.Facts) { f.Clock.Jump = 2 * time.Hour }, "clock", false, "set back by 2 hours", ""},
-		{"limit used up", func(f *doctor.Facts) { f.Rates.Up = 1 << 20 }, "rate-limit", false, "sending takes all of its limit, 1.0 MiB a second", "p2pshare limit --up 0"},
+		{"limit used up", func(f *doctor.Facts) { f.Rates.Up = 1 << 20 }, "rate-limit", false, "sending takes all of its limit, 1.0 MB a second", "p2pshare limit --up 0"},
 		{"limit of the hour", func(f *doctor.Facts) {
 			f.Rates.DownLimit, f.Rates.Schedule = 1000, true
-		}, "rate-limit", false, "receiving is limited to 1000 B a second, by the schedule of this hour", "p2pshare limit --down 0"},
+		}, "rate-limit", false, "receiving is limited to 1.0 kB a second, by the schedule of this hour", "p2pshare limit --down 0"},
 		{"limit of a share", func(f *doctor.Facts) { iso(f).DownLimit, iso(f).Down = 20<<10, 20<<10 }, "rate-limit", false, "receiving of this share takes all", "p2pshare limit b2 --down 0"},
 		{"tracker", func(f *doctor.Facts) { f.Sites[0].Err = "connection refused" }, "tracker", false, "https://t.example/ does not answer: connection refused", "--tracker"},
 		{"web seed", func(f *doctor.Facts) {
 			f.Sites[0] = doctor.Site{WebSeed: true, URL: "https://w.example/", Err: "404 Not Found"}
 		}, "web-seed", false, "https://w.example/ does not give the content: 404", "--webseed"},
-		{"disk full", func(f *doctor.Facts) { iso(f).Free, iso(f).State = 1<<20, doctor.Waiting }, "disk-full", true, `the disk of "/srv/iso" has 1.0 MiB left, 1.0 MiB are still to come, and 1.0 MiB are to stay free`, "make room for 1.0 MiB more"},
+		{"disk full", func(f *doctor.Facts) { iso(f).Free, iso(f).State = 1<<20, doctor.Waiting }, "disk-full", true, `the disk of "/srv/iso" has 1.0 MB left, 1.0 MB are still to come, and 1.0 MB are to stay free`, "make room for 1.0 MB more"},
 		{"files gone", func(f *doctor.Facts) { f.Shares[0].Gone, f.Shares[0].State = true, doctor.Waiting }, "source-gone", true, `not there: "/srv/rel"`, "p2pshare remove a1"},
 		{"files changed", func(f *doctor.Facts) {
 			f.Shares[0].Source, f.Shares[0].State = "x has another size", doctor.Failed

@@ -76,6 +76,11 @@ func (c *chart) moving(s Share, f Facts) {
 }
 
 func (c *chart) nobody(s Share, f Facts) {
+	if s.Group != "" {
+		c.grave("nobody", s.Name, fmt.Sprintf("no member of %q that is online has it", s.Group),
+			fmt.Sprintf("it comes by itself when one is; p2pshare group show %s says who is there, p2pshare catalog show %s who published it", s.Group, s.Group))
+		return
+	}
 	what := "nobody who has it was found"
 	if s.Known > 0 {
 		what = fmt.Sprintf("%s known to have it, or want it, and none answers", isAre(s.Known, "address"))

@@ -82,6 +82,7 @@ type FetchRequest struct {
 	Dir     string        `json:"dir"`               // absolute; the content becomes Dir/<the torrent's name>
 	Only    []string      `json:"only,omitempty"`    // globs over the paths below the name; none: all
 	Seed    bool          `json:"seed,omitempty"`    // go on seeding after the fetch, until ctx ends
+	NoSeed  bool          `json:"no_seed,omitempty"` // a daemon seeds what it has fetched, unless this or its settings say no
 	Timeout time.Duration `json:"timeout,omitempty"` // for the whole fetch; 0: none
 
 	Reuse      []string `json:"reuse,omitempty"`       // files and folders that may have bytes of it, absolute
@@ -94,7 +95,7 @@ type FetchRequest struct {
 	Linked       []string `json:"linked,omitempty"`        // host:port that others named, judged as those of Ref
 	Announce     []string `json:"announce,omitempty"`      // trackers besides those of Ref
 	Limits       Limits   `json:"limits"`
-	Policy       Policy   `json:"policy"` // with Seed
+	Policy       Policy   `json:"policy"` // of the seeding after the fetch
 	FromGroup
 
 	// Entry is what a group signed of the content, which the torrent has to agree with. A node fills it in when Ref is a
@@ -115,6 +116,7 @@ type SignedEntry struct {
 	Info       string `json:"info_sha256"`
 	Torrent    string `json:"torrent_sha256"`
 	Chunks     string `json:"chunks_sha256,omitempty"` // of the index of its chunks
+	Sums       string `json:"sums_sha256,omitempty"`   // catalog.SumOfSums of the torrent's files; empty: nothing is signed of them
 	Group      string `json:"group,omitempty"`         // the ID of a private group: the content moves between its members alone
 	Sealed     string `json:"sealed,omitempty"`        // how the content lies in an encrypted file, which is what is fetched: file or tar
 	SealedSize int64  `json:"sealed_size,omitempty"`
@@ -135,6 +137,9 @@ type Fetched struct {
 	Verified   bool      `json:"verified"`
 
 	Renamed []Renamed `json:"renamed,omitempty"` // files that the file system cannot hold under their own names
+
+	Seeding bool   `json:"seeding,omitempty"` // a daemon goes on sharing it
+	Policy  Policy `json:"policy,omitzero"`   // with Seeding, until when
 
 	OriginSpared int64 `json:"origin_spared,omitempty"` // bytes of the content that no web seed had to send
 }
@@ -208,7 +213,7 @@ const PhasePasswords = "making passwords"
 
 // Progress of the phase under way. Rates are bytes a second over the last few seconds.
 type Progress struct {
-	Phase   string        `json:"phase"` // hashing, metadata, checking, reusing, fetching, moving, making passwords
+	Phase   string        `json:"phase"` // hashing, metadata, checking, reusing, fetching, moving, opening, waiting, making passwords
 	Name    string        `json:"name,omitempty"`
 	Done    int64         `json:"done"`  // bytes, or passwords
 	Total   int64         `json:"total"` // 0: not known yet

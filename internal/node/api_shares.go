@@ -28,7 +28,10 @@ type Share struct {
 	Size       int64  `json:"size"`
 	Files      int    `json:"files"`
 	Private    bool   `json:"private,omitempty"`
-	Mirror     bool   `json:"mirror,omitempty"` // the mirror of a group fetched it
+	Mirror     bool   `json:"mirror,omitempty"`  // the mirror of a group fetched it
+	Entry      string `json:"entry,omitempty"`   // GROUP/NAME@VERSION, of what was published in a group or fetched from one
+	Group      string `json:"group,omitempty"`   // GROUP
+	Members    bool   `json:"members,omitempty"` // the group is private: its members alone find and get it
 
 	State    string    `json:"state"`
 	Reason   string    `json:"reason,omitempty"`   // of a state that is not the usual one, a sentence without a full stop
@@ -151,6 +154,7 @@ type Limited struct {
 type Kept struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	Ref  string `json:"ref,omitempty"` // the name, or the ID where another share has that name too
 }
 
 // DoctorRequest asks why nothing moves, of the node and of shares; without Refs, of all that do not move.

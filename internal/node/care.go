@@ -94,12 +94,16 @@ func (it *item) seeding(s engine.Stats) *Seeding {
 
 // enough says why a share has been seeded enough, "" if it has not. The keeper's mu is held.
 func (it *item) enough(now time.Time, s engine.Stats) string {
-	p := it.rec.Policy
-	if p == (Policy{}) {
-		p = it.k.n.opts.Policy
-	}
 	c := it.counted(now, s)
-	return p.enough(it.rec.Size, c.Up, time.Duration(c.Seconds*float64(time.Second)), s.Copies)
+	return it.policy().enough(it.rec.Size, c.Up, time.Duration(c.Seconds*float64(time.Second)), s.Copies)
+}
+
+// policy is when a share has been seeded enough: its own, or else that of all. The keeper's mu is held.
+func (it *item) policy() Policy {
+	if it.rec.Policy == (Policy{}) {
+		return it.k.n.opts.Policy
+	}
+	return it.rec.Policy
 }
 
 // counted are an item's counters at this moment. The keeper's mu is held.

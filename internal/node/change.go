@@ -97,13 +97,18 @@ func (k *keeper) changeRun(r ChangeRequest) ([]Share, error) {
 func (k *keeper) runOrRest(it *item, run bool) error {
 	k.mu.Lock()
 	damaged, unsaved, rests, finished := it.state == StateDamaged, it.unsaved, it.rec.Rests || it.rec.Failed, it.rec.Finish
+	part, opened := it.rec.Part, it.rec.Sealed != "" && it.rec.Kind == "fetch"
 	k.mu.Unlock()
 	switch {
 	case damaged:
 		return fault.Hint(fmt.Errorf("what the home has of %q cannot be read", it.id), "p2pshare remove %s forgets it", it.id)
 	case unsaved && !run:
 		return fault.Hint(fmt.Errorf("%q is not published yet", it.rec.Name), "p2pshare remove %s gives it up", it.id)
-	case !run && finished, run && finished, run && unsaved:
+	case run && finished && part:
+		return fault.Hint(fault.New(fault.Usage, "%q was fetched in part, and a part is not shared", it.rec.Name), "fetch the rest first: p2pshare fetch without --only")
+	case run && finished && opened:
+		return fault.Hint(fault.New(fault.Usage, "%q was opened, and the encrypted file that others could take is gone", it.rec.Name), "p2pshare fetch %s --seed fetches it again and keeps that", it.rec.Entry)
+	case !run && finished, run && unsaved:
 		return nil // nothing runs, and nothing is to
 	case !run:
 		if err := k.tryChange(it, func(r *record) { r.Rests, r.Why, r.Hint, r.Failed = true, "", "", false }); err != nil {
@@ -117,9 +122,9 @@ func (k *keeper) runOrRest(it *item, run bool) error {
 		if r.byPolicy() {
 			r.Policy = Policy{}
 		}
-		r.Rests, r.Failed, r.Why, r.Hint = false, false, "", ""
+		r.Rests, r.Failed, r.Finish, r.Why, r.Hint = false, false, false, "", ""
 	})
-	if err != nil || !rests {
+	if err != nil || !rests && !finished {
 		return err
 	}
 	k.halt(it)

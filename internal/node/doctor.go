@@ -68,6 +68,7 @@ type patient struct {
 	ref     catalog.Ref
 	known   int
 	failing map[string]error // trackers, by URL
+	short   *noRoom          // room that it waits for
 }
 
 // shares takes those that are to be examined, as they stand.
@@ -109,7 +110,7 @@ func (k *keeper) patients(x *examination) error {
 	}
 	for _, it := range items {
 		rec := it.rec
-		p := patient{named: named{it.id, &rec}, share: it.view(x.now),
+		p := patient{named: named{it.id, &rec}, share: it.view(x.now), short: it.short,
 			torrent: func() (*metafile.Torrent, error) { return torrentIn(k.store, it.id, &rec) },
 			at:      func() (located, error) { return stampsIn(k.store, it.id) }}
 		if it.torrent != nil {
@@ -194,7 +195,7 @@ func (x *examination) fact(ctx context.Context, p patient) doctor.Share {
 	sh := p.share
 	f := doctor.Share{
 		ID: sh.ID, Name: sh.Name, State: sh.State, Reason: sh.Reason, Hint: sh.Hint, Asked: len(x.asked) > 0, Path: sh.Path,
-		Private: sh.Private, Trackers: len(x.n.tiers([][]string{p.ref.Trackers, p.rec.Announce})), WebSeeds: sh.WebSeeds,
+		Private: sh.Private && p.rec.Group == "", Group: sh.Group, Trackers: len(x.n.tiers([][]string{p.ref.Trackers, p.rec.Announce})), WebSeeds: sh.WebSeeds,
 		Peers: sh.Peers, Seeds: sh.Seeds, Known: p.known, Up: sh.Up, Down: sh.Down, Free: -1,
 	}
 	if f.WebSeeds == 0 {
@@ -228,9 +229,8 @@ func (x *examination) room(f *doctor.Share, p patient) {
 	if pr := p.share.Progress; pr != nil && pr.Total > 0 {
 		f.Missing = pr.Total - pr.Done
 	}
-	if f.State == StateWaiting && x.n.keeper != nil {
-		// It was full once, and is tried again when there is room for more than a byte.
-		f.Missing, f.Floor = max(f.Missing, 1), max(f.Floor, roomToGoOn)
+	if p.short != nil {
+		f.Missing = p.short.more // it waits for that
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/panics"
+	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
@@ -87,7 +89,7 @@ func checkFetch(r FetchRequest, ref catalog.Ref) error {
 func (f *fetch) inTime(ctx context.Context) (*located, error) {
 	if f.r.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.r.Timeout, errTimeout)
+		ctx, cancel = context.WithDeadlineCause(ctx, f.begun.Add(f.r.Timeout), errTimeout)
 		defer cancel()
 	}
 	if err := f.expectSealed(); err != nil {
@@ -129,7 +131,8 @@ type fetch struct {
 
 	keep   keeping
 	reused int64
-	sealed *sealed // nil: what is fetched is the content itself
+	sums   []signed.Hash // SHA-256 of each file, where all were read for what is signed of them
+	sealed *sealed       // nil: what is fetched is the content itself
 }
 
 // keeping is what a keeper has a fetch do beside; each may be nil.
@@ -168,6 +171,9 @@ func (f *fetch) bring(ctx context.Context) (at *located, from BytesFrom, err err
 		return nil, from, err
 	}
 	if at != nil {
+		if err := f.agreeOnFiles(ctx, func(i int) (io.ReadCloser, error) { return openAt(at, i) }); err != nil {
+			return nil, from, err
+		}
 		tell(f.on, "%s is there already, and is the content", f.plan.Target())
 		if err := f.plan.Tidy(); err != nil {
 			warn(f.on, "what an earlier attempt left in %s stays: %v", filepath.Join(f.r.Dir, ".p2pshare"), err)

@@ -56,6 +56,9 @@ func (f *fetch) attempt(ctx context.Context) (at *located, from BytesFrom, err e
 	if f.stage, err = fetcher.Open(ctx, f.plan, f.n.log); err != nil {
 		return nil, from, err
 	}
+	if f.stage.Unlocked() {
+		warn(f.on, "the file system of %q has no locks: nothing but you keeps two p2pshare from fetching the same into it at a time", f.r.Dir)
+	}
 	h := &hashing{on: f.on, phase: "checking", name: f.name()}
 	reused, err := f.stage.Resume(ctx, h.progress)
 	if err != nil {
@@ -81,6 +84,13 @@ func (f *fetch) attempt(ctx context.Context) (at *located, from BytesFrom, err e
 	}
 	f.learnLayers()
 	from.Reused = min(reused, total)
+	open, err := f.stage.Files(ctx)
+	if err == nil {
+		err = f.agreeOnFiles(ctx, open)
+	}
+	if err != nil {
+		return nil, from, err
+	}
 	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.name(), Done: total, Total: total, From: from}})
 	if f.r.Seed && f.part() {
 		f.stage.KeepParts()

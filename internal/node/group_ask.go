@@ -276,7 +276,7 @@ func (s *groups) bring(ctx context.Context, m *member, j JoinGroup, used bool, a
 		return err
 	}
 	if archive == nil || account != nil {
-		tell(on, "looking for a member of the group")
+		defer m.lookingFor(on)()
 		limited := ctx
 		if j.Timeout > 0 {
 			var cancel context.CancelFunc

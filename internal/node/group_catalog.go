@@ -29,6 +29,9 @@ func (n *Node) Catalog(ctx context.Context, r CatalogRequest, on func(Event)) (*
 	a := &CatalogAnswer{Entries: []Entry{}, Problems: []string{}}
 	switch {
 	case r.List != nil:
+		if m.s.n.keeper == nil && m.Settings().Met {
+			tell(on, "this is what was known when a member was met last: no daemon runs that keeps it up to date (p2pshare daemon --detach)")
+		}
 		err = m.listEntries(*r.List, a)
 	case r.Show != nil:
 		err = m.showEntry(*r.Show, a)
@@ -230,7 +233,7 @@ func (m *member) drop(ctx context.Context, ref string, offline bool, a *CatalogA
 }
 
 // signedEntry is what a fetch by name holds the torrent against.
-func (m *member) signedEntry(e *catalog.Entry) *SignedEntry {
+func (m *member) signedEntry(e *catalog.Entry, full *catalog.Share) *SignedEntry {
 	s := &SignedEntry{Ref: m.Name() + "/" + e.Ref(), Account: e.Account, N: e.N, Content: e.Content, Size: e.Size, Files: e.Files, Info: e.Info.String(), Torrent: e.Torrent.String()}
 	if e.V1 != nil {
 		s.Infohash = e.V1.HexString()
@@ -240,6 +243,9 @@ func (m *member) signedEntry(e *catalog.Entry) *SignedEntry {
 	}
 	if e.Chunks != nil {
 		s.Chunks = e.Chunks.String()
+	}
+	if sums := full.FileSums(); sums != nil {
+		s.Sums = sums.String()
 	}
 	return s
 }

@@ -63,7 +63,10 @@ func (m *member) sealSource(ctx context.Context, r PublishRequest, on func(Event
 	if err != nil {
 		return nil, err
 	}
-	l, err := seeder.List(ctx, seeder.Options{Path: r.Path, Name: r.Name, Exclude: r.Exclude, Portable: true}) // it is opened under these names on every system
+	l, err := seeder.List(ctx, seeder.Options{
+		Path: r.Path, Name: r.Name, Exclude: r.Exclude, Portable: true, // it is opened under these names on every system
+		Own: []string{m.s.n.home.Dir()}, Warn: func(text string) { warn(on, "%s", text) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -149,7 +149,7 @@ func (m *member) logIn(ctx context.Context, j JoinGroup, archive *group.Archive,
 		limited, cancel = context.WithTimeout(ctx, j.Timeout)
 		defer cancel()
 	}
-	tell(on, "looking for a member of the group")
+	defer m.lookingFor(on)()
 	l, err := m.knock(limited, account, string(j.Password), j.Peers)
 	if err != nil {
 		return "", m.notFound(ctx, err, j)

@@ -16,6 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/names"
 	"github.com/p2pshare/p2pshare/internal/seal"
+	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 // mirrorPause lets a burst of changes come together before they are acted on.
@@ -135,9 +136,13 @@ func (m *member) refollow() {
 
 // toMirror is the fetch of an entry, into a folder of its own: versions of a name have contents of one name, too.
 func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (FetchRequest, error) {
+	full, _, err := m.Share(e)
+	if err != nil {
+		return FetchRequest{}, err
+	}
 	r := FetchRequest{
-		Ref: magnetOf(e, nil), Dir: filepath.Join(dir, filepath.FromSlash(e.Ref())), Seed: true,
-		Entry: m.signedEntry(e), Mirror: m.ID().String(),
+		Ref: magnetOf(e, full.WebSeeds), Dir: filepath.Join(dir, filepath.FromSlash(e.Ref())), Seed: true,
+		Entry: m.signedEntry(e, full), Mirror: m.ID().String(),
 	}
 	b, err := m.torrentOf(ctx, e)
 	m.mirrorIndex(ctx, e)
@@ -157,9 +162,6 @@ func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (Fe
 		m.s.n.log.Debug("a mirror asks the swarm for a torrent", "entry", e.Ref(), "error", err)
 	}
 	m.neighbours(&r)
-	if full, _, err := m.Share(e); err == nil {
-		r.Ref = magnetOf(e, full.WebSeeds)
-	}
 	return r, nil
 }
 
@@ -204,6 +206,9 @@ func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Foll
 			Ref: m.Name() + "/" + t.Name, Account: h.Account, N: h.N, Content: t.Name, Size: h.Size, Files: 1, Info: info,
 			Torrent: h.Torrent.String(), Group: m.ID().String(), Sealed: string(seal.File), SealedSize: h.Size, Held: true,
 		}}
+		if h.Sums != (signed.Hash{}) {
+			r.Entry.Sums = h.Sums.String()
+		}
 		if err := k.beginFetch(r); err != nil {
 			m.s.n.log.Warn("a mirror cannot fetch what is sealed", "group", m.Name(), "account", h.Account, "error", err)
 			missing = true

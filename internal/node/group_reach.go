@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/p2pshare/p2pshare/internal/groupnet"
 	"github.com/p2pshare/p2pshare/internal/netguard"
+	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
 // Addresses of members are the user's (--peer), a link's, or other members' word, and judged by that before they are called. A
@@ -72,4 +74,16 @@ func (m *member) neighbours(r *FetchRequest) {
 			r.Linked = append(r.Linked, nb.Addr)
 		}
 	}
+}
+
+// nobodyYet is after how long a search for members says what it needs.
+const nobodyYet = 10 * time.Second
+
+// lookingFor says that a member is looked for, and after a while what that takes. To end it is to say no more.
+func (m *member) lookingFor(on func(Event)) (end func()) {
+	tell(on, "looking for a member of the group")
+	timer := time.AfterFunc(nobodyYet, panics.Guard(func() {
+		tell(on, "no member answers yet: one has to be online, and on this network or reachable; --peer HOST:PORT names the address of one")
+	}, panics.Logged(m.s.n.log, "looking for a member")))
+	return func() { timer.Stop() }
 }

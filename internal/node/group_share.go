@@ -55,10 +55,17 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 	if err := m.maySign(ctx, r.In.Offline, on); err != nil {
 		return nil, err
 	}
-	me, err := m.Account()
+	path := (&catalog.Share{Name: name, Version: version}).Path()
+	err = m.rightToPublish(r, path)
+	if fault.KindOf(err) == fault.Denied && !r.In.Offline {
+		// What is known here may be old: without a daemon nobody has kept it up to date.
+		if _, ferr := m.refresh(ctx, r.Peers, memberWait); ferr != nil {
+			return nil, ferr
+		}
+		err = m.rightToPublish(r, path)
+	}
 	if err != nil {
-		return nil, fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and cannot publish there", m.Name()),
-			"an admin adds an account with p2pshare group user add; join with its key")
+		return nil, err
 	}
 	if err := m.checkFor(ctx, r.In.For); err != nil {
 		return nil, err
@@ -70,11 +77,29 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 	if err := st.CheckWho(r.In.For); err != nil {
 		return nil, err
 	}
-	path := (&catalog.Share{Name: name, Version: version}).Path()
-	if d := st.Test(me.Name, acl.Publish, path, time.Now()); !d.Allowed {
-		return nil, fault.Hint(fault.New(fault.Denied, "%q may not publish %q in %q: %s", me.Name, r.In.As, m.Name(), d.Why), "an admin can change that: p2pshare group rule add")
-	}
 	return m, nil
+}
+
+// rightToPublish refuses what the group would not count, as far as it is known here.
+func (m *member) rightToPublish(r PublishRequest, path string) error {
+	me, err := m.Account()
+	if err != nil {
+		return fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and cannot publish there", m.Name()),
+			"an admin adds an account with p2pshare group user add; join with its key")
+	}
+	st, err := m.State()
+	if err != nil {
+		return err
+	}
+	d := st.Test(me.Name, acl.Publish, path, time.Now())
+	if d.Allowed {
+		return nil
+	}
+	hint := fmt.Sprintf("an admin can change that: p2pshare group rule add %s 'allow %s publish %s'", m.Name(), me.Name, path)
+	if me.Role == acl.Member {
+		hint = fmt.Sprintf("an admin lets all that %s publishes in: p2pshare group user role %s %s publisher", me.Name, m.Name(), me.Name)
+	}
+	return fault.Hint(fault.New(fault.Denied, "%q may not publish %q in %q: %s", me.Name, r.In.As, m.Name(), d.Why), "%s", hint)
 }
 
 // intoGroup signs a torrent into a group under its name, and gives how it is asked for.
@@ -92,10 +117,16 @@ func (n *Node) intoGroup(ctx context.Context, m *member, r PublishRequest, b *se
 	if with != nil {
 		l := with.listing
 		s.Content, s.Size, s.Files, s.Sealed, s.SealedSize = l.Name, l.Size, len(l.Files), with.form(), t.Size
-	} else if len(b.Sums) <= maxSignedSums {
-		for _, sum := range b.Sums {
-			s.Sums = append(s.Sums, signed.Hash(sum.SHA256))
-		}
+	}
+	var sums []signed.Hash
+	for _, sum := range b.Sums {
+		sums = append(sums, signed.Hash(sum.SHA256))
+	}
+	if with == nil && len(sums) <= maxSignedSums {
+		s.Sums = sums
+	} else {
+		all := catalog.SumOfSums(sums)
+		s.AllSums = &all
 	}
 	if err := m.keepTorrent(b.Bytes); err != nil {
 		return "", err
@@ -179,10 +210,10 @@ func (n *Node) named(ctx context.Context, r FetchRequest, ref catalog.Ref, on fu
 	if err != nil && (m.private() || !errors.Is(err, errNoTorrent)) {
 		return r, noTorrent(m, e, err)
 	}
-	tell(on, "%s/%s, signed by %s on %s", m.Name(), e.Ref(), e.Account, e.Published().Format(time.DateOnly))
+	tell(on, "%s/%s, signed by %s on %s", m.Name(), e.Ref(), e.Account, e.Published().Local().Format(time.DateOnly))
 	m.tellNewer(ix, ref, e, on)
 	r.Ref = magnetOf(e, full.WebSeeds)
-	r.Entry = m.signedEntry(e)
+	r.Entry = m.signedEntry(e, full)
 	r.hints.add(m.hintsOf(ctx, r, full))
 	if m.private() {
 		return m.fromHolders(ctx, r, torrent, on)
@@ -302,8 +333,10 @@ func (e *SignedEntry) check() error {
 	if e.Infohash != "" {
 		err = errors.Join(err, infohash.CheckV1(e.Infohash))
 	}
-	if e.Chunks != "" {
-		err = errors.Join(err, infohash.CheckV2(e.Chunks))
+	for _, h := range []string{e.Chunks, e.Sums} {
+		if h != "" {
+			err = errors.Join(err, infohash.CheckV2(h))
+		}
 	}
 	if err != nil {
 		return fault.New(fault.Usage, "a hash of the entry %q: %w", e.Ref, err)

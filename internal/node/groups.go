@@ -154,7 +154,7 @@ func (n *Node) lockGroups(ctx context.Context) (*state.Lock, error) {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, err
+			return nil, fault.Hint(err, "p2pshare daemon --detach lets many commands run at once: end what runs in the other terminal, start the daemon, and run both again")
 		}
 	}
 }

@@ -33,6 +33,8 @@ type item struct {
 	stop    context.CancelFunc // ends the goroutine; nil: none runs
 	ended   chan struct{}      // closed when the goroutine has ended
 	outcome error              // of the goroutine; set before ended is closed
+	begun   time.Time          // of what the goroutine does, which times a fetch
+	short   *noRoom            // with StateWaiting: what it waits for is room; nil: something else
 
 	listeners map[*audience]bool
 }
@@ -112,6 +114,7 @@ const lookEvery = 5 * time.Second
 
 // life is what an item's goroutine does: what the record says, over and over, until it is done, fails or ctx ends.
 func (k *keeper) life(ctx context.Context, it *item, first func(context.Context) error) error {
+	it.begun = time.Now()
 	for {
 		k.starting(it)
 		err := k.step(ctx, it, first)
@@ -128,17 +131,36 @@ func (k *keeper) life(ctx context.Context, it *item, first func(context.Context)
 				return nil
 			}
 		case errors.As(err, &away):
-			k.show(it, StateWaiting, err)
+			k.wait(it, StateWaiting, err)
 			k.n.log.Warn("a share waits", "share", it.name(), "reason", err)
-			if err := waitUntil(ctx, away.back); err != nil {
+			if err := k.waitAway(ctx, it, away); err != nil {
 				return err
 			}
 			k.n.log.Info("a share goes on", "share", it.name())
 		default:
-			k.fail(it, err)
+			if !k.forgetUnknown(it) {
+				k.fail(it, err)
+			}
 			return err
 		}
 	}
+}
+
+// forgetUnknown drops a fetch that failed before anything of the content was known, as of an address that does not resolve,
+// where somebody hears of it: there is nothing to go on with. It says whether it did.
+func (k *keeper) forgetUnknown(it *item) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r := &it.rec
+	if r.Fetch == nil || r.Infohash != "" || r.InfohashV2 != "" || len(it.listeners) == 0 || it.leaving {
+		return false
+	}
+	if err := k.store.Remove(it.id); err != nil {
+		return false
+	}
+	delete(k.items, it.id)
+	it.leaving = true
+	return true
 }
 
 // step does one thing: brings what is to be fetched, or serves what is there.
@@ -161,6 +183,42 @@ func (k *keeper) finished(it *item) bool {
 	return it.rec.Finish || it.rec.Rests
 }
 
+// waitAway waits until a share can go on, for as long as its fetch may take.
+func (k *keeper) waitAway(ctx context.Context, it *item, away *errAway) error {
+	k.mu.Lock()
+	job := it.rec.Fetch
+	k.mu.Unlock()
+	if job == nil || job.Timeout <= 0 {
+		return waitUntil(ctx, away.back)
+	}
+	timed, cancel := context.WithDeadline(ctx, it.begun.Add(job.Timeout))
+	defer cancel()
+	err := waitUntil(timed, away.back)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	err = fault.Hint(fault.New(fault.Timeout, "not fetched within %v: %w", job.Timeout, away.error), "%s", fault.HintOf(away.error))
+	k.fail(it, err)
+	return err
+}
+
+// wait shows that an item waits, and for what, and tells those who listen at once.
+func (k *keeper) wait(it *item, state string, why error) {
+	k.show(it, state, why)
+	k.mu.Lock()
+	e := it.waiting()
+	k.mu.Unlock()
+	it.emit(*e)
+}
+
+// waiting says why an item waits; nil if it does not. The keeper's mu is held.
+func (it *item) waiting() *Event {
+	if it.state != StateWaiting && it.state != StateQueued {
+		return nil
+	}
+	return &Event{Progress: &Progress{Phase: "waiting", Name: it.rec.Name, Waiting: it.reason}}
+}
+
 func waitUntil(ctx context.Context, ready func() bool) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -180,9 +238,10 @@ func waitUntil(ctx context.Context, ready func() bool) error {
 func (k *keeper) show(it *item, state string, why error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	it.state, it.reason, it.hint = state, "", ""
+	it.state, it.reason, it.hint, it.short = state, "", "", nil
 	if why != nil {
 		it.reason, it.hint = webaddr.Redact(why.Error()), fault.HintOf(why)
+		it.short, _ = errors.AsType[*noRoom](why)
 	}
 	if state != StateChecking && state != StateFetching {
 		it.progress = nil
@@ -247,7 +306,7 @@ func (k *keeper) tryChange(it *item, edit func(r *record)) error {
 // emit takes note of what happens to an item and tells those who listen.
 func (it *item) emit(e Event) {
 	it.k.mu.Lock()
-	if p := e.Progress; p != nil {
+	if p := e.Progress; p != nil && p.Phase != "waiting" {
 		it.progress = p
 		switch {
 		case p.Phase == "hashing" || p.Phase == "checking" || p.Phase == "reusing":
@@ -289,7 +348,7 @@ func (k *keeper) attend(ctx context.Context, it *item, first func(context.Contex
 	}
 	k.mu.Lock()
 	it.listeners[a] = true
-	kept := Kept{ID: it.id, Name: it.rec.Name}
+	kept, waiting := k.keptAs(it), it.waiting()
 	k.mu.Unlock()
 	defer func() {
 		k.mu.Lock()
@@ -300,6 +359,9 @@ func (k *keeper) attend(ctx context.Context, it *item, first func(context.Contex
 		a.mu.Unlock()
 	}()
 	a.tell(Event{Kept: &kept})
+	if waiting != nil {
+		a.tell(*waiting)
+	}
 	k.mu.Lock()
 	k.start(it, first)
 	ended, closed, leaving := it.ended, k.closed, it.leaving
@@ -326,6 +388,17 @@ func (k *keeper) attend(ctx context.Context, it *item, first func(context.Contex
 		return fmt.Errorf("%q was stopped", it.rec.Name)
 	}
 	return it.outcome
+}
+
+// keptAs is how an item is named. k.mu is held.
+func (k *keeper) keptAs(it *item) Kept {
+	kept := Kept{ID: it.id, Name: it.rec.Name, Ref: it.rec.Name}
+	for _, x := range k.items {
+		if x != it && x.rec.Name == it.rec.Name {
+			kept.Ref = it.id
+		}
+	}
+	return kept
 }
 
 // errRemoved is for who changes a share that goes.

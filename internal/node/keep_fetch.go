@@ -2,12 +2,9 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -15,7 +12,6 @@ import (
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
-	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
@@ -24,12 +20,18 @@ func (k *keeper) fetch(ctx context.Context, r FetchRequest, ref catalog.Ref, on 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	// Who asks for the seeding attends it; else the caller has all it came for once the content is there.
+	attended := r.Seed
+	r.Seed = r.Seed || !r.NoSeed && !k.n.opts.NoSeed && !r.sealed()
 	it, there, err := k.newFetch(r, ref)
 	if err != nil {
 		return err
 	}
 	if there != nil {
-		on(Event{Kept: &Kept{ID: it.id, Name: there.Name}})
+		k.mu.Lock()
+		kept := k.keptAs(it)
+		k.mu.Unlock()
+		on(Event{Kept: &kept})
 		on(Event{Fetched: there})
 		return nil
 	}
@@ -38,13 +40,17 @@ func (k *keeper) fetch(ctx context.Context, r FetchRequest, ref catalog.Ref, on 
 	fetched := false
 	err = k.attend(ctx, it, nil, on, func(e Event) bool {
 		fetched = fetched || e.Fetched != nil
-		return fetched && !r.Seed
+		return fetched && !attended
 	})
 	if fetched && ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
+
+// sealed says whether what is fetched is an encrypted file, which is opened beside it: to seed it costs its size a second
+// time, and is done for who asks.
+func (r *FetchRequest) sealed() bool { return r.Entry != nil && r.Entry.Sealed != "" && !r.Entry.Held }
 
 // newFetch makes an item of the request and confirms it. One for the same content and folder that is there
 // already is taken up; if it is shared from there, nothing is left to do.
@@ -137,7 +143,7 @@ func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
 		r := old.rec
 		return old, &Fetched{
 			Path: r.Path, Name: r.Name, Size: r.Size, Files: r.Files, Infohash: r.Infohash, InfohashV2: r.InfohashV2,
-			BytesFrom: BytesFrom{Reused: r.Size}, Verified: true,
+			BytesFrom: BytesFrom{Reused: r.Size}, Verified: true, Entry: r.Entry, Seeding: true, Policy: old.policy(),
 		}, nil
 	case running:
 		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is here already and is shared from %q", old.rec.Name, old.rec.Path), "copy it from there, or fetch with --alone")
@@ -163,7 +169,7 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 	k.mu.Unlock()
 	k.n.guard.Allow(rec.Allow...)
 	var fetched Event // told once the record says so too
-	f := &fetch{n: k.n, r: r, ref: ref, begun: time.Now()}
+	f := &fetch{n: k.n, r: r, ref: ref, begun: it.begun}
 	f.on = func(e Event) {
 		if e.Fetched != nil {
 			fetched = e
@@ -202,14 +208,14 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 			it.torrent = t
 		},
 		turn: func(ctx context.Context) (func(), error) { return k.turn(ctx, it) },
-		room: func(dir string, missing int64) error { return k.room(ctxRun, stop, dir, missing) },
+		room: func(dir string, missing int64) error { return k.room(ctxRun, stop, f.stage, dir, missing) },
 	}
 	at, err := f.inTime(ctxRun)
 	if cause := context.Cause(ctxRun); err != nil && ctx.Err() == nil && cause != nil {
 		err = cause // the disk is too full
 	}
 	if err != nil {
-		return k.full(r.Dir, err)
+		return k.full(f, r.Dir, err)
 	}
 	return k.brought(ctx, it, f, at, fetched)
 }
@@ -245,7 +251,7 @@ func (k *keeper) turn(ctx context.Context, it *item) (func(), error) {
 		return func() {}, nil
 	}
 	if !k.fetches.TryAcquire(1) {
-		k.show(it, StateQueued, fmt.Errorf("%s at a time, and others were first", count(k.n.opts.Fetches, "fetch")))
+		k.wait(it, StateQueued, fmt.Errorf("%s at a time, and others were first", count(k.n.opts.Fetches, "fetch")))
 		if err := k.fetches.Acquire(ctx, 1); err != nil {
 			return nil, err
 		}
@@ -253,73 +259,6 @@ func (k *keeper) turn(ctx context.Context, it *item) (func(), error) {
 	}
 	return func() { k.fetches.Release(1) }, nil
 }
-
-// roomEvery is how often the file system that a fetch fills is looked at.
-const roomEvery = 2 * time.Second
-
-// room ends the fetch, through stop, when less than the floor would be left free.
-func (k *keeper) room(ctx context.Context, stop context.CancelCauseFunc, dir string, missing int64) error {
-	if err := k.roomFor(dir, missing); err != nil {
-		return err
-	}
-	if k.n.opts.Floor <= 0 {
-		return nil
-	}
-	k.wg.Go(panics.Guard(func() { k.keepRoom(ctx, stop, dir) }, func(bug *panics.Error) { stop(bug) }))
-	return nil
-}
-
-func (k *keeper) keepRoom(ctx context.Context, stop context.CancelCauseFunc, dir string) {
-	tick := time.NewTicker(roomEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := k.roomFor(dir, 0); err != nil {
-				stop(err)
-				return
-			}
-		}
-	}
-}
-
-// roomFor says whether dir's file system has room for more bytes above the floor. What the system does not tell is
-// no reason to wait.
-func (k *keeper) roomFor(dir string, more int64) error {
-	free, err := freeSpace(dir)
-	if err != nil || free-more >= k.n.opts.Floor {
-		return nil
-	}
-	return &errAway{
-		fault.Hint(fmt.Errorf("%d bytes are free for %q, and %d more are to come while %d stay free", free, dir, more, k.n.opts.Floor),
-			"make room, and it goes on by itself"),
-		func() bool {
-			free, err := freeSpace(dir)
-			return err == nil && free-more >= k.n.opts.Floor
-		},
-	}
-}
-
-// full makes a wait of an error that says the disk is full.
-func (k *keeper) full(dir string, err error) error {
-	var away *errAway
-	if errors.As(err, &away) || !errors.Is(err, syscall.ENOSPC) {
-		return err
-	}
-	var before atomic.Int64
-	if free, err := freeSpace(dir); err == nil {
-		before.Store(free)
-	}
-	return &errAway{err, func() bool {
-		free, err := freeSpace(dir)
-		return err == nil && free > max(before.Load(), k.n.opts.Floor)+roomToGoOn
-	}}
-}
-
-// roomToGoOn is how much more has to be free before a fetch that filled the disk is tried again.
-const roomToGoOn = 16 << 20
 
 // brought notes that a fetch is done, and goes on as the request says.
 func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, fetched Event) error {
@@ -345,7 +284,7 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	it.from.Reused += f.reused
 	k.mu.Unlock()
 	k.change(it, func(r *record) {
-		r.Fetch, r.Done, r.Finish = nil, time.Now(), !seed || part
+		r.Fetch, r.Done, r.Finish, r.Part = nil, time.Now(), !seed || part, part
 		r.Path = f.plan.Target()
 		if f.sealed != nil {
 			r.Sealed, r.Name = f.sealed.target, f.r.Entry.Content
@@ -356,6 +295,11 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 		f.dropSealed()
 	}
 	k.n.log.Info("fetched", "share", f.name(), "path", f.plan.Target())
+	if seed {
+		k.mu.Lock()
+		fetched.Fetched.Seeding, fetched.Fetched.Policy = true, it.policy()
+		k.mu.Unlock()
+	}
 	if !seed {
 		k.show(it, StateDone, nil)
 		it.emit(fetched)

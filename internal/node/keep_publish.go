@@ -79,7 +79,26 @@ func (k *keeper) make(ctx context.Context, it *item, r PublishRequest) (err erro
 		}
 		return err
 	}
+	k.endReplaced(it)
 	return k.serveNew(ctx, it, built, pub)
+}
+
+// endReplaced forgets what was published from the same place under the same name of a group before: the group has the new one, and
+// so have the files.
+func (k *keeper) endReplaced(it *item) {
+	k.mu.Lock()
+	var old []*item
+	for _, x := range k.items {
+		if x != it && it.rec.Entry != "" && x.rec.Entry == it.rec.Entry && x.rec.Path == it.rec.Path && x.rec.Kind == "publish" && !x.unsaved {
+			old = append(old, x)
+		}
+	}
+	k.mu.Unlock()
+	for _, x := range old {
+		if err := k.removeOne(x, false); err != nil {
+			k.n.log.Warn("a share that was published anew stays", "share", x.id, "error", err)
+		}
+	}
 }
 
 // serveNew serves what was built a moment ago: nothing of it need be read again.

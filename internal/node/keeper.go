@@ -76,6 +76,9 @@ func (k *keeper) load() error {
 	if err := k.readOpening(); err != nil {
 		k.problems = append(k.problems, "which shares were being started is not known: "+err.Error())
 	}
+	if k.lock.Weak() {
+		k.problems = append(k.problems, fmt.Sprintf("the file system of the home %q has no locks: no p2pshare of another machine may use it meanwhile", k.n.home.Dir()))
+	}
 	for _, p := range k.problems {
 		k.n.log.Warn("the home", "problem", p)
 	}
@@ -249,7 +252,8 @@ func pickOne(list []named, ref string) (int, error) {
 	for _, match := range []func(s named) bool{
 		func(s named) bool { return s.id == ref },
 		func(s named) bool {
-			return s.rec.Name == ref || s.rec.Path == ref || s.rec.Magnet != "" && s.rec.Magnet == ref ||
+			entry, _, _ := strings.Cut(s.rec.Entry, "@")
+			return s.rec.Name == ref || s.rec.Path == ref || s.rec.Entry != "" && (s.rec.Entry == ref || entry == ref) || s.rec.Magnet != "" && s.rec.Magnet == ref ||
 				sameHash(s.rec.Infohash, ref) || sameHash(s.rec.InfohashV2, ref)
 		},
 		func(s named) bool {

@@ -33,6 +33,7 @@ type Options struct {
 	Fetches int    // a daemon's fetches that run at a time, the others wait; 0: no limit
 	Floor   int64  // bytes of a file system that fetches leave free; less: they wait
 	Policy  Policy // of shares that have none of their own
+	NoSeed  bool   // a daemon's fetches end when the content is there, where the request does not say Seed
 
 	PasswordWork int // of passwords of private groups, as scrypt's log2(N); 0: what the group's members expect
 }

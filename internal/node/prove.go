@@ -126,7 +126,14 @@ func (f *fetch) prove(ctx context.Context, at *located) error {
 	if f.part() {
 		return fault.New(fault.Usage, "--sums and --receipt are about the whole, and a part was fetched")
 	}
-	files, err := fileHashes(ctx, f.meta, at)
+	var files []catalog.ReceiptFile
+	for i, sum := range f.sums {
+		files = append(files, catalog.ReceiptFile{Path: f.meta.FilePath(i), Size: f.meta.Files[i].Length, SHA256: sum})
+	}
+	var err error
+	if files == nil {
+		files, err = fileHashes(ctx, f.meta, at)
+	}
 	if err != nil {
 		return err
 	}

@@ -158,9 +158,22 @@ func (n *Node) build(ctx context.Context, r PublishRequest, salt []byte, on func
 	trackers := r.Trackers
 	return seeder.Build(ctx, seeder.Options{
 		Path: r.Path, Name: r.Name, Format: seeder.Format(r.Format), PieceLength: r.PieceLength,
-		Private: r.Private, Salt: salt, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude,
+		Private: r.Private, Salt: salt, Trackers: trackers, WebSeeds: r.WebSeeds, Exclude: r.Exclude, Own: n.ownFor(r),
 		Comment: r.Comment, Portable: r.Portable, Fine: r.Chunks == ChunksOn, Sums: r.Sums != "" || r.In != nil, Progress: h.progress,
+		Warn: func(text string) {
+			if r.In == nil || !r.In.Seal { // the encrypted file's name says nothing; those in it were told of
+				warn(on, "%s", text)
+			}
+		},
 	})
+}
+
+// ownFor are the folders that a publish leaves out. What was encrypted for a group lies in the home, and is to be published.
+func (n *Node) ownFor(r PublishRequest) []string {
+	if r.In != nil && r.In.Seal {
+		return nil
+	}
+	return []string{n.home.Dir()}
 }
 
 // writeOut writes the files that were asked for and says what was made.

@@ -2,12 +2,15 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -60,7 +63,7 @@ func TestFetchesTakeTurns(t *testing.T) {
 	if _, err := source.Limit(t.Context(), node.LimitRequest{Up: new(int64)}); err != nil {
 		t.Fatal(err)
 	}
-	waitStatus("all are done", func(m map[string]int) bool { return m[node.StateDone] == 3 })
+	waitStatus("all are there", func(m map[string]int) bool { return m[node.StateSeeding] == 3 })
 }
 
 // TestFloor has a fetch wait for room that is not there.
@@ -81,5 +84,50 @@ func TestFloor(t *testing.T) {
 		t.Errorf("it was fetched all the same: %v", err)
 	}
 	n, _ = daemon(t, home, func(o *node.Options) { o.Floor = 1 })
-	shareIn(t, n, pub.Infohash, in(node.StateDone))
+	shareIn(t, n, pub.Infohash, in(node.StateSeeding))
+}
+
+// TestWaitingIsTold: what a fetch waits for is told at once, to who comes later too, and doctor has the same figures.
+func TestWaitingIsTold(t *testing.T) {
+	source, _ := daemon(t, t.TempDir(), nil)
+	pub := publishIn(t, source, folder(t, "s", map[string]string{"f": "content"}))
+	n, _ := daemon(t, t.TempDir(), func(o *node.Options) { o.Floor = 1 << 60 })
+	r := node.FetchRequest{Ref: pub.Magnet, Dir: t.TempDir(), Peers: []string{addrOf(t, source)}}
+	for range 2 {
+		told := ""
+		_, err := ask(t, func(ctx context.Context, on func(node.Event)) error { return n.Fetch(ctx, r, on) }, func(e node.Event) bool {
+			if e.Progress != nil && e.Progress.Phase == "waiting" {
+				told = e.Progress.Waiting
+			}
+			return told != ""
+		})
+		if !errors.Is(err, context.Canceled) || !strings.Contains(told, "7 B are to come") {
+			t.Fatalf("told %q, %v, want how much is to come", told, err)
+		}
+		if s := shareIn(t, n, pub.Infohash, in(node.StateWaiting)); s.Reason != told {
+			t.Errorf("status says %q, and the fetch %q", s.Reason, told)
+		}
+	}
+	d, err := n.Doctor(t.Context(), node.DoctorRequest{Refs: []string{pub.Infohash}}, func(node.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(d.Findings, func(f node.Finding) bool {
+		return f.Code == "disk-full" && strings.Contains(f.What, "7 B are still to come")
+	}) {
+		t.Errorf("doctor found %+v, want how much is to come", d.Findings)
+	}
+}
+
+// TestTimeoutWhileItWaits: the time of a fetch holds while it waits for room.
+func TestTimeoutWhileItWaits(t *testing.T) {
+	source, _ := daemon(t, t.TempDir(), nil)
+	pub := publishIn(t, source, folder(t, "s", map[string]string{"f": "content"}))
+	n, _ := daemon(t, t.TempDir(), func(o *node.Options) { o.Floor = 1 << 60 })
+	r := node.FetchRequest{Ref: pub.Magnet, Dir: t.TempDir(), Peers: []string{addrOf(t, source)}, Timeout: 2 * time.Second}
+	_, err := ask(t, func(ctx context.Context, on func(node.Event)) error { return n.Fetch(ctx, r, on) }, nil)
+	if fault.KindOf(err) != fault.Timeout || !strings.Contains(err.Error(), "are free") || fault.HintOf(err) == "" {
+		t.Errorf("got %v (%s), want that its time is up, why, and what helps", err, fault.HintOf(err))
+	}
+	shareIn(t, n, pub.Infohash, in(node.StateFailed))
 }

@@ -46,6 +46,7 @@ type record struct {
 
 	Fetch  *FetchRequest `json:"fetch,omitempty"` // until it is done
 	Finish bool          `json:"finish,omitzero"` // a fetch that is done, and not to be seeded
+	Part   bool          `json:"part,omitzero"`   // with Done: not all of the torrent was wanted
 
 	Entry  string `json:"entry,omitempty"`  // GROUP/NAME@VERSION, of what a group signed
 	Info   string `json:"info,omitempty"`   // SHA-256 of the info, with Entry

@@ -320,7 +320,7 @@ func TestDaemonKeepsTheIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(st.Shares) == 1 && st.Shares[0].State == node.StateDone {
+		if len(st.Shares) == 1 && st.Shares[0].State == node.StateSeeding {
 			if st.From.Reused < 5<<20 {
 				t.Errorf("from %+v, want nearly all reused", st.From)
 			}

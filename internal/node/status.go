@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/store"
@@ -165,6 +166,10 @@ func shareOf(id string, r *record, c counters) Share {
 		Size: r.Size, Files: r.Files, Private: r.Private, WebSeeds: r.WebSeeds, Mirror: r.Mirror != "",
 		Uploaded: c.Up, Downloaded: c.Down, BadPieces: c.Bad, Limits: r.Limits, Policy: r.Policy, Added: r.Added, Done: r.Done,
 	}
+	if s.Entry = r.Entry; s.Entry != "" {
+		s.Group, _, _ = strings.Cut(r.Entry, "/")
+	}
+	s.Members = r.Group != ""
 	if s.Path == "" && r.Fetch != nil {
 		s.Path = r.Fetch.Dir
 	}

@@ -268,9 +268,29 @@ func nextWords(table []command, level string) []string {
 	return next
 }
 
+// synonyms are what other programs call our commands, and how theirs are ours.
+var synonyms = map[string]string{
+	"get": "fetch", "download": "fetch", "pull": "fetch", "add": "fetch", "clone": "fetch", "wget": "fetch",
+	"share": "publish", "send": "publish", "create": "publish", "make": "publish", "upload": "publish", "push": "publish", "serve": "seed",
+	"ls": "list", "ps": "list", "show": "status", "info": "status", "state": "status", "top": "status --watch", "watch": "status --watch",
+	"rm": "remove", "delete": "remove", "del": "remove", "unshare": "remove", "forget": "remove", "cancel": "remove",
+	"pause": "stop", "resume": "start", "unpause": "start", "check": "verify", "recheck": "verify", "hash": "verify",
+	"diagnose": "doctor", "why": "doctor", "logs": "log", "settings": "config show", "set": "config", "throttle": "limit",
+	"join": "group join", "leave": "group leave", "invite": "group link", "link": "group link", "follow": "group follow", "mirror": "group follow",
+	"passwd": "group passwd", "user": "group user", "users": "group user list", "groups": "group list", "entries": "catalog list", "search": "catalog list",
+	"group invite": "group link", "group add": "group user add", "group users": "group user list", "group members": "group user list", "group remove": "group user remove",
+	"group new": "group create", "group make": "group create", "group delete": "group leave", "group info": "group show", "group status": "group show", "group ls": "group list",
+	"group mirror": "group follow", "group password": "group passwd", "group audit-log": "group audit", "group publish": "publish --group GROUP", "group fetch": "fetch GROUP/NAME",
+	"daemon stop": "daemon --stop", "daemon start": "daemon --detach", "daemon status": "status", "daemon restart": "daemon --stop, then p2pshare daemon --detach", "daemon log": "log",
+	"start-daemon": "daemon --detach", "stop-daemon": "daemon --stop", "server": "daemon",
+}
+
 func unknownCommand(table []command, level, name string) error {
 	full := strings.TrimPrefix(level+" "+name, " ")
 	err := usagef("there is no command %q", full)
+	if meant := synonyms[full]; meant != "" {
+		return fault.Hint(err, "did you mean p2pshare %s?", meant)
+	}
 	if best := spelling.Closest(name, nextWords(table, level)); best != "" {
 		return fault.Hint(err, "did you mean p2pshare %s?", strings.TrimPrefix(level+" "+best, " "))
 	}

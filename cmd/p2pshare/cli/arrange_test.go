@@ -165,6 +165,14 @@ func TestUsageErrors(t *testing.T) {
 		want string // in stderr
 	}{
 		{[]string{"fetsh", v1hex}, "did you mean p2pshare fetch?"},
+		{[]string{"get", v1hex}, "did you mean p2pshare fetch?"},
+		{[]string{"share", "x"}, "did you mean p2pshare publish?"},
+		{[]string{"ls"}, "did you mean p2pshare list?"},
+		{[]string{"join", "x"}, "did you mean p2pshare group join?"},
+		{[]string{"invite"}, "did you mean p2pshare group link?"},
+		{[]string{"group", "invite", "x"}, "did you mean p2pshare group link?"},
+		{[]string{"daemon", "stop"}, "did you mean p2pshare daemon --stop?"},
+		{[]string{"help", "rm"}, "did you mean p2pshare remove?"},
 		{[]string{"frobnicate"}, "see p2pshare help"},
 		{[]string{magnet}, "p2pshare fetch"},
 		{[]string{"fetch", v1hex, "--timout", "3s"}, "did you mean --timeout?"},

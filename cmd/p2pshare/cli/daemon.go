@@ -122,6 +122,7 @@ func (s *session) daemonSettings(c *cli.Context, home string) (o DaemonSettings,
 			return o, flagValue("floor", err)
 		}
 	}
+	o.NoSeed = c.Bool("no-seed")
 	o.Policy, err = readPolicy(c, o.Policy)
 	return o, err
 }

@@ -18,7 +18,7 @@ type Env struct {
 	Stderr   io.Writer
 	Getenv   func(string) string
 	Dir      string             // the working folder, absolute
-	Terminal func() (int, bool) // stderr's width in columns; false if it is no terminal
+	Terminal func() (int, bool) // stderr's width in columns, 0 if it is not known; false if it is no terminal
 	Now      func() time.Time
 	Signals  <-chan os.Signal // interrupts: the first ends cleanly, the second at once
 	Version  string           // of the build; empty: what the Go toolchain recorded
@@ -47,6 +47,7 @@ type Settings struct {
 	Fetches int
 	Floor   int64
 	Policy  node.Policy
+	NoSeed  bool
 }
 
 // Backend carries out requests: the node of this process, or a daemon over its socket.

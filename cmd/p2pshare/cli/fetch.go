@@ -36,7 +36,7 @@ func fetchCommand() command {
 			"the same each time; such files are listed at the end, and verify and seed find them.\n\n" +
 			"Where a daemon runs, it does the work, and the command shows it until the content is there. Ctrl-C leaves the " +
 			"daemon at it and says how to end it; --no-wait ends as soon as the daemon has it, and prints the ID that status " +
-			"and remove know it by. With --seed the daemon goes on sharing it.\n\n" +
+			"and remove know it by. The daemon goes on sharing what it has fetched, until --ratio and the like, or its own, say that it is enough; with --no-seed it does not.\n\n" +
 			"Bytes that are on disk already are not fetched again: of an earlier version that the home or DIR has under the same name, or " +
 			"the same but for a number, and of what --reuse names. All of it is verified like what comes from others. Where the publisher made " +
 			"an index of chunks, what has moved within its files is found too; it comes with the entry of a group, and lies " +
@@ -67,7 +67,7 @@ func fetchCommand() command {
 			&cli.StringFlag{Name: "sums", Category: groupOutput, Usage: "the content must agree with the SHA256SUMS in `FILE`"},
 			&cli.StringFlag{Name: "minisign-key", Category: groupOutput, Usage: "and --sums with its signature beside it (FILE.minisig) by `KEY`, a public key or its file"},
 			&cli.BoolFlag{Name: "seed", Category: groupOutput, Usage: "go on sharing it afterwards, until Ctrl-C"},
-			&cli.BoolFlag{Name: "no-seed", Category: groupOutput, Usage: "end when it is there (the default)"},
+			&cli.BoolFlag{Name: "no-seed", Category: groupOutput, Usage: "end when it is there, and have no daemon go on sharing it"},
 			&cli.DurationFlag{Name: "timeout", Category: groupOutput, Usage: "give up after `TIME` (30s, 10m, 2h)", DefaultText: "never"},
 			&cli.StringSliceFlag{Name: "webseed", Category: groupNetwork, Usage: "get bytes from `URL` too; may be repeated"},
 			&cli.BoolFlag{Name: "allow-private", Category: groupNetwork, Usage: "hosts that REF names may have private addresses"},
@@ -85,7 +85,7 @@ func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
 		return err
 	}
 	o := fetchOptions{way: w, request: node.FetchRequest{
-		Only: c.StringSlice("only"), Seed: c.Bool("seed"), Timeout: c.Duration("timeout"),
+		Only: c.StringSlice("only"), Seed: c.Bool("seed"), NoSeed: c.Bool("no-seed"), Timeout: c.Duration("timeout"),
 		WebSeeds: c.StringSlice("webseed"), AllowPrivate: c.Bool("allow-private"), Dir: s.env.Dir,
 		Policy: w.policy, ChunksFile: s.abs(c.String("chunks-file")),
 	}}
@@ -100,12 +100,12 @@ func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
 		r.Dir = s.abs(dir)
 	}
 	switch {
-	case r.Seed && c.Bool("no-seed"):
+	case r.Seed && r.NoSeed:
 		return fault.Hint(usagef("--seed and --no-seed contradict each other"), "leave one of them out")
 	case w.wait && !r.Seed:
 		return fault.Hint(usagef("--wait is for --seed: a fetch is waited for as it is"), "leave it out, or add --seed")
-	case w.policy != (node.Policy{}) && !r.Seed:
-		return fault.Hint(usagef("without --seed nothing is seeded that could stop"), "leave --stop-ratio, --stop-time and --stop-copies out, or add --seed")
+	case w.policy != (node.Policy{}) && r.NoSeed:
+		return fault.Hint(usagef("with --no-seed nothing is seeded that could stop"), "leave --stop-ratio, --stop-time and --stop-copies out, or --no-seed")
 	case r.Timeout < 0:
 		return usagef("--timeout %v is negative", r.Timeout)
 	}
@@ -169,6 +169,9 @@ func runFetch(ctx context.Context, s *session, o fetchOptions) error {
 	var got *node.Fetched
 	r, handed := o.request, false
 	e, err := s.errand(ctx, o.way, func(ctx context.Context, b Backend, e *errand) error {
+		if !e.daemon && r.Policy != (node.Policy{}) && !r.Seed {
+			return fault.Hint(usagef("without --seed or a daemon nothing is seeded that could stop"), "leave --stop-ratio, --stop-time and --stop-copies out, or add --seed")
+		}
 		if e.daemon {
 			r.Peers, r.Announce, r.Limits = o.way.peers, o.way.announce, o.way.limits
 		}
@@ -195,6 +198,13 @@ func runFetch(ctx context.Context, s *session, o fetchOptions) error {
 	})
 	hint := fmt.Sprintf("what was fetched and proven stays in %s; the same command goes on from there", filepath.Join(r.Dir, ".p2pshare"))
 	if got != nil && !r.Seed && err == nil {
+		if got.Seeding {
+			until := ""
+			if ends := policyEnds(got.Policy); ends != "" {
+				until = ", and ends " + ends
+			}
+			s.out.say("the daemon goes on sharing it%s; %s", until, e.goesOn())
+		}
 		return nil // there is nothing more to end
 	}
 	return e.end(ctx, err, handed || got != nil && r.Seed, hint)

@@ -55,6 +55,9 @@ func (s *session) readNetwork(c *cli.Context) (node.Network, error) {
 	if v := c.String("super-seed"); v != "auto" {
 		n.SuperSeed = v
 	}
+	if text := proxyWarning(s.env.Getenv); text != "" {
+		s.out.event(node.Event{Level: "warn", Message: text})
+	}
 	var err error
 	if n.MaxUp, err = rateFlag(c, "max-up"); err != nil {
 		return n, err
@@ -97,6 +100,22 @@ func each(flag string, list []string, check func(string) error) error {
 func (s *session) givenBy(flag string) string {
 	if from, ok := s.words.from[flag]; ok {
 		return " (from " + from.String() + ")"
+	}
+	return ""
+}
+
+// proxyWarning says what a proxy of the environment does not carry, where somebody may count on it: SOCKS is set to hide who
+// fetches, and ALL_PROXY to carry everything.
+func proxyWarning(getenv func(string) string) string {
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+		if scheme, _, _ := strings.Cut(strings.ToLower(getenv(name)), "://"); scheme == "socks5" || scheme == "socks5h" {
+			return name + " carries web seeds, http(s) trackers and addresses of .torrent files alone: peers, UDP trackers and the DHT are reached without it"
+		}
+	}
+	for _, name := range []string{"ALL_PROXY", "all_proxy"} {
+		if getenv(name) != "" {
+			return name + " is not used: HTTP_PROXY and HTTPS_PROXY carry web seeds, http(s) trackers and addresses of .torrent files, and nothing carries peers"
+		}
 	}
 	return ""
 }

@@ -278,11 +278,12 @@ func recordLine(r node.GroupLogRecord) string {
 	return line
 }
 
+// timeText is local time, with how far it is from UTC.
 func timeText(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
+	return t.Local().Format("2006-01-02 15:04:05Z07:00")
 }
 
 // short is as much of a key as tells it from others at a glance.

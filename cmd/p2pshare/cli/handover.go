@@ -132,7 +132,11 @@ func (e *errand) goesOn() string {
 	}
 	refs := make([]string, len(e.kept))
 	for i, k := range e.kept {
-		refs[i] = refTo(k.ID, k.Name)
+		name := k.Name
+		if k.Ref == k.ID {
+			name = "" // another share's too
+		}
+		refs[i] = refTo(k.ID, name)
 	}
 	if len(refs) > 3 {
 		return "p2pshare status shows it"

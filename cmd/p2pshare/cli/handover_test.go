@@ -283,7 +283,7 @@ func TestEndsThatContradict(t *testing.T) {
 		{[]string{"publish", "x", "--until-copies", "some"}, "malformed"},
 		{[]string{"publish", "x", "--stop-ratio", "some"}, `--stop-ratio: "some" is not a ratio`},
 		{[]string{"fetch", v1hex, "--wait"}, "add --seed"},
-		{[]string{"fetch", v1hex, "--stop-ratio", "2"}, "add --seed"},
+		{[]string{"fetch", v1hex, "--no-seed", "--ratio", "2"}, "with --no-seed nothing is seeded"},
 		{[]string{"seed", "x", "--stop-time", "some"}, "--stop-time"},
 		{[]string{"verify", "x", "--alone"}, "has no flag"},
 	} {

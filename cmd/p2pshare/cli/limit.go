@@ -242,6 +242,15 @@ func limitLines(l node.Limits, at time.Time) []string {
 }
 
 func policyLine(p node.Policy) string {
+	ends := policyEnds(p)
+	if ends == "" {
+		return "     seeding does not end by a rule of its own"
+	}
+	return "     seeding ends " + ends
+}
+
+// policyEnds says when seeding ends; "": never.
+func policyEnds(p node.Policy) string {
 	var ends []string
 	if p.Ratio > 0 {
 		ends = append(ends, "at the ratio "+ratioText(p.Ratio))
@@ -252,8 +261,5 @@ func policyLine(p node.Policy) string {
 	if p.Copies > 0 {
 		ends = append(ends, "when "+plural(p.Copies, "other machine")+has(p.Copies)+" all of it")
 	}
-	if len(ends) == 0 {
-		return "     seeding does not end by a rule of its own"
-	}
-	return "     seeding ends " + strings.Join(ends, ", or ")
+	return strings.Join(ends, ", or ")
 }

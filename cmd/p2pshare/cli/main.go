@@ -100,6 +100,9 @@ func (s *session) run(ctx context.Context, w words) error {
 			case n < c.min:
 				return seeHelp(usagef("%s needs %s", c.name, c.args), &c)
 			case c.max >= 0 && n > c.max:
+				if meant := synonyms[c.name+" "+cc.Args().Get(c.max)]; meant != "" {
+					return fault.Hint(usagef("%s takes no argument %q", c.name, cc.Args().Get(c.max)), "did you mean p2pshare %s?", meant)
+				}
 				return seeHelp(usagef("%s takes no argument %q", c.name, cc.Args().Get(c.max)), &c)
 			}
 			s.home = func() (string, error) { return homeDir(s.env, cc.String("home")) }

@@ -33,6 +33,7 @@ type output struct {
 	mu       sync.Mutex
 	meter    meter
 	progress time.Time            // of the last progress object
+	waiting  string               // what the last progress object waited for
 	seeding  map[string]time.Time // of the last seeding object, by seedingKey
 	failed   error                // the first failure to write the answer
 }
@@ -141,7 +142,9 @@ func (o *output) eventJSON(e node.Event) {
 	case e.Kept != nil:
 		o.object("kept", e.Kept)
 	case e.Progress != nil:
-		if !o.quiet && o.due(&o.progress) {
+		said := e.Progress.Waiting != o.waiting // is told at once, however soon after another
+		if !o.quiet && (o.due(&o.progress) || said) {
+			o.waiting = e.Progress.Waiting
 			o.object("progress", progressOf(e.Progress))
 		}
 	case e.Seeding != nil:
@@ -155,7 +158,7 @@ func (o *output) eventJSON(e node.Event) {
 		p.Skipped = append([]node.Skipped{}, p.Skipped...) // [] rather than null
 		o.object("published", p)
 	case e.Fetched != nil:
-		o.object("fetched", e.Fetched)
+		o.object("fetched", fetchedObject(e.Fetched))
 	case e.Stopped != nil:
 		o.object("stopped", e.Stopped)
 	case e.Message != "" && !o.quiet:

@@ -19,7 +19,7 @@ const (
 // policyFlags say when seeding has done its work. of is whose seeding.
 func policyFlags(of string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "stop-ratio", Category: groupSeeding, Usage: "stop seeding " + of + " when `R` times its size was sent (1.5; 0: never)"},
+		&cli.StringFlag{Name: "stop-ratio", Aliases: []string{"ratio"}, Category: groupSeeding, Usage: "stop seeding " + of + " when `R` times its size was sent (1.5; 0: never)"},
 		&cli.StringFlag{Name: "stop-time", Category: groupSeeding, Usage: "stop seeding " + of + " after `TIME` of it (90m, 36h, 14d; 0: never)"},
 		&cli.StringFlag{Name: "stop-copies", Category: groupSeeding, Usage: "stop seeding " + of + " when `N` other machines have all of it (0: never)"},
 	}

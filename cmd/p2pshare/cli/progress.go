@@ -30,7 +30,8 @@ func newMeter(env Env, silent bool) meter {
 	if silent {
 		return silentMeter{plain}
 	}
-	if _, ok := env.Terminal(); ok && env.Getenv("TERM") != "dumb" && env.Getenv("NO_COLOR") == "" {
+	// One of no columns (docker exec -t, expect, some CI) has room for lines, which whoever reads them wraps.
+	if width, ok := env.Terminal(); ok && width > 0 && env.Getenv("TERM") != "dumb" && env.Getenv("NO_COLOR") == "" {
 		return &terminalMeter{out: env.Stderr, terminal: env.Terminal, shares: make(map[string]node.Seeding)}
 	}
 	return plain
@@ -137,6 +138,8 @@ type terminalMeter struct {
 	bars *mpb.Progress // nil: nothing is shown
 	bar  *mpb.Bar
 
+	waiting string // told as a line, for it may be longer than the screen is wide
+
 	mu     sync.Mutex // guards what mpb's goroutine reads; never held while mpb is called
 	line   screenLine
 	shares map[string]node.Seeding
@@ -150,6 +153,10 @@ type screenLine struct {
 }
 
 func (m *terminalMeter) progress(p node.Progress) {
+	if p.Phase == "waiting" && p.Waiting != m.waiting {
+		m.waiting = p.Waiting
+		m.print(subject(p) + ": " + printable(p.Waiting) + "\n")
+	}
 	l := screenLine{subject: subject(p), done: -1, parts: parts(p)}
 	if p.Total > 0 {
 		l.done = fraction(p)
@@ -213,7 +220,7 @@ func (m *terminalMeter) text(width int) (left, right string) {
 		worst := slices.MaxFunc(kept, func(a, b part) int { return cmp.Compare(a.rank, b.rank) })
 		kept = slices.DeleteFunc(kept, func(p part) bool { return p == worst })
 	}
-	return left, right
+	return left, runewidth.Truncate(right, max(room, 8), "…")
 }
 
 // fill draws the bar into the columns that are left, if there are enough to tell something.

@@ -28,9 +28,8 @@ func publishCommand() command {
 			"Where a daemon runs, it keeps the folder available, and the command ends when the link is there; with --wait " +
 			"it shows how seeding goes, and Ctrl-C leaves the daemon at it. --until-copies waits until so many other machines " +
 			"have all of it, which web seeds do not count among.\n\n" +
-			"The format auto is hybrid (BitTorrent v1 and v2) for a single file and v1 for a folder. Every client " +
-			"can fetch v1; aria2 1.36, Transmission 3.00 and older ones can read no hybrid, and --format v1 serves " +
-			"them too. The same files give the same infohash on every run.\n\n" +
+			"The format auto is v1, which every client can fetch; aria2 1.36, Transmission 3.00 and older ones can read no hybrid. " +
+			"What is signed into a group has the SHA-256 of each file besides, which a fetch from the group is held against. The same files give the same infohash on every run.\n\n" +
 			"--group signs it into the catalog of a group, in which others fetch it as GROUP/NAME. The entry is signed when the torrent is made; " +
 			"with --no-seed too, where web seeds or another machine serve the content. Into a private group it goes for the group's members alone, or for those of --for: no link " +
 			"leads to it from outside, and what is printed is its name, GROUP/NAME@VERSION. --seal encrypts the content itself, so that mirrors, machines that nobody has to trust, can hold it too.\n\n" +
@@ -39,7 +38,8 @@ func publishCommand() command {
 			"them. In a group auto makes one by itself, and members pass it on.\n\n" +
 			"Names that Windows or another system cannot hold (aux.c, \"Chapter 1: x\", two that differ in case alone) are published and listed; " +
 			"who fetches them there has them under names made of them. --portable refuses them instead.\n\n" +
-			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore.",
+			"Patterns of --exclude, and of a file .p2pshareignore in the folder, are those of gitignore. What desktops leave in folders (.DS_Store, Thumbs.db, desktop.ini) " +
+			"is left out unless a pattern such as !Thumbs.db takes it in, and p2pshare's own home always; files that look like secrets are told.",
 		examples: []example{
 			{"share a folder", "p2pshare publish ./release"},
 			{"write the torrent and checksums, and end", "p2pshare publish ./release -o release.torrent --sums SHA256SUMS --no-seed"},

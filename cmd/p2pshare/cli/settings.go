@@ -22,7 +22,7 @@ const (
 
 var (
 	networkNames = []string{"listen", "port", "peer", "tracker", "insecure-tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp", "super-seed"}
-	daemonNames  = []string{"fetches", "floor", "stop-ratio", "stop-time", "stop-copies", "metrics", "log-format"}
+	daemonNames  = []string{"fetches", "floor", "stop-ratio", "stop-time", "stop-copies", "no-seed", "metrics", "log-format"}
 )
 
 // daemonFlags are those of the daemon beside the network's. Each may stand in the configuration file.
@@ -30,6 +30,7 @@ func daemonFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.IntFlag{Name: "fetches", Category: groupDaemon, Value: 8, Usage: "run at most `N` fetches at a time, the others wait for their turn (0: all at once)"},
 		&cli.StringFlag{Name: "floor", Category: groupDaemon, Value: "1GiB", Usage: "leave `SIZE` of every disk free: fetches wait before it gets less"},
+		&cli.BoolFlag{Name: "no-seed", Category: groupSeeding, Usage: "do not share what was fetched, where fetch does not say --seed"},
 		&cli.StringFlag{Name: "metrics", Category: groupDaemon, Usage: "serve metrics for Prometheus at `HOST:PORT`", DefaultText: "nowhere"},
 		&cli.StringFlag{Name: "log-format", Category: groupDaemon, Value: "text", Usage: "write the log as `FORMAT`: text or json"},
 	}, policyFlags("every share that has no rule of its own")...)

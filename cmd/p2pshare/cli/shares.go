@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -19,11 +21,21 @@ func (s *session) refs(args []string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
 		out[i] = a
-		if isPath(a) {
+		if isPath(a) && !s.isEntry(a) {
 			out[i] = filepath.Clean(s.abs(a))
 		}
 	}
 	return out
+}
+
+// isEntry says whether an argument with a slash is GROUP/NAME, and not the path of what is there.
+func (s *session) isEntry(arg string) bool {
+	if strings.HasPrefix(arg, ".") || filepath.IsAbs(arg) {
+		return false
+	}
+	_, err := os.Lstat(s.abs(arg))
+	ref, rerr := catalog.ParseRef(arg, catalog.Named)
+	return err != nil && rerr == nil && ref.Kind == catalog.Named
 }
 
 func isPath(arg string) bool {
@@ -49,6 +61,16 @@ type policyObject struct {
 	Copies  int     `json:"copies,omitempty"`
 }
 
+// fetchedObject is a finished fetch with its times in seconds.
+func fetchedObject(f *node.Fetched) any {
+	return struct {
+		*node.Fetched
+		Policy policyObject `json:"policy,omitzero"`
+	}{f, policyOf(f.Policy)}
+}
+
+func policyOf(p node.Policy) policyObject { return policyObject{p.Ratio, p.Time.Seconds(), p.Copies} }
+
 func progressOf(p *node.Progress) *progressObject {
 	if p == nil {
 		return nil
@@ -59,7 +81,7 @@ func progressOf(p *node.Progress) *progressObject {
 func shareObjects(list []node.Share) []shareObject {
 	out := make([]shareObject, len(list)) // [] rather than null
 	for i, x := range list {
-		out[i] = shareObject{Share: x, Progress: progressOf(x.Progress), Policy: policyObject{x.Policy.Ratio, x.Policy.Time.Seconds(), x.Policy.Copies}}
+		out[i] = shareObject{Share: x, Progress: progressOf(x.Progress), Policy: policyOf(x.Policy)}
 	}
 	return out
 }
@@ -71,6 +93,9 @@ func shareName(x node.Share) string { return printable(cmp.Or(x.Name, x.ID)) }
 func block(x node.Share) []string {
 	head := shareName(x) + " (" + printable(x.ID) + "): " + stateText(x)
 	lines := []string{head}
+	if where := shareWhere(x); where != "" {
+		lines = append(lines, "    "+where)
+	}
 	if facts := shareFacts(x); facts != "" {
 		lines = append(lines, "    "+facts)
 	}
@@ -88,6 +113,27 @@ func block(x node.Share) []string {
 		lines = append(lines, fmt.Sprintf("    the tracker %s %s: %s", printable(w.Tracker), verb, printable(strconv.Quote(w.Text))))
 	}
 	return lines
+}
+
+// shareWhere says where a share lies, what it is in a group, and whom it is open to.
+func shareWhere(x node.Share) string {
+	var parts []string
+	if x.Path != "" {
+		parts = append(parts, printable(x.Path))
+	}
+	if x.Entry != "" {
+		parts = append(parts, printable(x.Entry))
+	}
+	switch {
+	case x.Infohash == "" && x.InfohashV2 == "":
+	case x.Members:
+		parts = append(parts, "members only")
+	case x.Private:
+		parts = append(parts, "known to its trackers alone")
+	default:
+		parts = append(parts, "public")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // stateText is a share's state, and how far it is.
@@ -179,9 +225,9 @@ func seedHealth(x node.Share) string {
 	case x.Copies > 0:
 		return whole(x.Copies, x.WebSeeds) + has(x.Copies+x.WebSeeds) + " all of it too"
 	case x.WebSeeds > 0:
-		return "no other machine is known to have all of it, but " + plural(x.WebSeeds, "web seed") + " may"
+		return "nobody else who is connected is known to have all of it, but " + plural(x.WebSeeds, "web seed") + " may"
 	}
-	return "no other machine is known to have all of it: it is gone when this one is"
+	return "nobody else who is connected is known to have all of it"
 }
 
 // whole counts who has everything.
@@ -199,7 +245,7 @@ func whole(machines, webSeeds int) string {
 // header tells how the node stands.
 func header(st *node.Status, now time.Time) []string {
 	if !st.Daemon {
-		return []string{"no daemon runs, so nothing is shared; p2pshare daemon --detach starts it"}
+		return []string{"no daemon runs, and what other terminals share is not shown; p2pshare daemon --detach starts it"}
 	}
 	line := fmt.Sprintf("daemon %s, process %d", printable(st.Version), st.PID)
 	if up := now.Sub(st.Started).Truncate(time.Second); !st.Started.IsZero() && up > 0 {

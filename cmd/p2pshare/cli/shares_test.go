@@ -52,7 +52,7 @@ func TestStatus(t *testing.T) {
 	golden(t, "status", s.stdout.String())
 	s = newShell(t)
 	s.fake.status = &node.Status{Shares: []node.Share{{ID: "a1", Name: "rel", State: node.StateWaiting, Reason: "no daemon runs", Hint: "p2pshare daemon --detach starts one"}}}
-	s.want(0, "no daemon runs, so nothing is shared; p2pshare daemon --detach starts it\n\nrel (a1): waiting\n    no daemon runs\n", "", "status", "rel")
+	s.want(0, "no daemon runs, and what other terminals share is not shown; p2pshare daemon --detach starts it\n\nrel (a1): waiting\n    no daemon runs\n", "", "status", "rel")
 	if got := s.stdout.String(); strings.Count(got, "--detach") != 1 {
 		t.Errorf("got %q, want what helps once", got)
 	}

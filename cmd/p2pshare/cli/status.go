@@ -137,7 +137,7 @@ func (s *session) screen() *picture {
 	if s.out.json || s.env.Screen == nil || s.env.Getenv("TERM") == "dumb" {
 		return nil
 	}
-	if _, _, ok := s.env.Screen(); !ok {
+	if width, height, ok := s.env.Screen(); !ok || width <= 0 || height <= 0 {
 		return nil
 	}
 	return &picture{out: s.env.Stdout, size: s.env.Screen}
@@ -153,7 +153,7 @@ type picture struct {
 // draw shows as many lines as the screen holds.
 func (p *picture) draw(lines []string) error {
 	width, height, ok := p.size()
-	if !ok {
+	if !ok || width <= 0 || height <= 0 {
 		width, height = 80, 24
 	}
 	if room := max(height-1, 1); len(lines) > room {
