@@ -1,5 +1,5 @@
 // Package filelock locks open files between processes, and tells apart what keeps a lock from being had: somebody
-// holds it, or the file system knows no locks, as NFS without its lock daemon and some of FUSE.
+// holds it, or the file system knows no locks, as NFS without its lock daemon and some of FUSE. Entry points: Exclusive, Shared.
 package filelock
 
 import "errors"
