@@ -49,7 +49,12 @@ func (e *Engine) shape(nc net.Conn) net.Conn {
 }
 
 // RemoteAddr is the other side's address, without a zone.
-func (c *shapedConn) RemoteAddr() net.Addr { return c.remote }
+func (c *shapedConn) RemoteAddr() net.Addr {
+	if c.remote == nil { // of the server of whole pieces, which the client never sees
+		return c.e.zones.shown(c.Conn.RemoteAddr())
+	}
+	return c.remote
+}
 
 // claim tells the connection of a handshake which torrent it is about. Two to one address that shake hands at the
 // same moment may be taken for each other, which only mixes up whose limit counts.
