@@ -26,6 +26,9 @@ var us client.P2PShare
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if about := os.Getenv(attackVariable); about != "" {
+		return attackMain(about)
+	}
 	netlab.Sweep()
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "integration: not root: every test that needs a network of its own will fail; run make test, which asks sudo")

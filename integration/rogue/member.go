@@ -165,12 +165,17 @@ type Answer struct {
 	Body   []byte
 }
 
+// client sends requests over connections of its own.
+func (m Member) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return m.TLS(ctx, Sync) },
+	}}
+}
+
 // Ask sends a request on a connection of its own. The error is of a connection that was closed without a word.
 func (m Member) Ask(ctx context.Context, method, path string, body []byte) (*Answer, error) {
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialTLSContext:    func(ctx context.Context, _, _ string) (net.Conn, error) { return m.TLS(ctx, Sync) },
-	}}
+	client := m.client()
+	defer client.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, method, "https://member"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -185,8 +185,7 @@ func (p *Peer) sendMetadata(c net.Conn, id byte, piece int) error {
 }
 
 func send(c net.Conn, kind byte, payload []byte) error {
-	b := binary.BigEndian.AppendUint32(nil, uint32(len(payload)+1))
-	_, err := c.Write(append(append(b, kind), payload...))
+	_, err := c.Write(message(kind, payload))
 	return err
 }
 
