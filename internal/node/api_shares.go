@@ -150,11 +150,12 @@ type Limited struct {
 }
 
 // Kept says that the node keeps on with a request whatever becomes of its caller: from here on the end of
-// ctx detaches.
+// ctx detaches. One request may bring several, of one share each.
 type Kept struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Ref  string `json:"ref,omitempty"` // the name, or the ID where another share has that name too
+	Was  string `json:"was,omitempty"` // the ID that an earlier Kept of the request gave, where this one takes its place
 }
 
 // DoctorRequest asks why nothing moves, of the node and of shares; without Refs, of all that do not move.

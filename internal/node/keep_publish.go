@@ -61,6 +61,9 @@ func (k *keeper) make(ctx context.Context, it *item, r PublishRequest) (err erro
 			k.forgetUnsaved(it, ctx)
 		}
 	}()
+	k.mu.Lock()
+	before := k.keptAs(it)
+	k.mu.Unlock()
 	built, pub, err := k.n.makeTorrent(ctx, r, it.emit)
 	if err != nil {
 		return err
@@ -80,6 +83,14 @@ func (k *keeper) make(ctx context.Context, it *item, r PublishRequest) (err erro
 		return err
 	}
 	k.endReplaced(it)
+	k.mu.Lock()
+	kept := k.keptAs(it)
+	k.mu.Unlock()
+	if kept != before {
+		// The share that was there has given its ID or its name, and what the caller was told first names nothing or more than it.
+		kept.Was = before.ID
+		it.emit(Event{Kept: &kept})
+	}
 	return k.serveNew(ctx, it, built, pub)
 }
 

@@ -222,6 +222,30 @@ func TestARestartHashesOnlyWhatChanged(t *testing.T) {
 	shareIn(t, n, "other", in(node.StateSeeding))
 }
 
+// TestPublishingAgainNamesTheShare: a publish of what is shared already becomes that share, and the last that its caller
+// hears of IDs is the one that every command knows.
+func TestPublishingAgainNamesTheShare(t *testing.T) {
+	n, _ := daemon(t, t.TempDir(), nil)
+	dir := folder(t, "twice", map[string]string{"f": "x"})
+	publishIn(t, n, dir)
+	id := shareIn(t, n, "twice", in(node.StateSeeding)).ID
+	var kept []node.Kept
+	_, err := ask(t, func(ctx context.Context, on func(node.Event)) error {
+		return n.Publish(ctx, node.PublishRequest{Path: dir}, on)
+	}, func(e node.Event) bool {
+		if e.Kept != nil {
+			kept = append(kept, *e.Kept)
+		}
+		return e.Published != nil
+	})
+	if err != nil || len(kept) != 2 {
+		t.Fatalf("got %v and %+v, want two that say what is kept", err, kept)
+	}
+	if want := (node.Kept{ID: id, Name: "twice", Ref: "twice", Was: kept[0].ID}); kept[1] != want {
+		t.Errorf("got %+v after %+v, want %+v", kept[1], kept[0], want)
+	}
+}
+
 func TestADriveThatGoesAway(t *testing.T) {
 	n, _ := daemon(t, t.TempDir(), nil)
 	dir := folder(t, "drive", map[string]string{"f": "x"})

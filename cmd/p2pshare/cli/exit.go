@@ -31,7 +31,7 @@ var exitWords = []struct {
 	{exitFailed, "failed"},
 	{exitUsage, "the command line is wrong"},
 	{exitNotFound, "no such file or share"},
-	{exitInUse, "the home is in use by another p2pshare"},
+	{exitInUse, "in use: the home by another p2pshare, or the content by another share"},
 	{exitDenied, "not allowed"},
 	{exitUnverified, "the bytes are not what they should be"},
 	{exitTimeout, "the time ran out"},

@@ -120,9 +120,15 @@ func (w way) fits(daemon bool) error {
 // event shows ev, and notes what the daemon keeps.
 func (e *errand) event(ev node.Event) {
 	e.s.out.event(ev)
-	if ev.Kept != nil && !slices.ContainsFunc(e.kept, func(k *node.Kept) bool { return k.ID == ev.Kept.ID }) {
-		e.kept = append(e.kept, ev.Kept)
+	if ev.Kept == nil {
+		return
 	}
+	i := slices.IndexFunc(e.kept, func(k *node.Kept) bool { return k.ID == ev.Kept.ID || k.ID == ev.Kept.Was })
+	if i < 0 {
+		e.kept = append(e.kept, ev.Kept)
+		return
+	}
+	e.kept[i] = ev.Kept
 }
 
 // goesOn says how to see and end what the daemon goes on with.

@@ -125,6 +125,11 @@ func TestHandOver(t *testing.T) {
 			func(s *shell) func(context.Context, func(node.Event)) error {
 				return broken(s, keptEvent, fetchedEvent, seedingEvent)
 			}, 0, "/d/rel\n", "the daemon goes on"},
+		{"publish of what is shared already", []string{"publish", "x"},
+			func(*shell) func(context.Context, func(node.Event)) error {
+				first := node.Event{Kept: &node.Kept{ID: "a0", Name: "rel", Ref: "a0"}}
+				return left(first, node.Event{Kept: &node.Kept{ID: "a1", Name: "rel", Ref: "rel", Was: "a0"}}, publishedEvent, seedingEvent)
+			}, 0, magnet + "\n", "the daemon goes on; " + lookAt},
 		{"seed ends when all are there", []string{"seed", "x"},
 			func(*shell) func(context.Context, func(node.Event)) error {
 				other := node.Event{Seeding: &node.Seeding{Name: "b", Magnet: "magnet:?b"}}
