@@ -27,6 +27,7 @@ type FileReport struct {
 	Problem   string // "": every byte is right
 	BadPieces int    // pieces that hold bytes of the file and are not proven
 	Pieces    int    // pieces that hold bytes of the file
+	Shares    bool   // its own bytes may be right: what is wrong is another file that shares pieces with it
 }
 
 // Report is the outcome of a check.
@@ -270,6 +271,7 @@ func (c *check) finish() *Report {
 		switch {
 		case f.Problem != "" || f.BadPieces == 0:
 		case f.BadPieces == unread[i]:
+			f.Shares = true
 			f.Problem = fmt.Sprintf("%d of %d pieces cannot be checked: they share bytes with a file that is missing or wrong", f.BadPieces, f.Pieces)
 		default:
 			f.Problem = fmt.Sprintf("%d of %d pieces differ", f.BadPieces, f.Pieces)

@@ -184,7 +184,7 @@ func TestSharesOutliveTheDaemon(t *testing.T) {
 
 func TestARestartHashesOnlyWhatChanged(t *testing.T) {
 	home := t.TempDir()
-	same, touched, other := folder(t, "same", map[string]string{"f": "1"}), folder(t, "touched", map[string]string{"f": "2"}), folder(t, "other", map[string]string{"f": "3"})
+	same, touched, other := folder(t, "same", map[string]string{"f": "1"}), folder(t, "touched", map[string]string{"f": "2"}), folder(t, "other", map[string]string{"a": "right", "f": "3"})
 	n, end := daemon(t, home, nil)
 	for _, d := range []string{same, touched, other} {
 		publishIn(t, n, d)
@@ -194,7 +194,7 @@ func TestARestartHashesOnlyWhatChanged(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(touched, "f"), later, later); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(other, "f"), []byte("4"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(other, "f"), []byte("44"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var log lockedBuffer
@@ -202,7 +202,8 @@ func TestARestartHashesOnlyWhatChanged(t *testing.T) {
 	shareIn(t, n, "same", in(node.StateSeeding))
 	shareIn(t, n, "touched", in(node.StateSeeding))
 	s := shareIn(t, n, "other", in(node.StateFailed))
-	if !strings.Contains(s.Reason, "not what the torrent says") || s.Hint == "" {
+	// "a" is what it was, but shares a piece with the file that is not, which is the one to name.
+	if !strings.Contains(s.Reason, `"other" is not what the torrent says: "f": `) || s.Hint == "" {
 		t.Errorf("the changed share: got %q, %q, want a reason and a hint", s.Reason, s.Hint)
 	}
 	end()

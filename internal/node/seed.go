@@ -121,14 +121,16 @@ func (n *Node) seedOne(ctx context.Context, file string, r SeedRequest, have map
 	return n.share(ctx, m, at, nil, shareOptions{peers: r.Peers, announce: r.Announce, limits: r.Limits, policy: r.Policy}, on)
 }
 
-// differs names the first file that is not what the torrent says.
+// differs names the first file that is not what the torrent says, one that is wrong itself before one that cannot be
+// checked for its sake.
 func differs(m *metafile.Torrent, rep *content.Report) error {
-	bad, first := 0, ""
+	bad, first, named := 0, "", content.FileReport{Shares: true}
 	for i, f := range rep.Files {
-		if f.Problem != "" {
-			if bad++; first == "" {
-				first = fmt.Sprintf("%q: %s", m.FilePath(i), f.Problem)
-			}
+		if f.Problem == "" {
+			continue
+		}
+		if bad++; first == "" || named.Shares && !f.Shares {
+			first, named = fmt.Sprintf("%q: %s", m.FilePath(i), f.Problem), f
 		}
 	}
 	if bad > 1 {

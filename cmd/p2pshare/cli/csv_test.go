@@ -85,7 +85,7 @@ func TestEveryWrongLineIsTold(t *testing.T) {
 		"  line 3, column 1: the name: ", "group", "user", "add", "films", "--csv", "-", "--out", "o")
 	for _, want := range []string{
 		"\n  line 4, column 6: the role \"boss\"", "\n  line 5, column 17: the date \"31.12.2027\"", "\n  line 6, column 1: it has 3 cells, and the first line has 4",
-		"\n  line 7: \"ann\" is in line 2 already", "\n  line 8, column 13: the team: ", "\n  nobody was added; mend the lines and try again\n",
+		"\n  line 7: \"ann\" is in line 2 already", "\n  line 8, column 13: the team: ", "\n  nobody was added; ", "choose publisher or member, ", "; write 2027-01-01, ", "; give each account a name of its own; ", "; mend the lines and try again\n",
 	} {
 		if !strings.Contains(s.stderr.String(), want) {
 			t.Errorf("stderr does not hold %q:\n%s", want, s.stderr.String())

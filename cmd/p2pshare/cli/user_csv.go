@@ -98,6 +98,9 @@ func (s *session) peopleFile(name, role string) ([]node.AddUser, error) {
 	return readPeople(data, role, s.env.Now())
 }
 
+// mendTheLine is what to do about a line that says by itself what is wrong with it.
+const mendTheLine = "mend the line and try again"
+
 // maxWrong is how many wrong lines of a list are told.
 const maxWrong = 20
 
@@ -154,11 +157,23 @@ func readPeople(data []byte, role string, now time.Time) ([]node.AddUser, error)
 		if len(wrong) > maxWrong {
 			title += fmt.Sprintf(", of which these are the first %d", maxWrong)
 		}
-		return nil, fault.Hint(fault.New(fault.Usage, "%w", &several{title, wrong[:min(len(wrong), maxWrong)]}), "nobody was added; mend the lines and try again")
+		return nil, fault.Hint(fault.New(fault.Usage, "%w", &several{title, wrong[:min(len(wrong), maxWrong)]}), "nobody was added; %s", strings.Join(waysOut(wrong), "; "))
 	case len(users) == 0:
 		return nil, fault.Hint(usagef("the list has nobody in it"), "below the line that names the columns, write a line for each person")
 	}
 	return users, nil
+}
+
+// waysOut are what the errors of single lines say to do, each once, and last what holds for all of them.
+func waysOut(wrong []error) []string {
+	var ways []string
+	for _, err := range wrong[:min(len(wrong), maxWrong)] {
+		way := strings.TrimPrefix(fault.HintOf(err), "nobody was added; ")
+		if way != "" && way != mendTheLine && !slices.Contains(ways, way) {
+			ways = append(ways, way)
+		}
+	}
+	return append(ways, "mend the lines and try again")
 }
 
 // peopleColumns reads the head: where in a line each column is.
@@ -200,7 +215,7 @@ func person(r *csv.Reader, columns map[string]int, cells []string, role string, 
 	}
 	bad := func(name string, err error) (node.AddUser, int, error) {
 		line, column := r.FieldPos(columns[name])
-		return u, line, fault.Hint(usagef("line %d, column %d: %w", line, column, err), "nobody was added; %s", cmp.Or(fault.HintOf(err), "mend the line and try again"))
+		return u, line, fault.Hint(usagef("line %d, column %d: %w", line, column, err), "nobody was added; %s", cmp.Or(fault.HintOf(err), mendTheLine))
 	}
 	at, _ = r.FieldPos(0)
 	u = node.AddUser{Name: cell("name"), Role: cmp.Or(cell("role"), role)}
@@ -231,5 +246,5 @@ func csvError(err error, got, want int) error {
 	if errors.Is(p.Err, csv.ErrFieldCount) {
 		what = fmt.Sprintf("it has %s, and the first line has %d", plural(got, "cell"), want)
 	}
-	return fault.Hint(usagef("line %d, column %d: %s", p.Line, p.Column, what), "nobody was added; mend the line and try again")
+	return fault.Hint(usagef("line %d, column %d: %s", p.Line, p.Column, what), "nobody was added; "+mendTheLine)
 }
