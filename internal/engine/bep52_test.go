@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -123,25 +122,18 @@ func TestV2RequestsOfOthers(t *testing.T) {
 	}
 }
 
-// Who is choked is refused what it asked for, not what was made of it.
+// What is refused is what was asked for, not what was made of it.
 func TestPaddedRequestIsRefusedWhole(t *testing.T) {
-	l := newLayered(t)
-	e := start(t, func(s *Settings) { s.SuperSeed = SuperSeedOff })
-	l.add(t, e, true)
-	rw, _ := meet(t, at(e), l.short(), allBits, false)
-	if _, err := rw.Write(msg(pp.Request, nums(5, 0, 16<<10)...)); err != nil {
-		t.Fatal(err)
+	w, x := new(wire), &extent{pieceLength: 16 << 10, tails: []tail{{piece: 5, length: 100}}}
+	cut, err := w.cut(x, msg(pp.Request, nums(5, 0, 16<<10)...))
+	if want := msg(pp.Request, nums(5, 0, 100)...); err != nil || !bytes.Equal(cut, want) {
+		t.Fatalf("the client gets %x, %v, want %x", cut, err, want)
 	}
-	hear(t, rw, func(m []byte) bool {
-		if m[0] == byte(pp.Piece) {
-			t.Fatal("it is given to who is choked")
-		}
-		if m[0] != byte(pp.Reject) {
-			return false
-		}
-		if n := binary.BigEndian.Uint32(m[9:]); n != 16<<10 {
-			t.Errorf("a request of %d bytes is refused, want %d", n, 16<<10)
-		}
-		return true
-	})
+	refusal := msg(pp.Reject, nums(5, 0, 100)...)
+	if got, edit := w.fill(refusal); !edit || !bytes.Equal(got, msg(pp.Reject, nums(5, 0, 16<<10)...)) {
+		t.Errorf("the peer gets %x, %v, want the refusal of %d bytes", got, edit, 16<<10)
+	}
+	if got, edit := w.fill(refusal); edit {
+		t.Errorf("a second refusal becomes %x, want it left alone", got)
+	}
 }

@@ -136,8 +136,8 @@ func (s *suite) fetch() {
 		s.Errorf("fetched: got %+v, want all of it from peers in %q", got, want)
 	}
 	s.same(want, dir)
-	if sh := s.await(pub.Infohash, node.StateDone); sh.Kind != "fetch" || sh.Path != want || sh.Done.IsZero() {
-		s.Errorf("share: got %+v, want a fetch that is done", sh)
+	if sh := s.await(pub.Infohash, node.StateSeeding); sh.Kind != "fetch" || sh.Path != want || sh.Done.IsZero() {
+		s.Errorf("share: got %+v, want a fetch that is done and seeded", sh)
 	}
 }
 
@@ -159,7 +159,7 @@ func (s *suite) fetchAndSeed() {
 func (s *suite) fetchDetached() {
 	dir, out := s.release(2<<20, 2), s.TempDir()
 	pub, port := s.source(dir, "", 1<<20)
-	q := s.begin(s.fetching(node.FetchRequest{Ref: pub.Magnet, Dir: out, Peers: []string{addr(port)}}))
+	q := s.begin(s.fetching(node.FetchRequest{Ref: pub.Magnet, Dir: out, NoSeed: true, Peers: []string{addr(port)}}))
 	id := q.until("the word that it is kept", isKept).Kept.ID
 	q.cancel()
 	if err := q.end(); !errors.Is(err, context.Canceled) {
