@@ -65,6 +65,9 @@ type guild struct {
 	guessed                                []string // what slots are asked for by who does not know the password
 }
 
+// openPieces are those of open, of 64 KiB each.
+const openPieces = 48
+
 const (
 	host1Admin = iota + 1
 	host2Anna
@@ -105,7 +108,7 @@ func newGuild(t *testing.T) *guild {
 	}
 	g.content = payloadFile(t, "sommerfest-video.mkv", 3_141_593)
 	confidential := payloadFile(t, "gehaltsliste-alle.ods", 1_618_033)
-	for share, flags := range map[string][]string{"filme/sommerfest": {"--format", "v1"}, "personal/gehaelter": {"--for", "direktorin,berthold"}, "archiv/bilanz": {"--seal"}} {
+	for share, flags := range map[string][]string{"filme/sommerfest": {"--format", "v1", "--piece-length", "64KiB"}, "personal/gehaelter": {"--for", "direktorin,berthold"}, "archiv/bilanz": {"--seal"}} {
 		path := g.content
 		if share != "filme/sommerfest" {
 			path = confidential

@@ -100,6 +100,26 @@ func (p *Peer) talk(c net.Conn) error {
 	if _, err := c.Write(append(reply, "-RG0001-rogue-peer-1"...)); err != nil {
 		return err
 	}
+	return p.speak(c)
+}
+
+// Call is Serve for a connection that was made to the other side.
+func (p *Peer) Call(c net.Conn, infohash [20]byte) error {
+	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		return err
+	}
+	if _, err := c.Write(Handshake(infohash)); err != nil {
+		return err
+	}
+	if _, err := io.CopyN(io.Discard, c, 68); err != nil {
+		return err
+	}
+	p.Handshakes.Add(1)
+	return p.speak(c)
+}
+
+// speak is what comes after the handshakes.
+func (p *Peer) speak(c net.Conn) error {
 	ext := "d1:mdee"
 	if p.Whole != nil {
 		_, port, _ := net.SplitHostPort(c.LocalAddr().String())

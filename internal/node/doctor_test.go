@@ -169,8 +169,8 @@ func TestDoctorOfLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := examine(t, n)
-	finding(t, d, "rate-limit", false, "sending is limited to 1000 B a second")
-	finding(t, d, "rate-limit", false, "receiving of this share is limited to 1000 B a second")
+	finding(t, d, "rate-limit", false, "sending is limited to 1.0 kB a second")
+	finding(t, d, "rate-limit", false, "receiving of this share is limited to 1.0 kB a second")
 	all := []node.Window{{From: "00:00", To: "24:00", Up: 2000}}
 	if _, err := n.Limit(t.Context(), node.LimitRequest{Windows: &all}); err != nil {
 		t.Fatal(err)
