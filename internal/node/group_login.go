@@ -149,8 +149,7 @@ func (m *member) logIn(ctx context.Context, j JoinGroup, archive *group.Archive,
 		limited, cancel = context.WithTimeout(ctx, j.Timeout)
 		defer cancel()
 	}
-	defer m.lookingFor(on)()
-	l, err := m.knock(limited, account, string(j.Password), j.Peers)
+	l, err := m.knock(limited, account, string(j.Password), j.Peers, on)
 	if err != nil {
 		return "", m.notFound(ctx, err, j)
 	}
@@ -267,7 +266,7 @@ var errAskedTooOften = fault.Hint(fault.New(fault.Denied, "too many passwords we
 
 // knock asks members for a password slot, as who has nothing but the link, and opens it at home. What it asks by is all of
 // the password that leaves this machine: with it each guess costs the same work as with the slot.
-func (m *member) knock(ctx context.Context, account, password string, peers []string) (seal.Login, error) {
+func (m *member) knock(ctx context.Context, account, password string, peers []string, on func(Event)) (seal.Login, error) {
 	e, err := m.s.n.network()
 	if err != nil {
 		return seal.Login{}, err
@@ -276,6 +275,8 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	if err != nil {
 		return seal.Login{}, err
 	}
+	found := m.lookingFor(on)
+	defer found()
 	ctx, cancel := context.WithCancelCause(ctx)
 	var asking sync.WaitGroup
 	defer asking.Wait()
@@ -286,7 +287,7 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	crowd := groupsync.NewCrowd(groupsync.CrowdOptions{
 		Group: m.ID(), Vault: m, Log: m.s.n.log,
 		Client: func(addr string) *http.Client {
-			return m.clientAs(addr, lobby, func() { answered.Store(true) })
+			return m.clientAs(addr, lobby, func() { answered.Store(true); found() })
 		},
 		Visit: func(ctx context.Context, p *groupsync.Peer) error {
 			err := p.Roots(ctx)
