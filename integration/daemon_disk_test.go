@@ -175,7 +175,7 @@ func TestDiskFillsUpInDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	sh := reaches(t, d, payload.OneFile.Name, "waiting")
-	if !strings.Contains(sh.Reason, "space") {
+	if !strings.Contains(sh.Reason, "waits for room") {
 		t.Errorf("reason: got %q, want that there is no space", sh.Reason)
 	}
 	if err := os.Remove(hog); err != nil {
