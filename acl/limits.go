@@ -61,8 +61,8 @@ const (
 	// hybrid recipients; more take several grants.
 	maxBox = 768 << 10
 
-	// maxEpoch is the largest number of an epoch: a time in seconds, times 256.
-	maxEpoch = 1 << 40
+	// MaxEpoch is the largest number of an epoch: a random one, so that no two epochs have the same.
+	MaxEpoch = 1 << 52
 
 	// maxWrapped bounds an identity in the record of an epoch, and those of the epochs before, of which there are maxBefore at
 	// most: as many as admins make who have not heard of each other.

@@ -282,11 +282,11 @@ func (g Grant) Marshal(n int64) ([]byte, error) {
 
 func readGrant(f *signed.Fields) (g Grant) {
 	g.Audience = readID(f, "aud")
-	g.Epoch = f.NeedInt("epoch", 1, maxEpoch)
+	g.Epoch = f.NeedInt("epoch", 1, MaxEpoch)
 	g.To = f.Texts("to", maxWho, signed.MaxName)
 	f.Fail("to", checkWho(g.To))
 	g.Box = f.NeedBytes("box", maxBox)
-	if g.Leaf = f.Int("leaf", 1, maxEpoch); g.Leaf != 0 && len(g.To) != 1 {
+	if g.Leaf = f.Int("leaf", 1, MaxEpoch); g.Leaf != 0 && len(g.To) != 1 {
 		f.Fail("leaf", errors.New("the key of one account is for one account"))
 	}
 	return g

@@ -189,8 +189,8 @@ func (e Epoch) Marshal(n int64) ([]byte, error) {
 
 func readEpoch(f *signed.Fields) (e Epoch) {
 	e.Audience = readID(f, "aud")
-	e.Epoch = f.NeedInt("epoch", 1, maxEpoch)
-	e.Gen = f.Int("gen", 1, maxEpoch)
+	e.Epoch = f.NeedInt("epoch", 1, MaxEpoch)
+	e.Gen = f.Int("gen", 1, MaxEpoch)
 	e.Own = f.Bytes("own", maxWrapped)
 	e.Box = f.Bytes("box", maxWrapped)
 	e.Old = f.Bytes("old", maxWrapped)
@@ -201,7 +201,7 @@ func readEpoch(f *signed.Fields) (e Epoch) {
 	}
 	for _, text := range f.Texts("before", maxBefore, 16) {
 		b, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || b < 1 || b > maxEpoch || strconv.FormatInt(b, 10) != text {
+		if err != nil || b < 1 || b > MaxEpoch || strconv.FormatInt(b, 10) != text {
 			f.Fail("before", fmt.Errorf("%q is no epoch", text))
 		}
 		e.Before = append(e.Before, b)

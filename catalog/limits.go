@@ -37,6 +37,9 @@ const (
 	// maxRead is how many accounts and teams a share is for, as in rules.
 	maxRead = 500
 
+	// maxEpoch is the largest number of an epoch: that of package acl.
+	maxEpoch = 1 << 52
+
 	// maxURL is the longest web seed, as servers take them.
 	maxURL = 2048
 

@@ -185,7 +185,7 @@ func readRecord(r signed.Record, sums bool) (out record, err error) {
 		s.ID = out.id
 		out.share = &s
 	default:
-		s := Sealed{ID: out.id, Audience: f.NeedText("aud", signed.MaxName), Epoch: f.NeedInt("epoch", 1, 1<<40), Box: f.NeedBytes("box", maxBox)}
+		s := Sealed{ID: out.id, Audience: f.NeedText("aud", signed.MaxName), Epoch: f.NeedInt("epoch", 1, maxEpoch), Box: f.NeedBytes("box", maxBox)}
 		f.Fail("aud", signed.CheckName(s.Audience))
 		if raw := f.Raw("hold"); raw != nil {
 			var err error

@@ -123,11 +123,11 @@ func (g *Group) firstMirrors(s *acl.State) ([]Record, error) {
 		return nil, nil
 	}
 	to := g.audienceTo(s, mirrors)
-	next, id, err := g.successor(s, mirrors, 1, gen, plantTree(gen.secret, rooted(s, gen, to), recipients(s)))
+	next, h, err := g.successor(s, mirrors, gen, plantTree(gen.secret, rooted(s, gen, to), recipients(s)))
 	if err != nil {
 		return nil, err
 	}
-	link, err := linkRecord(g.Link(), all.Recipient(), id.Recipient())
+	link, err := linkRecord(g.Link(), all.Recipient(), h.id.Recipient())
 	return append(next, link), err
 }
 

@@ -2,20 +2,21 @@ package group
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
-// newEpoch is a number that no other admin takes, even one who is offline: an audience's epochs are ordered by their
-// records.
-func newEpoch(now time.Time) (int64, error) {
-	var b [1]byte
+// newEpoch is a number that no other epoch has, whoever makes one at the same moment. Identities are looked up by it: if two
+// epochs had the same, machines would keep the identity of the first, which somebody who was removed since holds. Epochs are
+// ordered by their records.
+func newEpoch() (int64, error) {
+	var b [8]byte
 	_, err := rand.Read(b[:])
-	return now.Unix()<<8 | int64(b[0]), err
+	return 1 + int64(binary.BigEndian.Uint64(b[:])%acl.MaxEpoch), err
 }
 
 // epochs are those of an audience with a name in the order in which admins made them: the last is the one that counts.
@@ -164,20 +165,23 @@ func (g *Group) trees(s *acl.State, aud string) []Record {
 
 // successor are the records of another epoch of an audience: its identity for who is in the tree and for the admins, who have
 // gen, and in it those of the epochs before.
-func (g *Group) successor(s *acl.State, aud string, number int64, gen generation, tree *branch) (out []Record, id seal.Identity, err error) {
-	if id, err = seal.NewAudience(); err != nil {
-		return nil, id, err
+func (g *Group) successor(s *acl.State, aud string, gen generation, tree *branch) (out []Record, h held, err error) {
+	if h.id, err = seal.NewAudience(); err != nil {
+		return nil, held{}, err
 	}
-	e := acl.Epoch{Audience: aud, Epoch: number, Gen: gen.epoch}
-	text := keysText(aud, []held{{epoch: number, id: id}})
+	if h.epoch, err = newEpoch(); err != nil {
+		return nil, held{}, err
+	}
+	e := acl.Epoch{Audience: aud, Epoch: h.epoch, Gen: gen.epoch}
+	text := keysText(aud, []held{h})
 	if e.Own, err = seal.Wrap(gen.secret, useEpoch(e), text); err != nil {
-		return nil, id, err
+		return nil, held{}, err
 	}
 	if tree != nil {
 		out = tree.missing(s)
 		e.Root = tree.id
 		if e.Box, err = seal.Wrap(tree.key, useEpoch(e), text); err != nil {
-			return nil, id, err
+			return nil, held{}, err
 		}
 	}
 	var old []byte
@@ -187,11 +191,11 @@ func (g *Group) successor(s *acl.State, aud string, number int64, gen generation
 		}
 	}
 	if len(old) > 0 {
-		if e.Old, err = seal.Wrap(id.Secret(), useBefore(e), old); err != nil {
-			return nil, id, err
+		if e.Old, err = seal.Wrap(h.id.Secret(), useBefore(e), old); err != nil {
+			return nil, held{}, err
 		}
 	}
-	return append(out, e.Marshal), id, nil
+	return append(out, e.Marshal), h, nil
 }
 
 func useEpoch(e acl.Epoch) string  { return fmt.Sprintf("epoch %s %d", e.Audience, e.Epoch) }
@@ -203,7 +207,7 @@ func (g *Group) newGeneration(s *acl.State, to []string) ([]Record, generation, 
 	if err != nil {
 		return nil, generation{}, err
 	}
-	epoch, err := newEpoch(g.now())
+	epoch, err := newEpoch()
 	if err != nil {
 		return nil, generation{}, err
 	}
@@ -257,7 +261,6 @@ func useGrant(aud string, epoch int64, name string) string {
 // this machine resets with it. renew makes another secret for the admins, which costs a box for each account: it is made anyway
 // where somebody has it who is no admin any more.
 func (g *Group) rekey(s *acl.State, without map[string]bool, fresh map[string]seal.Identity, renew bool) ([]Record, error) {
-	now := g.now()
 	stays := func(aud string) []string {
 		return slices.DeleteFunc(g.audienceTo(s, aud), func(n string) bool { return without[n] })
 	}
@@ -277,24 +280,19 @@ func (g *Group) rekey(s *acl.State, without map[string]bool, fresh map[string]se
 		if aud == mirrors && len(to) == len(boss) && !beyond(s, aud, to) {
 			continue // there are none any more
 		}
-		number, err := newEpoch(now)
-		if err != nil {
-			return nil, err
-		}
 		in := slices.DeleteFunc(rooted(s, gen, to), func(n string) bool { _, reset := fresh[n]; return reset })
-		next, id, err := g.successor(s, aud, number, gen, plantTree(gen.secret, in, recipients(s)))
+		next, h, err := g.successor(s, aud, gen, plantTree(gen.secret, in, recipients(s)))
 		if err != nil {
 			return nil, err
 		}
-		text := keysText(aud, []held{{epoch: number, id: id}})
 		direct := slices.DeleteFunc(to, func(n string) bool {
 			return slices.Contains(in, n) || slices.Contains(boss, n) && (renew || secret[n])
 		})
-		grants, err := g.deliver(s, aud, number, text, direct, fresh, &gen)
+		grants, err := g.deliver(s, aud, h.epoch, keysText(aud, []held{h}), direct, fresh, &gen)
 		if err != nil {
 			return nil, err
 		}
-		records, links = slices.Concat(records, next, grants), append(links, id.Recipient())
+		records, links = slices.Concat(records, next, grants), append(links, h.id.Recipient())
 	}
 	link := g.link
 	if _, err := rand.Read(link.Secret[:]); err != nil {

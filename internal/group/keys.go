@@ -187,7 +187,7 @@ func (k *keyring) OpenShare(aud string, epoch int64, box []byte) ([]byte, error)
 	k.mu.Lock()
 	var ids []seal.Identity
 	for _, h := range k.ids[aud] {
-		if h.epoch == epoch { // two admins who were offline may have chosen the same
+		if h.epoch == epoch { // anybody may have granted one of an audience that is no admins'
 			ids = append(ids, h.id)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/group"
@@ -395,4 +396,48 @@ func TestNoTreeFromMembers(t *testing.T) {
 	c.hear(t)
 	c.reads(t, "nas", "after", true)
 	c.reads(t, "bob", "after", false)
+}
+
+// TestEpochsOfOneMoment: epochs that are made while the clock stands still have numbers of their own, so that each has its own
+// identity, and who was removed does not hold the next.
+func TestEpochsOfOneMoment(t *testing.T) {
+	at := time.Now()
+	still := func() time.Time { return at }
+	alice, err := group.Create(t.TempDir(), group.Created{Kind: signed.Private, Name: "family", User: "alice", Stale: 720}, still)
+	must(t, err)
+	must(t, alice.NobodyToAsk())
+	for range 80 {
+		must(t, alice.Rekey())
+	}
+	for _, aud := range []string{"all", "admins"} {
+		seen := map[int64]bool{}
+		for _, e := range epochsOf(t, alice, aud) {
+			if seen[e.Epoch] {
+				t.Errorf("two epochs of %q have the number %d", aud, e.Epoch)
+			}
+			seen[e.Epoch] = true
+		}
+		if len(seen) != 81 {
+			t.Errorf("%q has had %d epochs, want 81", aud, len(seen))
+		}
+	}
+}
+
+// TestTwoAdminsBringTheFirstMirror: two admins who do not know of each other add a mirror each. Both mirrors hear of the next link.
+func TestTwoAdminsBringTheFirstMirror(t *testing.T) {
+	alice := createPrivate(t, group.Created{Password: password})
+	c := crew{"alice": alice, "bob": invited(t, alice, "bob"), "carol": invited(t, alice, "carol")}
+	c.hear(t)
+	c.admin(t, "bob")
+	c.settle(t, "alice", "bob")
+	c["hers"] = add(t, alice, "hers", acl.Mirror)
+	c["his"] = add(t, c["bob"], "his", acl.Mirror)
+	c.settle(t, "alice", "bob")
+	remove(t, alice, "carol")
+	c.hear(t)
+	for _, name := range []string{"bob", "hers", "his"} {
+		if c[name].Link().Secret != alice.Link().Secret {
+			t.Errorf("%s has not learned the link", name)
+		}
+	}
 }

@@ -102,16 +102,16 @@ func createPrivate(dir string, c Created, now func() time.Time) (*Group, error) 
 		if err != nil {
 			return err
 		}
-		first, all, err := g.successor(s, everyone, 1, gen, nil)
+		first, all, err := g.successor(s, everyone, gen, nil)
 		if err != nil {
 			return err
 		}
-		grants, err := g.deliver(s, everyone, 1, keysText(everyone, []held{{epoch: 1, id: all}}), slices.Sorted(maps.Keys(fresh)), fresh, &gen)
+		grants, err := g.deliver(s, everyone, all.epoch, keysText(everyone, []held{all}), slices.Sorted(maps.Keys(fresh)), fresh, &gen)
 		if err != nil {
 			return err
 		}
 		keys = slices.Concat(keys, first, grants)
-		newLink, err := linkRecord(link, all.Recipient())
+		newLink, err := linkRecord(link, all.id.Recipient())
 		if err != nil {
 			return err
 		}
