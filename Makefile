@@ -27,13 +27,18 @@ MUTATE_SEED ?= 1
 BENCH_SCALE ?= 0.25
 BENCH_RUNS  ?= 3
 
-.PHONY: help build install test check deps tools unit integration interop bench demo fuzz mutate package release packaging clean
+.PHONY: FORCE help build install test check deps tools unit integration interop bench demo fuzz mutate package release packaging clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 build: ## build ./p2pshare, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/p2pshare
+
+$(BIN)-bench: FORCE
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/p2pshare-bench
+
+FORCE:
 
 install: build ## install the binary and its man page below DESTDIR/PREFIX
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
@@ -76,7 +81,7 @@ unit: $(RUNNER) ## every package's own tests, with the race detector
 	run ./fetcher -timeout 10m $$as
 	cd internal/goutp && run ./... -timeout 5m
 
-integration: build $(RUNNER) ## the whole program with real clients, in network namespaces (needs root, or sudo)
+integration: build $(BIN)-bench $(RUNNER) ## the whole program with real clients, in network namespaces (needs root, or sudo)
 	@GO='$(GO)' integration/run.sh '$(TOOLS)' -timeout 14m -parallel 10
 
 interop: build ## the matrix of clients: print it and write docs/interop.md
@@ -84,7 +89,7 @@ interop: build ## the matrix of clients: print it and write docs/interop.md
 	GO='$(GO)' P2PSHARE_INTEROP_OUT='$(CURDIR)/docs/interop.md' integration/run.sh '$(TOOLS)' -v -timeout 60m -parallel 10 -run '^TestInterop$$'
 	cat docs/interop.md
 
-bench: deps build ## measure against the other clients into dist/bench (BENCH_SCALE=1 is the payload of docs/benchmarks.md)
+bench: deps build $(BIN)-bench ## measure against the other clients into dist/bench (BENCH_SCALE=1 is the payload of docs/benchmarks.md)
 	@integration/bench/run.sh '$(CURDIR)/$(BIN)' '$(BENCH_SCALE)' '$(BENCH_RUNS)' dist/bench
 
 demo: build ## publish a folder and fetch it by its magnet, on this machine alone
@@ -109,4 +114,4 @@ packaging: deps $(TOOLS)/nfpm-$(lastword $(subst @, ,$(NFPM))) ## test both, and
 	@GO='$(GO)' integration/package.sh '$(TOOLS)/nfpm'
 
 clean: ## remove what was built
-	rm -rf $(BIN) dist $(TOOLS)
+	rm -rf $(BIN) $(BIN)-bench dist $(TOOLS)

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,28 @@ type benchReport struct {
 	}
 }
 
+var builtBench = sync.OnceValues(func() (string, error) {
+	if us.Bin == os.Getenv("P2PSHARE_BIN") {
+		return us.Bin + "-bench", nil // make builds both
+	}
+	bin := filepath.Join(filepath.Dir(us.Bin), "p2pshare-bench")
+	out, err := exec.Command("go", "build", "-trimpath", "-o", bin, "../cmd/p2pshare-bench").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building p2pshare-bench: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// benchBin is the program that measures.
+func benchBin(t *testing.T) string {
+	t.Helper()
+	bin, err := builtBench()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
 // measure is runBench, of which every run must be whole.
 func measure(t *testing.T, args ...string) (benchReport, string) {
 	t.Helper()
@@ -55,7 +78,7 @@ func runBench(t *testing.T, args ...string) (benchReport, string) {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(within(t, 10*time.Minute), us.Bin, append(append([]string{"bench"}, args...), "--work", work, "--report", report)...)
+	cmd := exec.CommandContext(within(t, 10*time.Minute), benchBin(t), append(args, "--program", us.Bin, "--work", work, "--report", report)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -171,7 +194,7 @@ func TestBenchBuild(t *testing.T) {
 // beganToMeasure starts a long bench and waits for its first run.
 func beganToMeasure(t *testing.T, work string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(us.Bin, "bench", "swarm", "--peers", "2", "--size", "100kB", "--runs", "100", "--kinds", "http", "--work", work)
+	cmd := exec.Command(benchBin(t), "swarm", "--program", us.Bin, "--peers", "2", "--size", "100kB", "--runs", "100", "--kinds", "http", "--work", work)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +241,7 @@ func TestBenchKilled(t *testing.T) {
 	if len(benchLabs(t, cmd.Process.Pid)) == 0 {
 		t.Fatal("a killed one left no network: nothing is tried here")
 	}
-	next := exec.CommandContext(within(t, 5*time.Minute), us.Bin, "bench", "swarm", "--peers", "1", "--size", "100kB", "--runs", "1", "--kinds", "http", "--work", work)
+	next := exec.CommandContext(within(t, 5*time.Minute), benchBin(t), "swarm", "--program", us.Bin, "--peers", "1", "--size", "100kB", "--runs", "1", "--kinds", "http", "--work", work)
 	if out, err := next.CombinedOutput(); err != nil {
 		t.Fatalf("the next one: %v\n%s", err, out)
 	}
@@ -227,16 +250,16 @@ func TestBenchKilled(t *testing.T) {
 
 func TestBenchNeedsRoot(t *testing.T) {
 	t.Parallel()
-	bin := filepath.Join(openFolder(t), "p2pshare")
-	if out, err := exec.Command("install", "-m", "0755", us.Bin, bin).CombinedOutput(); err != nil {
+	bin := filepath.Join(openFolder(t), "p2pshare-bench")
+	if out, err := exec.Command("install", "-m", "0755", benchBin(t), bin).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	cmd := exec.CommandContext(context.Background(), bin, "bench", "swarm", "--kinds", "p2pshare")
+	cmd := exec.CommandContext(context.Background(), bin, "swarm", "--program", "/bin/true", "--kinds", "p2pshare")
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 12 || !strings.Contains(string(out), "sudo p2pshare bench") {
+	if !errors.As(err, &exit) || exit.ExitCode() != 12 || !strings.Contains(string(out), "sudo p2pshare-bench") {
 		t.Errorf("got %v, %s, want exit code 12 and how to become root", err, out)
 	}
 }

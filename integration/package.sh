@@ -38,7 +38,7 @@ diff -r "$work/dist1" "$work/dist2" || die "the two differ"
 
 say "the archives"
 list=$(tar -tvzf "$work/dist1/p2pshare-v9.8.7-linux-$arch.tar.gz")
-for f in 'p2pshare$' README.md LICENSE docs/SPEC.md p2pshare.1 completions/p2pshare.fish systemd/user/p2pshare.service; do
+for f in 'p2pshare$' 'p2pshare-bench$' p2pshare-bench.1 README.md LICENSE docs/SPEC.md p2pshare.1 completions/p2pshare.fish systemd/user/p2pshare.service; do
   has "$list" " 0/0 .* 2023-11-14 22:13 p2pshare-v9.8.7-linux-$arch/$f" archive
 done
 tar -xzf "$work/dist1/p2pshare-v9.8.7-linux-$arch.tar.gz" -C "$work"
@@ -51,7 +51,7 @@ say "the Debian package"
 deb=$work/dist1/p2pshare_9.8.7_$arch.deb
 has "$(dpkg-deb -I "$deb")" 'Version: 9\.8\.7$' control
 list=$(dpkg-deb -c "$deb")
-for f in usr/bin/p2pshare usr/share/man/man1/p2pshare.1.gz usr/share/bash-completion/completions/p2pshare \
+for f in usr/bin/p2pshare usr/bin/p2pshare-bench usr/share/man/man1/p2pshare{,-bench}.1.gz usr/share/bash-completion/completions/p2pshare \
   usr/share/zsh/vendor-completions/_p2pshare usr/share/fish/vendor_completions.d/p2pshare.fish usr/share/doc/p2pshare/copyright \
   lib/systemd/system/p2pshare.{service,socket} usr/lib/systemd/user/p2pshare.{service,socket} usr/lib/sysusers.d/p2pshare.conf; do
   has "$list" " root/root .* \./$f\$" contents

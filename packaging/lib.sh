@@ -13,12 +13,12 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/d
 [ -n "$SOURCE_DATE_EPOCH" ] || { echo "no clone here to take the time of the commit from: set SOURCE_DATE_EPOCH" >&2; exit 1; }
 export SOURCE_DATE_EPOCH
 
-# compile OS ARCH FILE: the static binary. Everything that a user's environment could change is set. The
+# compile OS ARCH FILE [COMMAND]: a static binary, of p2pshare itself without COMMAND. Everything that a user's environment could change is set. The
 # version is given with -X and not stamped by Go (-buildvcs=false): the stamp says whether the folder had
 # changes at all, so that a clone, an export and a folder with a note in it would differ.
 compile() {
   (cd "$root" && env -u GOEXPERIMENT GOFLAGS=-mod=readonly CGO_ENABLED=0 GOOS="$1" GOARCH="$2" GOAMD64=v1 GOARM64=v8.0 \
-    "$go" build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$3" ./cmd/p2pshare)
+    "$go" build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$3" "./cmd/${4:-p2pshare}")
 }
 
 # papers FOLDER: what the program says of itself: man page and completions.
@@ -28,6 +28,8 @@ papers() {
   compile "$("$go" env GOHOSTOS)" "$("$go" env GOHOSTARCH)" "$native"
   "$native" man >"$1/p2pshare.1"
   for shell in bash zsh fish; do "$native" completion "$shell" >"$1/completions/p2pshare.$shell"; done
+  compile "$("$go" env GOHOSTOS)" "$("$go" env GOHOSTARCH)" "$native" p2pshare-bench
+  "$native" man >"$1/p2pshare-bench.1"
   rm "$native"
 }
 

@@ -15,7 +15,7 @@ case $version in
 esac
 
 papers "$work"
-gzip -9n "$work/p2pshare.1"
+gzip -9n "$work/p2pshare.1" "$work/p2pshare-bench.1"
 printf 'p2pshare (%s) unstable; urgency=medium\n\n  * https://github.com/p2pshare/p2pshare/releases\n\n -- The p2pshare project <p2pshare@users.noreply.github.com>  %s\n' \
   "$deb" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$work/changelog.gz"
 cp -r "$root/packaging/systemd" "$root/packaging/deb" "$root/README.md" "$root/docs/SPEC.md" "$work/"
@@ -23,6 +23,7 @@ mkdir -p "$work/empty"
 freeze "$work"
 for arch in "$@"; do
   compile linux "$arch" "$work/p2pshare"
+  compile linux "$arch" "$work/p2pshare-bench" p2pshare-bench
   freeze "$work"
   (cd "$work" && VERSION=$deb ARCH=$arch "$nfpm" package --config "$root/packaging/nfpm.yaml" --packager deb --target "$out/p2pshare_${deb}_$arch.deb" >/dev/null)
   echo "made $out/p2pshare_${deb}_$arch.deb"

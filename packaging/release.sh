@@ -24,7 +24,11 @@ for target in "$@"; do
   else
     compile "$os" "$arch" "$dir/p2pshare"
     cp -r "$work/papers/p2pshare.1" "$work/papers/completions" "$dir/"
-    [ "$os" != linux ] || cp -r "$root/packaging/systemd" "$dir/"
+    if [ "$os" = linux ]; then
+      cp -r "$root/packaging/systemd" "$dir/"
+      compile "$os" "$arch" "$dir/p2pshare-bench" p2pshare-bench
+      cp "$work/papers/p2pshare-bench.1" "$dir/"
+    fi
     freeze "$dir"
     tar -C "$work" --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" | gzip -9n >"$work/$name.tar.gz"
     archive=$name.tar.gz

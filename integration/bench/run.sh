@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The figures of docs/benchmarks.md, on payloads of SCALE times 2 GB: run.sh BINARY SCALE [RUNS [FOLDER]]
-# p2pshare bench measures what it can, and leaves tables, every run and plots in FOLDER; scripts measure the rest.
+# p2pshare-bench measures what it can, and leaves tables, every run and plots in FOLDER; scripts measure the rest.
 # Payloads and downloads lie in memory (/dev/shm), so a disk does not blur what is compared;
 # where there is too little of it, TMPDIR is used and the report says so.
 set -euo pipefail
-bin=$(realpath "$1") scale=${2:-0.25} runs=${3:-3} out=${4:-dist/bench}
+bin=$(realpath "$1") bench=$(realpath "$1")-bench scale=${2:-0.25} runs=${3:-3} out=${4:-dist/bench}
 mkdir -p "$out"
 out=$(realpath "$out")
 here=$(dirname "$(realpath "$0")")
@@ -26,8 +26,8 @@ mb() { awk -v s="$scale" -v n="$1" 'BEGIN { printf "%dMB", s * n + 1 }'; }
 measure() { # NAME FLAG...
   local name=$1
   shift
-  echo; echo "## p2pshare bench $name $*"
-  "$bin" bench "$name" --runs "$runs" --report "$out/$name.json" "$@" | tee "$out/$name.md"
+  echo; echo "## p2pshare-bench $name $*"
+  "$bench" "$name" --program "$bin" --runs "$runs" --report "$out/$name.json" "$@" | tee "$out/$name.md"
 }
 measure build --size "$(mb 2000)"
 if [ "$(id -u)" -ne 0 ]; then

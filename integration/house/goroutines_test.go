@@ -16,6 +16,7 @@ var bare = map[string]string{
 	"internal/engine/dhtguard.go":  "a packet that panics the decoder is refused, which is what the function is asked",
 	"internal/localapi/follow.go":  "is of the command, which ends with it",
 	"internal/localapi/conform/":   "a test, for every client of the API",
+	"cmd/p2pshare-bench/":          "is a program of its own, which measures other processes",
 	"internal/bench/":              "is of a command that measures other processes, and ends with it",
 	"integration/":                 "tests' tools",
 }

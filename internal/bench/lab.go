@@ -254,7 +254,7 @@ func command(ctx context.Context, line string) error {
 // needLab says what keeps this machine from having labs.
 func (e Env) needLab() error {
 	if !e.Root {
-		return fault.Hint(fault.New(fault.Denied, "making networks of its own to measure in, bench needs root"), "run it as root: sudo p2pshare bench ...; bench build needs none")
+		return fault.Hint(fault.New(fault.Denied, "this needs root, to make networks to measure in"), "run it as root: sudo p2pshare-bench ...; build needs no root")
 	}
 	for _, p := range []string{"ip", "tc"} {
 		if _, err := e.LookPath(p); err != nil {

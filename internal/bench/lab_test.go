@@ -95,7 +95,7 @@ func TestWhatALabNeeds(t *testing.T) {
 			return err
 		},
 	} {
-		if err := run(); fault.KindOf(err) != fault.Denied || !strings.Contains(fault.HintOf(err), "sudo p2pshare bench") {
+		if err := run(); fault.KindOf(err) != fault.Denied || !strings.Contains(fault.HintOf(err), "sudo p2pshare-bench") {
 			t.Errorf("%s without root: got %v (%s), want how to become it", name, err, fault.HintOf(err))
 		}
 	}

@@ -36,7 +36,6 @@ func commands() []command {
 		daemonCommand(), statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
 		verifyCommand(), lintCommand(),
 		doctorCommand(), logCommand(),
-		benchSwarmCommand(), benchLinkCommand(), benchBuildCommand(), benchWebSeedCommand(), benchReuseCommand(),
 		configCommand(), completionCommand(), manCommand(), helpCommand(), versionCommand(),
 	}
 }
@@ -53,10 +52,7 @@ func levels() map[string]level {
 		"group device": {"look at the machines of a group", "Each machine signs with a key of its own, which its account vouches for."},
 		"group rule":   {"say who may publish and read what", "Rules are asked in their order, and the first that speaks of an account and a path decides. Where none does, publishers may publish and everyone may read."},
 		"group owner":  {"change who owns a group", "Owners sign the root of a group: who owns it and who its admins are. With a threshold of two or more, a change goes from owner to owner as a draft in a file."},
-		"bench": {"measure p2pshare beside other programs, on networks of its own",
-			"Each command makes a network on this machine, shares a payload on it with p2pshare and every other program that is installed, in turn, and prints the figures beside each other. " +
-				"Nothing leaves those networks, and they are gone afterwards."},
-		"catalog": {"look at what a group shares", "The catalog of a group is what its publishers have signed, as this machine has it: a daemon keeps it up to date with the members, and every fetch by name looks first what is new."},
+		"catalog":      {"look at what a group shares", "The catalog of a group is what its publishers have signed, as this machine has it: a daemon keeps it up to date with the members, and every fetch by name looks first what is new."},
 	}
 }
 
@@ -78,7 +74,6 @@ const (
 	groupOutput  = "What is written"
 	groupSeeding = "When seeding ends"
 	groupDaemon  = "The daemon"
-	groupBench   = "What is measured"
 )
 
 func commonFlags() []cli.Flag {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"io"
 	"strconv"
 	"strings"
@@ -118,7 +119,7 @@ func (s *session) daemonSettings(c *cli.Context, home string) (o DaemonSettings,
 		return o, flagValue("fetches", err)
 	}
 	if v := c.String("floor"); v != "" {
-		if o.Floor, err = parseSize(v); err != nil {
+		if o.Floor, err = sizes.Bytes(v); err != nil {
 			return o, flagValue("floor", err)
 		}
 	}

@@ -1,10 +1,7 @@
 package cli
 
 var (
-	ParseSize = parseSize
-	ParseRate = parseRate
 	Printable = printable
-	ParseTime = parseTime
 
 	ReadPeople = readPeople
 )

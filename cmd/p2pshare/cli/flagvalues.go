@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"regexp"
 	"strings"
 
@@ -79,7 +80,7 @@ func rateFlag(c *cli.Context, name string) (int64, error) {
 	if c.String(name) == "" {
 		return 0, nil
 	}
-	n, err := parseRate(c.String(name))
+	n, err := sizes.Rate(c.String(name))
 	if err != nil {
 		return 0, fault.Hint(usagef("--%s: %w", name, err), "%s", fault.HintOf(err))
 	}

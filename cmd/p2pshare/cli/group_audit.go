@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ func groupAuditAction(ctx context.Context, s *session, c *cli.Context) error {
 func (s *session) pastDate(what, v string) (time.Time, error) {
 	t, err := parseDate(v)
 	if err != nil {
-		ago, derr := parseTime(v)
+		ago, derr := sizes.Duration(v)
 		if derr != nil || ago <= 0 {
 			return t, fault.Hint(usagef("%s %q is neither a date nor a time ago", what, v), "write 2026-11-01, 2026-11-01T12:00:00Z, 24h or 7d")
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"strings"
 	"time"
 
@@ -320,7 +321,7 @@ func groupFollowAction(ctx context.Context, s *session, c *cli.Context) error {
 	f := node.Follow{Keep: c.Int("keep"), Match: c.StringSlice("match"), Dir: s.abs(c.String("output")), Stop: c.Bool("stop")}
 	var err error
 	if v := c.String("space"); v != "" {
-		if f.Space, err = parseSize(v); err != nil {
+		if f.Space, err = sizes.Bytes(v); err != nil {
 			return flagValue("space", err)
 		}
 	}

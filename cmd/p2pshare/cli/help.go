@@ -98,7 +98,7 @@ func commandHelp(c command) string {
 		fmt.Fprintf(&b, "  # %s\n  %s\n", e.does, e.line)
 	}
 	flags := c.allFlags()
-	for _, group := range []string{groupTorrent, groupEntry, groupMember, groupBench, groupOutput, groupSeeding, groupDaemon, groupNetwork, groupCommon} {
+	for _, group := range []string{groupTorrent, groupEntry, groupMember, groupOutput, groupSeeding, groupDaemon, groupNetwork, groupCommon} {
 		lines := flagLines(c.name, flags, group)
 		if lines != "" {
 			fmt.Fprintf(&b, "\n%s:\n%s", group, lines)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"regexp"
 	"strings"
 	"time"
@@ -118,7 +119,7 @@ func optionalRate(c *cli.Context, name string) (*int64, error) {
 	if !c.IsSet(name) {
 		return nil, nil
 	}
-	n, err := parseRate(c.String(name))
+	n, err := sizes.Rate(c.String(name))
 	if err != nil {
 		return nil, flagValue(name, err)
 	}
@@ -143,7 +144,7 @@ func parseWindow(s string) (node.Window, error) {
 			w.From, w.To = fullHour(m[1]), fullHour(m[2])
 		case isRate && (name == "up" || name == "down"):
 			original := strings.Fields(s)[i][len(name)+1:] // a rate's letters have a case: b is bits
-			rate, err := parseRate(original)
+			rate, err := sizes.Rate(original)
 			switch {
 			case err != nil:
 				return node.Window{}, fault.Hint(usagef("%q: %w", s, err), "%s", fault.HintOf(err))

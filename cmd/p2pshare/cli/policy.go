@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"math"
 	"strconv"
 
@@ -35,7 +36,7 @@ func readPolicy(c *cli.Context, p node.Policy) (node.Policy, error) {
 		p.Ratio = r
 	}
 	if v := c.String("stop-time"); v != "" {
-		d, err := parseTime(v)
+		d, err := sizes.Duration(v)
 		if err != nil {
 			return p, flagValue("stop-time", err)
 		}

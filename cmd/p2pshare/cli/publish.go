@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"slices"
 	"strings"
 
@@ -149,7 +150,7 @@ func inGroup(s *session, c *cli.Context) (*node.InGroup, error) {
 }
 
 func pieceLength(v string) (int64, error) {
-	n, err := parseSize(v)
+	n, err := sizes.Bytes(v)
 	if err != nil {
 		return 0, fault.Hint(usagef("--piece-length: %w", err), "%s", fault.HintOf(err))
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/p2pshare/p2pshare/internal/sizes"
 	"net"
 	"net/netip"
 	"net/url"
@@ -109,16 +110,16 @@ func judge(flag, value string) error {
 			}
 		}
 	case "max-up", "max-down":
-		_, err := parseRate(value)
+		_, err := sizes.Rate(value)
 		return err
 	case "floor":
-		_, err := parseSize(value)
+		_, err := sizes.Bytes(value)
 		return err
 	case "stop-ratio":
 		_, err := parseRatio(value)
 		return err
 	case "stop-time":
-		_, err := parseTime(value)
+		_, err := sizes.Duration(value)
 		return err
 	case "stop-copies":
 		_, err := parseCopies(value)

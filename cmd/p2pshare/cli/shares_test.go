@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/p2pshare/p2pshare/cmd/p2pshare/cli"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
@@ -271,18 +270,5 @@ func TestVerifyAShare(t *testing.T) {
 	s.run("verify", "rel", "elsewhere")
 	if got, want := s.fake.verify, (node.VerifyRequest{Ref: "rel", Data: filepath.Join(s.dir, "elsewhere")}); got != want {
 		t.Errorf("elsewhere: got %+v, want %+v", got, want)
-	}
-}
-
-func TestParseTime(t *testing.T) {
-	for in, want := range map[string]time.Duration{"0": 0, "90m": 90 * time.Minute, "36h": 36 * time.Hour, "14d": 14 * 24 * time.Hour, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, " 30s ": 30 * time.Second} {
-		if got, err := cli.ParseTime(in); got != want || err != nil {
-			t.Errorf("%q: got %v, %v, want %v", in, got, err, want)
-		}
-	}
-	for _, in := range []string{"", "d", "3", "-1d", "-3h", "1d-3h", "NaNd", "1e9d", "36500d9223372036s9223372036s", "soon"} {
-		if got, err := cli.ParseTime(in); err == nil {
-			t.Errorf("%q: got %v, want a refusal", in, got)
-		}
 	}
 }

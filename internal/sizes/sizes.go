@@ -1,4 +1,6 @@
-package cli
+// Package sizes reads numbers as people write them: sizes, rates and lengths of time. Every error is of
+// fault.Usage, says what was read, and has a hint with the forms that are taken.
+package sizes
 
 import (
 	"math"
@@ -14,19 +16,19 @@ import (
 // maxBytes bounds sizes and rates far below where sums of them overflow.
 const maxBytes = math.MaxInt64 / 2
 
-// parseSize reads a number of bytes: 65536, 512k, 1.5MB (powers of 1000), 1MiB, 1Mi (powers of 1024).
-func parseSize(s string) (int64, error) {
+// Bytes reads a number of bytes: 65536, 512k, 1.5MB (powers of 1000), 1MiB, 1Mi (powers of 1024).
+func Bytes(s string) (int64, error) {
 	n, err := humanize.ParseBytes(strings.TrimSpace(s))
 	if err != nil || n > maxBytes {
-		return 0, fault.Hint(usagef("%q is not a size", s), "write it as 65536, 512k, 10MB (powers of 1000) or 1MiB (powers of 1024)")
+		return 0, fault.Hint(fault.New(fault.Usage, "%q is not a size", s), "write it as 65536, 512k, 10MB (powers of 1000) or 1MiB (powers of 1024)")
 	}
 	return int64(n), nil
 }
 
-// parseRate reads bytes a second as a size, with or without /s, and bits a second as 80Mbit, 80Mbit/s
+// Rate reads bytes a second as a size, with or without /s, and bits a second as 80Mbit, 80Mbit/s
 // or 80Mbps. 0 is no limit.
-func parseRate(s string) (int64, error) {
-	bad := fault.Hint(usagef("%q is not a rate", s), "write it as 2M/s or 2MiB (bytes a second), 80Mbit (bits a second), or 0 for no limit")
+func Rate(s string) (int64, error) {
+	bad := fault.Hint(fault.New(fault.Usage, "%q is not a rate", s), "write it as 2M/s or 2MiB (bytes a second), 80Mbit (bits a second), or 0 for no limit")
 	v, perSecond := strings.TrimSpace(s), false
 	for _, suffix := range []string{"/s", "ps"} {
 		if cut, ok := strings.CutSuffix(v, suffix); ok {
@@ -42,7 +44,7 @@ func parseRate(s string) (int64, error) {
 	case perSecond && strings.HasSuffix(v, "b"): // 80Mbps and 80Mb/s are bits wherever lines are sold
 		v, bits = v[:len(v)-1], 8
 	case strings.HasSuffix(v, "b"):
-		return 0, fault.Hint(usagef("%q may mean bits or bytes", s), "write MB for bytes and Mbit for bits")
+		return 0, fault.Hint(fault.New(fault.Usage, "%q may mean bits or bytes", s), "write MB for bytes and Mbit for bits")
 	}
 	n, err := humanize.ParseBytes(strings.TrimSpace(v))
 	if err != nil || n > maxBytes {
@@ -55,9 +57,9 @@ func parseRate(s string) (int64, error) {
 	return rate, nil
 }
 
-// parseTime reads a length of time as Go does, and days: 30s, 10m, 36h, 14d, 1d12h.
-func parseTime(s string) (time.Duration, error) {
-	bad := fault.Hint(usagef("%q is not a length of time", s), "write it as 30s, 10m, 36h or 14d")
+// Duration reads a length of time as Go does, and days: 30s, 10m, 36h, 14d, 1d12h.
+func Duration(s string) (time.Duration, error) {
+	bad := fault.Hint(fault.New(fault.Usage, "%q is not a length of time", s), "write it as 30s, 10m, 36h or 14d")
 	v := strings.TrimSpace(s)
 	if v == "0" {
 		return 0, nil
