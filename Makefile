@@ -27,7 +27,7 @@ MUTATE_SEED ?= 1
 BENCH_SCALE ?= 0.25
 BENCH_RUNS  ?= 3
 
-.PHONY: FORCE help build install test check deps tools unit integration interop bench demo fuzz mutate package release packaging clean
+.PHONY: FORCE help build install test quick check deps tools unit integration interop bench demo fuzz mutate package release packaging clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -73,12 +73,16 @@ $(TOOLS)/gotestsum-%:
 check: tools ## gofmt, go vet, staticcheck, govulncheck, the rules of the house
 	@GO='$(GO)' integration/check.sh '$(TOOLS)'
 
+quick: ## what needs no root, no network namespaces and no Debian packages: under two minutes
+	$(GO) test ./...
+	cd internal/goutp && $(GO) test ./...
+
 unit: $(RUNNER) ## every package's own tests, with the race detector
 	run() { GO='$(GO)' $(CURDIR)/integration/gotest.sh '$(TOOLS)' "$$@"; }
 	# The longest first, so that none of them is left over at the end with one core idle.
 	run "./internal/node ./internal/localapi/conform ./internal/engine $$($(GO) list ./... | grep -vE '/(integration(/netlab|/client|/wire)?|fetcher)$$' | tr '\n' ' ')" -timeout 10m
-	as=; [ "$$(id -u)" -eq 0 ] || as='-exec=sudo' # it fills disks of its own
-	run ./fetcher -timeout 10m $$as
+	as=(); [ "$$(id -u)" -eq 0 ] || as=(-exec 'sudo --preserve-env=P2PSHARE_TEST') # it fills disks of its own
+	run ./fetcher -timeout 10m "$${as[@]}"
 	cd internal/goutp && run ./... -timeout 5m
 
 integration: build $(BIN)-bench $(RUNNER) ## the whole program with real clients, in network namespaces (needs root, or sudo)

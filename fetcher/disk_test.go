@@ -11,20 +11,19 @@ import (
 	"time"
 
 	"github.com/anacrolix/torrent/storage"
+	"golang.org/x/sys/unix"
+
 	"github.com/p2pshare/p2pshare/fetcher"
 	"github.com/p2pshare/p2pshare/internal/fault"
-	"golang.org/x/sys/unix"
+	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
 // mount gives a small file system of its own, where the test may.
 func mount(t *testing.T, options string) string {
 	t.Helper()
+	needs.Root(t)
 	dir := t.TempDir()
-	err := unix.Mount("tmpfs", dir, "tmpfs", 0, options)
-	if errors.Is(err, unix.EPERM) {
-		t.Fatal("mounting a small disk needs root: run make test, which asks sudo")
-	}
-	if err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -138,9 +137,7 @@ func TestReadOnlyTarget(t *testing.T) {
 
 // Somebody else's staging folder is not used.
 func TestForeignStaging(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Fatal("giving a folder away needs root: run make test, which asks sudo")
-	}
+	needs.Root(t)
 	m := tree(t, "v1")
 	for name, spoil := range map[string]func(string) error{
 		"owner": func(dir string) error { return os.Chown(dir, 12345, 12345) },

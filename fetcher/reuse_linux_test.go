@@ -10,11 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/p2pshare/p2pshare/fetcher"
+	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
 // btrfs gives a file system of its own that copies by reference.
 func btrfs(t *testing.T) string {
 	t.Helper()
+	needs.Root(t)
+	needs.Program(t, "mkfs.btrfs", "btrfs-progs")
 	image := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -25,7 +28,7 @@ func btrfs(t *testing.T) string {
 	dir := t.TempDir()
 	for _, args := range [][]string{{"mkfs.btrfs", "-q", image}, {"mount", "-o", "loop", image, dir}} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v: %s (make deps installs the tool, and mounting needs root)", args, err, out)
+			t.Fatalf("%v: %v: %s", args, err, out)
 		}
 	}
 	t.Cleanup(func() {

@@ -4,4 +4,4 @@
 set -euo pipefail
 tools=$1 packages=$2
 shift 2
-CGO_ENABLED=1 "$tools/gotestsum" --format standard-quiet --hide-summary skipped --packages "$packages" -- -race "$@"
+CGO_ENABLED=1 P2PSHARE_TEST=all "$tools/gotestsum" --format standard-quiet --hide-summary skipped --packages "$packages" -- -race "$@"

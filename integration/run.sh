@@ -11,14 +11,14 @@ set -- -count=1 "$@"
 if [ "$(id -u)" -eq 0 ]; then
   export P2PSHARE_BIN="$bin"
 elif command -v sudo >/dev/null; then
-  set -- -exec "sudo env P2PSHARE_BIN=$bin P2PSHARE_INTEROP_OUT=${P2PSHARE_INTEROP_OUT:-} P2PSHARE_SOAK=${P2PSHARE_SOAK:-}" "$@"
+  set -- -exec "sudo env P2PSHARE_TEST=all P2PSHARE_BIN=$bin P2PSHARE_INTEROP_OUT=${P2PSHARE_INTEROP_OUT:-} P2PSHARE_SOAK=${P2PSHARE_SOAK:-}" "$@"
 else
   echo "the whole-program tests make network namespaces: run this as root, or install sudo" >&2
   exit 1
 fi
 case " $* " in
 *" -run "*)
-  CGO_ENABLED=1 "$go" test -race "$@" . ./netlab ./client ./wire
+  CGO_ENABLED=1 P2PSHARE_TEST=all "$go" test -race "$@" . ./netlab ./client ./wire
   ;;
 *)
   # Passwords cost a second of a core each: beside them, tests that watch how rates are shared see nothing.

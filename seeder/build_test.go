@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/needs"
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
@@ -56,17 +57,6 @@ func build(t testing.TB, o seeder.Options) *seeder.Built {
 	return b
 }
 
-// tool is the path of a program that a test needs. Its absence is a failure: a skipped comparison would
-// look like one that holds.
-func tool(t testing.TB, name, pkg string) string {
-	t.Helper()
-	p, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is not installed: apt-get install %s", name, pkg)
-	}
-	return p
-}
-
 func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
@@ -91,7 +81,7 @@ func libtorrent(t testing.TB, src, format string, pieceLength int64) *metafile.T
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "lt.torrent")
 	// Debian's interpreter: another one first in the path does not see Debian's packages.
-	run(t, tool(t, "/usr/bin/python3", "python3"), "-c", libtorrentScript, src, out, format, strconv.FormatInt(pieceLength, 10))
+	run(t, needs.Python(t, "libtorrent", "python3-libtorrent"), "-c", libtorrentScript, src, out, format, strconv.FormatInt(pieceLength, 10))
 	m, err := metafile.ReadFile(out)
 	if err != nil {
 		t.Fatalf("read libtorrent's torrent (apt-get install python3-libtorrent): %v", err)
@@ -106,7 +96,7 @@ func mktorrent(t testing.TB, src string, pieceLength int64) *metafile.Torrent {
 	for n := pieceLength; n > 1; n /= 2 {
 		exponent++
 	}
-	run(t, tool(t, "mktorrent", "mktorrent"), "-l", strconv.Itoa(exponent), "-o", out, src)
+	run(t, needs.Program(t, "mktorrent", "mktorrent"), "-l", strconv.Itoa(exponent), "-o", out, src)
 	m, err := metafile.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)

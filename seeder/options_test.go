@@ -14,6 +14,7 @@ import (
 
 	"github.com/anacrolix/torrent/bencode"
 
+	"github.com/p2pshare/p2pshare/internal/needs"
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
@@ -181,7 +182,7 @@ func TestBuildProgress(t *testing.T) {
 }
 
 func TestSums(t *testing.T) {
-	check := tool(t, "sha256sum", "coreutils")
+	check := needs.Program(t, "sha256sum", "coreutils")
 	dir := write(t, "release", 24, append(trees()["random 2"], file{path: "日本/ファイル", size: 1000}, file{path: "with space", size: 10})...)
 	for _, at := range []string{dir, filepath.Join(dir, "with space")} {
 		b := build(t, seeder.Options{Path: at, Sums: true})
@@ -218,7 +219,7 @@ func TestWriteSumsEscapes(t *testing.T) {
 	if err := seeder.WriteSums(&got, sums); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(tool(t, "sha256sum", "coreutils"), args...)
+	cmd := exec.Command(needs.Program(t, "sha256sum", "coreutils"), args...)
 	cmd.Dir = dir
 	want, err := cmd.Output()
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/needs"
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
@@ -341,7 +342,7 @@ func TestBuildIgnores(t *testing.T) {
 // ignoredAsGit compares with what git itself would take.
 func ignoredAsGit(t *testing.T, dir string, ignore map[string]string, want []string) {
 	t.Helper()
-	git := tool(t, "git", "git")
+	git := needs.Program(t, "git", "git")
 	for at := range ignore {
 		if err := os.Rename(filepath.Join(dir, at, seeder.IgnoreFile), filepath.Join(dir, at, ".gitignore")); err != nil {
 			t.Fatal(err)

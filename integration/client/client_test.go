@@ -13,6 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/netlab"
 	"github.com/p2pshare/p2pshare/integration/payload"
 	"github.com/p2pshare/p2pshare/integration/tracker"
+	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
 // The drivers are proven on the clients alone: each seeds to each other one, with a torrent that
@@ -25,6 +26,7 @@ func TestPeersAmongThemselves(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
+			needs.Root(t)
 			lab, err := netlab.New(2)
 			if err != nil {
 				t.Fatal(err)

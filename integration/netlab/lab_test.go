@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/integration/netlab"
+	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
 func newLab(t *testing.T, n int) *netlab.Lab {
 	t.Helper()
 	netlab.Sweep()
+	needs.Root(t)
 	l, err := netlab.New(n)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/integration/netlab"
 	"github.com/p2pshare/p2pshare/integration/wire"
+	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
 // segment is an Ethernet frame with TCP of IPv4 in it.
@@ -154,6 +155,7 @@ func FuzzParse(f *testing.F) {
 
 // TestWatch sees at the hub what two hosts say to each other.
 func TestWatch(t *testing.T) {
+	needs.Root(t)
 	lab, err := netlab.New(2)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
 // stub stands for p2pshare: it answers completion, and writes down what it is called with otherwise.
@@ -48,11 +50,8 @@ func TestCompletionInShells(t *testing.T) {
 	} {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()
-			for _, tool := range []string{shell, "script"} {
-				if _, err := exec.LookPath(tool); err != nil {
-					t.Fatalf("the completion is tried in %s, which is not here: install it (integration/deps.sh)", tool)
-				}
-			}
+			needs.Program(t, shell, shell)
+			needs.Program(t, "script", "bsdutils")
 			dir := t.TempDir()
 			s := newShell(t)
 			s.want(0, "p2pshare", "", "completion", shell)

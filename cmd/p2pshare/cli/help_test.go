@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/p2pshare/p2pshare/cmd/p2pshare/cli"
+	"github.com/p2pshare/p2pshare/internal/needs"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -92,10 +93,7 @@ func TestManualPage(t *testing.T) {
 }
 
 func TestBashCompletion(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Fatal("the completion is tried in bash, which is not here: install it")
-	}
+	bash := needs.Program(t, "bash", "bash")
 	s := newShell(t)
 	s.want(0, "complete ", "", "completion", "bash")
 	script := filepath.Join(t.TempDir(), "p2pshare.bash")
