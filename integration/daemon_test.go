@@ -47,9 +47,10 @@ func reaches(t testing.TB, d *client.Daemon, name string, states ...string) *cli
 	return &s.Shares[i]
 }
 
-// ended ends a daemon with SIGTERM, which it has a third of a minute for, and says how it went.
+// ended ends a daemon with SIGTERM, which it has five seconds for, and says how it went.
 func ended(t testing.TB, d *client.Daemon) {
 	t.Helper()
+	begun := time.Now()
 	if err := d.Term(); err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +58,8 @@ func ended(t testing.TB, d *client.Daemon) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code != 0 {
-		t.Errorf("SIGTERM: got exit code %d, want 0", code)
+	if took := d.Ended().Sub(begun); code != 0 || took > 5*time.Second {
+		t.Errorf("SIGTERM: got exit code %d after %v, want 0 within 5 s", code, took)
 	}
 }
 

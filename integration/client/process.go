@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -23,8 +24,9 @@ const poll = 50 * time.Millisecond
 type Process struct {
 	Stdout, Stderr *Output
 	cmd            *exec.Cmd
-	done           chan struct{} // closed when it has ended
-	err            error         // of Wait; set before done is closed
+	done           chan struct{} // closed when it has ended and what it printed is here
+	err            error         // of Wait; set before done is closed, as is ended
+	ended          time.Time
 	finished       func(context.Context) error
 }
 
@@ -32,18 +34,28 @@ type Process struct {
 func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{Stdout: newOutput(), Stderr: newOutput(), cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
-	// A child of a killed program may hold the pipes; do not wait for it for ever.
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
+	stdout, stderr := pipe(t), pipe(t)
+	cmd.Stdout, cmd.Stderr = stdout.w, stderr.w
+	err := cmd.Start()
+	stdout.w.Close()
+	stderr.w.Close()
+	if err != nil {
+		stdout.r.Close()
+		stderr.r.Close()
 		t.Fatalf("start %s: %v", strings.Join(cmd.Args, " "), err)
 	}
+	var read sync.WaitGroup
+	read.Go(func() { stdout.into(p.Stdout) })
+	read.Go(func() { stderr.into(p.Stderr) })
 	go func() {
-		if p.err = cmd.Wait(); errors.Is(p.err, exec.ErrWaitDelay) {
-			p.err = nil // it ended well; another program, that a test started meanwhile, may have its pipes
+		p.err = cmd.Wait()
+		p.ended = time.Now()
+		// A child of a killed program, and for a moment whatever another test starts, may hold the pipes: they are not
+		// waited for for ever, and are no part of the program's own time.
+		for _, r := range []*os.File{stdout.r, stderr.r} {
+			_ = r.SetReadDeadline(p.ended.Add(pipesTime))
 		}
-		p.Stdout.close()
-		p.Stderr.close()
+		read.Wait()
 		close(p.done)
 	}()
 	t.Cleanup(func() {
@@ -53,6 +65,28 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 		}
 	})
 	return p
+}
+
+// pipesTime is how long what a program printed is read after its end.
+const pipesTime = 5 * time.Second
+
+// pipes are the two ends of one.
+type pipes struct{ r, w *os.File }
+
+func pipe(t testing.TB) (p pipes) {
+	t.Helper()
+	var err error
+	if p.r, p.w, err = os.Pipe(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// into collects what comes until nobody holds the other end, or the deadline.
+func (p pipes) into(o *Output) {
+	_, _ = io.Copy(o, p.r)
+	p.r.Close()
+	o.close()
 }
 
 // Kill ends it as kill -9 does, and waits until it is gone.
@@ -93,6 +127,9 @@ func (p *Process) Exit(ctx context.Context) (int, error) {
 	}
 	return p.cmd.ProcessState.ExitCode(), nil
 }
+
+// Ended is when it ended; to be called after Exit.
+func (p *Process) Ended() time.Time { return p.ended }
 
 // Finished waits until its download is complete. For most programs that is their end.
 func (p *Process) Finished(ctx context.Context) error {

@@ -259,6 +259,28 @@ func TestTrackerHearsOfAMagnetOnce(t *testing.T) {
 	}
 }
 
+// TestSilentTrackerIsWaitedForOnce: a tracker does not answer any more when a fetch ends. Who closes waits for it as long for all
+// that it is to be told as for one announce.
+func TestSilentTrackerIsWaitedForOnce(t *testing.T) {
+	seeder, e := start(t, nil), start(t, nil)
+	p := newPayload(t, 100<<10, false)
+	p.seed(t, seeder, Spec{})
+	silent := make(chan struct{})
+	tr := newScripted(t, func(q url.Values) string {
+		if q.Get("event") != "started" {
+			<-silent
+		}
+		return "d8:intervali1800e5:peers0:e"
+	})
+	t.Cleanup(func() { close(silent) }) // before the server's end, which waits for its answers
+	tt := p.fetch(t, e, Spec{Trackers: [][]string{{tr.URL}}, Peers: []string{at(seeder)}})
+	tr.await(t, 2)
+	tt.Close()
+	if got := strings.Join(tr.events(), " "); got != "started completed" {
+		t.Errorf("the tracker heard %q, want nothing after what it did not answer", got)
+	}
+}
+
 // What a tracker says is kept for people, without the secrets of its address.
 func TestTrackerWords(t *testing.T) {
 	warns := newScripted(t, func(q url.Values) string { return "d8:intervali60e5:peers0:15:warning message17:KEY12345 is knowne" })
@@ -290,17 +312,17 @@ func TestTierGoesOnAtFailures(t *testing.T) {
 	tt := asker(t, e)
 	tier := []string{bad.URL, good.URL}
 	plans := map[string]*schedule{bad.URL: {}, good.URL: {}}
-	next := tt.announceRound(t.Context(), tier, plans)
+	next := tt.announceRound(t.Context(), t.Context(), tier, plans)
 	if tier[0] != good.URL || time.Until(next) < 50*time.Second {
 		t.Errorf("got %v first and the next in %v, want the one that answers and its interval", tier, time.Until(next))
 	}
-	tt.announceRound(t.Context(), tier, plans)
+	tt.announceRound(t.Context(), t.Context(), tier, plans)
 	if len(good.events()) != 1 || len(bad.events()) != 1 {
 		t.Errorf("got %v and %v, want no announce before its time", good.events(), bad.events())
 	}
 	plans[good.URL].failed(time.Now(), tracker.None, errSilent)
 	plans[bad.URL].earliest = time.Time{}
-	tt.announceRound(t.Context(), tier, plans)
+	tt.announceRound(t.Context(), t.Context(), tier, plans)
 	if len(good.events()) != 1 || len(bad.events()) != 2 {
 		t.Errorf("got %v and %v, want the other to be asked once the first fails", good.events(), bad.events())
 	}

@@ -55,8 +55,9 @@ func (b *bootstrap) nodes() ([]dht.Addr, error) {
 	return append([]dht.Addr{}, b.addrs...), nil
 }
 
-// wait returns when the nodes are looked up as far as they will be, or ctx ends.
-func (b *bootstrap) wait(ctx context.Context) {
+// wait returns when the nodes are looked up as far as they will be, or ctx ends. It says whether one is known: then nodes does
+// not wait.
+func (b *bootstrap) wait(ctx context.Context) (known bool) {
 	b.mu.Lock()
 	if len(b.addrs) == 0 && (b.ready == nil || b.now().Sub(b.begun) >= bootstrapAgain) {
 		b.ready, b.begun = make(chan struct{}), b.now()
@@ -71,6 +72,9 @@ func (b *bootstrap) wait(ctx context.Context) {
 	case <-ctx.Done():
 	case <-b.ctx.Done():
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.addrs) > 0
 }
 
 // lookUp looks up every name at the same time. The first that has an address is enough for who waits.

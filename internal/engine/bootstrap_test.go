@@ -52,12 +52,15 @@ func TestBootstrap(t *testing.T) {
 				}
 				defer stop()
 				begun := time.Now()
-				b.wait(waiter)
+				known := b.wait(waiter)
 				if took := time.Since(begun); took != c.after {
 					t.Errorf("waited %v, want %v", took, c.after)
 				}
 				synctest.Wait()
 				if c.ends == 0 {
+					if known != (c.nodes > 0) {
+						t.Errorf("got known %v, want %v", known, c.nodes > 0)
+					}
 					if got, err := b.nodes(); err != nil || len(got) != c.nodes {
 						t.Errorf("got %v, %v, want %d nodes", got, err, c.nodes)
 					}

@@ -94,10 +94,8 @@ func (n *dhtNode) announce(ctx context.Context, short [20]byte, port int, found 
 				say = append(say, dht.AnnouncePeer(dht.AnnouncePeerOpts{Port: port}))
 			}
 			// The library would look up names where the table is empty, whatever becomes of ctx.
-			if srv.Stats().GoodNodes == 0 {
-				n.first.wait(ctx)
-			}
-			if ctx.Err() != nil {
+			known := srv.Stats().GoodNodes > 0 || n.first.wait(ctx)
+			if ctx.Err() != nil || !known && srv.Stats().Nodes == 0 {
 				return
 			}
 			a, err := srv.AnnounceTraversal(short, say...)

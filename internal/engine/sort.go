@@ -60,7 +60,9 @@ func (s *sorter) Accept() (net.Conn, error) {
 func (s *sorter) Close() error {
 	var err error
 	s.once.Do(func() {
-		close(s.done)
+		s.mu.Lock()
+		close(s.done) // who is accepted from now on is closed by begin
+		s.mu.Unlock()
 		err = s.Listener.Close()
 		s.mu.Lock()
 		for n := range s.here {
@@ -92,6 +94,13 @@ func (s *sorter) begin(c net.Conn) {
 	n := &newcomer{Conn: c}
 	n.hold(s.hall, places.Origin(c.RemoteAddr().String()))
 	s.mu.Lock()
+	select {
+	case <-s.done:
+		s.mu.Unlock()
+		n.Close()
+		return
+	default:
+	}
 	s.here[n] = struct{}{}
 	s.mu.Unlock()
 	s.wg.Go(panics.Guard(func() {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,6 +125,44 @@ func isTimeout(err error) bool {
 	ne, ok := err.(net.Error)
 	return ok && ne.Timeout()
 }
+
+// TestCloseEndsWhoJustCame: a connection that was accepted while the sorter closes is closed too, and nobody waits for what it
+// might say.
+func TestCloseEndsWhoJustCame(t *testing.T) {
+	e := start(t, nil)
+	ours, theirs := net.Pipe()
+	l := &lastComer{conn: patient{ours}, closed: make(chan struct{})}
+	s := e.newSorter(l, e.hall, nil, nil)
+	closed := make(chan struct{})
+	go func() { s.Close(); close(closed) }()
+	if _, err := theirs.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("who came last: got %v, want its connection closed", err)
+	}
+	<-closed
+}
+
+// lastComer is a listener that accepts one connection when it is closed.
+type lastComer struct {
+	conn   net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *lastComer) Accept() (c net.Conn, err error) {
+	<-l.closed
+	err = net.ErrClosed
+	l.once.Do(func() { c, err = l.conn, nil })
+	return c, err
+}
+
+func (l *lastComer) Close() error   { close(l.closed); return nil }
+func (l *lastComer) Addr() net.Addr { return &net.TCPAddr{} }
+
+// patient is a connection without deadlines.
+type patient struct{ net.Conn }
+
+func (patient) SetDeadline(time.Time) error     { return nil }
+func (patient) SetReadDeadline(time.Time) error { return nil }
 
 // Crowds of many addresses fill the hall, and the oldest of them goes.
 func TestCrowdsOfManyAddresses(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 const (
 	trackerTimeout = 20 * time.Second
-	stoppedTimeout = 2 * time.Second // Close waits this long for trackers to hear "stopped"
+	stoppedTimeout = 2 * time.Second // Close waits this long for trackers to hear "completed" and "stopped"
 )
 
 // TrackerWord is what a tracker has to say to who uses it.
@@ -35,10 +35,12 @@ func (t *Torrent) announceTier(ctx context.Context, tier []string) {
 		plans[u] = t.e.schedules.take(key)
 		defer t.e.schedules.leave(key)
 	}
-	defer t.sayStopped(ctx, plans)
+	late, cancel := outliving(ctx, stoppedTimeout)
+	defer cancel()
+	defer t.sayStopped(late, plans)
 	done := t.completed()
 	for {
-		next := t.announceRound(ctx, tier, plans)
+		next := t.announceRound(ctx, late, tier, plans)
 		if ctx.Err() != nil {
 			return
 		}
@@ -70,8 +72,8 @@ func outliving(ctx context.Context, by time.Duration) (context.Context, context.
 }
 
 // announceRound asks those trackers of a tier that may be asked, up to the first that answers, and says when one may be
-// asked again.
-func (t *Torrent) announceRound(ctx context.Context, tier []string, plans map[string]*schedule) (next time.Time) {
+// asked again. late outlives ctx for what is said at the end.
+func (t *Torrent) announceRound(ctx, late context.Context, tier []string, plans map[string]*schedule) (next time.Time) {
 	next = time.Now().Add(trackerNever)
 	for i, u := range tier {
 		s := plans[u]
@@ -86,12 +88,11 @@ func (t *Torrent) announceRound(ctx context.Context, tier []string, plans map[st
 			}
 			continue
 		}
-		ask, cancel := ctx, func() {}
+		ask := ctx
 		if event == tracker.Completed {
-			ask, cancel = outliving(ctx, stoppedTimeout) // a fetch often ends as it is told of
+			ask = late // a fetch often ends as it is told of
 		}
 		a, err := t.announceOnce(ask, u, event, s.id)
-		cancel()
 		if ctx.Err() != nil && event != tracker.Completed {
 			if !t.hasMoved() { // the fetch that follows a look-up need not wait
 				s.cut(now)
@@ -120,8 +121,6 @@ func (t *Torrent) sayStopped(ctx context.Context, plans map[string]*schedule) {
 	if t.hasMoved() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stoppedTimeout)
-	defer cancel()
 	told := panics.Group{Failed: func(bug *panics.Error) { t.e.fault("saying goodbye to a tracker", bug) }}
 	for u, s := range plans {
 		if s.started {

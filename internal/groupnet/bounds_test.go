@@ -17,6 +17,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +61,8 @@ type site struct {
 	t   *testing.T
 	ctx context.Context
 	l   net.Listener
+
+	wrap func(net.Conn) net.Conn // of what the server accepts; nil: as it is
 }
 
 func newSite(t *testing.T, change func(*Group)) *site {
@@ -105,6 +109,9 @@ func (s *site) connect(from string) net.Conn {
 	in, err := s.l.Accept()
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if s.wrap != nil {
+		in = s.wrap(in)
 	}
 	s.Take(s.ctx, claimed{in, address(from)})
 	return c
@@ -533,4 +540,41 @@ func TestSecondLook(t *testing.T) {
 			t.Errorf("%s: it was served", protocol)
 		}
 	}
+}
+
+// TestCloseDoesNotWaitForFarewells: the server ends although a member takes nothing more, not even the end of its connection.
+func TestCloseDoesNotWaitForFarewells(t *testing.T) {
+	s := newSite(t, nil)
+	var in *stuck
+	s.wrap = func(c net.Conn) net.Conn {
+		in = &stuck{Conn: c, closed: make(chan struct{})}
+		return in
+	}
+	if err := asks(s.member("192.0.2.1:1", Sync)); err != nil {
+		t.Fatal(err)
+	}
+	in.full.Store(true)
+	if err := s.Close(); err != nil {
+		t.Errorf("closing: %v", err)
+	}
+}
+
+// stuck is a connection that takes nothing once it is full.
+type stuck struct {
+	net.Conn
+	full   atomic.Bool
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *stuck) Write(b []byte) (int, error) {
+	if c.full.Load() {
+		<-c.closed
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *stuck) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }

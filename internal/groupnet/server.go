@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,7 +140,11 @@ func (s *Server) Take(ctx context.Context, c net.Conn) {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true // nothing is counted in from now on
+	open := slices.Collect(maps.Keys(s.open))
 	s.mu.Unlock()
+	for _, m := range open {
+		m.raw.Close() // not the TLS ones, as in recheck: each farewell may take five seconds, one after the other
+	}
 	err := s.http.Close()
 	s.wg.Wait()
 	return err
