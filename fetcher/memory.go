@@ -22,6 +22,7 @@ type memory struct {
 	spare   [][]byte
 	partial *list.List // of *gather that are not full, the latest touched in front
 	writing int        // pieces that are being written, which frees their memory
+	kept    int64      // see Kept
 
 	dirty  map[int]struct{} // slots written to since the last checkpoint
 	news   bool             // pieces were saved since then
@@ -37,6 +38,7 @@ type pieceState struct {
 	put      bool    // it is being written whole; see Put
 	complete bool    // proven
 	saved    bool    // proven, and its bytes have been written
+	kept     int64   // its bytes that came in blocks and were not forgotten
 	whole    bool    // by put: what the engine says of other bytes of it is of no interest
 }
 
@@ -54,6 +56,7 @@ type gather struct {
 	full    bool // from here on buf does not change
 	written bool // all of it is in its files
 	dead    bool // out of use, its buffer goes to the last user
+	forgot  bool // what came of it is not in the files either
 	refs    int
 	touched time.Time
 	elem    *list.Element
@@ -76,20 +79,20 @@ func (m *memory) init(p *Plan) {
 	m.dirty = make(map[int]struct{})
 }
 
-// add copies a block that came. It reports false if the piece was written out meanwhile. What has come
-// already is left as it is, so that a full piece never changes under its hash.
-func (g *gather) add(b []byte, off int64) (full, ok bool) {
+// add copies a block that came, and says how much of it had not come before. It reports false if the piece was written
+// out meanwhile. What has come already is left as it is, so that a full piece never changes under its hash.
+func (g *gather) add(b []byte, off int64) (added int64, full, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.evicted {
-		return false, false
+		return 0, false, false
 	}
 	end := off + int64(len(b))
 	if !g.covers(off, end) {
 		copy(g.buf[off:end], b)
-		g.mark(off, end)
+		added = g.mark(off, end)
 	}
-	return g.covers(0, int64(len(g.buf))), true
+	return added, g.covers(0, int64(len(g.buf))), true
 }
 
 func (g *gather) covers(begin, end int64) bool {
@@ -97,11 +100,12 @@ func (g *gather) covers(begin, end int64) bool {
 	return begin >= end || i < len(g.spans) && g.spans[i].begin <= begin && end <= g.spans[i].end
 }
 
-// mark notes the bytes from begin to end, and merges what they join.
-func (g *gather) mark(begin, end int64) {
+// mark notes the bytes from begin to end, merges what they join, and says how many of them are new.
+func (g *gather) mark(begin, end int64) (added int64) {
 	from := sort.Search(len(g.spans), func(i int) bool { return g.spans[i].end >= begin })
 	to := from
 	for to < len(g.spans) && g.spans[to].begin <= end {
+		added -= g.spans[to].end - g.spans[to].begin
 		begin, end = min(begin, g.spans[to].begin), max(end, g.spans[to].end)
 		to++
 	}
@@ -112,6 +116,7 @@ func (g *gather) mark(begin, end int64) {
 		g.spans = append(g.spans[:from+1], g.spans[to:]...)
 	}
 	g.spans[from] = span{begin, end}
+	return added + end - begin
 }
 
 // hold finds a piece in memory; drop gives it back. Half of it may be on disk while it is put: who is hashing what had
@@ -174,6 +179,31 @@ func (m *memory) release(g *gather) {
 		m.recycle(g)
 	}
 	m.moves.Broadcast()
+}
+
+// forget drops what came of a piece in blocks.
+func (m *memory) forget(piece int) {
+	st := &m.state[piece]
+	if st.g != nil {
+		st.g.forgot = true
+		m.release(st.g)
+	}
+	m.kept -= st.kept
+	st.kept = 0
+}
+
+// keep counts bytes of a block.
+func (m *memory) keep(piece int, n int64) {
+	m.state[piece].kept += n
+	m.kept += n
+}
+
+// Kept is how many bytes came in blocks, without those that were forgotten: they were wrong, or their piece came whole from
+// elsewhere.
+func (s *Stage) Kept() int64 {
+	s.mem.mu.Lock()
+	defer s.mem.mu.Unlock()
+	return s.mem.kept
 }
 
 func (m *memory) recycle(g *gather) {
@@ -280,10 +310,13 @@ func (s *Stage) evict(g *gather) {
 // put adds a block to a piece that gatherFor found. It reports false if the piece was written out
 // meanwhile, and then only returns when that is over.
 func (s *Stage) put(g *gather, b []byte, off int64) bool {
-	full, ok := g.add(b, off)
+	added, full, ok := g.add(b, off)
 	m := &s.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !g.forgot {
+		m.keep(g.piece, added)
+	}
 	if full && !g.full && !g.dead {
 		g.full = true
 		if g.elem != nil {
@@ -348,9 +381,7 @@ func (s *Stage) markNotComplete(piece int) {
 		m.news = true
 	}
 	st.complete, st.saved, st.direct = st.whole, st.whole, false
-	if g := st.g; g != nil {
-		m.release(g)
-	}
+	m.forget(piece)
 }
 
 // close ends gathering. Pieces that are full but not judged yet are written, so that a resumed fetch

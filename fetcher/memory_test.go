@@ -41,6 +41,9 @@ func TestStalePieceIsWrittenOut(t *testing.T) {
 	for i, piece := range []storage.PieceImpl{first, second} {
 		judge(t, m, info, piece, i, false)
 	}
+	if got := s.Kept(); got != 2*testPiece {
+		t.Errorf("kept %d bytes of two pieces of %d, one of which was written out before it was full", got, testPiece)
+	}
 	transfer(t, m, s, info, p.Wanted(), nil)
 	finish(t, s, dir)
 	m.check(t, dir, nil)
@@ -69,16 +72,25 @@ func TestFullPieceStands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	kept := func(want int) {
+		t.Helper()
+		if got := s.Kept(); got != int64(want) {
+			t.Errorf("kept %d bytes, want %d", got, want)
+		}
+	}
+	kept(len(want)) // what came again is not kept twice
 	// Only if it is called wrong may it be written anew.
 	if err := piece.MarkNotComplete(); err != nil {
 		t.Fatal(err)
 	}
+	kept(0)
 	if piece.Completion().Complete {
 		t.Error("complete after MarkNotComplete")
 	}
 	if _, err := piece.WriteAt(garbage, 0); err != nil {
 		t.Fatal(err)
 	}
+	kept(len(garbage))
 	b := make([]byte, 10)
 	if _, err := piece.ReadAt(b, 100); err != nil || !bytes.Equal(b, garbage[:10]) {
 		t.Errorf("got %x, %v, want the bytes written anew", b, err)
@@ -105,6 +117,9 @@ func TestOddBlocks(t *testing.T) {
 			}
 		}
 		judge(t, m, info, piece, i, false)
+	}
+	if got := s.Kept(); got != info.TotalLength() {
+		t.Errorf("kept %d bytes of blocks that overlap, want %d", got, info.TotalLength())
 	}
 	if n := len(p.Wanted()); n != 1 {
 		t.Errorf("got %d ranges of wanted pieces, want 1", n)

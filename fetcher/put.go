@@ -73,18 +73,17 @@ func (s *Stage) take(piece int) (done bool, err error) {
 		case st.complete:
 			return true, nil
 		}
-		if st.g != nil {
-			m.release(st.g)
-		}
+		m.forget(piece)
 		st.put, st.direct = true, false
 		return false, nil
 	}
 }
 
-// written ends a write of a block that was not gathered.
-func (m *memory) written(piece int) {
+// written ends a write of a block that was not gathered; n bytes of it are in the files.
+func (m *memory) written(piece, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state[piece].writing--
+	m.keep(piece, int64(n))
 	m.moves.Broadcast()
 }

@@ -45,6 +45,9 @@ func TestPutWhole(t *testing.T) {
 				})
 			}
 			all.Wait()
+			if kept := s.Kept(); kept != 0 {
+				t.Errorf("kept %d bytes of the garbage, want none", kept)
+			}
 			finish(t, s, dir)
 			m.check(t, dir, nil)
 		})

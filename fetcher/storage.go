@@ -83,11 +83,12 @@ func (p *piece) WriteAt(b []byte, off int64) (int, error) {
 			return len(b), nil
 		case g == nil:
 			err := s.writeOut(p.v.layout, p.index, b, off)
-			s.mem.written(p.index)
 			if err != nil {
+				s.mem.written(p.index, 0)
 				s.fail(err)
 				return 0, err
 			}
+			s.mem.written(p.index, len(b))
 			return len(b), nil
 		case s.put(g, b, off):
 			return len(b), nil

@@ -13,7 +13,8 @@ import (
 type Stats struct {
 	Peers, Seeds   int
 	Known          int   // addresses known, connected or not
-	FromPeers      int64 // useful bytes received
+	FromPeers      int64 // bytes received that were lacking
+	Kept           int64 // of them, without blocks that were wrong, or whose piece came whole from elsewhere
 	Near           int64 // of them in whole pieces; see near.go
 	FromWebSeeds   int64
 	Uploaded       int64
@@ -35,14 +36,24 @@ func (t *Torrent) Stats() Stats {
 	for _, c := range t.t.PeerConns() {
 		peers[c.PeerID] = true
 	}
+	inBlocks, near := s.PeerConns.BytesReadUsefulData.Int64(), t.near.got.Load()
 	return Stats{
 		Peers: len(peers), Seeds: min(s.ConnectedSeeders, len(peers)), Known: t.book.size(),
-		FromPeers:      s.PeerConns.BytesReadUsefulData.Int64() + t.near.got.Load(),
-		Near:           t.near.got.Load(),
+		FromPeers:      inBlocks + near,
+		Kept:           t.kept(inBlocks) + near,
+		Near:           near,
 		FromWebSeeds:   t.given.bytes.Load(),
 		Uploaded:       s.PeerConns.BytesWrittenData.Int64() + t.near.sent.Load(),
 		BadPieces:      s.PiecesDirtiedBad.Int64(),
 		Copies:         t.copies.count(time.Now(), t.e.ownMachine),
 		TrackerProblem: errs, TrackerWords: words,
 	}
+}
+
+// kept is how many of the bytes that peers sent in blocks the storage kept, if it counts them.
+func (t *Torrent) kept(sent int64) int64 {
+	if k, is := t.spec.Storage.(interface{ Kept() int64 }); is {
+		return k.Kept()
+	}
+	return sent
 }

@@ -32,7 +32,8 @@ type Spec struct {
 	PieceLayers map[string]string // BEP 52, with Info
 
 	// Storage is where pieces are read and written; required with Info. It is opened by Add, with the
-	// info as the engine will use it: files without bytes are left out of a v2 info.
+	// info as the engine will use it: files without bytes are left out of a v2 info. If it has a method Kept() int64, that
+	// is how many bytes of the blocks written to it were not forgotten so far; see [Stats.Kept].
 	Storage storage.ClientImpl
 	Total   int64 // bytes that are missing, for the trackers' "left"; 0: all is there
 	Rest    int64 // bytes that are not wanted, and not here either: with some it is a partial seed once done (BEP 21)
@@ -434,11 +435,11 @@ func (t *Torrent) hungry() bool {
 func (t *Torrent) announceCounts() (up, down, left int64) {
 	s := t.t.Stats()
 	up = s.BytesWrittenData.Int64() + t.near.sent.Load()
-	down = s.BytesReadUsefulData.Int64() + t.given.bytes.Load() + t.near.got.Load()
+	inBlocks, whole := s.BytesReadUsefulData.Int64(), t.given.bytes.Load()+t.near.got.Load()
 	left = t.spec.Rest
 	if !t.isDone() {
 		// Before the info is known any number but 0 says "not a seed".
-		left = max(t.spec.Total-down+left, 1)
+		left = max(t.spec.Total-t.kept(inBlocks)-whole+left, 1)
 	}
-	return up, down, left
+	return up, inBlocks + whole, left
 }

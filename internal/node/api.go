@@ -150,7 +150,7 @@ type Renamed struct {
 	As   string `json:"as"`   // below the folder that was fetched into
 }
 
-// BytesFrom says where the bytes of a fetch came from. Reused bytes were on disk already: an earlier
+// BytesFrom says where the bytes of a fetch came from, each counted once, however often it was sent. Reused bytes were on disk already: an earlier
 // attempt's staging, a target that was complete, or other files.
 type BytesFrom struct {
 	Peers    int64 `json:"peers"`

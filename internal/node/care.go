@@ -132,8 +132,7 @@ func (k *keeper) settle(it *item) {
 	}
 	s := it.torrent.Stats()
 	it.before = it.counted(time.Now(), s)
-	it.from.Peers += s.FromPeers
-	it.from.WebSeeds += s.FromWebSeeds
+	it.from.add(s)
 	it.torrent, it.since = nil, time.Time{}
 	it.up, it.down = rate{}, rate{}
 }

@@ -78,8 +78,7 @@ func (f *fetch) attempt(ctx context.Context) (at *located, from BytesFrom, err e
 			return nil, from, err
 		}
 		if f.t != nil { // nil where no wanted file has bytes
-			s := f.t.Stats()
-			from = BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds}
+			from.add(f.t.Stats())
 		}
 	}
 	f.learnLayers()

@@ -68,6 +68,12 @@ func (h *hashing) progress(done, total int64) {
 	h.on(Event{Progress: &p})
 }
 
+// add counts what a torrent received.
+func (b *BytesFrom) add(s engine.Stats) {
+	b.Peers += s.Kept
+	b.WebSeeds += s.FromWebSeeds
+}
+
 func eta(left int64, rate float64) time.Duration {
 	if rate < 1 || left <= 0 {
 		return 0
@@ -113,14 +119,15 @@ func (w *watch) run(ctx context.Context) {
 func (w *watch) sample(now time.Time) Progress {
 	s := w.t.Stats()
 	w.heard.show(w.say, s.TrackerWords)
-	got := s.FromPeers + s.FromWebSeeds
+	got, from := s.FromPeers+s.FromWebSeeds, BytesFrom{Reused: w.reused}
+	from.add(s)
 	p := Progress{
 		Phase: w.phase, Name: w.name, Total: w.total,
-		Done:  min(w.reused+got, w.total),
+		Done:  min(from.Reused+from.Peers+from.WebSeeds, w.total),
 		Down:  w.down.sample(now, got),
 		Up:    w.up.sample(now, s.Uploaded),
 		Peers: s.Peers, Seeds: s.Seeds,
-		From: BytesFrom{Peers: s.FromPeers, WebSeeds: s.FromWebSeeds, Reused: w.reused},
+		From: from,
 	}
 	if w.total > 0 {
 		p.ETA = eta(w.total-p.Done, p.Down)

@@ -123,9 +123,7 @@ func (k *keeper) status(r StatusRequest) (*Status, error) {
 func (it *item) received() BytesFrom {
 	from := it.from
 	if it.torrent != nil {
-		s := it.torrent.Stats()
-		from.Peers += s.FromPeers
-		from.WebSeeds += s.FromWebSeeds
+		from.add(it.torrent.Stats())
 	}
 	return from
 }

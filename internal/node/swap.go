@@ -7,6 +7,8 @@ import (
 
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
+
+	"github.com/p2pshare/p2pshare/fetcher"
 )
 
 // swap is a storage that can be exchanged for another of the same content while the torrent runs: a
@@ -16,14 +18,17 @@ type swap struct {
 	info   *metainfo.Info
 	hash   metainfo.Hash
 	opened []storage.TorrentImpl // the last is in use; the others are closed with the torrent
-	next   storage.ClientImpl
+	first  *fetcher.Stage
 }
 
-func newSwap(first storage.ClientImpl) *swap { return &swap{next: first} }
+func newSwap(first *fetcher.Stage) *swap { return &swap{first: first} }
+
+// Kept is for engine.Stats: only the first storage is written to.
+func (s *swap) Kept() int64 { return s.first.Kept() }
 
 // OpenTorrent opens the first storage.
 func (s *swap) OpenTorrent(ctx context.Context, info *metainfo.Info, hash metainfo.Hash) (storage.TorrentImpl, error) {
-	impl, err := s.next.OpenTorrent(ctx, info, hash)
+	impl, err := s.first.OpenTorrent(ctx, info, hash)
 	if err != nil {
 		return impl, err
 	}
