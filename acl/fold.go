@@ -156,6 +156,7 @@ type walk struct {
 	claims   map[string][]Claim
 	names    map[string]map[signed.Key]int64 // admins of every root, with the last version that has them
 	ids      map[string]*Rule
+	met      []standing // in the order of the first record of an admin about each
 }
 
 func newWalk(roots []*signed.SignedRoot, memo *Memo, before []*closure, pins map[string]map[signed.Key]bool) *walk {
@@ -283,6 +284,12 @@ func (w *walk) finish(parts []*Part) *State {
 			w.lastAdmins = max(w.lastAdmins, p.Last)
 		default:
 			w.lastOthers = max(w.lastOthers, p.Last)
+		}
+	}
+	w.seniority = make(map[standing]int, len(w.met))
+	for _, m := range w.met {
+		if _, known := w.seniority[m]; !known {
+			w.seniority[m] = len(w.seniority)
 		}
 	}
 	w.State.pins, w.State.before, w.State.memo = w.pins, w.before, w.memo

@@ -114,8 +114,8 @@ func (s *State) author(device signed.Key, index, n int64) (*Account, order, erro
 func denied(format string, args ...any) error { return fault.New(fault.Denied, format, args...) }
 
 // MayPublish judges record index of a device's log, of the time n, as a share at path: by the accounts and rules
-// as the record found them. rank grows with the place of the rule that allows it, and is lower for an admin: of two who may,
-// the lower was meant.
+// as the record found them. rank grows with the place of the rule that allows it, is lower for an admin, and then for whom an
+// admin confirmed earlier: of two who may, the lower was meant. Nothing of it is what the one who signs chooses, as he does his time.
 func (s *State) MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error) {
 	a, o, err := s.author(device, index, n)
 	if err != nil {
@@ -128,11 +128,20 @@ func (s *State) MayPublish(device signed.Key, index, n int64, path string) (acco
 	if d.Rule == nil {
 		d.Rank = maxRules
 	}
-	rank = 2 * d.Rank
+	rank = d.Rank * (len(s.seniority) + 2)
 	if a.Role != Admin {
-		rank++
+		rank += 1 + s.senior(a)
 	}
 	return a.Name, rank, nil
+}
+
+// senior is an account's place among those that admins have confirmed, the first of them 0. Those that nobody has confirmed are
+// behind.
+func (s *State) senior(a *Account) int {
+	if i, ok := s.seniority[standing{a.Name, a.First}]; ok {
+		return i
+	}
+	return len(s.seniority)
 }
 
 // MayShare says in whose name record index of a device's log, of the time n, shares something at a path that is sealed:

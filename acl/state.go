@@ -85,6 +85,8 @@ type State struct {
 
 	lastAdmins, lastOthers int64
 
+	seniority map[standing]int // by the first record of an admin about each
+
 	pins      map[string]map[signed.Key]bool
 	contested map[string][]Claim // names that several ask for, and that no admin has given to one of them
 	nameless  map[signed.Key]Claim
@@ -112,6 +114,12 @@ type version struct {
 	at order
 	Account
 	said bool // its recipient, by itself
+}
+
+// standing is somebody who has, or had, a name.
+type standing struct {
+	name  string
+	first signed.Key
 }
 
 type ruleset struct {

@@ -156,6 +156,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		t = &timeline{name: c.Name, keys: history{*c.Key: 1}}
 		t.put(version{at: at, Account: next})
 		w.accounts[c.Name] = t
+		w.met = append(w.met, standing{c.Name, next.First})
 		return nil
 	}
 	if was.Gone && t.keys.has(*c.Key) {
@@ -175,6 +176,7 @@ func (w *walk) change(at order, c AccountChange) error {
 		}
 	}
 	t.put(version{at: at, Account: next})
+	w.met = append(w.met, standing{c.Name, next.First})
 	if next.Key != was.Key {
 		t.own, t.brought = quota{}, 0
 	}

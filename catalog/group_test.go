@@ -314,11 +314,11 @@ func TestWhoseNameItIs(t *testing.T) {
 			l.share("bob", "a", "app@1")
 			l.share("bob", "b", "app@1")
 		}, "bob:app@1", "", ""},
-		{"of two accounts the first", authority{}, func(l *logs) {
+		{"of two accounts of one rank the first", authority{}, func(l *logs) {
 			l.share("bob", "a", "app@1")
 			l.share("carol", "b", "app@1")
 		}, "bob:app@1", "carol:app@1", ""},
-		{"of two accounts the one whose rule comes first", authority{rank: map[string]int{"bob": 1000, "carol": 3}}, func(l *logs) {
+		{"of two accounts the one of the lower rank", authority{rank: map[string]int{"bob": 1000, "carol": 3}}, func(l *logs) {
 			l.share("bob", "a", "app@1")
 			l.share("carol", "b", "app@1")
 		}, "carol:app@1", "bob:app@1", ""},

@@ -16,7 +16,8 @@ import (
 // Authority says whose records count. acl.State is one.
 type Authority interface {
 	// MayPublish judges record index of a device's log, of the time n, as a share at path. rank is the place of the
-	// rule that allows it, an admin before others: of two accounts with a share of one name and version, the lower has it.
+	// rule that allows it, an admin before others, and who has been here for longer before who came later: of two accounts with a
+	// share of one name and version, the lower has it.
 	MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error)
 
 	// MayShare says in whose name a record shares something at a path that is not known.
@@ -177,7 +178,7 @@ func (ix *Index) group(entries []*Entry) {
 }
 
 // decide says which of several shares of one name and version stands: of one account the latest; of several
-// accounts that of the rule which comes first; where one rule lets both, or none speaks, an admin's; else who was first.
+// accounts that of the lowest rank, of those with one rank the first.
 func decide(same []*Entry) *Entry {
 	if len(same) == 1 {
 		return same[0]
