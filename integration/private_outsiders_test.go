@@ -61,8 +61,9 @@ type guild struct {
 	content                                string // of open
 	gone                                   string // the link that bert's removal replaced
 	treasure                               treasure
-	tags                                   []string // torrents' hashes that a thief may know
-	guessed                                []string // what slots are asked for by who does not know the password
+	tags                                   []string          // torrents' hashes that a thief may know
+	guessed                                []string          // what slots are asked for by who does not know the password
+	passwords                              map[string]string // of the group, as "join", and of the accounts that were made with one
 }
 
 // openPieces are those of open, of 64 KiB each.
@@ -99,10 +100,14 @@ func newGuild(t *testing.T) *guild {
 	if _, err := g.anna.joins(g.link, made.Password, "--account", "anna-lena", "--label", "annas-notebook"); err != nil {
 		t.Fatal(err)
 	}
-	for who, role := range map[*machine]string{g.bert: "member", g.carl: "publisher", g.mirror: "mirror"} {
-		name := map[*machine]string{g.bert: "berthold", g.carl: "carlotta", g.mirror: "spiegelein"}[who]
-		u := g.admin.asks("group", "user", "add", "geheimbund", name, "--role", role)
-		if _, err := who.joins(u.Link, u.Password, "--user", name, "--label", name+"s-rechner"); err != nil {
+	g.passwords = map[string]string{"join": made.Password}
+	for _, who := range []struct {
+		*machine
+		name, role string
+	}{{g.bert, "berthold", "publisher"}, {g.carl, "carlotta", "publisher"}, {g.mirror, "spiegelein", "mirror"}} {
+		u := g.admin.asks("group", "user", "add", "geheimbund", who.name, "--role", who.role)
+		g.passwords[who.name] = u.Password
+		if _, err := who.joins(u.Link, u.Password, "--user", who.name, "--label", who.name+"s-rechner"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -176,11 +181,11 @@ func (g *guild) slot(t *testing.T, password string) [][]byte {
 		return a.Body
 	}
 	tag := func(name, password string) string {
-		tag, err := link.Slot(name, password, rogue.Work)
+		s, err := link.Slot(name, password, rogue.Work)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return tag
+		return s.Tag
 	}
 	real := ask(tag("join", password))
 	for _, name := range []string{"join", "direktorin", "anna-lena", "berthold"} {
@@ -295,6 +300,9 @@ func TestOutsiders(t *testing.T) {
 	step(t, g.all(), "ordinary client", func(t *testing.T) { g.ordinaryClients(t, gid) })
 	step(t, g.all(), "who asks for whole pieces", func(t *testing.T) { g.wholePieces(t) })
 	step(t, g.all(), "member who serves garbage", func(t *testing.T) { g.garbage(t) })
+	step(t, g.all(), "member who claims others' hashes", func(t *testing.T) { g.claims(t, gid) })
+	step(t, g.all(), "member who lies about times", func(t *testing.T) { g.times(t) })
+	step(t, g.all(), "newcomer who takes a known name", func(t *testing.T) { g.knownNames(t) })
 	step(t, g.all(), "member removed", func(t *testing.T) { g.removed(t, gid) })
 	step(t, g.all(), "recorded TLS played again", func(t *testing.T) { g.replay(t) })
 	step(t, g.all(), "the wire", func(t *testing.T) { g.wire(t) })

@@ -90,6 +90,7 @@ type shown struct {
 	InfoSHA256                   string `json:"info_sha256"`
 	Size                         int64
 	Account                      string
+	Others                       []string
 }
 
 // entry is what the machine knows of GROUP/NAME.

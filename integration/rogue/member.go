@@ -68,15 +68,25 @@ func (l Link) Lobby() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(l.expan
 // Work is what passwords are made with, as scrypt's log2(N).
 const Work = 18
 
-// Slot is what an account's password slot is asked for by, which takes the password and work.
-func (l Link) Slot(account, password string, work int) (tag string, err error) {
+// Slot is what finds and opens an account's password slot.
+type Slot struct {
+	Tag        string // it is asked for by this
+	passphrase string
+}
+
+// Slot is that of an account with a password, which takes the password and work.
+func (l Link) Slot(account, password string, work int) (Slot, error) {
 	salt := append(append([]byte("p2pshare/v1 slot\x00"), l.Group[:]...), account...)
 	secret, err := scrypt.Key([]byte(password), salt, 1<<work, 8, 1, 32)
 	if err != nil {
-		return "", err
+		return Slot{}, err
 	}
 	seed, err := hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot tag", ed25519.SeedSize)
-	return hex.EncodeToString(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)), err
+	if err != nil {
+		return Slot{}, err
+	}
+	box, err := hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot box", 32)
+	return Slot{public(ed25519.NewKeyFromSeed(seed)), hex.EncodeToString(box)}, err
 }
 
 func (l Link) expand(info string, n int) []byte { return derive(l.Secret, l.Group[:], info, n) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
@@ -60,8 +61,8 @@ func TestSlotAgreesWithTheSpecification(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := rogue.Link{Group: [20]byte{1, 2, 3}}.Slot("office", "stored in the slot", 10)
-	if want := hex.EncodeToString(stored[:32]); err != nil || got != want {
-		t.Errorf("got %s, %v, want %s", got, err, want)
+	if want := hex.EncodeToString(stored[:32]); err != nil || got.Tag != want {
+		t.Errorf("got %s, %v, want %s", got.Tag, err, want)
 	}
 }
 
@@ -124,5 +125,52 @@ func TestMember(t *testing.T) {
 	m.Key = nil
 	if a, err := m.Get(ctx, "/v1/x"); err == nil {
 		t.Errorf("without a certificate: got %v, want a refusal", a)
+	}
+}
+
+// TestSlotOpens opens the slot that the specification comes with, and no other password does.
+func TestSlotOpens(t *testing.T) {
+	stored, err := os.ReadFile(filepath.Join("..", "..", "internal", "seal", "testdata", "slot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := rogue.Link{Group: [20]byte{1, 2, 3}}
+	for password, want := range map[string]bool{"stored in the slot": true, "another": false} {
+		s, err := link.Slot("office", password, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := s.Account(stored[96:]) // behind the tag and its signature
+		if (err == nil) != want || want && (a.Name != "office" || len(a.Key) == 0) {
+			t.Errorf("%q: got %v, %v", password, a.Name, err)
+		}
+	}
+}
+
+// TestHeadAgreesWithTheSpecification signs the head that the specification of formats comes with.
+func TestHeadAgreesWithTheSpecification(t *testing.T) {
+	data := filepath.Join("..", "..", "internal", "signed", "testdata")
+	want, err := os.ReadFile(filepath.Join(data, "head.note"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := os.ReadFile(filepath.Join(data, "gid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := hex.DecodeString(strings.TrimSpace(string(gid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := sha256.Sum256([]byte("dev"))
+	l := rogue.Log{Group: [20]byte(id), Key: ed25519.NewKeyFromSeed(seed[:])}
+	const ms = 1_790_000_000_000
+	for i := range int64(5) {
+		if err := l.Add(ms+i, "share", rogue.Record{"id": fmt.Sprintf("%08x", i), "text": strings.Repeat("x", 300)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := l.Head(time.Unix(ms/1000, 0)); !bytes.Equal(got, want) {
+		t.Errorf("got\n%s, want\n%s", got, want)
 	}
 }
