@@ -295,6 +295,7 @@ func TestOutsiders(t *testing.T) {
 	}
 	step(t, g.all(), "outsider without the link", func(t *testing.T) { g.withoutLink(t) })
 	step(t, g.all(), "member without the right to this share", func(t *testing.T) { g.withoutRight(t, gid) })
+	step(t, g.all(), "hybrid by either of its infohashes", func(t *testing.T) { g.hybrid(t, gid) })
 	step(t, g.all(), "mirror asks for what is sealed", func(t *testing.T) { g.asMirror(t, gid) })
 	step(t, g.all(), "wrong password", func(t *testing.T) { g.wrongPassword(t) })
 	step(t, g.all(), "ordinary client", func(t *testing.T) { g.ordinaryClients(t, gid) })

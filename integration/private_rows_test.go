@@ -190,6 +190,26 @@ func (g *guild) nothingFound(t *testing.T, dir string) {
 	}
 }
 
+// hybrid: what a member may have is given by the v1 infohash and by the short v2 one; what is not for him, by neither.
+func (g *guild) hybrid(t *testing.T, gid string) {
+	const size = 700_001
+	content := payload.Bytes(size, size)[:32]
+	for as, flags := range map[string][]string{"filme/zwitter": nil, "personal/zwitter": {"--for", "direktorin,berthold"}} {
+		g.admin.must(append([]string{"publish", payloadFile(t, "zwitter.bin", size), "--group", "geheimbund", "--as", as + "@1", "--format", "hybrid"}, flags...)...)
+		g.bert.until(as, "catalog", "list", "geheimbund")
+		e := g.bert.entry("geheimbund/" + as)
+		for kind, hash := range map[string]string{"v1": e.Infohash, "v2": e.InfoSHA256} {
+			for name, m := range map[string]*machine{"anna": g.anna, "bert": g.bert} {
+				who := g.admin.reaching(g.other.h, m.stolen(gid), parsed(t, g.link))
+				got, err := who.Take(within(t, 20*time.Second), [20]byte(unhex(t, hash)), 2, 20<<10)
+				if may := flags == nil || m == g.bert; may != bytes.Contains(got, content) || !may && len(got) > 0 {
+					t.Errorf("%s asks for %s by its %s infohash: got %d bytes, %v", name, as, kind, len(got), err)
+				}
+			}
+		}
+	}
+}
+
 // garbage: carl lies. Who fetches from him alone does not finish and is told his name; with others there it is whole.
 func (g *guild) garbage(t *testing.T) {
 	into := t.TempDir()

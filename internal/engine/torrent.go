@@ -102,9 +102,6 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 		if err := s.judgePrivate(); err != nil {
 			return nil, fmt.Errorf("adding torrent: %w", err)
 		}
-		if s.V1 != nil {
-			s.V2 = nil // a hybrid runs as v1, and who may have it is asked of one infohash
-		}
 	}
 	ts := &torrent.TorrentSpec{DisplayName: s.Name}
 	ts.InfoBytes = s.Info

@@ -60,6 +60,7 @@ func (g *Gate) receive(c *conn) error {
 // admit judges a connection and puts it into the table, or says why not.
 func (g *Gate) admit(c *conn, hash [20]byte) error {
 	c.asked = hash
+	hash = g.o.One(hash)
 	for {
 		g.mu.Lock()
 		at := g.judgings

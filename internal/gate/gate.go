@@ -18,6 +18,9 @@ type Options struct {
 	// Judge gives the account of a device that may exchange the torrent with us, or says why not, with the account if it
 	// knows one: that is for the audit. It is called often, from many goroutines, and must not wait.
 	Judge func(peer signed.Key, infohash [20]byte) (account string, err error)
+	// One gives the infohash by which a torrent is judged and kept from who sent garbage, whichever of its two a hybrid was asked for
+	// by. nil: each torrent has one.
+	One func(infohash [20]byte) [20]byte
 	// Dial connects to a member and proves its key.
 	Dial func(ctx context.Context, addr string) (net.Conn, signed.Key, error)
 	// Note is told what the audit wants to know. It must not wait. nil: nobody asks.
@@ -75,6 +78,9 @@ type peer struct{ hellos, conns int }
 func New(o Options) *Gate {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.One == nil {
+		o.One = func(infohash [20]byte) [20]byte { return infohash }
 	}
 	if o.Note == nil {
 		o.Note = func(Note) {}

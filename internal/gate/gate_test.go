@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -447,6 +448,42 @@ func TestGarbageIsBarredForAWhile(t *testing.T) {
 		friend.Close()
 		g.Close()
 	})
+}
+
+// TestBothInfohashesAreOneTorrent: who sent garbage by one infohash of a hybrid is kept from it by the other too, and hears the one
+// he asked for.
+func TestBothInfohashesAreOneTorrent(t *testing.T) {
+	v1, v2 := mayRead, [20]byte{3}
+	g, l := start(t, gate.Options{Judge: (&rights{}).judge, One: func(h [20]byte) [20]byte {
+		if h == v2 {
+			return v1
+		}
+		return h
+	}})
+	enter := func(hash [20]byte) net.Conn {
+		t.Helper()
+		go member(t, g, ben).Write(helloFor(hash))
+		c := accept(t, g)
+		got := make([]byte, 68)
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, helloFor(hash)) {
+			t.Fatalf("the client hears %q, %v", got, err)
+		}
+		return c
+	}
+	a, b := enter(v1), enter(v2)
+	b.(interface{ Garbage() }).Garbage()
+	if n := g.Conns(); n != 0 {
+		t.Errorf("%d connections of the device are open for the torrent", n)
+	}
+	a.Close()
+	for _, h := range [][20]byte{v1, v2} {
+		nc := member(t, g, ben)
+		nc.Write(helloFor(h))
+		gone(t, nc)
+	}
+	if n := l.of(gate.Garbage); len(n) != 1 || n[0].Infohash != v1 {
+		t.Errorf("got the notes %+v, want one of the v1 infohash", n)
+	}
 }
 
 // What we dial is judged by the handshake that the torrent client sends, and the answer must be for the same torrent.

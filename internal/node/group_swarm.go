@@ -95,7 +95,7 @@ func (m *member) insideClient() (*engine.Engine, error) {
 	case in.e != nil:
 		return in.e, nil
 	}
-	g := gate.New(gate.Options{Judge: m.mayMove, Dial: m.dialSwarm, Note: m.noteGate, Log: m.s.n.log})
+	g := gate.New(gate.Options{Judge: m.mayMove, One: m.oneHash, Dial: m.dialSwarm, Note: m.noteGate, Log: m.s.n.log})
 	e, err := parent.Private(g)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the client of the group %q: %w", m.Name(), err), g.Close())
@@ -182,6 +182,17 @@ func (m *member) mayMove(peer signed.Key, infohash [20]byte) (string, error) {
 		return a.Name, err
 	}
 	return a.Name, nil
+}
+
+// oneHash is the v1 infohash of a hybrid that moves here, whichever of its two infohashes is asked about.
+func (m *member) oneHash(infohash [20]byte) [20]byte {
+	in := &m.insiders
+	in.indexMu.Lock()
+	defer in.indexMu.Unlock()
+	if v1 := in.moving[infohash].V1; v1 != nil {
+		return *v1
+	}
+	return infohash
 }
 
 // entriesOf are the entries of a torrent.
