@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,5 +68,62 @@ func TestCIRecipe(t *testing.T) {
 	}
 	if got := sh("p2pshare group device list acme --json"); strings.Contains(got, "frozen") || strings.Count(got, `"account":"ci"`) != 1 {
 		t.Errorf("the devices: got %s, want one of ci, in order", got)
+	}
+}
+
+// TestFailuresAreShown: the end of a run of CI says what each failed test said, in few lines, and why a run failed in which no
+// test did.
+func TestFailuresAreShown(t *testing.T) {
+	t.Parallel()
+	var long strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&long, "    long_test.go:9: line %d\n", i)
+	}
+	summary := "\n=== Failed\n" +
+		"=== FAIL: internal/group TestLostAdmin (2.25s)\n    keytree_test.go:246: he has the link\n\n" +
+		"=== FAIL: a TestLong (0.00s)\n" + long.String() + "\n" +
+		"=== FAIL: c  (0.00s)\nFAIL\texample.org/c [build failed]\n\n" +
+		"=== Errors\nc/c_test.go:3:30: undefined: undefined\n\n\n" +
+		"DONE 5 tests, 4 failures, 1 error in 0.028s\n"
+	for _, c := range []struct {
+		name, log string
+		want, not []string
+	}{
+		{
+			"tests", "go: downloading a module\nok  \texample.org/b\t0.1s\nFAIL\texample.org/a\t0.022s\n" + summary + "make: *** [Makefile:73: unit] Error 1\n",
+			[]string{
+				"=== FAIL: internal/group TestLostAdmin (2.25s)\n    keytree_test.go:246: he has the link\n", "=== FAIL: a TestLong", "line 0\n", "line 199\n",
+				"[141 lines left out]", "[build failed]", "c/c_test.go:3:30: undefined: undefined",
+			},
+			[]string{"downloading", "line 100\n", "DONE", "make:"},
+		},
+		{
+			"a second run of tests", "ok  \texample.org/b\t0.1s\n\nDONE 100 tests in 3s\nbuilding\n" + summary,
+			[]string{"he has the link"}, []string{"building", "DONE"},
+		},
+		{
+			"no test", strings.Repeat("a line of before\n", 1000) + "check: gofmt: main.go\nmake: *** [Makefile:60: check] Error 1\n",
+			[]string{"check: gofmt: main.go\nmake: ***"}, []string{strings.Repeat("a line of before\n", 60)},
+		},
+	} {
+		log := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(log, []byte(c.log), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := exec.Command("./failures.sh", log).CombinedOutput()
+		got := string(raw)
+		if err != nil {
+			t.Errorf("%s: %v: %s", c.name, err, got)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: got %s, want %q in it", c.name, got, want)
+			}
+		}
+		for _, not := range c.not {
+			if strings.Contains(got, not) {
+				t.Errorf("%s: got %s, want no %q in it", c.name, got, not)
+			}
+		}
 	}
 }
