@@ -27,7 +27,7 @@ MUTATE_SEED ?= 1
 BENCH_SCALE ?= 0.25
 BENCH_RUNS  ?= 3
 
-.PHONY: FORCE help build install test quick check deps tools unit integration interop bench demo fuzz mutate package release packaging clean
+.PHONY: FORCE help build install test quick docs check deps tools unit integration interop bench demo fuzz mutate package release packaging clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -98,6 +98,9 @@ bench: deps build $(BIN)-bench ## measure against the other clients into dist/be
 
 demo: build ## publish a folder and fetch it by its magnet, on this machine alone
 	@integration/demo.sh '$(CURDIR)/$(BIN)'
+
+docs: build ## make the pictures of README and docs
+	$(GO) run ./integration/record/draw ./$(BIN) docs/demo.svg
 
 fuzz: ## run every fuzz target for FUZZTIME
 	@GO='$(GO)' integration/fuzz.sh '$(FUZZTIME)'

@@ -3,9 +3,12 @@
 package integration_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/integration/netlab"
 	"github.com/p2pshare/p2pshare/integration/payload"
+	"github.com/p2pshare/p2pshare/integration/record"
 )
 
 // A page of docs is tried from top to bottom. In its blocks of kind "console" a line that begins with a name and "$ " is
@@ -217,4 +221,25 @@ func wanted(line string) *regexp.Regexp {
 		parts = append(parts, text)
 	}
 	return regexp.MustCompile(strings.Join(parts, `[^\n]*?`))
+}
+
+// TestPicture draws the picture of the README, which make docs puts there.
+func TestPicture(t *testing.T) {
+	t.Parallel()
+	b, err := record.Picture(context.Background(), us.Bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := xml.NewDecoder(bytes.NewReader(b)); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("the picture is no XML: %v", err)
+		}
+	}
+	for _, want := range []string{"joined family", "IMG_4003.JPG", "fetched and verified family/photos/2026"} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("got a picture without %q", want)
+		}
+	}
 }
