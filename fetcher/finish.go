@@ -14,6 +14,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // Finish moves the files to the target, once every wanted piece is proven: in one step if the target is
@@ -285,7 +286,7 @@ func moveOne(from, to *os.Root, fromName, toName string) error {
 	if err := move(src, dst, fromName, toName); err != nil {
 		return err
 	}
-	return syncDir(dst)
+	return osfs.SyncFolder(dst)
 }
 
 // locate says where everything is now.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // errPlanted is the cause of an error about a symlink or another thing where a file of ours should be.
@@ -117,5 +118,16 @@ func syncFolder(root *os.Root) error {
 		return err
 	}
 	defer d.Close()
-	return syncDir(d)
+	return osfs.SyncFolder(d)
+}
+
+// checkPrivate makes sure that nobody else can put things into the folder, now or between two looks.
+func checkPrivate(name string, info fs.FileInfo) error {
+	if uid, ok := osfs.Owner(info); ok && uid != os.Geteuid() {
+		return fault.Hint(fault.New(fault.Denied, "%q belongs to user %d, and this is user %d", name, uid, os.Geteuid()), "choose another folder with -o")
+	}
+	if osfs.OthersMayWrite(info) {
+		return fault.Hint(fault.New(fault.Denied, "other users may write to %q (mode %04o)", name, info.Mode().Perm()), "run: chmod 700 %q", name)
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/names"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // Options say what of a torrent is wanted, and where.
@@ -74,7 +75,7 @@ func NewPlan(t *metafile.Torrent, o Options) (*Plan, error) {
 	p := &Plan{t: t, dir: filepath.Clean(o.Dir), free: o.FreeSpace, most: o.MaxFile, holds: o.Holds, top: t.Name}
 	p.place(func(_ string, n names.Name) string { return n.Own })
 	if p.free == nil {
-		p.free = freeSpace
+		p.free = osfs.Free
 	}
 	if p.most == nil {
 		p.most = maxFileSize

@@ -20,8 +20,8 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
-	"github.com/p2pshare/p2pshare/internal/filelock"
 	"github.com/p2pshare/p2pshare/internal/metafile"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
@@ -228,13 +228,13 @@ func (s *Stage) takeLock() error {
 	if err != nil {
 		return err
 	}
-	err = filelock.Exclusive(f)
-	if errors.Is(err, filelock.ErrNone) {
+	err = osfs.Exclusive(f)
+	if errors.Is(err, osfs.ErrNone) {
 		s.unlocked, err = true, nil
 	}
 	if err != nil {
 		f.Close()
-		if errors.Is(err, filelock.ErrHeld) {
+		if errors.Is(err, osfs.ErrHeld) {
 			return fault.Hint(fault.New(fault.InUse, "another p2pshare fetches %q into %q", s.t.Name, s.plan.dir),
 				"wait for it, or choose another folder with -o")
 		}

@@ -4,14 +4,11 @@ package fetcher
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
 // closeToMove: an open file does not keep its folder from being renamed.
@@ -23,41 +20,12 @@ const alwaysPortable = false
 // timesLag: the times of a file are those of its last change at any moment.
 const timesLag = false
 
-// checkPrivate makes sure that nobody else can put things into the folder, now or between two looks.
-func checkPrivate(name string, fi fs.FileInfo) error {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if ok && int(st.Uid) != os.Geteuid() {
-		return fault.Hint(fault.New(fault.Denied, "%q belongs to user %d, and this is user %d", name, st.Uid, os.Geteuid()),
-			"choose another folder with -o")
-	}
-	if perm := fi.Mode().Perm(); perm&0o022 != 0 {
-		return fault.Hint(fault.New(fault.Denied, "other users may write to %q (mode %04o)", name, perm), "run: chmod 700 %q", name)
-	}
-	return nil
-}
-
-func freeSpace(dir string) (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, fmt.Errorf("free space of %q: %w", dir, err)
-	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
-}
-
 // onDisk is how many bytes a file takes on disk.
 func onDisk(fi fs.FileInfo) int64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return int64(st.Blocks) * 512
 	}
 	return 0
-}
-
-func syncDir(d *os.File) error {
-	// Some network and FUSE file systems do not know how to sync a folder.
-	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
-		return err
-	}
-	return nil
 }
 
 func isFull(err error) bool { return errors.Is(err, unix.EDQUOT) }

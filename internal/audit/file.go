@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // file is the file with the audit's name.
@@ -39,7 +40,7 @@ func (f *file) open() error {
 	if err != nil {
 		return fmt.Errorf("opening the audit: %w", err)
 	}
-	g, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|noFollow, 0o600)
+	g, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|osfs.NoFollow, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the audit: %w", err)
 	}

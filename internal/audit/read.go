@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // Query chooses lines. What is zero chooses all.
@@ -61,7 +62,7 @@ func openAll(path string) ([]*os.File, error) {
 		if info, err := os.Lstat(numbered(path, i)); err == nil && !info.Mode().IsRegular() {
 			continue // none of ours
 		}
-		f, err := os.OpenFile(numbered(path, i), os.O_RDONLY|noFollow, 0)
+		f, err := os.OpenFile(numbered(path, i), os.O_RDONLY|osfs.NoFollow, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/spelling"
 )
 
@@ -214,4 +216,16 @@ func (r reader) value(k Key, e entry) (Value, error) {
 		}
 	}
 	return Value{Line: e.line, Texts: e.texts}, nil
+}
+
+// checkOwner refuses a file that another user than this one and root could have written.
+func checkOwner(path string, info fs.FileInfo) error {
+	if osfs.OthersMayWrite(info) {
+		return fault.Hint(fault.New(fault.Denied, "other users may write to the configuration %q (mode %04o)", path, info.Mode().Perm()), "run: chmod go-w %q", path)
+	}
+	if uid, ok := osfs.Owner(info); ok && uid != os.Geteuid() && uid != 0 {
+		return fault.Hint(fault.New(fault.Denied, "the configuration %q belongs to user %d, and this is user %d", path, uid, os.Geteuid()),
+			"name a file of this user with --config")
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // The log's place in the home, and where the old one goes.
@@ -156,7 +157,7 @@ func (l *File) open() error {
 	if err != nil {
 		return fmt.Errorf("opening the log: %w", err)
 	}
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|noFollow, 0o600)
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|osfs.NoFollow, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the log: %w", err)
 	}

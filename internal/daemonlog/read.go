@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // Options of Read.
@@ -244,7 +245,7 @@ func openRegular(path string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("reading the log: %q is no file", path)
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|osfs.NoFollow, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reading the log: %w", err)
 	}

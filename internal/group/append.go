@@ -10,6 +10,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -269,7 +270,7 @@ func begin(dir string, link signed.Link, name string, now func() time.Time, fill
 	if err := os.Rename(tmp, at); err != nil {
 		return nil, err
 	}
-	if err := state.SyncDir(dir); err != nil {
+	if err := osfs.SyncDir(dir); err != nil {
 		return nil, err
 	}
 	return Open(at, now)
@@ -359,7 +360,7 @@ func (g *Group) SettleOwner() error {
 	if old, locked := g.OwnerLocked(); locked && !slices.Contains(s.Root().Owners, old) {
 		return g.forgetLocked()
 	}
-	return state.SyncDir(g.dir)
+	return osfs.SyncDir(g.dir)
 }
 
 // NextRoot signs the next root with an owner key.

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -91,4 +92,12 @@ func ReadKey(path, kind string) (Key, error) {
 		return bad("its seed is malformed")
 	}
 	return k, nil
+}
+
+// private refuses a secret that others may read.
+func private(path string, info fs.FileInfo) error {
+	if osfs.OthersMayRead(info) {
+		return fault.Hint(fault.New(fault.Denied, "others may read the key file %q", path), "chmod 600 it; if it lay open for long, make another key")
+	}
+	return nil
 }

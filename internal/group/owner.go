@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
@@ -85,7 +86,7 @@ func (g *Group) LockOwner(now, next string, work int) error {
 	if err := os.Remove(filepath.Join(g.dir, ownerFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return state.SyncDir(g.dir)
+	return osfs.SyncDir(g.dir)
 }
 
 func (g *Group) forgetLocked() error {
@@ -94,7 +95,7 @@ func (g *Group) forgetLocked() error {
 			return err
 		}
 	}
-	return state.SyncDir(g.dir)
+	return osfs.SyncDir(g.dir)
 }
 
 // ExportOwner writes the owner key, behind a passphrase, to a file that is not there yet.

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/signed"
-	"github.com/p2pshare/p2pshare/internal/state"
 )
 
 // Store is the signed state of one group.
@@ -278,7 +278,7 @@ func (s *Store) setAside(k signed.Key, why error, exts ...string) error {
 		}
 	}
 	s.report(k, exts[0], why)
-	return state.SyncDir(filepath.Join(s.dir, "logs"))
+	return osfs.SyncDir(filepath.Join(s.dir, "logs"))
 }
 
 func (s *Store) report(k signed.Key, ext string, err error) {

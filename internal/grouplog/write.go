@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -177,7 +178,7 @@ func (s *Store) writeRecords(k signed.Key, at int64, records [][]byte) (err erro
 	if err := s.at("after the records"); err != nil {
 		return err
 	}
-	return state.SyncDir(filepath.Dir(path))
+	return osfs.SyncDir(filepath.Dir(path))
 }
 
 // Forget removes the log of a device, for which nobody vouches: what it had is not known any more, nor is its latest head.

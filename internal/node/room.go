@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"syscall"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/fetcher"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
@@ -113,4 +115,10 @@ func (k *keeper) full(f *fetch, dir string, err error) error {
 		return &errAway{err, func() bool { return k.lacks(dir, e.more) == nil }}
 	}
 	return k.awayFor(e)
+}
+
+// freeSpace is how many bytes the user may still write below dir.
+func freeSpace(dir string) (int64, error) {
+	free, err := osfs.Free(dir)
+	return int64(min(free, math.MaxInt64)), err
 }

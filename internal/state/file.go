@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // WriteFile puts data at path with exactly perm, or leaves what was there: no reader and no crash
@@ -51,7 +52,7 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return SyncDir(dir)
+	return osfs.SyncDir(dir)
 }
 
 // Sweep removes from dir what a WriteFile of the named files, or of any if none is named, has left that was killed. The

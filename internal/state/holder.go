@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/p2pshare/p2pshare/internal/filelock"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // Holder says whether the lock called name is held, and by which process; 0 if that is not known. It looks for
@@ -20,13 +20,13 @@ func (h *Home) Holder(name string) (pid int, held bool, err error) {
 		return 0, false, fmt.Errorf("opening the lock: %w", err)
 	}
 	defer f.Close()
-	err = filelock.Shared(f)
+	err = osfs.Shared(f)
 	switch pid := holderOf(f); {
 	case err == nil:
 		return 0, false, nil
-	case errors.Is(err, filelock.ErrHeld):
+	case errors.Is(err, osfs.ErrHeld):
 		return pid, true, nil
-	case errors.Is(err, filelock.ErrNone):
+	case errors.Is(err, osfs.ErrNone):
 		return pid, pid > 0 && running(pid), nil
 	}
 	return 0, false, fmt.Errorf("looking at the lock %q: %w", f.Name(), err)

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
-	"github.com/p2pshare/p2pshare/internal/filelock"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
 // Home is the folder that holds what outlives a run.
@@ -36,6 +36,18 @@ func Open(dir string) (*Home, error) {
 		return nil, err
 	}
 	return &Home{dir: filepath.Clean(dir)}, nil
+}
+
+// checkOwner refuses a home that somebody else could write to.
+func checkOwner(dir string, info fs.FileInfo) error {
+	if osfs.OthersMayWrite(info) {
+		return fault.Hint(fault.New(fault.Denied, "other users may write to the home %q (mode %04o)", dir, info.Mode().Perm()), "run: chmod 700 %q", dir)
+	}
+	if uid, ok := osfs.Owner(info); ok && uid != os.Geteuid() {
+		return fault.Hint(fault.New(fault.Denied, "the home %q belongs to user %d, and this is user %d", dir, uid, os.Geteuid()),
+			"run as its owner, or name a home of this user with --home")
+	}
+	return nil
 }
 
 // Dir is the home's absolute path.
@@ -77,12 +89,12 @@ func (h *Home) TryLock(name string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock: %w", err)
 	}
-	err = filelock.Exclusive(f)
-	weak := errors.Is(err, filelock.ErrNone)
+	err = osfs.Exclusive(f)
+	weak := errors.Is(err, osfs.ErrNone)
 	if weak {
 		err = nil
 		if pid := holderOf(f); pid > 0 && pid != os.Getpid() && running(pid) {
-			err = filelock.ErrHeld
+			err = osfs.ErrHeld
 		}
 	}
 	if err != nil {
@@ -91,7 +103,7 @@ func (h *Home) TryLock(name string) (*Lock, error) {
 			holder = fmt.Sprintf(" (process %d)", pid)
 		}
 		f.Close()
-		if errors.Is(err, filelock.ErrHeld) {
+		if errors.Is(err, osfs.ErrHeld) {
 			return nil, fault.Hint(fault.New(fault.InUse, "%q is in use by another p2pshare%s", h.dir, holder),
 				"end that one, or give this one another home with --home")
 		}

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"io/fs"
-
 	"golang.org/x/sys/windows"
 )
 
@@ -17,10 +15,3 @@ func running(pid int) bool {
 	const stillActive = 259
 	return windows.GetExitCodeProcess(h, &code) == nil && code == stillActive
 }
-
-// checkOwner has nothing to judge: access lists of a profile's folders exclude others, and mode bits
-// say nothing here.
-func checkOwner(string, fs.FileInfo) error { return nil }
-
-// SyncDir has no counterpart; NTFS journals the rename.
-func SyncDir(string) error { return nil }

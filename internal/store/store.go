@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/osfs"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -103,7 +104,7 @@ func (s *Store[R]) Add(id string, value R, files map[string][]byte) (err error) 
 	if err := os.Rename(tmp, s.path(id)); err != nil {
 		return fmt.Errorf("adding %q: %w", id, err)
 	}
-	return state.SyncDir(s.dir)
+	return osfs.SyncDir(s.dir)
 }
 
 // Put gives a record another value. After an error it has the old one.
@@ -149,7 +150,7 @@ func (s *Store[R]) Remove(id string) error {
 	} else if err != nil {
 		return fmt.Errorf("removing %q: %w", id, err)
 	}
-	if err := state.SyncDir(s.dir); err != nil {
+	if err := osfs.SyncDir(s.dir); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(gone); err != nil {

@@ -1,4 +1,4 @@
-package filelock
+package osfs
 
 import (
 	"errors"
