@@ -54,6 +54,18 @@ func (d *drive) take(t testing.TB) {
 	}
 }
 
+// gone waits until nobody holds the drive any more: before, it would be put back under the number that it has.
+func (d *drive) gone(t testing.TB) {
+	t.Helper()
+	eventually(t, "the drive is gone", func() bool {
+		out, err := exec.Command("losetup", "--associated", d.image).Output()
+		if err != nil {
+			t.Fatalf("losetup: %v", err)
+		}
+		return len(out) == 0
+	})
+}
+
 func (d *drive) device(t testing.TB) uint64 {
 	t.Helper()
 	var st syscall.Stat_t
@@ -83,8 +95,6 @@ func TestDriveGoesAndReturns(t *testing.T) {
 	magnet := keeps(t, d, path)
 	elsewhere := small(t, "elsewhere", 1000, 9)
 	keeps(t, d, elsewhere)
-	ctx := within(t, time.Minute)
-
 	waits := func(d *client.Daemon) {
 		t.Helper()
 		if sh := reaches(t, d, "share", "waiting"); !strings.Contains(sh.Reason, "away") || !strings.Contains(sh.Reason, path) || sh.Hint == "" {
@@ -95,7 +105,7 @@ func TestDriveGoesAndReturns(t *testing.T) {
 	back := func(d *client.Daemon) {
 		t.Helper()
 		reaches(t, d, "share", "seeding")
-		fetchable(ctx, t, nil, magnet, copied, peerOf(t, d, nil))
+		fetchable(within(t, time.Minute), t, nil, magnet, copied, peerOf(t, d, nil))
 		if log := d.Stderr.String(); strings.Contains(log, "hashing a share again") {
 			t.Errorf("it was hashed again: %s", log)
 		}
@@ -103,8 +113,9 @@ func TestDriveGoesAndReturns(t *testing.T) {
 	was := disk.device(t)
 	disk.take(t)
 	waits(d)
-	for range 5 {
-		newDrive(t, 8) // it takes the number that has become free, as soon as it is
+	for range 10 {
+		disk.gone(t)
+		newDrive(t, 8) // it takes the number that has become free, or one that would be taken before it
 		disk.put(t)
 		if disk.device(t) != was {
 			break

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/integration/client"
 	"github.com/p2pshare/p2pshare/integration/payload"
+	"github.com/p2pshare/p2pshare/integration/rogue"
 )
 
 // command runs a command on a home and gives its exit code and what it printed.
@@ -282,6 +284,106 @@ func descriptors(t testing.TB, d *client.Daemon) int {
 		t.Errorf("looking at the daemon's descriptors: %v", err)
 	}
 	return len(list)
+}
+
+// TestTerminatedAmongTheSilent ends a daemon while it waits for others in every way: trackers, a node of the DHT and a member of a
+// group that do not answer, peers and commands that have begun to say something and do not go on, and who does not take what it
+// has asked for.
+func TestTerminatedAmongTheSilent(t *testing.T) {
+	t.Parallel()
+	lab := newLab(t, 2)
+	m, owner := newMachine(t, lab.Host(1)), newMachine(t, lab.Host(2))
+	ctx := within(t, time.Minute)
+
+	// A tracker that answers the first announces, one that never answers, one of UDP, and a node of the DHT.
+	silence := make(chan struct{})
+	var started atomic.Bool
+	trackers := [][]string{
+		{serveHTTP(t, lab.Hub(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("event") != "started" {
+				<-silence
+			}
+			io.WriteString(w, "d8:intervali1800e5:peers0:e")
+			started.Store(true)
+		})) + "/announce"},
+		{serveHTTP(t, lab.Hub(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-silence })) + "/announce"},
+	}
+	t.Cleanup(func() { close(silence) }) // before the servers' end, which waits for their answers
+	deaf, err := lab.Hub().ListenPacket("udp", lab.Hub().IP+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	trackers = append(trackers, []string{"udp://" + deaf.LocalAddr().String() + "/announce"})
+	d := m.daemon("--no-lan", "--no-upnp", "--floor", "0", "--dht-node", deaf.LocalAddr().String())
+
+	// A group whose only other member takes connections, and says nothing on them.
+	gone := owner.daemon(nothing...)
+	m.must("group", "join", owner.must("group", "create", "acme", "--public"), "--peer", lab.Host(2).IP+":6881")
+	gone.Kill()
+	l := listenAt(t, lab.Host(2), lab.Host(2).IP+":6881")
+	defer l.Close()
+	called := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			if n == 0 {
+				close(called)
+			}
+		}
+	}()
+
+	path := small(t, "shared", 20<<20, 5)
+	var hash string
+	if err := d.Stream(ctx, "publish", map[string]any{"path": path, "format": "v1", "trackers": trackers}, func(e client.Event) bool {
+		if e.Published != nil {
+			hash = e.Published.Infohash
+		}
+		return e.Published != nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	fetch := map[string]any{"ref": "magnet:?xt=urn:btih:" + strings.Repeat("ab", 20), "dir": t.TempDir(), "peers": []string{lab.Host(2).IP + ":6881"}}
+	if err := d.Stream(ctx, "fetch", fetch, func(e client.Event) bool { return e.Kept != nil }); err != nil {
+		t.Fatal(err)
+	}
+
+	handshake := string(rogue.Handshake([20]byte(unhex(t, hash))))
+	interested := handshake + "\x00\x00\x00\x01\x02"
+	for _, begin := range []string{
+		"", "\x13", handshake[:30], handshake, interested, strings.Repeat("x", 600), "\x16", "\x16\x03\x01\x40\x00", "\x16\x03\x01\x02\x00\x01",
+		"GE", "GET /p2pshare/pieces/" + hash, "GET /p2pshare/pieces/" + hash + "/0-1 HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		c, err := lab.Host(2).Dial(ctx, "tcp", lab.Host(1).IP+":6881")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, begin := range []string{"", "POST /v1/st", "POST /v1/fetch HTTP/1.1\r\nHost: p2pshare\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"} {
+		c, err := net.Dial("unix", filepath.Join(m.home, "p2pshare.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the tracker was told of the share", started.Load)
+	select {
+	case <-called:
+	case <-ctx.Done():
+		t.Error("the member that is silent was not called")
+	}
+	ended(t, d)
 }
 
 // TestTerminated ends a daemon in the middle of everything.

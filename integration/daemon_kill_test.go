@@ -55,7 +55,7 @@ type victim struct {
 // offer is something that can be fetched.
 type offer struct{ name, path, magnet string }
 
-// TestKilledDaemonLosesNothing kills daemons as a power cut would, 200 times at random moments of publishing,
+// TestKilledDaemonLosesNothing kills daemons as a power cut would, at least 200 times, at random moments of publishing,
 // fetching, removing, stopping, limiting and starting. After every restart what was confirmed is there and as it
 // was, what was not is there whole or not at all.
 func TestKilledDaemonLosesNothing(t *testing.T) {
@@ -83,8 +83,12 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 				t: t, random: rand.New(rand.NewPCG(uint64(seed+i), 0)), dir: t.TempDir(), source: from, offers: offers,
 				shares: map[string]*kept{},
 			}
-			for range kills / victims {
-				v.round()
+			longest := 200 * time.Millisecond
+			for n := 0; n < kills/victims || v.idle(); n++ {
+				if n >= kills/victims { // the machine is busy
+					longest += 200 * time.Millisecond
+				}
+				v.round(longest)
 			}
 			v.last()
 		})
@@ -100,8 +104,19 @@ func (v *victim) powerCut() {
 	}
 }
 
-// round starts the daemon, compares, lets it work and kills it.
-func (v *victim) round() {
+// idle says that too little was done so far to be worth the kills.
+func (v *victim) idle() bool {
+	sure := 0
+	for _, k := range v.shares {
+		if k.sure && !k.removing {
+			sure++
+		}
+	}
+	return sure < 5 || v.made < 50
+}
+
+// round starts the daemon, compares, lets it work for longest at most and kills it.
+func (v *victim) round(longest time.Duration) {
 	v.t.Helper()
 	v.powerCut()
 	if v.random.IntN(5) == 0 { // while it starts
@@ -130,7 +145,7 @@ func (v *victim) round() {
 			}
 		})
 	}
-	v.wait(time.Duration(v.random.IntN(200)) * time.Millisecond)
+	v.wait(time.Duration(v.random.Int64N(int64(longest))))
 	d.Kill()
 	cancel()
 	workers.Wait()
@@ -385,7 +400,7 @@ func (v *victim) last() {
 		}
 		out := v.t.TempDir()
 		r := map[string]any{"ref": sh.Magnet, "dir": out, "peers": []string{us}}
-		if err := friend.Stream(ctx, "fetch", r, func(e client.Event) bool { return e.Fetched != nil }); err != nil {
+		if err := friend.Stream(within(v.t, time.Minute), "fetch", r, func(e client.Event) bool { return e.Fetched != nil }); err != nil {
 			v.t.Errorf("fetching %q from it: %v", sh.Name, err)
 		} else if err := payload.Same(k.path, filepath.Join(out, sh.Name)); err != nil {
 			v.t.Error(err)
@@ -395,9 +410,6 @@ func (v *victim) last() {
 		if left, err := filepath.Glob(filepath.Join(v.home(), pattern)); err != nil || len(left) > 0 {
 			v.t.Errorf("left in the home: %v, %v", left, err)
 		}
-	}
-	if len(s.Shares) < 5 || v.made < 50 {
-		v.t.Errorf("%d shares at the end, of %d that were asked for: the test has done nothing", len(s.Shares), v.made)
 	}
 	ended(v.t, d)
 }

@@ -62,7 +62,7 @@ func TestAShareThatEndsTheDaemonIsStopped(t *testing.T) {
 // opening waits until a home says that so many shares are being started, and names them.
 func opening(t *testing.T, home string, many int) []string {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; <-time.After(time.Millisecond) {
+	for end := time.Now().Add(busy * time.Minute); ; <-time.After(time.Millisecond) {
 		var doc struct {
 			Now []string `json:"now"`
 		}

@@ -54,11 +54,13 @@ func ended(t testing.TB, d *client.Daemon) {
 	if err := d.Term(); err != nil {
 		t.Fatal(err)
 	}
-	code, err := d.Exit(within(t, 20*time.Second))
+	code, err := d.Exit(within(t, 10*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := d.Ended().Sub(begun); code != 0 || took > 5*time.Second {
+	took := d.Ended().Sub(begun)
+	t.Logf("the daemon ended after %v", took)
+	if code != 0 || took > 5*time.Second {
 		t.Errorf("SIGTERM: got exit code %d after %v, want 0 within 5 s", code, took)
 	}
 }

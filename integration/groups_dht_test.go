@@ -89,7 +89,7 @@ func TestGroupAnnouncesOnce(t *testing.T) {
 	member.daemon(append([]string{"--dht-node", lab.Hub().IP + ":6881"}, onlyDHT...)...)
 	member.must("group", "join", link, "--peer", lab.Host(1).IP+":6881")
 	member.until("app@1.19", "catalog", "list", "acme", "--all", "--quiet")
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(busy * 30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if looked, announced := node.count(); looked >= 3 && announced >= 1 {
 			break
 		} else if time.Now().After(end) {

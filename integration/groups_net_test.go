@@ -45,7 +45,7 @@ func (m *machine) daemon(flags ...string) *client.Daemon {
 // types runs a command to its end and gives its stdout.
 func (m *machine) types(args ...string) (string, error) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), busy*90*time.Second)
 	defer cancel()
 	cmd := m.h.Command(ctx, us.Bin, append(args, "--home", m.home)...)
 	var out, talk bytes.Buffer
@@ -74,7 +74,7 @@ func (m *machine) must(args ...string) string {
 func (m *machine) until(want string, args ...string) {
 	m.t.Helper()
 	out := ""
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(busy * 30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if out = m.must(args...); strings.Contains(out, want) {
 			return
 		}

@@ -230,10 +230,19 @@ func (g *guild) loot(t *testing.T, who rogue.Member) (loot []byte) {
 	}
 	_ = heads
 	for _, e := range []shown{g.open, g.secret, g.sealed} {
-		got, _ := who.Take(within(t, 10*time.Second), [20]byte(unhex(t, e.Infohash)), 3, 40<<10) // an error is a refusal, which says nothing
+		got := taken(t, who, e.Infohash)
 		loot = append(loot, got...)
 	}
 	return loot
+}
+
+// taken is what somebody is given of three pieces, who may be given nothing, in which case that is waited for in vain.
+func taken(t *testing.T, who rogue.Member, infohash string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	got, _ := who.Take(ctx, [20]byte(unhex(t, infohash)), 3, 40<<10) // an error is a refusal, which says nothing
+	return got
 }
 
 // devices are the keys of all, which a thief may know.
@@ -462,7 +471,7 @@ func (g *guild) asMirror(t *testing.T, gid string) {
 		t.Errorf("torrents for the mirror: got %d, want the sealed one alone", len(got))
 	}
 	ctx := within(t, time.Minute)
-	if got, _ := who.Take(within(t, 10*time.Second), [20]byte(unhex(t, g.open.Infohash)), 3, 40<<10); len(got) > 0 {
+	if got := taken(t, who, g.open.Infohash); len(got) > 0 {
 		t.Errorf("what is not sealed: got %d bytes, want none", len(got))
 	}
 	if got, err := who.Take(ctx, [20]byte(unhex(t, g.sealed.Infohash)), 3, 40<<10); len(got) < 16<<10 || !bytes.Contains(got, []byte("age-encryption.org/v1")) {
