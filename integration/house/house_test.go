@@ -90,7 +90,7 @@ func within(pkg string, folders ...string) bool {
 // engine, all of them on the small packages below; nothing looks up or sideways.
 func TestImports(t *testing.T) {
 	domain := []string{"seeder", "fetcher", "catalog", "acl"}
-	ground := []string{"internal/metafile", "internal/content", "internal/names", "internal/fault", "internal/gate", "internal/state", "internal/netguard", "internal/seal", "internal/signed", "internal/store", "internal/grouplog", "internal/groupnet", "internal/groupsync", "internal/spelling", "internal/chunk", "internal/infohash", "internal/panics", "internal/jsonsafe", "internal/version", "internal/plaintar", "internal/places", "internal/webaddr", "internal/sizes", "internal/osfs"}
+	ground := []string{"internal/metafile", "internal/content", "internal/names", "internal/fault", "internal/gate", "internal/state", "internal/netguard", "internal/seal", "internal/signed", "internal/store", "internal/grouplog", "internal/groupnet", "internal/groupsync", "internal/spelling", "internal/chunk", "internal/infohash", "internal/panics", "internal/jsonsafe", "internal/version", "internal/plaintar", "internal/places", "internal/webaddr", "internal/sizes", "internal/osfs", "internal/shaper"}
 	rules := []struct {
 		name string
 		of   func(pkg string) bool

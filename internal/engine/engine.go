@@ -21,6 +21,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/panics"
 	"github.com/p2pshare/p2pshare/internal/places"
+	"github.com/p2pshare/p2pshare/internal/shaper"
 )
 
 // ErrClosed is returned by calls on an engine or torrent that has been closed.
@@ -30,7 +31,7 @@ var ErrClosed = errors.New("the torrent client is closed")
 type Engine struct {
 	settings Settings
 	client   *torrent.Client
-	up, down *shaper
+	up, down *shaper.Shaper
 	zones    zones
 	nobody   flows // of connections before their handshake
 	port     port
@@ -83,7 +84,7 @@ func New(s Settings) (*Engine, error) {
 	e.utpHall = places.New[netip.Prefix](utpHall, utpHallShare)
 	e.greetings = places.New[netip.Prefix](mostGreetings, greetingsShare)
 	e.seats = newSeats(all, s.Log)
-	e.up, e.down = newShaper(s.MaxUp, s.Log), newShaper(s.MaxDown, s.Log)
+	e.up, e.down = shaper.New(s.MaxUp, s.Log), shaper.New(s.MaxDown, s.Log)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.start(); err != nil {
 		e.Close()
@@ -168,8 +169,8 @@ func (e *Engine) run() {
 
 // SetLimits changes the rates of all torrents together, in bytes a second; 0: none.
 func (e *Engine) SetLimits(up, down int64) {
-	e.up.setRate(up)
-	e.down.setRate(down)
+	e.up.SetRate(up)
+	e.down.SetRate(down)
 }
 
 // Port is the one that is listened on.

@@ -151,7 +151,7 @@ func (t *Torrent) keep(piece int) {
 
 // Most is how many bytes to receive at a time under the limits; 0: there is none.
 func (t *Torrent) Most() int {
-	if t.e.down.limits(&t.flows.down) {
+	if t.e.down.Limits(&t.flows.down) {
 		return turn
 	}
 	return 0
@@ -159,8 +159,8 @@ func (t *Torrent) Most() int {
 
 // Carry waits for the turn of n bytes that were received.
 func (t *Torrent) Carry(ctx context.Context, n int) error {
-	if !t.e.down.limits(&t.flows.down) {
+	if !t.e.down.Limits(&t.flows.down) {
 		return nil
 	}
-	return t.e.down.wait(ctx, &t.flows.down, n)
+	return t.e.down.Wait(ctx, &t.flows.down, n)
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	pp "github.com/anacrolix/torrent/peer_protocol"
+
+	"github.com/p2pshare/p2pshare/internal/shaper"
 )
 
 // judgedHash is the infohash of what judged's peer talks about.
@@ -39,7 +41,7 @@ func judged(t testing.TB, data []byte, by int, x *extent) (*wire, *cut) {
 	t.Helper()
 	e := blank(settings(t))
 	e.settings.UTP = true
-	e.up = newShaper(0, testLog(t))
+	e.up = shaper.New(0, testLog(t))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	t.Cleanup(e.cancel)
 	e.extents[judgedHash] = x

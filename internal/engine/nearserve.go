@@ -234,7 +234,7 @@ func (s *nearServer) send(w http.ResponseWriter, t *Torrent, store *opened, c *s
 		from, length := store.piece(i)
 		for off := int64(0); off < length; {
 			most := int64(len(buf))
-			if s.e.up.limits(&t.flows.up) {
+			if s.e.up.Limits(&t.flows.up) {
 				most = turn
 			}
 			part := buf[:min(most, length-off)]

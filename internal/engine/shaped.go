@@ -8,6 +8,8 @@ import (
 
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/types/infohash"
+
+	"github.com/p2pshare/p2pshare/internal/shaper"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 )
 
 // flows are the two directions of a torrent.
-type flows struct{ up, down flow }
+type flows struct{ up, down shaper.Flow }
 
 // shapedConn carries what it reads and writes in turns of the shapers.
 type shapedConn struct {
@@ -94,12 +96,12 @@ func (e *Engine) unclaim(c *shapedConn) {
 // Read charges what came after it came.
 func (c *shapedConn) Read(b []byte) (int, error) {
 	f := &c.flows.Load().down
-	if !c.e.down.limits(f) {
+	if !c.e.down.Limits(f) {
 		return c.Conn.Read(b)
 	}
 	n, err := c.Conn.Read(b[:min(len(b), turn)])
 	if c.read.Add(int64(n)) > freeBytes && n > 0 {
-		if werr := c.e.down.wait(c.ctx, f, n); werr != nil && err == nil {
+		if werr := c.e.down.Wait(c.ctx, f, n); werr != nil && err == nil {
 			err = net.ErrClosed
 		}
 	}
@@ -109,12 +111,12 @@ func (c *shapedConn) Read(b []byte) (int, error) {
 // Write waits for a turn for every part.
 func (c *shapedConn) Write(b []byte) (done int, err error) {
 	f := &c.flows.Load().up
-	if len(b) <= freeWrite || !c.e.up.limits(f) {
+	if len(b) <= freeWrite || !c.e.up.Limits(f) {
 		return c.write(b)
 	}
 	for len(b) > 0 {
 		part := b[:min(len(b), turn)]
-		if err := c.e.up.wait(c.ctx, f, len(part)); err != nil {
+		if err := c.e.up.Wait(c.ctx, f, len(part)); err != nil {
 			return done, net.ErrClosed
 		}
 		n, err := c.write(part)

@@ -218,8 +218,8 @@ func (s Spec) judgeHashes() error {
 
 // SetLimits changes the torrent's rates, in bytes a second; 0: none but the engine's.
 func (t *Torrent) SetLimits(up, down int64) {
-	t.e.up.setFlow(&t.flows.up, up)
-	t.e.down.setFlow(&t.flows.down, down)
+	t.e.up.SetFlowRate(&t.flows.up, up)
+	t.e.down.SetFlowRate(&t.flows.down, down)
 }
 
 // register lets the engine's callbacks find the torrent.

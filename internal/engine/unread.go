@@ -108,7 +108,7 @@ func (u *unread) forget(w *wire) {
 // waitRead returns when the peer has read half of what it may be owed, or with the reason why it is not waited for.
 func (w *wire) waitRead() error {
 	patience := unreadTime
-	if w.e.up.busy.Load() {
+	if w.e.up.Limited() {
 		patience = unreadStall // it may be that we do not write
 	}
 	timer := time.NewTimer(patience)
