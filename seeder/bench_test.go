@@ -11,7 +11,7 @@ import (
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
-// payload is a release of one large file and many small ones, or what P2PSHARE_BENCH_PATH names.
+// payload makes a release of one large file and many small ones, unless P2PSHARE_BENCH_PATH names another.
 func payload(b *testing.B) string {
 	if at := os.Getenv("P2PSHARE_BENCH_PATH"); at != "" {
 		return at

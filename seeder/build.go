@@ -19,10 +19,10 @@ import (
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
-// Format is which versions of BitTorrent can read a torrent.
+// Format says which versions of BitTorrent can read a torrent.
 type Format string
 
-// The formats. Auto is V1, which every client fetches: aria2 and Transmission 3 read no hybrid.
+// Auto means V1, which every client can fetch: aria2 and Transmission 3 cannot read hybrids.
 const (
 	Auto   Format = "auto"
 	Hybrid Format = "hybrid"
@@ -37,41 +37,41 @@ type Options struct {
 	Format      Format     // empty: Auto
 	PieceLength int64      // bytes, a power of two; 0: chosen by size
 	Private     bool       // BEP 27
-	Salt        []byte     // of a private group: random, SaltSize bytes of the info; only with Private, without trackers and web seeds
+	Salt        []byte     // for private groups: SaltSize random bytes in the info; requires Private, excludes trackers and web seeds
 	Trackers    [][]string // tiers (BEP 12)
 	WebSeeds    []string   // BEP 19
-	Exclude     []string   // gitignore patterns, stronger than the ignore files
-	Own         []string   // the home of p2pshare: it, and what looks like part of another, is never published; none: nothing is judged
+	Exclude     []string   // gitignore patterns; they override the ignore files
+	Own         []string   // p2pshare's homes: never published, nor anything that looks like part of another home; empty: no check
 	Comment     string
-	Portable    bool // names that not every system can hold are refused
-	Fine        bool // pieces chosen by size are a quarter as long: of a later version what is new costs whole pieces
-	Sums        bool // also the SHA-256 of every file
+	Portable    bool // refuse names that are not valid on every system
+	Fine        bool // make automatic pieces a quarter as long, so that a later version with small changes costs less
+	Sums        bool // also compute the SHA-256 of every file
 	Workers     int  // 0: all cores
 
-	// Progress is told of bytes hashed, never falling, one call at a time; may be nil.
+	// Progress reports the bytes hashed so far. They never decrease; calls do not overlap. May be nil.
 	Progress func(done, total int64)
-	// Warn is told, before anything is hashed, of what is about to be published and looks like a secret; may be nil.
+	// Warn is called before hashing, with a warning about files that look like secrets; may be nil.
 	Warn func(string)
 }
 
-// Built is a torrent and where its content is.
+// Built is a torrent and the location of its content.
 type Built struct {
 	Torrent *metafile.Torrent
 	Bytes   []byte          // the .torrent file, the same on every run
-	Located content.Located // with the stamps that held before and after the bytes were hashed
-	Format  Format          // the one chosen
-	Trouble []Trouble       // names that not every system can hold
-	Skipped []Skipped       // what cannot be published; excluded files are not listed
-	Sums    []Sum           // one a file, in torrent order, if asked for
+	Located content.Located // its stamps were valid before and after hashing
+	Format  Format          // the format that was chosen; never Auto
+	Trouble []Trouble       // names that are not valid on every system
+	Skipped []Skipped       // files that cannot be published; excluded files are not listed
+	Sums    []Sum           // one per file, in torrent order; nil unless requested
 }
 
-// Build makes a torrent of what is at o.Path. A file that changes meanwhile is an error that names it.
+// Build makes a torrent of the file or folder at o.Path. If a file changes meanwhile, the error names it.
 func Build(ctx context.Context, o Options) (*Built, error) {
 	at, err := filepath.Abs(o.Path)
 	if err != nil {
-		return nil, fmt.Errorf("find %q: %w", o.Path, err)
+		return nil, fmt.Errorf("resolve %q: %w", o.Path, err)
 	}
-	if err := o.judge(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	t, err := o.walk(ctx, at)
@@ -98,14 +98,14 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	}
 	torrent, err := metafile.Decode(b)
 	if err != nil {
-		return nil, fmt.Errorf("judge the torrent of %q: %w", at, err)
+		return nil, fmt.Errorf("decode the torrent of %q: %w", at, err)
 	}
 	return &Built{
 		Torrent: torrent, Bytes: b, Located: p.located(), Format: p.format, Trouble: trouble, Skipped: t.skipped, Sums: sums,
 	}, nil
 }
 
-// walk finds what is published, and tells of what should perhaps not be.
+// walk finds the files to publish, and warns about those that look like secrets.
 func (o Options) walk(ctx context.Context, at string) (*tree, error) {
 	t, err := walk(ctx, at, o.Exclude, o.Own)
 	if err != nil {
@@ -117,8 +117,8 @@ func (o Options) walk(ctx context.Context, at string) (*tree, error) {
 	return t, nil
 }
 
-// judge refuses options that no content could meet.
-func (o Options) judge() error {
+// validate refuses options that are wrong whatever the content is.
+func (o Options) validate() error {
 	switch o.Format {
 	case "", Auto, Hybrid, V1, V2:
 	default:
@@ -135,8 +135,8 @@ func (o Options) judge() error {
 		case !o.Private:
 			return fault.New(fault.Usage, "a salt in a torrent that is not private")
 		case len(slices.Concat(o.Trackers...)) > 0, len(o.WebSeeds) > 0:
-			// A tracker or web server would learn the infohash, and who asks for it.
-			return fault.New(fault.Usage, "content of a private group comes from its members alone, without trackers and web seeds")
+			// A tracker or web server would learn the infohash, and who requests it.
+			return fault.New(fault.Usage, "content of a private group comes only from its members: no trackers, no web seeds")
 		}
 	}
 	if o.Name != "" {
@@ -147,7 +147,7 @@ func (o Options) judge() error {
 	return nil
 }
 
-// plan is a torrent before its hashes are known.
+// plan is a torrent whose hashes are not computed yet.
 type plan struct {
 	tree        *tree
 	name        string
@@ -155,7 +155,7 @@ type plan struct {
 	pieceLength int64
 	entries     []entry // in torrent order
 	layout      *content.Layout
-	sums        []content.PieceSums // one a piece
+	sums        []content.PieceSums // one per piece
 }
 
 func newPlan(t *tree, o Options) (*plan, error) {
@@ -168,7 +168,7 @@ func newPlan(t *tree, o Options) (*plan, error) {
 	}
 	if p.format == V2 && t.dir && len(p.entries) == 1 && len(p.entries[0].path) == 1 && p.entries[0].path[0] == p.name {
 		return nil, fault.Hint(
-			fault.New(fault.Usage, "the only file in folder %q has the name of the torrent, and BitTorrent v2 takes that for a single file", t.root),
+			fault.New(fault.Usage, "the only file in folder %q has the same name as the torrent, which BitTorrent v2 reads as a single file", t.root),
 			"publish the file itself, give another --name, or use --format v1")
 	}
 	p.order()
@@ -187,7 +187,7 @@ func newPlan(t *tree, o Options) (*plan, error) {
 		end = extents[n-1].Offset + extents[n-1].Length
 	}
 	if pieces := (end + p.pieceLength - 1) / p.pieceLength; pieces > maxPieces {
-		return nil, fault.Hint(fault.New(fault.Usage, "piece length %d makes %d pieces, and %d is the most that other clients take", p.pieceLength, pieces, maxPieces),
+		return nil, fault.Hint(fault.New(fault.Usage, "piece length %d makes %d pieces; other clients accept at most %d", p.pieceLength, pieces, maxPieces),
 			"choose a larger --piece-length, or leave it out")
 	}
 	var err error
@@ -198,8 +198,8 @@ func newPlan(t *tree, o Options) (*plan, error) {
 	return p, nil
 }
 
-// order puts the files as the field does: v1 by the bytes of the whole path, as mktorrent, v2 name by name,
-// as the keys of the file tree (BEP 52). A hybrid's two lists have to agree.
+// order sorts the files as other tools do: v1 by the bytes of the whole path, like mktorrent; v2 component by
+// component, like the keys of the file tree (BEP 52). The two lists of a hybrid have to agree.
 func (p *plan) order() {
 	if p.format == V1 {
 		slices.SortFunc(p.entries, func(a, b entry) int {
@@ -210,8 +210,8 @@ func (p *plan) order() {
 	slices.SortFunc(p.entries, func(a, b entry) int { return slices.Compare(a.path, b.path) })
 }
 
-// extents lay the files into the piece space: end to end in v1, each at a piece in v2, and a hybrid fills
-// the gaps with pads.
+// extents places the files in the piece space: end to end in v1, each at the start of a piece in v2. A hybrid
+// fills the gaps with pad files.
 func (p *plan) extents() []content.Extent {
 	var extents []content.Extent
 	var off int64
@@ -232,7 +232,7 @@ func (p *plan) extents() []content.Extent {
 	return extents
 }
 
-// pad is what is missing after a file to the next piece, in the formats where files begin at pieces.
+// pad returns the bytes from the end of a file to the next piece, in formats where files start at pieces.
 func (p *plan) pad(size int64) int64 {
 	if p.format == V1 {
 		return 0
@@ -240,11 +240,11 @@ func (p *plan) pad(size int64) int64 {
 	return -size & (p.pieceLength - 1)
 }
 
-// padded says whether a hybrid has pads at all. libtorrent, whose infohashes ours have to equal, puts one
-// after every file that needs one, the last too, unless there is one file only.
+// padded says whether a hybrid has pad files. libtorrent, whose infohashes ours must equal, puts one after
+// every file that needs one, including the last, unless there is only one file.
 func (p *plan) padded() bool { return len(p.entries) > 1 }
 
-// choosePieceLength picks a power of two: for a hybrid or v2 folder smaller, so that the pads stay small.
+// choosePieceLength returns a power of two; for hybrid and v2 folders a smaller one, to keep the pads small.
 func choosePieceLength(size int64, files int, aligned bool) int64 {
 	n := int64(leastChosen)
 	for n < mostChosen && size/n > targetPieces || size/n > maxPieces/2 && n < maxPieceLength {
@@ -259,7 +259,7 @@ func choosePieceLength(size int64, files int, aligned bool) int64 {
 	return n
 }
 
-// hash fills in the pieces' sums, and returns the files' if they are asked for.
+// hash fills in the pieces' sums, and returns the files' sums if they are requested.
 func (p *plan) hash(ctx context.Context, o Options) ([]Sum, error) {
 	var mu sync.Mutex
 	var done int64
@@ -294,13 +294,13 @@ func (p *plan) hash(ctx context.Context, o Options) ([]Sum, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	// A file that was hashed early may have changed while the others were.
+	// A file that was hashed early may have changed while the others were hashed.
 	return sums, p.located().Unchanged(ctx)
 }
 
-// hashError adds the way out to what went wrong with a file.
+// hashError adds a hint to an error about a file.
 func hashError(err error) error {
-	return fault.Hint(err, "publish again when nothing writes there any more, or --exclude the file")
+	return fault.Hint(err, "publish again when nothing is writing there, or --exclude the file")
 }
 
 func (p *plan) located() content.Located {

@@ -18,14 +18,14 @@ import (
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
-// file is one of a test tree.
+// file is a file of a test tree.
 type file struct {
 	path string
 	size int
 	exec bool
 }
 
-// write makes a tree below a new folder called name and returns its path. The bytes depend on seed.
+// write makes a tree below a new folder called name and returns its path. seed determines the bytes.
 func write(t testing.TB, name string, seed uint64, files ...file) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
@@ -80,7 +80,7 @@ open(out, 'wb').write(lt.bencode(t.generate()))
 func libtorrent(t testing.TB, src, format string, pieceLength int64) *metafile.Torrent {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "lt.torrent")
-	// Debian's interpreter: another one first in the path does not see Debian's packages.
+	// Debian's interpreter: another one that is first in PATH does not see Debian's packages.
 	run(t, needs.Python(t, "libtorrent", "python3-libtorrent"), "-c", libtorrentScript, src, out, format, strconv.FormatInt(pieceLength, 10))
 	m, err := metafile.ReadFile(out)
 	if err != nil {
@@ -104,8 +104,8 @@ func mktorrent(t testing.TB, src string, pieceLength int64) *metafile.Torrent {
 	return m
 }
 
-// trees are what is compared with other creators: orders that differ between whole paths and components,
-// empty files at every end, files that end on a piece, one file, unicode.
+// trees are compared with other creators: orders that differ between whole paths and components, empty files
+// first and last, files that end at a piece, a single file, Unicode.
 func trees() map[string][]file {
 	m := map[string][]file{
 		"orders":                          {{path: "a/x", size: 3}, {path: "a-b/y", size: 16384}, {path: "a.txt", size: 40000}, {path: "a/empty"}, {path: "zz"}},

@@ -12,14 +12,14 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 )
 
-// createdBy stands beside the info. It has no version, so that a torrent does not change with ours.
+// createdBy is stored outside the info. It has no version, so that our releases do not change torrents.
 const createdBy = "p2pshare"
 
 // dict is a bencoded dictionary; the encoder sorts its keys.
 type dict = map[string]any
 
-// encode is the .torrent file of a plan whose pieces are hashed. The engine's own types are not used for
-// the info: they write an empty pieces root for empty files and no attributes in file trees.
+// encode returns the .torrent file of a plan whose pieces are hashed. The engine's own types are not used for
+// the info, because they write an empty pieces root for empty files and omit attributes in file trees.
 func (p *plan) encode(o Options) ([]byte, error) {
 	info := dict{"name": p.name, "piece length": p.pieceLength}
 	if o.Private {
@@ -49,7 +49,7 @@ func (p *plan) encode(o Options) ([]byte, error) {
 	return b, nil
 }
 
-// encodeTrackers writes the list of BEP 12 where it says more than a single announce.
+// encodeTrackers writes announce, and the list of BEP 12 if there is more than one tracker.
 func encodeTrackers(meta dict, tiers [][]string) {
 	var list [][]string
 	n := 0
@@ -67,7 +67,7 @@ func encodeTrackers(meta dict, tiers [][]string) {
 	}
 }
 
-// encodeV1 writes the part of BEP 3.
+// encodeV1 writes the keys of BEP 3.
 func (p *plan) encodeV1(info dict) {
 	pieces := make([]byte, 0, 20*len(p.sums))
 	for _, s := range p.sums {
@@ -91,7 +91,7 @@ func (p *plan) encodeV1(info dict) {
 	info["files"] = files
 }
 
-// encodeV2 writes the part of BEP 52, and returns the piece layers.
+// encodeV2 writes the keys of BEP 52, and returns the piece layers.
 func (p *plan) encodeV2(info dict) dict {
 	layers := dict{}
 	root := dict{}
@@ -128,7 +128,7 @@ func (p *plan) encodeV2(info dict) dict {
 	return layers
 }
 
-// fileRoot is the root of a file's hash tree, and its layer of pieces if it has more than one.
+// fileRoot returns the root of a file's hash tree, and its piece layer if it has more than one piece.
 func fileRoot(pieces []content.PieceSums, pieceLength int64) (root [32]byte, layer []byte) {
 	if len(pieces) == 1 {
 		return pieces[0].V2, nil
@@ -142,7 +142,7 @@ func fileRoot(pieces []content.PieceSums, pieceLength int64) (root [32]byte, lay
 	return merkle.RootWithPadHash(hashes, metainfo.HashForPiecePad(pieceLength)), b.Bytes()
 }
 
-// mark writes the attribute of an executable (BEP 47).
+// mark sets the attribute of an executable (BEP 47).
 func mark(file dict, e entry) {
 	if e.exec {
 		file["attr"] = "x"

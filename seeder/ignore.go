@@ -16,8 +16,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// ignoring is the patterns in force in a folder, weakest first. Those of the command line come last
-// (asked), so that they win over every ignore file.
+// ignoring holds the patterns in force in a folder, weakest first. The patterns of the command line (asked)
+// override every ignore file.
 type ignoring struct {
 	files []gitignore.Pattern
 	asked []gitignore.Pattern
@@ -37,7 +37,7 @@ func newIgnoring(exclude []string) (*ignoring, error) {
 	return ig, nil
 }
 
-// in is ig with the ignore file of the folder dir, at the on-disk path domain.
+// in adds the ignore file of the folder dir, whose on-disk path is domain.
 func (ig *ignoring) in(dir *os.Root, domain []string) (*ignoring, error) {
 	where := path.Join(append(append([]string{}, domain...), IgnoreFile)...)
 	f, fi, err := content.OpenRegular(dir, IgnoreFile)
@@ -49,7 +49,7 @@ func (ig *ignoring) in(dir *os.Root, domain []string) (*ignoring, error) {
 	}
 	defer f.Close()
 	if fi.Size() > maxIgnore {
-		return nil, fault.New(fault.Usage, "%q has %d bytes, more than a file of patterns has (%d)", where, fi.Size(), maxIgnore)
+		return nil, fault.New(fault.Usage, "%q has %d bytes; an ignore file has at most %d", where, fi.Size(), maxIgnore)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxIgnore))
 	if err != nil {
@@ -68,8 +68,8 @@ func (ig *ignoring) in(dir *os.Root, domain []string) (*ignoring, error) {
 	return sub, nil
 }
 
-// excludes says whether what is at an on-disk path is left out. Its folder is not: excluded folders are
-// never entered.
+// excludes says whether the file or folder at an on-disk path is left out. Its parent folder is known to be
+// included, because excluded folders are never entered.
 func (ig *ignoring) excludes(at []string, dir bool) bool {
 	for _, list := range [][]gitignore.Pattern{ig.asked, ig.files} {
 		for i := len(list) - 1; i >= 0; i-- {
@@ -77,7 +77,7 @@ func (ig *ignoring) excludes(at []string, dir bool) bool {
 			if got == gitignore.NoMatch {
 				continue
 			}
-			// The library also matches what lies below a match. That the folder was matched was judged,
+			// The library also matches everything below a match. Whether the parent was excluded was decided,
 			// with all patterns, when it was entered.
 			if len(at) > 1 && list[i].Match(at[:len(at)-1], true) == got {
 				continue
@@ -88,13 +88,13 @@ func (ig *ignoring) excludes(at []string, dir bool) bool {
 	return false
 }
 
-// parsePattern is nil for lines that are no patterns.
+// parsePattern returns nil for blank lines and comments.
 func parsePattern(line string, domain []string) (gitignore.Pattern, error) {
 	if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
 		return nil, nil
 	}
-	// The library takes "a/**" for the folder itself too, which would keep "!a/b" from working. As excluded
-	// folders are not entered, "a/*" means the same.
+	// The library lets "a/**" match the folder itself too, so that "!a/b" would not work. Since excluded folders
+	// are not entered, "a/*" means the same.
 	if strings.HasSuffix(line, "/**") {
 		line = strings.TrimSuffix(line, "*")
 	}
@@ -106,7 +106,7 @@ func parsePattern(line string, domain []string) (gitignore.Pattern, error) {
 	return gitignore.ParsePattern(line, domain), nil
 }
 
-// plain is err without the operation and the path that os puts before it: messages here name the path.
+// plain strips the operation and path that os adds to errors: messages here name the path themselves.
 func plain(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

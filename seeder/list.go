@@ -18,7 +18,7 @@ import (
 
 // Listing is what a build of a path would publish.
 type Listing struct {
-	Name    string // what the torrent would be called
+	Name    string // the name the torrent would have
 	Dir     bool
 	Size    int64
 	Files   []Listed // in the order of their paths
@@ -35,11 +35,11 @@ type Listed struct {
 	stamp      content.Stamp
 }
 
-// List finds what Build would publish of o.Path, and reads none of it.
+// List finds the files that Build would publish from o.Path, without reading them.
 func List(ctx context.Context, o Options) (*Listing, error) {
 	at, err := filepath.Abs(o.Path)
 	if err != nil {
-		return nil, fmt.Errorf("find %q: %w", o.Path, err)
+		return nil, fmt.Errorf("resolve %q: %w", o.Path, err)
 	}
 	t, err := o.walk(ctx, at)
 	if err != nil {
@@ -61,7 +61,7 @@ func List(ctx context.Context, o Options) (*Listing, error) {
 	return l, nil
 }
 
-// Open reads the file. What was put in its place since it was listed is an error, and so is a change while it is read.
+// Open opens the file for reading. It fails if the file changed since it was listed; Read fails if it changes meanwhile.
 func (l Listed) Open() (io.ReadCloser, error) {
 	root, err := os.OpenRoot(l.root)
 	if err != nil {
@@ -76,20 +76,20 @@ func (l Listed) Open() (io.ReadCloser, error) {
 		f.Close()
 		return nil, l.changed()
 	}
-	return &steady{File: f, of: l}, nil
+	return &stableFile{File: f, of: l}, nil
 }
 
 func (l Listed) changed() error {
-	return fault.Hint(fault.New(fault.Failed, "%q changed while it was read", filepath.Join(l.root, l.disk)), "publish it when nothing writes to it")
+	return fault.Hint(fault.New(fault.Failed, "%q changed while it was read", filepath.Join(l.root, l.disk)), "publish it when nothing is writing to it")
 }
 
-// steady is a file that must be at its end what it was at its beginning.
-type steady struct {
+// stableFile is a file whose last Read fails if the file changed since it was listed.
+type stableFile struct {
 	*os.File
 	of Listed
 }
 
-func (s *steady) Read(b []byte) (int, error) {
+func (s *stableFile) Read(b []byte) (int, error) {
 	n, err := s.File.Read(b)
 	if errors.Is(err, io.EOF) {
 		if fi, stat := s.File.Stat(); stat != nil || !content.StampOf(s.File, fi).Same(s.of.stamp) {

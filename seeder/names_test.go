@@ -9,7 +9,7 @@ import (
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
-// TestNamesThatTroubleSomeSystem: they are published, and all of them told.
+// TestNamesThatTroubleSomeSystem checks that such names are published, and that all of them are reported.
 func TestNamesThatTroubleSomeSystem(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "release")
 	paths := []string{"Chapter 1: x.txt", "Vol. 1./a", "Who?", "aux.c", "line\nfeed", "plain", "readme", "README", "sub/con.txt", "می\u200cخواهم"}
@@ -23,20 +23,20 @@ func TestNamesThatTroubleSomeSystem(t *testing.T) {
 	if len(b.Torrent.Files) != len(paths) {
 		t.Errorf("got %d files, want %d", len(b.Torrent.Files), len(paths))
 	}
-	told := map[string]string{}
+	reported := map[string]string{}
 	for _, x := range b.Trouble {
-		told[x.Path] = x.Why
+		reported[x.Path] = x.Why
 	}
 	for path, why := range map[string]string{
 		"Chapter 1: x.txt": "':'", "Vol. 1.": "dot", "Who?": "'?'", "aux.c": "AUX", "line\nfeed": "U+000A", "readme": `"README"`, "sub/con.txt": "CON", "می\u200cخواهم": "U+200C",
 	} {
-		if !strings.Contains(told[path], why) {
-			t.Errorf("%q: got %q, want %q told", path, told[path], why)
+		if !strings.Contains(reported[path], why) {
+			t.Errorf("%q: got %q, want %q reported", path, reported[path], why)
 		}
-		delete(told, path)
+		delete(reported, path)
 	}
-	if len(told) > 0 || len(b.Trouble) != 9 { // the folder's name and a file's are the same
-		t.Errorf("told besides: %q; %d in all, want 9", told, len(b.Trouble))
+	if len(reported) > 0 || len(b.Trouble) != 9 { // the folder and one file have the same name
+		t.Errorf("also reported: %q; %d in all, want 9", reported, len(b.Trouble))
 	}
 	b, err = seeder.Build(context.Background(), seeder.Options{Path: dir, Portable: true, Exclude: []string{"*", "!plain"}})
 	if err != nil || len(b.Trouble) > 0 {

@@ -77,7 +77,7 @@ func TestBuildPieceLength(t *testing.T) {
 		given  int64
 		want   int64
 	}{
-		{"a little", 1000, 1, seeder.V1, 0, 64 << 10},
+		{"tiny", 1000, 1, seeder.V1, 0, 64 << 10},
 		{"at the first step", 128 << 20, 1, seeder.V1, 0, 64 << 10},
 		{"over the first step", 129 << 20, 1, seeder.V1, 0, 128 << 10},
 		{"1 GiB", 1 << 30, 2, seeder.V1, 0, 512 << 10},
@@ -147,7 +147,7 @@ func TestBuildWritesOptions(t *testing.T) {
 	}
 }
 
-// What stands beside the info does not change the infohash.
+// Keys outside the info do not change the infohash.
 func TestBuildInfohashIsOfTheInfo(t *testing.T) {
 	dir := write(t, "release", 22, file{path: "a", size: 100})
 	plain := build(t, seeder.Options{Path: dir}).Torrent
@@ -200,11 +200,11 @@ func TestSums(t *testing.T) {
 		}
 	}
 	if b := build(t, seeder.Options{Path: dir}); b.Sums != nil {
-		t.Errorf("got %d sums that nobody asked for", len(b.Sums))
+		t.Errorf("got %d sums without asking for them", len(b.Sums))
 	}
 }
 
-// The names that need escaping are refused by a build, but not by a list of sums.
+// Names that need escaping are refused by Build, but WriteSums accepts them.
 func TestWriteSumsEscapes(t *testing.T) {
 	names := []string{"plain", `back\slash`, "line\nfeed", "carriage\rreturn", " space", "*star"}
 	dir := t.TempDir()

@@ -10,8 +10,8 @@ import (
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
-// TestAPanicWhileHashing: it is the error of the build that met it, and not the end of the process.
-func TestAPanicWhileHashing(t *testing.T) {
+// TestPanicWhileHashing checks that a panic becomes the error of its build instead of ending the process.
+func TestPanicWhileHashing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, make([]byte, 100_000), 0o600); err != nil {
 		t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Pool bounds the files that sources hold open. One pool for all sources of a process keeps a thousand
-// shares from using up its descriptors.
+// Pool bounds the files that sources keep open. One pool for all sources of a process keeps a thousand shares
+// from using up its file descriptors.
 type Pool struct {
 	max int
 
@@ -26,12 +26,12 @@ type handle struct {
 	key     poolKey
 	f       *os.File
 	readers int
-	place   *list.Element
-	gone    bool // no longer in the pool: the last reader closes it
+	element *list.Element
+	evicted bool // no longer in the pool; the last reader closes it
 }
 
-// NewPool makes a pool of at most max open files, at least 1. More are open only while more are read from
-// at the same moment.
+// NewPool makes a pool of at most max open files, at least 1. It exceeds max only while more files are being
+// read at the same moment.
 func NewPool(max int) *Pool {
 	if max < 1 {
 		max = 1
@@ -39,7 +39,7 @@ func NewPool(max int) *Pool {
 	return &Pool{max: max, open: map[poolKey]*handle{}, used: list.New()}
 }
 
-// acquire returns the open file of key, opened by open if need be. It stays open until release.
+// acquire returns the open file of key, calling open if necessary. The file stays open until release.
 func (p *Pool) acquire(key poolKey, open func() (*os.File, error)) (*handle, error) {
 	p.mu.Lock()
 	h := p.take(key)
@@ -47,7 +47,7 @@ func (p *Pool) acquire(key poolKey, open func() (*os.File, error)) (*handle, err
 	if h != nil {
 		return h, nil
 	}
-	// A slow disk must not hold up the readers of others.
+	// Open without the lock: a slow disk must not hold up other readers.
 	f, err := open()
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (p *Pool) acquire(key poolKey, open func() (*os.File, error)) (*handle, err
 		return h, nil
 	}
 	h = &handle{key: key, f: f, readers: 1}
-	h.place = p.used.PushFront(h)
+	h.element = p.used.PushFront(h)
 	p.open[key] = h
 	p.shrink()
 	return h, nil
@@ -69,7 +69,7 @@ func (p *Pool) take(key poolKey) *handle {
 	h := p.open[key]
 	if h != nil {
 		h.readers++
-		p.used.MoveToFront(h.place)
+		p.used.MoveToFront(h.element)
 	}
 	return h
 }
@@ -78,13 +78,13 @@ func (p *Pool) release(h *handle) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.readers--
-	if h.gone && h.readers == 0 {
+	if h.evicted && h.readers == 0 {
 		closeRead(h.f)
 	}
 	p.shrink()
 }
 
-// drop forgets the files of a source.
+// drop evicts the files of a source.
 func (p *Pool) drop(s *Source) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +95,7 @@ func (p *Pool) drop(s *Source) {
 	}
 }
 
-// shrink closes the files used longest ago that nobody reads, down to the bound.
+// shrink closes the least recently used files that have no reader, down to the bound.
 func (p *Pool) shrink() {
 	for e := p.used.Back(); e != nil && len(p.open) > p.max; {
 		h, before := e.Value.(*handle), e.Prev()
@@ -108,12 +108,12 @@ func (p *Pool) shrink() {
 
 func (p *Pool) remove(h *handle) {
 	delete(p.open, h.key)
-	p.used.Remove(h.place)
-	h.gone = true
+	p.used.Remove(h.element)
+	h.evicted = true
 	if h.readers == 0 {
 		closeRead(h.f)
 	}
 }
 
-// closeRead closes a file that was only read: there is nothing its closing could lose.
+// closeRead closes a file that was only read, where an error of Close loses no data.
 func closeRead(f *os.File) { _ = f.Close() }

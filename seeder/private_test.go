@@ -11,7 +11,7 @@ import (
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
-// published are those of the files that a build publishes, and of what it says it left out.
+// published returns the files that a build publishes, and those that it reports as skipped.
 func published(t *testing.T, o seeder.Options) (files, skipped []string) {
 	t.Helper()
 	b := build(t, o)
@@ -24,7 +24,7 @@ func published(t *testing.T, o seeder.Options) (files, skipped []string) {
 	return files, skipped
 }
 
-// TestOwnStateIsNotPublished: neither the home that is in use, nor another, nor what a fetch has staged.
+// TestOwnStateIsNotPublished covers the current home, another home, and the staging folder of a fetch.
 func TestOwnStateIsNotPublished(t *testing.T) {
 	top := t.TempDir()
 	home := filepath.Join(top, ".local", "state", "p2pshare")
@@ -41,7 +41,7 @@ func TestOwnStateIsNotPublished(t *testing.T) {
 	if want := []string{"films/a.mkv", "letter.txt"}; !slices.Equal(files, want) {
 		t.Errorf("published %q, want %q", files, want)
 	}
-	for _, what := range []string{".local/state/p2pshare: it is p2pshare's own home", "old-home/groups/g2: it is p2pshare's own home", "films/.p2pshare: it is p2pshare's own", "films/link: it is p2pshare's own home"} {
+	for _, what := range []string{".local/state/p2pshare: it belongs to a p2pshare home", "old-home/groups/g2: it belongs to a p2pshare home", "films/.p2pshare: it belongs to p2pshare", "films/link: it belongs to a p2pshare home"} {
 		if !slices.ContainsFunc(skipped, func(s string) bool { return strings.HasPrefix(s, what) }) {
 			t.Errorf("left out %q, want %q among it", skipped, what)
 		}
@@ -54,48 +54,48 @@ func TestOwnStateIsNotPublished(t *testing.T) {
 	}
 }
 
-// TestSecretsAreTold before anything is hashed, and published all the same.
-func TestSecretsAreTold(t *testing.T) {
+// TestSecretsAreReported checks that the warning comes before hashing, and that the files are published all the same.
+func TestSecretsAreReported(t *testing.T) {
 	for _, c := range []struct {
 		files []string
 		want  string
 	}{
 		{[]string{"a.txt", "keys.md", "monkey", "public.keyboard"}, ""},
-		{[]string{".env"}, `".env" may be secrets`},
-		{[]string{"a/.ssh/id_rsa", "a/.ssh/id_rsa.pub", "b"}, `"a/.ssh/id_rsa" may be`},
-		{[]string{".aws/anything"}, `".aws/anything" may be`},
-		{[]string{"x/tls.key", "y.kdbx"}, `"x/tls.key" and "y.kdbx" may be`},
-		{[]string{"1.pem", "2.pem", "3.pem", "4.pem", "5.pem"}, `"1.pem", "2.pem", "3.pem" and 2 more may be`},
+		{[]string{".env"}, `".env" may contain secrets`},
+		{[]string{"a/.ssh/id_rsa", "a/.ssh/id_rsa.pub", "b"}, `"a/.ssh/id_rsa" may contain`},
+		{[]string{".aws/anything"}, `".aws/anything" may contain`},
+		{[]string{"x/tls.key", "y.kdbx"}, `"x/tls.key" and "y.kdbx" may contain`},
+		{[]string{"1.pem", "2.pem", "3.pem", "4.pem", "5.pem"}, `"1.pem", "2.pem", "3.pem" and 2 more may contain`},
 	} {
 		dir := filepath.Join(t.TempDir(), "d")
 		for _, f := range c.files {
 			mkfile(t, filepath.Join(dir, filepath.FromSlash(f)), "x")
 		}
-		var told []string
-		o := seeder.Options{Path: dir, Warn: func(s string) { told = append(told, s) }}
+		var warnings []string
+		o := seeder.Options{Path: dir, Warn: func(s string) { warnings = append(warnings, s) }}
 		o.Progress = func(int64, int64) {
-			if c.want != "" && len(told) == 0 {
-				t.Errorf("%q: hashed before it was told", c.files)
+			if c.want != "" && len(warnings) == 0 {
+				t.Errorf("%q: hashed before the warning", c.files)
 			}
 		}
 		b := build(t, o)
 		if len(b.Torrent.Files) != len(c.files) {
 			t.Errorf("%q: %d are published, want all", c.files, len(b.Torrent.Files))
 		}
-		if got := strings.Join(told, "|"); c.want == "" && got != "" || !strings.Contains(got, c.want) {
-			t.Errorf("%q: told %q, want %q in it", c.files, got, c.want)
+		if got := strings.Join(warnings, "|"); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%q: got warning %q, want %q in it", c.files, got, c.want)
 		}
 	}
 	one := filepath.Join(t.TempDir(), "id_ed25519")
 	mkfile(t, one, "x")
-	told := ""
-	build(t, seeder.Options{Path: one, Warn: func(s string) { told = s }})
-	if !strings.Contains(told, "id_ed25519") {
-		t.Errorf("a single file: told %q", told)
+	warning := ""
+	build(t, seeder.Options{Path: one, Warn: func(s string) { warning = s }})
+	if !strings.Contains(warning, "id_ed25519") {
+		t.Errorf("a single file: got warning %q", warning)
 	}
 }
 
-// TestSystemFilesAreLeftOut unless a pattern takes them in.
+// TestSystemFilesAreLeftOut checks that they are, unless a pattern includes them.
 func TestSystemFilesAreLeftOut(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "photos")
 	for _, f := range []string{"a.jpg", "Thumbs.db", ".DS_Store", "b/.DS_Store", "b/desktop.ini", "b/c.jpg", "$RECYCLE.BIN/x", "my desktop.ini.txt", "System Volume Information/y"} {

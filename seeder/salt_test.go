@@ -13,8 +13,8 @@ import (
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
-// TestSalt: a torrent of a private group has an infohash of its own each time it is made, and is otherwise what it
-// would be without.
+// TestSalt checks that each salt gives a torrent another infohash, and that apart from the salt the torrent is the
+// same as without one.
 func TestSalt(t *testing.T) {
 	folder := write(t, "release", 31, file{path: "a", size: 70_000}, file{path: "b/c", size: 3}, file{path: "empty", size: 0})
 	single := write(t, "one", 32, file{path: "a", size: 70_000}) + "/a"
@@ -78,7 +78,7 @@ func TestSalt(t *testing.T) {
 	}
 }
 
-// keysInOrder are the keys of a bencoded dictionary as they stand.
+// keysInOrder returns the keys of a bencoded dictionary in the order they are stored.
 func keysInOrder(t *testing.T, b []byte) (out []string) {
 	t.Helper()
 	rest := b[1 : len(b)-1]
@@ -109,8 +109,8 @@ func TestSaltRefuses(t *testing.T) {
 		{"too short", seeder.Options{Salt: good[:31], Private: true}, "31 bytes"},
 		{"empty", seeder.Options{Salt: []byte{}, Private: true}, "0 bytes"},
 		{"not private", seeder.Options{Salt: good}, "not private"},
-		{"with a tracker", seeder.Options{Salt: good, Private: true, Trackers: [][]string{{}, {"http://a/announce"}}}, "members alone"},
-		{"with a web seed", seeder.Options{Salt: good, Private: true, WebSeeds: []string{"http://a/"}}, "members alone"},
+		{"with a tracker", seeder.Options{Salt: good, Private: true, Trackers: [][]string{{}, {"http://a/announce"}}}, "only from its members"},
+		{"with a web seed", seeder.Options{Salt: good, Private: true, WebSeeds: []string{"http://a/"}}, "only from its members"},
 	} {
 		c.o.Path = dir
 		if _, err := seeder.Build(t.Context(), c.o); fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), c.want) {

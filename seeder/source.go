@@ -18,10 +18,9 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
-// Source is the storage of a torrent that is seeded from where it lies. Its pieces are complete from the
-// start, for their bytes were verified when the stamps were taken, and nothing is hashed again. Every read
-// is followed by a look at the file: should it be another than the stamp says, the read fails, and so does
-// every later one. It only ever reads.
+// Source is the storage of a torrent that is seeded from its published files. All pieces are complete from the
+// start: their bytes were verified when the stamps were taken, and nothing is hashed again. After every read the
+// file is compared with its stamp; if it changed, that read and every later one fails. Source never writes.
 type Source struct {
 	torrent  *metafile.Torrent
 	located  content.Located
@@ -35,7 +34,7 @@ type Source struct {
 
 var _ storage.ClientImplCloser = (*Source)(nil)
 
-// ErrReadOnly is returned for every attempt to write to a Source.
+// ErrReadOnly is returned by every attempt to write to a Source.
 var ErrReadOnly = errors.New("published files are never written to")
 
 var errClosed = errors.New("the storage is closed")
@@ -46,13 +45,13 @@ func NewSource(t *metafile.Torrent, l content.Located, onChange func(error)) *So
 }
 
 // NewSource makes a storage for the content of t at l, whose stamps must be those of verified bytes.
-// onChange, which may be nil, is called at most once, when the files are no longer what they were, from the
-// goroutine that found out; the error names the file and is what every read returns from then on.
+// If the files change, onChange, which may be nil, is called once, from the goroutine that detected the change.
+// Its error names the file, and every later read returns it.
 func (p *Pool) NewSource(t *metafile.Torrent, l content.Located, onChange func(error)) *Source {
 	return &Source{torrent: t, located: l, onChange: onChange, pool: p}
 }
 
-// Only limits the source to the pieces that are there; nil: all. It must be called before OpenTorrent.
+// Only limits the source to the pieces in have; nil means all. It must be called before OpenTorrent.
 func (s *Source) Only(have []bool) { s.have = have }
 
 // OpenTorrent implements storage.ClientImpl. info may be the torrent's v2 view or its v1 view.
@@ -68,21 +67,21 @@ func (s *Source) OpenTorrent(_ context.Context, info *metainfo.Info, _ metainfo.
 		return storage.TorrentImpl{}, fmt.Errorf("seed %q: %w", s.torrent.Name, err)
 	}
 	if s.have != nil && len(s.have) != layout.Pieces() {
-		return storage.TorrentImpl{}, fmt.Errorf("seed %q: %d pieces are said to be there or not, and it has %d", s.torrent.Name, len(s.have), layout.Pieces())
+		return storage.TorrentImpl{}, fmt.Errorf("seed %q: got a list of %d pieces, and the torrent has %d", s.torrent.Name, len(s.have), layout.Pieces())
 	}
 	v := &view{source: s, layout: layout}
 	return storage.TorrentImpl{
 		Piece: func(p metainfo.Piece) storage.PieceImpl { return v.piece(p.Index()) },
-		// Without a reader of ours the engine asks for the length of the piece on every block, which for a
-		// v2 info is a walk over all files.
+		// Without our own reader the engine asks for the piece's length on every block, which for a v2 info is a
+		// walk over all files.
 		NewReader: func() storage.TorrentReader { return v },
 		// The files belong to the source, which may be opened again.
 		Close: func() error { return nil },
 	}, nil
 }
 
-// Check looks at every file by its path, and reports what was replaced, changed or removed as a read would.
-// It is cheap enough to be called every few seconds.
+// Check compares every file's path with its stamp, and reports files that were replaced, changed or removed, as
+// a read would. It is cheap enough to be called every few seconds.
 func (s *Source) Check(ctx context.Context) error {
 	if err := s.err(); err != nil {
 		return err
@@ -90,14 +89,14 @@ func (s *Source) Check(ctx context.Context) error {
 	return s.judge(s.located.Unchanged(ctx))
 }
 
-// Close closes the files. Reads fail from then on.
+// Close closes the files. Later reads fail.
 func (s *Source) Close() error {
 	s.closed.Store(true)
 	s.pool.drop(s)
 	return nil
 }
 
-// err is why nothing can be read any more; nil if it can.
+// err returns the reason why nothing can be read any more, or nil.
 func (s *Source) err() error {
 	if s.closed.Load() {
 		return errClosed
@@ -108,7 +107,7 @@ func (s *Source) err() error {
 	return nil
 }
 
-// has says whether a piece can be had.
+// has says whether a piece is available.
 func (s *Source) has(piece int) bool {
 	return s.failure.Load() == nil && (s.have == nil || s.have[piece])
 }
@@ -124,12 +123,12 @@ func (s *Source) read(file int, p []byte, off int64) error {
 	}
 	defer s.pool.release(h)
 	if s.closed.Load() {
-		// Close may have come before the pool knew of the file.
+		// Close may have run before the file was in the pool.
 		s.pool.drop(s)
 		return errClosed
 	}
 	_, err = h.f.ReadAt(p, off)
-	// The look comes after the read: what changed before the bytes were read shows.
+	// Stat after the read, so that it shows any change made before the bytes were read.
 	fi, statErr := h.f.Stat()
 	switch {
 	case statErr == nil && !content.StampOf(h.f, fi).Same(s.located.Stamps[file]):
@@ -139,12 +138,12 @@ func (s *Source) read(file int, p []byte, off int64) error {
 	case err != nil:
 		err = fmt.Errorf("read %q: %w", s.located.File(file), plain(err))
 	case statErr != nil:
-		err = fmt.Errorf("look at %q: %w", s.located.File(file), plain(statErr))
+		err = fmt.Errorf("check %q: %w", s.located.File(file), plain(statErr))
 	}
 	return s.judge(err)
 }
 
-// open opens a file that is still the one its stamp says.
+// open opens a file and checks that it still has its stamp.
 func (s *Source) open(file int) (*os.File, error) {
 	at := s.located.File(file)
 	root, err := os.OpenRoot(s.located.Root)
@@ -157,7 +156,7 @@ func (s *Source) open(file int) (*os.File, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &content.ChangedError{Path: at, How: "is gone", Gone: true}
 	case errors.Is(err, content.ErrNotRegular):
-		return nil, &content.ChangedError{Path: at, How: "is no file any more"}
+		return nil, &content.ChangedError{Path: at, How: "is no longer a file"}
 	case err != nil:
 		return nil, fmt.Errorf("open %q: %w", at, plain(err))
 	case !content.StampOf(f, fi).Same(s.located.Stamps[file]):
@@ -167,20 +166,19 @@ func (s *Source) open(file int) (*os.File, error) {
 	return f, nil
 }
 
-// judge ends the source for any error but a passing one: what cannot be read is no more available than what
-// has changed.
+// judge ends the source on any error that is not temporary: unreadable files are as unavailable as changed ones.
 func (s *Source) judge(err error) error {
 	var changed *content.ChangedError
 	switch {
 	case err == nil:
 		return nil
-	case passes(err):
+	case temporary(err):
 		return err
 	case errors.As(err, &changed):
 		err = fault.Hint(fault.New(fault.Unverified, "%w since it was published", changed),
-			"publish it again, or put back the file that was published")
+			"publish it again, or restore the original file")
 	case errors.Is(err, fs.ErrNotExist):
-		err = fault.Hint(fault.New(fault.NotFound, "%w, where what was published lay", err), "put it back, or publish it again")
+		err = fault.Hint(fault.New(fault.NotFound, "published content is missing: %w", err), "put it back, or publish it again")
 	default:
 		err = fault.Hint(err, "make it readable again, then publish it again")
 	}
@@ -194,9 +192,9 @@ func (s *Source) judge(err error) error {
 	return *s.failure.Load()
 }
 
-// passes tells errors that say nothing about the files: the caller gave up, or the system is short of
-// something.
-func passes(err error) bool {
+// temporary recognizes errors that say nothing about the files: the caller gave up, or the system is short of
+// a resource.
+func temporary(err error) bool {
 	for _, e := range []error{
 		context.Canceled, context.DeadlineExceeded, errClosed,
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR,
@@ -208,7 +206,7 @@ func passes(err error) bool {
 	return false
 }
 
-// view is a source in the piece space of one info.
+// view shows a source in the piece space of one info.
 type view struct {
 	source *Source
 	layout *content.Layout
@@ -270,10 +268,10 @@ func (p *piece) WriteTo(w io.Writer) (int64, error) {
 	return done, nil
 }
 
-// WriteAt refuses.
+// WriteAt always fails.
 func (p *piece) WriteAt([]byte, int64) (int, error) { return 0, ErrReadOnly }
 
-// MarkComplete is nothing new for a piece that is there, and refused for one that is not.
+// MarkComplete does nothing for an available piece, and fails for others.
 func (p *piece) MarkComplete() error {
 	if !p.view.source.has(p.index) {
 		return ErrReadOnly
@@ -281,7 +279,7 @@ func (p *piece) MarkComplete() error {
 	return nil
 }
 
-// MarkNotComplete refuses: that bytes are wrong shows in their stamp.
+// MarkNotComplete always fails: the stamps decide whether bytes are wrong.
 func (p *piece) MarkNotComplete() error { return ErrReadOnly }
 
 // Completion implements storage.PieceImpl.

@@ -27,7 +27,7 @@ import (
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
-// open opens a source as the engine does. v1 asks for the v1 view of a hybrid.
+// open opens a source as the engine does; v1 selects the v1 view of a hybrid.
 func open(t testing.TB, s *seeder.Source, b *seeder.Built, v1 bool) (*storage.Torrent, *metainfo.Info) {
 	t.Helper()
 	info := *b.Torrent.Info
@@ -41,7 +41,7 @@ func open(t testing.TB, s *seeder.Source, b *seeder.Built, v1 bool) (*storage.To
 	return st, &info
 }
 
-// pieceAt is a piece of an opened torrent.
+// pieceAt returns a piece of an opened torrent.
 func pieceAt(st *storage.Torrent, info *metainfo.Info, i int) storage.PieceImpl {
 	return st.TorrentImpl.Piece(info.Piece(i))
 }
@@ -81,7 +81,7 @@ func TestSourceReads(t *testing.T) {
 					t.Fatalf("piece %d: wrote %d bytes of %d, %v", i, n, info.Piece(i).Length(), err)
 				}
 				if test.format != seeder.V2 {
-					// In the v2 view of a hybrid a piece has no pad, in its v1 hash it has.
+					// A hybrid's piece has no pad in its v2 view, but its v1 hash includes the pad.
 					padded := append(bytes.Clone(whole.Bytes()), make([]byte, info.Piece(i).V1Length()-n)...)
 					if got, want := metainfo.Hash(sha1.Sum(padded)), info.Piece(i).V1Hash().Unwrap(); got != want {
 						t.Fatalf("piece %d: got bytes of hash %v, want %v", i, got, want)
@@ -96,7 +96,7 @@ func TestSourceReads(t *testing.T) {
 	}
 }
 
-// readsAlike compares blocks, read through the piece and through the torrent's reader, with the whole.
+// readsAlike reads blocks through the piece and through the torrent's reader, and compares them with whole.
 func readsAlike(t *testing.T, p storage.PieceImpl, r storage.TorrentReader, whole []byte, start int64) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(5, 6))
@@ -131,7 +131,7 @@ func TestSourceNoticesChange(t *testing.T) {
 			f, err := os.OpenFile(at, os.O_WRONLY, 0)
 			must(t, err)
 			_, err = f.WriteAt([]byte("other"), 0)
-			// The clock of a file moves in ticks: make sure that this write is in a later one.
+			// A file's clock moves in ticks: make sure that this write falls in a later one.
 			must(t, errors.Join(err, f.Close(), os.Chtimes(at, time.Time{}, time.Now().Add(time.Second))))
 		}, "changed on disk since it was published"},
 		{"removed", func(t *testing.T, at string) { must(t, os.Remove(at)) }, "since it was published"},
@@ -156,7 +156,7 @@ func TestSourceNoticesChange(t *testing.T) {
 			must(t, os.Remove(at))
 			must(t, os.Symlink(other, at))
 		}, ""},
-		{"closed to us by its folder, which is a file now", func(t *testing.T, at string) {
+		{"its folder replaced by a file", func(t *testing.T, at string) {
 			must(t, os.RemoveAll(filepath.Dir(at)))
 			must(t, os.WriteFile(filepath.Dir(at), nil, 0o644))
 		}, ""},
@@ -197,7 +197,7 @@ func TestSourceNoticesChange(t *testing.T) {
 				if strings.Contains(test.want, "published") && fault.KindOf(err) != fault.Unverified {
 					t.Errorf("got kind %v, want %v", fault.KindOf(err), fault.Unverified)
 				}
-				// From now on nothing is served, the other file neither, and nobody is told twice.
+				// From now on nothing is served, not even the other file, and onChange is not called again.
 				for _, i := range []int{0, last} {
 					if again := read(i); again == nil || again.Error() != err.Error() {
 						t.Errorf("piece %d: got %v, want %v", i, again, err)
@@ -330,7 +330,7 @@ func descriptors(t testing.TB, dir string) int {
 	return n
 }
 
-// TestPoolBounds has many sources and readers share a few descriptors.
+// TestPoolBounds lets many sources and readers share a few descriptors.
 func TestPoolBounds(t *testing.T) {
 	const bound, sources, files = 4, 5, 20
 	pool := seeder.NewPool(bound)
@@ -370,13 +370,13 @@ func TestPoolBounds(t *testing.T) {
 	if got := descriptors(t, base); got == 0 || got > bound {
 		t.Errorf("at rest: got %d files open, want 1 to %d", got, bound)
 	}
-	// Each reader may hold one that it is opening and one that it lost.
+	// Each reader may also hold one file that it is opening, and one that was evicted.
 	if most.Load() > bound+2*3 {
 		t.Errorf("while reading: got %d files open, bound %d", most.Load(), bound)
 	}
 }
 
-// Closing a source while others read must neither race nor close a file under a reader.
+// Closing a source during reads must neither race nor close a file that a reader uses.
 func TestSourceCloseWhileReading(t *testing.T) {
 	dir := write(t, "release", 38, file{path: "a", size: 100_000}, file{path: "b", size: 100_000})
 	b := build(t, seeder.Options{Path: dir, PieceLength: 16384})
@@ -392,7 +392,7 @@ func TestSourceCloseWhileReading(t *testing.T) {
 					_, err := pieceAt(st, info, (i*3+n)%info.NumPieces()).ReadAt(buf, 0)
 					if err != nil && !errors.Is(err, io.EOF) {
 						if strings.Contains(err.Error(), "already closed") || strings.Contains(err.Error(), "bad file") {
-							t.Errorf("a file was closed under a reader: %v", err)
+							t.Errorf("a file was closed during a read: %v", err)
 						}
 						return
 					}
@@ -411,7 +411,7 @@ func TestSourceCloseWhileReading(t *testing.T) {
 	}
 }
 
-// Being short of descriptors is no fault of the files.
+// A shortage of descriptors does not mean that the files changed.
 func TestSourceOutlivesShortage(t *testing.T) {
 	dir := write(t, "release", 39, file{path: "a", size: 100_000})
 	b := build(t, seeder.Options{Path: dir})

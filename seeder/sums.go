@@ -25,9 +25,9 @@ type Sum struct {
 	SHA256 [32]byte
 }
 
-// WriteSums writes sums as `sha256sum --check` reads them: for a folder the file belongs into it (cd
-// release && sha256sum -c), for a single file beside it. Names with a backslash, a line feed or a carriage
-// return are escaped as sha256sum escapes them, behind a line that begins with a backslash.
+// WriteSums writes sums in the format of `sha256sum --check`. For a folder the file belongs inside it (cd
+// release && sha256sum -c), for a single file next to it. Names with a backslash, line feed or carriage return
+// are escaped as sha256sum does, on a line that starts with a backslash.
 func WriteSums(w io.Writer, sums []Sum) error {
 	b := bufio.NewWriter(w)
 	escape := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
@@ -44,8 +44,8 @@ func WriteSums(w io.Writer, sums []Sum) error {
 	return nil
 }
 
-// fileSums reads every file once more, each from its beginning, several at a time. It runs beside the
-// hashing of the pieces, in the same order, so that mostly one of the two reads from the disk.
+// fileSums reads every file from start to end, several in parallel. It runs at the same time as the hashing of
+// the pieces, in the same order, so that mostly only one of the two reads from the disk.
 func (p *plan) fileSums(ctx context.Context, workers int, progress func(int64)) ([]Sum, error) {
 	root, err := os.OpenRoot(p.tree.root)
 	if err != nil {

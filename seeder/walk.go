@@ -19,20 +19,20 @@ import (
 	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// Skipped is something in the folder that cannot be published, and was left out.
+// Skipped is a file in the folder that cannot be published and was left out.
 type Skipped struct {
 	Path   string // slash-separated, below the folder
 	Reason string
 }
 
-// Trouble is a name that some system cannot hold, and what is wrong with it. Who fetches it there has it under a name that is
-// made of it.
+// Trouble is a name that some system cannot hold. Anyone who fetches it on such a system gets the file under a
+// substitute name.
 type Trouble struct {
-	Path string // slash-separated, below the folder; of the name of the torrent itself, that name
-	Why  string
+	Path string // slash-separated, below the folder; for the torrent's own name, that name
+	Why  string // what is wrong with it
 }
 
-// entry is a file that is published.
+// entry is a file to publish.
 type entry struct {
 	disk  string   // slash-separated, below the root, as the disk spells it
 	path  []string // below the torrent's name, composed; nil for a single file
@@ -40,10 +40,10 @@ type entry struct {
 	exec  bool
 }
 
-// tree is what was found at a path.
+// tree is the result of a walk.
 type tree struct {
 	root    string // absolute
-	name    string // the base name of the path that was given, composed
+	name    string // the base name of the given path, composed
 	dir     bool
 	entries []entry
 	skipped []Skipped
@@ -51,18 +51,18 @@ type tree struct {
 	refused []Trouble
 	size    int64
 
-	secrets int      // files with the names of secrets
-	first   []string // of them
+	secrets int      // number of files whose names look like secrets
+	first   []string // the first of them
 }
 
-// walk finds what is published of the file or folder at an absolute path.
+// walk finds the files to publish in the file or folder at an absolute path.
 func walk(ctx context.Context, at string, exclude, own []string) (*tree, error) {
 	fi, err := os.Stat(at)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault.New(fault.NotFound, "no file or folder at %q", at)
 	case err != nil:
-		return nil, fmt.Errorf("look at %q: %w", at, plain(err))
+		return nil, fmt.Errorf("check %q: %w", at, plain(err))
 	}
 	var homes []fs.FileInfo
 	for _, dir := range own {
@@ -105,11 +105,11 @@ func walk(ctx context.Context, at string, exclude, own []string) (*tree, error) 
 	return t, nil
 }
 
-// single is the tree of one file. What was given may be a symlink to it: that was asked for.
+// single fills in the tree of one file. The given path may be a symlink to it, which the user chose to follow.
 func (t *tree) single(at string, fi fs.FileInfo) error {
 	real, err := filepath.EvalSymlinks(at)
 	if err != nil {
-		return fmt.Errorf("look at %q: %w", at, plain(err))
+		return fmt.Errorf("check %q: %w", at, plain(err))
 	}
 	t.root = filepath.Dir(real)
 	root, err := os.OpenRoot(t.root)
@@ -125,19 +125,19 @@ func (t *tree) single(at string, fi fs.FileInfo) error {
 	return nil
 }
 
-// walker goes through a folder.
+// walker walks a folder.
 type walker struct {
 	ctx  context.Context
 	tree *tree
 	top  *os.Root
 	seen int
 
-	guarded bool          // p2pshare's own state is left out
-	homes   []fs.FileInfo // that it is in
+	guarded bool          // leave out p2pshare's own state
+	homes   []fs.FileInfo // the homes it is kept in
 }
 
-// folder walks the folder dir, which is at the given path on disk and in the torrent. above are the
-// folders it lies in, itself last, to notice links that lead back into them.
+// folder walks the folder dir, which has the given paths on disk and in the torrent. above are the folders that
+// contain it, ending with dir itself, to detect links that lead back to them.
 func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring, above []fs.FileInfo) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring,
 			continue
 		}
 		if strings.HasPrefix(name, ownPrefix) {
-			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "it is p2pshare's own"})
+			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "it belongs to p2pshare"})
 			continue
 		}
 		if fi.Mode()&fs.ModeSymlink != 0 {
@@ -180,8 +180,8 @@ func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring,
 			continue
 		}
 		to := append(composed[:len(composed):len(composed)], norm.NFC.String(name))
-		if !fi.IsDir() && metafile.IsPadPath(to) { // whoever read the torrent would take it for one
-			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "its name is that of a pad, which clients do not keep"})
+		if !fi.IsDir() && metafile.IsPadPath(to) { // readers of the torrent would take it for a pad file
+			w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(at...), Reason: "its name is reserved for pad files, which clients discard"})
 			continue
 		}
 		if !w.judgeName(at, to, keys) {
@@ -199,14 +199,14 @@ func (w *walker) folder(dir *os.Root, disk, composed []string, ignore *ignoring,
 	return nil
 }
 
-// enter walks a folder in another.
+// enter walks a subfolder.
 func (w *walker) enter(dir *os.Root, disk, composed []string, ignore *ignoring, above []fs.FileInfo, fi fs.FileInfo) error {
 	if slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, fi) }) {
-		return fault.Hint(fault.New(fault.Usage, "%q leads back into a folder it lies in", w.abs(disk)), "--exclude it")
+		return fault.Hint(fault.New(fault.Usage, "%q leads back to a folder that contains it", w.abs(disk)), "--exclude it")
 	}
 	sub, err := dir.OpenRoot(disk[len(disk)-1])
 	if err != nil {
-		// A link up and over leaves dir, not the top.
+		// A link such as ../sibling leaves dir, but not the top folder.
 		sub, err = w.top.OpenRoot(filepath.Join(disk...))
 	}
 	if err != nil {
@@ -218,15 +218,15 @@ func (w *walker) enter(dir *os.Root, disk, composed []string, ignore *ignoring, 
 		own = own || os.SameFile(h, fi)
 	}
 	if own {
-		w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(disk...), Reason: "it is p2pshare's own home, with the keys of your groups"})
+		w.tree.skipped = append(w.tree.skipped, Skipped{Path: path.Join(disk...), Reason: "it belongs to a p2pshare home, which holds the keys of your groups"})
 		return nil
 	}
 	return w.folder(sub, disk, composed, ignore, append(above[:len(above):len(above)], fi))
 }
 
 func (w *walker) file(dir *os.Root, disk, composed []string, fi fs.FileInfo) error {
-	// Who may read nothing learns it now, not after an hour of hashing. A file that all may read needs no
-	// trial.
+	// Report a file that cannot be read now, not after an hour of hashing. A file that everybody may read
+	// needs no test.
 	if fi.Mode().Perm()&0o444 != 0o444 {
 		f, _, err := content.OpenRegular(w.top, path.Join(disk...))
 		if err != nil {
@@ -250,8 +250,8 @@ func (w *walker) file(dir *os.Root, disk, composed []string, fi fs.FileInfo) err
 	return nil
 }
 
-// follow finds what a symlink leads to, which must lie in the folder: a link that leads out of it may show
-// the world a key.
+// follow returns the file or folder that a symlink points to, which must be inside the folder: a link that
+// points outside might publish a private key.
 func (w *walker) follow(disk []string) (fs.FileInfo, error) {
 	rel := filepath.Join(disk...)
 	fi, err := w.top.Stat(rel)
@@ -262,22 +262,22 @@ func (w *walker) follow(disk []string) (fs.FileInfo, error) {
 	if linkErr != nil {
 		target = "?"
 	}
-	why := "leads out of the folder that is published"
+	why := "points outside the published folder"
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		why = "leads to nothing"
+		why = "points to nothing"
 	case errors.Is(err, fs.ErrPermission):
-		why = "leads to what may not be read"
+		why = "points to something that you may not read"
 	case isLoop(err):
-		why = "leads in a circle"
+		why = "forms a loop"
 	case filepath.IsAbs(target):
-		why = "leads to an absolute path, which means another file elsewhere"
+		why = "points to an absolute path, which is a different file on other machines"
 	}
 	return nil, fault.Hint(fault.New(fault.Usage, "symlink %q to %q %s", w.abs(disk), target, why),
 		"--exclude it, or put the file itself in its place")
 }
 
-// isLoop tells a circle of links. os.Root follows links itself and says so in words of its own.
+// isLoop recognizes a loop of symlinks. os.Root follows links itself and returns its own text.
 func isLoop(err error) bool {
 	return strings.Contains(err.Error(), "too many")
 }
@@ -286,8 +286,8 @@ func (w *walker) abs(disk []string) string {
 	return filepath.Join(append([]string{w.tree.root}, disk...)...)
 }
 
-// judgeName says whether a name can be published, and takes note of one that cannot, or that troubles some system. keys are
-// the names of the folder so far.
+// judgeName says whether a name can be published, and records names that cannot or that some system does not
+// accept. keys are the names of the folder so far.
 func (w *walker) judgeName(at, composed []string, keys map[string]string) bool {
 	t, name := w.tree, composed[len(composed)-1]
 	where := path.Join(at...)
@@ -298,7 +298,7 @@ func (w *walker) judgeName(at, composed []string, keys map[string]string) bool {
 	key := names.Key(name)
 	other, rival := keys[key]
 	if rival && norm.NFC.String(other) == name {
-		t.refused = append(t.refused, Trouble{where, fmt.Sprintf("it is the same as %q once composed", other)})
+		t.refused = append(t.refused, Trouble{where, fmt.Sprintf("it is the same as %q in composed form (NFC)", other)})
 		return false
 	}
 	if !rival {
@@ -307,7 +307,7 @@ func (w *walker) judgeName(at, composed []string, keys map[string]string) bool {
 	if err := names.Portable(name); err != nil {
 		t.trouble = append(t.trouble, Trouble{where, whyOf(err)})
 	} else if rival {
-		t.trouble = append(t.trouble, Trouble{where, fmt.Sprintf("it and %q are one name on some systems", other)})
+		t.trouble = append(t.trouble, Trouble{where, fmt.Sprintf("it is the same name as %q on some systems", other)})
 	}
 	return true
 }
@@ -319,7 +319,7 @@ func count(n int) string {
 	return fmt.Sprintf("%d names", n)
 }
 
-// listed names troubles in a line.
+// listed joins troubles into one line, at most maxListed of them.
 func listed(list []Trouble) string {
 	var parts []string
 	for i, x := range list {
@@ -332,16 +332,16 @@ func listed(list []Trouble) string {
 	return strings.Join(parts, ", ")
 }
 
-// portable refuses what troubles some system, all of it at once.
+// portable returns an error that lists all names that some system cannot hold.
 func portable(name string, trouble []Trouble) error {
 	if len(trouble) == 0 {
 		return nil
 	}
-	return fault.Hint(fault.New(fault.Usage, "%s of %q cannot be had on every system: %s", count(len(trouble)), name, listed(trouble)),
+	return fault.Hint(fault.New(fault.Usage, "%s in %q cannot be used on every system: %s", count(len(trouble)), name, listed(trouble)),
 		"rename them, or --exclude them")
 }
 
-// named adds what is wrong with the torrent's own name.
+// named adds the problem of the torrent's own name, if it has one.
 func (t *tree) named(name string) []Trouble {
 	if err := names.Portable(name); err != nil {
 		return append([]Trouble{{name, whyOf(err)}}, t.trouble...)
@@ -349,7 +349,7 @@ func (t *tree) named(name string) []Trouble {
 	return t.trouble
 }
 
-// whyOf is what is wrong with a name, without the name.
+// whyOf returns what is wrong with a name, without the name.
 func whyOf(err error) string {
 	if e, is := errors.AsType[*names.Error](err); is {
 		return e.Why
@@ -368,11 +368,11 @@ func entryNames(dir *os.Root) ([]string, error) {
 	}
 	defer f.Close()
 	list, err := f.Readdirnames(-1)
-	slices.Sort(list) // which of two faults is reported does not depend on the disk
+	slices.Sort(list) // so that which of two errors is reported does not depend on the disk
 	return list, err
 }
 
-// executable says whether the owner may run a file: what libtorrent goes by as well.
+// executable says whether the owner may execute a file, the same test as libtorrent's.
 func executable(fi fs.FileInfo) bool { return fi.Mode().Perm()&0o100 != 0 }
 
 func kindOf(m fs.FileMode) string {

@@ -64,18 +64,18 @@ func TestBuildRefuses(t *testing.T) {
 				}
 				symlink(t, rel, filepath.Join(dir, "link"))
 			}},
-		{name: "an absolute symlink", want: "leads to an absolute path", hint: "--exclude", kind: fault.Usage,
+		{name: "an absolute symlink", want: "points to an absolute path", hint: "--exclude", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { symlink(t, outside, filepath.Join(dir, "link")) }},
-		{name: "a symlink to nothing", want: "leads to nothing", hint: "--exclude", kind: fault.Usage,
+		{name: "a symlink to nothing", want: "points to nothing", hint: "--exclude", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { symlink(t, "none", filepath.Join(dir, "link")) }},
-		{name: "symlinks in a circle", want: "leads in a circle", hint: "--exclude", kind: fault.Usage,
+		{name: "a loop of symlinks", want: "forms a loop", hint: "--exclude", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {
 				symlink(t, "two", filepath.Join(dir, "one"))
 				symlink(t, "one", filepath.Join(dir, "two"))
 			}},
-		{name: "a symlink to a folder above", want: "leads back into a folder it lies in", hint: "--exclude", kind: fault.Usage,
+		{name: "a symlink to a folder above", want: "leads back to a folder that contains it", hint: "--exclude", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { symlink(t, "..", filepath.Join(dir, "sub", "up")) }},
-		{name: "folders that link to each other", want: "leads back into a folder it lies in", hint: "--exclude", kind: fault.Usage,
+		{name: "folders that link to each other", want: "leads back to a folder that contains it", hint: "--exclude", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {
 				symlink(t, "../two", filepath.Join(dir, "one", "x"))
 				symlink(t, "../one", filepath.Join(dir, "two", "y"))
@@ -86,20 +86,20 @@ func TestBuildRefuses(t *testing.T) {
 			opts: seeder.Options{Exclude: []string{"*"}}},
 		{name: "a backslash", want: `a\\b`, hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, `a\b`), "x") }},
-		{name: "bytes that are no UTF-8", want: "UTF-8", hint: "rename", kind: fault.Usage,
+		{name: "bytes that are not UTF-8", want: "UTF-8", hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a\xff"), "x") }},
-		{name: "names that would hurt, all of them", want: `3 names`, hint: "rename", kind: fault.Usage,
+		{name: "several dangerous names at once", want: `3 names`, hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {
 				for _, name := range []string{`a\b`, "b\xff", "sub/c\\d"} {
 					mkfile(t, filepath.Join(dir, name), "x")
 				}
 			}},
-		{name: "a name that not every system can hold, where that is asked", want: `"a:b" (it contains ':'`, hint: "--exclude", kind: fault.Usage,
+		{name: "a name that is not portable, with Portable", want: `"a:b" (it contains ':'`, hint: "--exclude", kind: fault.Usage,
 			opts: seeder.Options{Portable: true},
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a:b"), "x") }},
-		{name: "two such names", want: `3 names of "aux" cannot be had on every system: "aux" (Windows keeps AUX for a device), "sub." (it ends in a dot`, hint: "--exclude", kind: fault.Usage, opts: seeder.Options{Portable: true, Name: "aux"},
+		{name: "two such names", want: `3 names in "aux" cannot be used on every system: "aux" (Windows keeps AUX for a device), "sub." (it ends in a dot`, hint: "--exclude", kind: fault.Usage, opts: seeder.Options{Portable: true, Name: "aux"},
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "sub.", "x?"), "x") }},
-		{name: "names that differ in composition", want: "once composed", hint: "rename", kind: fault.Usage,
+		{name: "names that differ in composition", want: "in composed form", hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {
 				mkfile(t, filepath.Join(dir, norm.NFC.String("é")), "x")
 				mkfile(t, filepath.Join(dir, norm.NFD.String("é")), "y")
@@ -107,18 +107,18 @@ func TestBuildRefuses(t *testing.T) {
 		{name: "a bad pattern", want: `exclude "[a"`, kind: fault.Usage, opts: seeder.Options{Exclude: []string{"[a"}}},
 		{name: "a bad pattern in an ignore file", want: `"sub/.p2pshareignore", line 2: pattern "[a"`, kind: fault.Usage,
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "sub", seeder.IgnoreFile), "x\n[a\n") }},
-		{name: "a huge ignore file", want: "more than a file of patterns", kind: fault.Usage,
+		{name: "a huge ignore file", want: "an ignore file has at most", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {
 				mkfile(t, filepath.Join(dir, seeder.IgnoreFile), strings.Repeat("x\n", 1<<20))
 			}},
-		{name: "an ignore file that leads out", want: "escapes", kind: fault.Failed,
+		{name: "an ignore file that is a symlink out of the folder", want: "escapes", kind: fault.Failed,
 			make: func(t *testing.T, dir string) { symlink(t, outside, filepath.Join(dir, seeder.IgnoreFile)) }},
 		{name: "an unknown format", want: `format "v3"`, kind: fault.Usage, opts: seeder.Options{Format: "v3"}},
-		{name: "a piece length that is no power of two", want: "piece length 20000", kind: fault.Usage, opts: seeder.Options{PieceLength: 20000}},
+		{name: "a piece length that is not a power of two", want: "piece length 20000", kind: fault.Usage, opts: seeder.Options{PieceLength: 20000}},
 		{name: "a piece length too small", want: "piece length 8192", kind: fault.Usage, opts: seeder.Options{PieceLength: 8192}},
 		{name: "a piece length too large", want: "piece length 134217728", kind: fault.Usage, opts: seeder.Options{PieceLength: 128 << 20}},
 		{name: "a negative piece length", want: "piece length -16384", kind: fault.Usage, opts: seeder.Options{PieceLength: -16384}},
-		{name: "more pieces than clients take", want: "pieces, and 524288 is the most", hint: "--piece-length", kind: fault.Usage,
+		{name: "more pieces than clients take", want: "pieces; other clients accept at most 524288", hint: "--piece-length", kind: fault.Usage,
 			opts: seeder.Options{PieceLength: 16 << 10},
 			make: func(t *testing.T, dir string) {
 				if err := os.Truncate(filepath.Join(dir, "file"), 16<<30); err != nil {
@@ -127,7 +127,7 @@ func TestBuildRefuses(t *testing.T) {
 			}},
 		{name: "a name with a slash", want: "name of the torrent", kind: fault.Usage, opts: seeder.Options{Name: "a/b"}},
 		{name: "the name ..", want: "name of the torrent", kind: fault.Usage, opts: seeder.Options{Name: ".."}},
-		{name: "a v2 folder that looks like its only file", want: "takes that for a single file", hint: "--name", kind: fault.Usage,
+		{name: "a v2 folder that looks like its only file", want: "reads as a single file", hint: "--name", kind: fault.Usage,
 			opts: seeder.Options{Format: seeder.V2, Name: "file"}},
 	}
 	for _, test := range tests {
@@ -172,7 +172,7 @@ func TestBuildRefusesPaths(t *testing.T) {
 	}
 }
 
-// TestBuildRefusesUnreadable runs itself as nobody, for root may read everything.
+// TestBuildRefusesUnreadable runs itself as user nobody, because root may read everything.
 func TestBuildRefusesUnreadable(t *testing.T) {
 	const variable = "P2PSHARE_TEST_UNREADABLE"
 	if dir := os.Getenv(variable); dir != "" {
@@ -228,7 +228,7 @@ func TestBuildSkips(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// A short path: a socket's name has little room.
+	// A relative path, because a socket's path has to be short.
 	wd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -295,17 +295,17 @@ func TestBuildIgnores(t *testing.T) {
 		{name: "a pattern of the command line", exclude: []string{"*.tmp"}, gone: []string{"a.tmp", "docs/b.tmp", "docs/deep/c.tmp"}},
 		{name: "a pattern in a file", ignore: map[string]string{"": "# comment\n\n*.tmp\r\n"}, gone: []string{"a.tmp", "docs/b.tmp", "docs/deep/c.tmp"}},
 		{name: "a folder", ignore: map[string]string{"": "docs/\n"}, gone: []string{"docs/a.html", "docs/b.tmp", "docs/deep/c.tmp", "docs/deep/cache/x", "docs/only here"}},
-		{name: "a folder's pattern spares files", exclude: []string{"a.html/"}},
+		{name: "a folder's pattern does not match files", exclude: []string{"a.html/"}},
 		{name: "anchored", ignore: map[string]string{"": "/only here\n"}, gone: []string{"only here"}},
 		{name: "a file in a folder", ignore: map[string]string{"docs": "only here\n*.html"}, gone: []string{"docs/a.html", "docs/only here"}},
 		{name: "anchored in a folder", ignore: map[string]string{"docs": "/*.tmp"}, gone: []string{"docs/b.tmp"}},
-		{name: "taken back", ignore: map[string]string{"": "*.tmp\n!b.tmp"}, gone: []string{"a.tmp", "docs/deep/c.tmp"}},
-		{name: "taken back further down", ignore: map[string]string{"": "*.tmp", "docs": "!*.tmp"}, gone: []string{"a.tmp"}},
-		{name: "the command line is stronger", ignore: map[string]string{"": "!*.tmp"}, exclude: []string{"*.tmp"}, gone: []string{"a.tmp", "docs/b.tmp", "docs/deep/c.tmp"}},
+		{name: "negated", ignore: map[string]string{"": "*.tmp\n!b.tmp"}, gone: []string{"a.tmp", "docs/deep/c.tmp"}},
+		{name: "negated in a subfolder", ignore: map[string]string{"": "*.tmp", "docs": "!*.tmp"}, gone: []string{"a.tmp"}},
+		{name: "the command line overrides the file", ignore: map[string]string{"": "!*.tmp"}, exclude: []string{"*.tmp"}, gone: []string{"a.tmp", "docs/b.tmp", "docs/deep/c.tmp"}},
 		{name: "all but one", ignore: map[string]string{"": "build/*\n!build/keep"}, gone: []string{"build/out"}},
 		{name: "everything below but one", ignore: map[string]string{"": "build/**\n!build/keep"}, gone: []string{"build/out"}},
-		{name: "a folder taken back does not take back its files", ignore: map[string]string{"": "*.html\n!docs"}, gone: []string{"a.html", "docs/a.html"}},
-		{name: "a folder taken back is entered", ignore: map[string]string{"": "docs\n!docs"}},
+		{name: "negating a folder does not negate its files", ignore: map[string]string{"": "*.html\n!docs"}, gone: []string{"a.html", "docs/a.html"}},
+		{name: "a negated folder is entered", ignore: map[string]string{"": "docs\n!docs"}},
 		{name: "two stars", exclude: []string{"**/cache", "docs/**/c.tmp"}, gone: []string{"docs/deep/c.tmp", "docs/deep/cache/x"}},
 		{name: "escaped", ignore: map[string]string{"": `\#odd` + "\n" + `\!odd`}, gone: []string{"#odd", "!odd"}},
 	}
@@ -339,7 +339,7 @@ func TestBuildIgnores(t *testing.T) {
 	}
 }
 
-// ignoredAsGit compares with what git itself would take.
+// ignoredAsGit compares with the files that git itself would add.
 func ignoredAsGit(t *testing.T, dir string, ignore map[string]string, want []string) {
 	t.Helper()
 	git := needs.Program(t, "git", "git")
@@ -391,7 +391,7 @@ func TestBuildComposesNames(t *testing.T) {
 	verifies(t, a)
 }
 
-// verifies checks that what was built is what lies there, by its stamps as well.
+// verifies checks that the content on disk matches the torrent and its stamps.
 func verifies(t testing.TB, b *seeder.Built) {
 	t.Helper()
 	r, err := content.Verify(context.Background(), b.Torrent, b.Located, content.Options{})
@@ -459,7 +459,7 @@ func TestBuildStopsWithContext(t *testing.T) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	if after > 32<<20 {
-		t.Errorf("%d bytes were hashed after the end", after)
+		t.Errorf("%d bytes were hashed after the cancellation", after)
 	}
 }
 
