@@ -22,7 +22,7 @@ func (s *State) Change(name string) (AccountChange, error) {
 		return AccountChange{}, fault.New(fault.NotFound, "there is no account %q", name)
 	}
 	if a.Role == Admin {
-		return AccountChange{}, fault.Hint(fault.New(fault.Usage, "%q is an admin", name), "admins are changed by the owners, with the next root")
+		return AccountChange{}, fault.Hint(fault.New(fault.Usage, "%q is an admin", name), "p2pshare group user role GROUP %s publisher first, which takes the owners", name)
 	}
 	return a.current(), nil
 }

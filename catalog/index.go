@@ -281,12 +281,12 @@ func contains(s, word string) bool {
 func (ix *Index) Resolve(name, want string) (*Entry, error) {
 	n := ix.byKey[names.FoldEntry(name)]
 	if n == nil {
-		return nil, fault.Hint(fault.New(fault.NotFound, "nothing here is called %q", name), "`p2pshare catalog list GROUP --search WORD` looks for names")
+		return nil, fault.Hint(fault.New(fault.NotFound, "nothing here is called %q", name), "p2pshare catalog list GROUP --search WORD looks for names")
 	}
 	want = strings.ToLower(want)
 	switch want {
 	case "":
-		return n.usual(), nil
+		return n.Usual(), nil
 	case Latest:
 		return n.Versions[0], nil
 	}
@@ -309,8 +309,8 @@ func (ix *Index) Resolve(name, want string) (*Entry, error) {
 	return nil, fault.Hint(fault.New(fault.NotFound, "%q has no version %q", n.Name, want), "there is %s", n.some())
 }
 
-// usual is the entry that a name alone means.
-func (n *Name) usual() *Entry {
+// Usual is the entry that a name alone means.
+func (n *Name) Usual() *Entry {
 	best := n.Versions[0]
 	for _, e := range n.Versions {
 		switch {

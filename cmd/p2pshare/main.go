@@ -51,11 +51,7 @@ func open(ctx context.Context, s cli.Settings) (cli.Backend, error) {
 			return nil, err
 		}
 	}
-	n, err := openNode(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
+	return openHere(ctx, s)
 }
 
 func terminal() (int, bool) {

@@ -145,7 +145,7 @@ type daemon struct {
 
 func (d *daemon) run(ctx context.Context, ready func(cli.DaemonInfo)) (err error) {
 	s := d.settings
-	n, err := openNode(ctx, s.Settings)
+	n, err := openNode(ctx, s.Settings, nil)
 	if err != nil {
 		return err
 	}
@@ -213,10 +213,12 @@ func shut(n *node.Node, late time.Time) error {
 }
 
 // openNode opens the node. A command that looks at the resting home may hold it for just this moment.
-func openNode(ctx context.Context, s cli.Settings) (*node.Node, error) {
+// groupsHere is called when it takes the groups of the home; it may be nil.
+func openNode(ctx context.Context, s cli.Settings, groupsHere func()) (*node.Node, error) {
 	options := node.Options{
 		Home: s.Home, Network: s.Network, Log: s.Log, Version: s.Version,
 		Daemon: s.Daemon, Fetches: s.Fetches, Floor: s.Floor, Policy: s.Policy, NoSeed: s.NoSeed,
+		GroupsHere: groupsHere, GroupsElsewhere: func(ctx context.Context) int { return groupsElsewhere(ctx, s) },
 	}
 	late := time.NewTimer(lockPatience)
 	defer late.Stop()

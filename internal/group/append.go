@@ -133,13 +133,8 @@ func (g *Group) need(what string, roles ...acl.Role) (*acl.State, error) {
 		return nil, err
 	}
 	a, err := s.Admit(g.device.Public(), g.now())
-	if d, known := s.Device(g.device.Public()); err != nil && known && d.Frozen {
-		return nil, fault.Hint(fault.New(fault.Denied, "this machine has signed two histories in %q, as a copy of it does, and cannot %s", g.Name(), what),
-			"p2pshare group leave %s, then p2pshare group join LINK --user %s: it is a new machine of yours then", g.Name(), d.Account)
-	}
 	if err != nil {
-		return nil, fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and cannot %s", g.Name(), what),
-			"an admin adds an account with p2pshare group user add")
+		return nil, g.WhyNot(what)
 	}
 	if !slices.Contains(roles, a.Role) {
 		return nil, fault.Hint(fault.New(fault.Denied, "%q is a %s of %q, and cannot %s", a.Name, a.Role, g.Name(), what), "an admin can")
@@ -156,8 +151,8 @@ type Created struct {
 	User  string      // the first admin
 	Label string      // of this machine
 	Kind  signed.Kind // empty: public
-	Open  bool
-	Stale int64 // hours
+	Open  bool        // anybody may publish; in a private group, who joins by its password
+	Stale int64       // hours
 
 	// Of a private group.
 	Strict   bool

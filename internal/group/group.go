@@ -66,7 +66,9 @@ type Settings struct {
 	Name   string   `json:"name"` // local
 	Link   string   `json:"link"` // in full
 	Peers  []string `json:"peers,omitempty"`
-	Met    bool     `json:"met,omitempty"` // another member has ever answered
+	Met    bool     `json:"met,omitempty"`   // another member has ever answered
+	Heard  int64    `json:"heard,omitempty"` // when a member gave all that it has, in seconds since 1970; now and then written
+	Out    bool     `json:"out,omitempty"`   // members turn this machine away who once let it in
 	Follow *Follow  `json:"follow,omitempty"`
 	Skip   []string `json:"skip,omitempty"` // what the user has removed from the mirror, by the SHA-256 of its info: it is not fetched again
 }

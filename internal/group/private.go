@@ -72,8 +72,11 @@ func createPrivate(dir string, c Created, now func() time.Time) (*Group, error) 
 		if err != nil {
 			return nil, err
 		}
-		key := l.Key.Public()
-		invite = []Record{acl.AccountChange{Name: JoinInvite, Role: acl.Invite, Gives: acl.Member, Key: &key, Seal: l.Seal.Recipient(), Slot: slot}.Marshal}
+		key, gives := l.Key.Public(), acl.Member
+		if c.Open {
+			gives = acl.Publisher
+		}
+		invite = []Record{acl.AccountChange{Name: JoinInvite, Role: acl.Invite, Gives: gives, Key: &key, Seal: l.Seal.Recipient(), Slot: slot}.Marshal}
 		fresh[JoinInvite] = l.Seal
 	}
 	return begin(dir, link, c.Name, now, func(g *Group) error {

@@ -66,9 +66,22 @@ func dial(ctx context.Context, d Dialer, m Member, name, protocol string) (_ net
 	c := tls.Client(raw, conf)
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
-		return nil, signed.Key{}, !answered, err
+		return nil, signed.Key{}, !answered, handshakeError{err}
 	}
 	return c, key, false, nil
+}
+
+// handshakeError is a handshake that did not come to its end here.
+type handshakeError struct{ error }
+
+func (e handshakeError) Unwrap() error { return e.error }
+
+// TurnedAway says whether an error is that of a connection which a member, having shown its key, ended over ours: the first
+// that is heard of that comes after our own end of the handshake. A stranger hears the same, and no more.
+func TurnedAway(err error) bool {
+	var op *net.OpError
+	_, early := errors.AsType[handshakeError](err)
+	return !early && errors.As(err, &op) && op.Op == "remote error" // crypto/tls: an alert of the other end
 }
 
 // AnswerKey is the key of who gave an answer to a Client.

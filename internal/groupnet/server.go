@@ -164,6 +164,19 @@ func (s *Server) Recheck() {
 	}
 }
 
+// Online are the keys of the peers that have a connection for requests open to the group of a device of ours.
+func (s *Server) Online(ours signed.Key) map[signed.Key]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := map[signed.Key]bool{}
+	for m := range s.open {
+		if m.protocol == Sync && m.group.Identity.Public() == ours {
+			keys[m.key] = true
+		}
+	}
+	return keys
+}
+
 func (m *memberConn) recheck(log *slog.Logger) bool {
 	err := m.group.Admit(m.key, m.protocol)
 	if err == nil {

@@ -55,6 +55,8 @@ type CrowdOptions struct {
 	// Told is called each time a machine has given everything that it has. own is its head of the device Self that was news here
 	// when it was shown, and zero if none was. May be nil.
 	Told func(by signed.Key, own signed.Head)
+	// Lost is called when a connection to an address has ended, or none came about. May be nil.
+	Lost func(addr string, err error)
 	// Visit is done at each member that is reached, instead of keeping up with it. May be nil.
 	Visit func(ctx context.Context, p *Peer) error
 	// Ask says that members tell each other of members.
@@ -73,6 +75,7 @@ type member struct {
 	fails  int
 	next   time.Time // not before
 	good   time.Time // of the last answer; zero: none yet
+	met    bool      // a neighbour that has answered since it is one
 
 	by    signed.Key    // whose the last answer was
 	ahead time.Duration // of its clock before ours
@@ -82,8 +85,9 @@ type member struct {
 // Neighbour is a member that has answered.
 type Neighbour struct {
 	Addr string
-	Seen time.Time // of the last answer
-	Now  bool      // it is a neighbour at the moment
+	By   signed.Key // whose that was; zero: it is not known
+	Seen time.Time  // of the last answer
+	Now  bool       // it is a neighbour at the moment, and has answered as one
 }
 
 const (
@@ -176,7 +180,7 @@ func (c *Crowd) Neighbours() []Neighbour {
 	var out []Neighbour
 	for _, m := range c.addrs {
 		if !m.good.IsZero() {
-			out = append(out, Neighbour{m.addr, m.good, m.busy})
+			out = append(out, Neighbour{m.addr, m.by, m.good, m.met})
 		}
 	}
 	slices.SortFunc(out, func(a, b Neighbour) int { return b.Seen.Compare(a.Seen) })
@@ -263,6 +267,9 @@ func (c *Crowd) Run(ctx context.Context) {
 				if bug := panics.In(err); bug != nil {
 					bug.Log(c.o.Log, "a member", "address", m.addr)
 				}
+				if c.o.Lost != nil && ctx.Err() == nil {
+					c.o.Lost(m.addr, err)
+				}
 				c.released(m, err)
 				select {
 				case c.wake <- struct{}{}:
@@ -308,7 +315,7 @@ func (c *Crowd) choose(now time.Time) (*member, time.Duration) {
 func (c *Crowd) released(m *member, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m.busy, m.end = false, nil
+	m.busy, m.met, m.end = false, false, nil
 	if m.anew {
 		m.anew, m.next = false, time.Time{}
 		return

@@ -29,7 +29,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 		err := c.o.Visit(ctx, p)
 		if err == nil {
 			c.mu.Lock()
-			m.good, m.fails = time.Now(), 0
+			m.good, m.fails, m.met = time.Now(), 0, true
 			c.mu.Unlock()
 		}
 		return err
@@ -84,7 +84,7 @@ func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration
 		return err
 	}
 	c.mu.Lock()
-	m.good, m.fails, m.by = time.Now(), 0, p.by
+	m.good, m.fails, m.met, m.by = time.Now(), 0, true, p.by
 	m.ahead, m.dated = p.Ahead()
 	c.mu.Unlock()
 	if c.o.Told != nil {

@@ -25,6 +25,15 @@ type Client struct {
 	path    string // of the socket
 	version string // of this program
 	about   About
+	groups  bool // it is no daemon, but holds the groups
+}
+
+// lock is the one that whoever answers holds for as long as it does.
+func (c *Client) lock() string {
+	if c.groups {
+		return GroupsLock
+	}
+	return LockName
 }
 
 // About is who answered at Dial.
@@ -142,7 +151,7 @@ func (c *Client) greet(ctx context.Context) error {
 		err = json.NewDecoder(io.LimitReader(x.response.Body, maxProblem)).Decode(&c.about)
 	}
 	if err != nil && short.Err() != nil && ctx.Err() == nil {
-		pid, _, _ := c.home.Holder(LockName) // for the message alone
+		pid, _, _ := c.home.Holder(c.lock()) // for the message alone
 		return silent(c.home.Dir(), pid)
 	}
 	return err

@@ -21,6 +21,9 @@ var ErrNoDaemon = errors.New("no daemon runs on this home")
 // LockName is the lock that a daemon holds for its life.
 const LockName = "daemon"
 
+// GroupsLock is the lock of who has the groups of a home open.
+const GroupsLock = "groups"
+
 // errDeaf is a socket that nobody listens on, or none at all.
 var errDeaf = errors.New("nobody listens on the socket")
 
@@ -61,6 +64,25 @@ func Dial(ctx context.Context, home, version string) (*Client, error) {
 	}
 }
 
+// DialGroups finds the process in a terminal that holds the groups of the home, and serves what is asked of them while it does something
+// else. ErrNoDaemon if there is none; it is not waited for.
+func DialGroups(ctx context.Context, home, version string) (*Client, error) {
+	if _, err := os.Stat(home); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoDaemon
+	}
+	h, err := state.Open(home)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{home: h, version: version, groups: true}
+	if err := c.meet(ctx); errors.Is(err, errDeaf) {
+		return nil, ErrNoDaemon
+	} else if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
 // silent is a daemon that holds the home and does not answer.
 func silent(home string, pid int) error {
 	if pid == 0 {
@@ -73,7 +95,11 @@ func silent(home string, pid int) error {
 
 // meet asks who answers. errDeaf if nobody does.
 func (c *Client) meet(ctx context.Context) error {
-	path, err := SocketPath(c.home.Dir())
+	names := ofDaemon
+	if c.groups {
+		names = ofGroups
+	}
+	path, err := names.path(c.home.Dir())
 	if err == nil {
 		err = checkSocket(path)
 	}
@@ -137,8 +163,11 @@ const restartHint = "use the daemon's p2pshare, or end the daemon and start it w
 
 func (c *Client) otherAPI(theirs, program string) error {
 	e := &VersionError{Program: program, Want: c.version, API: theirs}
-	if pid, held, err := c.home.Holder(LockName); err == nil && held {
+	if pid, held, err := c.home.Holder(c.lock()); err == nil && held {
 		e.PID = pid
+	}
+	if c.groups {
+		return fault.Hint(fmt.Errorf("a p2pshare in another terminal (process %d) holds the groups of this home, and is p2pshare %s, while this is %s", e.PID, e.Program, c.version), "end that one")
 	}
 	return fault.Hint(e, restartHint)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
 // kinds is how many kinds package fault has, read from its source, so that a new one is not forgotten here.
@@ -44,6 +45,8 @@ func TestErrors(t *testing.T) {
 		"odd characters":  fault.Hint(fault.New(fault.Usage, "a\n\"b\" <c> & \x1b[31m é \u202e"), "h\x00"),
 		"canceled":        fmt.Errorf("w: %w", context.Canceled),
 		"deadline":        fault.New(fault.Timeout, "w: %w", context.DeadlineExceeded),
+		"a password":      seal.WrongPassword(),
+		"the group's":     seal.WrongGroupPassword(),
 	}
 	for k := range kinds(t) {
 		tests[fmt.Sprintf("kind %d", k)] = fault.Hint(fault.New(fault.Kind(k), "of kind %d", k), "hint %d", k)
@@ -76,7 +79,7 @@ func TestErrors(t *testing.T) {
 					t.Errorf("%s: got %q, kind %d, hint %q, want %q, kind %d, hint %q", call,
 						got, fault.KindOf(got), fault.HintOf(got), want, fault.KindOf(want), fault.HintOf(want))
 				}
-				for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
+				for _, cause := range []error{context.Canceled, context.DeadlineExceeded, seal.ErrPassword} {
 					if errors.Is(got, cause) != errors.Is(want, cause) {
 						t.Errorf("%s: errors.Is %v: got %v, want %v", call, cause, errors.Is(got, cause), errors.Is(want, cause))
 					}

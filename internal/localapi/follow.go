@@ -111,6 +111,9 @@ func readStream[A any](s *streaming, body io.Reader) (*endOf[A], error) {
 
 // ended is what is said when the daemon ended in an orderly way.
 func (c *Client) ended(kept string) error {
+	if c.groups {
+		return c.leftUs()
+	}
 	if kept == "" {
 		return fault.Hint(errors.New("the daemon ended before it had taken the request over; nothing of it is kept"),
 			"start it (p2pshare daemon --detach) and give the command again")
@@ -119,8 +122,17 @@ func (c *Client) ended(kept string) error {
 		"p2pshare daemon --detach starts it")
 }
 
+// leftUs is said when the process in the other terminal ended.
+func (c *Client) leftUs() error {
+	return fault.Hint(fmt.Errorf("the p2pshare in another terminal (process %d), which held the groups of this home, ended while it carried this out", c.about.PID),
+		"p2pshare group show says what holds now; then give the command again")
+}
+
 // gone explains a connection that broke: whether the daemon still lives, and whether the request does.
 func (c *Client) gone(ctx context.Context, kept string, cause error) error {
+	if c.groups && ctx.Err() == nil {
+		return c.leftUs()
+	}
 	pid, alive := c.lives(ctx)
 	switch {
 	case alive && kept != "":
@@ -145,7 +157,7 @@ func (c *Client) lives(ctx context.Context) (pid int, alive bool) {
 	short, stop := context.WithTimeout(ctx, deathWait)
 	defer stop()
 	for {
-		pid, held, err := c.home.Holder(LockName)
+		pid, held, err := c.home.Holder(c.lock())
 		if err != nil || !held || c.about.PID != 0 && pid != c.about.PID {
 			return pid, false
 		}

@@ -24,6 +24,8 @@ type Options struct {
 	Version string // of the program
 	Log     *slog.Logger
 	End     func() // ends the daemon, from any goroutine; nil: a client cannot
+
+	GroupsAlone bool // serve nothing but what is asked of groups
 }
 
 // Server serves a Backend.
@@ -42,14 +44,17 @@ func NewServer(o Options) *Server {
 	s := &Server{opts: o, streams: make(chan struct{}, maxStreams), calls: make(chan struct{}, maxCalls), routes: map[string]http.HandlerFunc{}}
 	b := o.Backend
 	s.routes["GET "+pathVersion] = s.version
+	stream(s, pathGroup, b.Group)
+	stream(s, pathCatalog, b.Catalog)
+	if o.GroupsAlone {
+		return s
+	}
 	s.routes["POST "+pathEnd] = s.end
 	stream(s, pathPublish, noResult(b.Publish))
 	stream(s, pathFetch, noResult(b.Fetch))
 	stream(s, pathSeed, noResult(b.Seed))
 	stream(s, pathVerify, b.Verify)
 	stream(s, pathDoctor, b.Doctor)
-	stream(s, pathGroup, b.Group)
-	stream(s, pathCatalog, b.Catalog)
 	call(s, pathStatus, b.Status)
 	call(s, pathChange, b.Change)
 	call(s, pathRemove, b.Remove)

@@ -18,6 +18,18 @@ const (
 	// placeName is the file in a home whose path is too long for a socket; it names the socket.
 	placeName    = "socket"
 	placeVersion = 1
+
+	// bindPrefix begins the name of the folder that a socket is made in. With what MkdirTemp adds it is three bytes
+	// longer than the socket's name, which maxSocketPath leaves room for.
+	bindPrefix = ".s-"
+)
+
+// names are those of a socket in a home, and of what belongs to it.
+type names struct{ socket, place, bind string }
+
+var (
+	ofDaemon = names{socketName, placeName, bindPrefix}
+	ofGroups = names{"groups.socket", "groups-socket", ".g-"} // no longer than the daemon's, for maxSocketPath
 )
 
 // place is the content of the file placeName.
@@ -30,6 +42,15 @@ type place struct {
 // in a folder below runtimeDir, or, if that is empty or too long as well, the system's folder for temporary
 // files. Closing the listener removes what was made.
 func Listen(home, runtimeDir string) (net.Listener, error) {
+	return ofDaemon.listen(home, runtimeDir)
+}
+
+// ListenGroups is Listen for a process in a terminal that holds the groups of a home: others hand to it what is asked of them.
+func ListenGroups(home, runtimeDir string) (net.Listener, error) {
+	return ofGroups.listen(home, runtimeDir)
+}
+
+func (n names) listen(home, runtimeDir string) (net.Listener, error) {
 	h, err := state.Open(home)
 	if err != nil {
 		return nil, err
@@ -38,23 +59,23 @@ func Listen(home, runtimeDir string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the home: %w", err)
 	}
-	if path := filepath.Join(real, socketName); len(path) <= maxSocketPath {
-		l, err := bind(path)
+	if path := filepath.Join(real, n.socket); len(path) <= maxSocketPath {
+		l, err := bind(path, n.bind)
 		if err != nil {
 			return nil, fmt.Errorf("making the socket: %w", err)
 		}
 		return &socket{Listener: l, made: []string{path}}, nil
 	}
-	dir, err := placeElsewhere(real, runtimeDir)
+	dir, err := n.placeElsewhere(real, runtimeDir)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, socketName)
-	l, err := bind(path)
+	path := filepath.Join(dir, n.socket)
+	l, err := bind(path, n.bind)
 	if err != nil {
 		return nil, fmt.Errorf("making the socket: %w", err)
 	}
-	file := filepath.Join(real, placeName)
+	file := filepath.Join(real, n.place)
 	if err := state.WriteVersioned(file, placeVersion, place{path}); err != nil {
 		return nil, errors.Join(fmt.Errorf("writing where the socket is: %w", err), l.Close())
 	}
@@ -62,16 +83,18 @@ func Listen(home, runtimeDir string) (net.Listener, error) {
 }
 
 // SocketPath is where a home's daemon answers; fs.ErrNotExist if the home, or a daemon that tells, is not there.
-func SocketPath(home string) (string, error) {
+func SocketPath(home string) (string, error) { return ofDaemon.path(home) }
+
+func (n names) path(home string) (string, error) {
 	real, err := filepath.EvalSymlinks(home)
 	if err != nil {
 		return "", err
 	}
-	if path := filepath.Join(real, socketName); len(path) <= maxSocketPath {
+	if path := filepath.Join(real, n.socket); len(path) <= maxSocketPath {
 		return path, nil
 	}
 	var p place
-	if err := state.ReadVersioned(filepath.Join(real, placeName), placeVersion, &p); err != nil {
+	if err := state.ReadVersioned(filepath.Join(real, n.place), placeVersion, &p); err != nil {
 		return "", err
 	}
 	if !filepath.IsAbs(p.Path) || len(p.Path) > maxSocketPath {
@@ -81,13 +104,13 @@ func SocketPath(home string) (string, error) {
 }
 
 // placeElsewhere is a folder of this user's alone with a short path: that of the daemon before, or a new one.
-func placeElsewhere(real, runtimeDir string) (string, error) {
-	if old, err := SocketPath(real); err == nil && checkFolder(filepath.Dir(old)) == nil {
+func (n names) placeElsewhere(real, runtimeDir string) (string, error) {
+	if old, err := n.path(real); err == nil && checkFolder(filepath.Dir(old)) == nil {
 		return filepath.Dir(old), nil
 	}
 	for _, parent := range []string{runtimeDir, os.TempDir(), "/tmp"} {
 		// MkdirTemp makes it 0700 under a name nobody could know and take before.
-		if !filepath.IsAbs(parent) || len(filepath.Join(parent, "p2pshare-1234567890", socketName)) > maxSocketPath {
+		if !filepath.IsAbs(parent) || len(filepath.Join(parent, "p2pshare-1234567890", n.socket)) > maxSocketPath {
 			continue
 		}
 		if dir, err := os.MkdirTemp(parent, "p2pshare-"); err == nil {

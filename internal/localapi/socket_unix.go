@@ -10,14 +10,10 @@ import (
 	"syscall"
 )
 
-// bindPrefix begins the name of the folder that a socket is made in. With what MkdirTemp adds it is three bytes
-// longer than the socket's name, which maxSocketPath leaves room for.
-const bindPrefix = ".s-"
-
 // bind makes the socket in a folder that only this user may enter, and moves it to path with its mode set:
 // between bind and chmod of a socket in an open folder, others could connect.
-func bind(path string) (net.Listener, error) {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), bindPrefix+"*")) // by a daemon that was killed just here
+func bind(path, prefix string) (net.Listener, error) {
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), prefix+"*")) // by a process that was killed just here
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +22,7 @@ func bind(path string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(path), bindPrefix)
+	dir, err := os.MkdirTemp(filepath.Dir(path), prefix)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // bind makes the socket at path. Access lists of the profile's folders keep others out from the start.
-func bind(path string) (net.Listener, error) {
+func bind(path, _ string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

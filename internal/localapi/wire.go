@@ -7,6 +7,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
 // api is the version of the protocol. It rises when a path, field or meaning goes that a client may count on;
@@ -98,6 +99,7 @@ var kinds = [...]string{
 const (
 	causeCanceled = "canceled"
 	causeDeadline = "deadline"
+	causePassword = "password"
 )
 
 // problemOf is err on the wire; nil for nil.
@@ -114,6 +116,8 @@ func problemOf(err error) *problem {
 		p.Cause = causeCanceled
 	case errors.Is(err, context.DeadlineExceeded):
 		p.Cause = causeDeadline
+	case errors.Is(err, seal.ErrPassword):
+		p.Cause = causePassword
 	}
 	return p
 }
@@ -133,8 +137,8 @@ func (p *problem) err() error {
 	return &fault.Error{Kind: k, Hint: p.Hint, Err: &RemoteError{Text: p.Text, cause: p.Cause}}
 }
 
-// RemoteError is an error that came over the socket. errors.Is finds context.Canceled and
-// context.DeadlineExceeded in it if they were in what was sent.
+// RemoteError is an error that came over the socket. errors.Is finds context.Canceled, context.DeadlineExceeded and
+// seal.ErrPassword in it if they were in what was sent.
 type RemoteError struct {
 	Text  string
 	cause string
@@ -145,5 +149,6 @@ func (e *RemoteError) Error() string { return e.Text }
 // Is is for errors.Is.
 func (e *RemoteError) Is(target error) bool {
 	return target == context.Canceled && e.cause == causeCanceled ||
-		target == context.DeadlineExceeded && e.cause == causeDeadline
+		target == context.DeadlineExceeded && e.cause == causeDeadline ||
+		target == seal.ErrPassword && e.cause == causePassword
 }

@@ -52,7 +52,7 @@ type LinkGroup struct {
 type CreateGroup struct {
 	Kind  string `json:"kind"`            // public or private
 	User  string `json:"user,omitempty"`  // the admin's account; empty: admin
-	Open  bool   `json:"open,omitempty"`  // anyone may publish
+	Open  bool   `json:"open,omitempty"`  // anyone may publish; in a private group, who joins by its password
 	Stale int    `json:"stale,omitempty"` // hours; 0: 720
 
 	// Of a private group.
@@ -224,10 +224,12 @@ type Group struct {
 	Devices  int      `json:"devices"`
 	Entries  int      `json:"entries"`
 	Age      string   `json:"age"`     // fresh, old or stale
-	Members  int      `json:"members"` // that we keep up with now
+	Members  int      `json:"members"` // machines of members that are met now
 	Strict   bool     `json:"strict,omitempty"`
 	Follow   *Follow  `json:"follow,omitempty"`
 	Warnings []string `json:"warnings"` // forks, broken logs, a stale view, a wrong clock
+
+	Heard time.Time `json:"heard,omitzero"` // when a member gave all that it has last
 }
 
 // GroupAccount is an account of a group.
@@ -325,6 +327,7 @@ type Entry struct {
 	Device  string    `json:"device"`
 
 	Unconfirmed bool `json:"unconfirmed,omitempty"` // no admin has confirmed the account's name yet
+	Usual       bool `json:"usual,omitempty"`       // GROUP/NAME without a version is this one; of a list
 
 	Infohash   string   `json:"infohash,omitempty"`
 	InfoSHA256 string   `json:"info_sha256"`

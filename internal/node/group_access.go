@@ -113,7 +113,7 @@ func (m *member) mayRead(st *acl.State, e *catalog.Entry) error {
 	p := access.Policy{Group: m.ID(), State: st, Now: time.Now()}
 	me, err := st.Admit(m.Device().Public(), p.Now)
 	if err != nil {
-		return fault.Hint(fault.New(fault.Denied, "this machine is not in %q any more: %w", m.Name(), err), "an admin can say why")
+		return m.WhyNot("read " + e.Ref())
 	}
 	if d := p.Reads(me.Name, e); !d.Allowed {
 		return fault.Hint(fault.New(fault.Denied, "%q may not read %s/%s: %s", me.Name, m.Name(), e.Ref(), d.Why), "an admin can change that: p2pshare group rule add")

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/p2pshare/p2pshare/acl"
@@ -90,7 +91,7 @@ func (m *member) demote(x acl.Account, u ChangeUser, a *GroupAnswer) error {
 	if err := m.dropAdmin(x.Name, string(u.Passphrase), u.Draft, a); err != nil || a.Missing > 0 {
 		return err
 	}
-	a.Notes = append(a.Notes, "the machines of "+x.Name+" are cut off: it leaves the group there, and joins again with its password")
+	a.Notes = append(a.Notes, fmt.Sprintf("%s's machines have to join again: there p2pshare group leave %s, then p2pshare group join LINK --user %s; p2pshare group link %s prints the link", x.Name, m.Name(), x.Name, m.Name()))
 	key := x.Key
 	return m.Append(acl.AccountChange{Name: x.Name, Role: to, Key: &key, Seal: x.Seal, Slot: x.Slot}.Marshal)
 }

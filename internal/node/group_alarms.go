@@ -21,6 +21,9 @@ func (a alarm) String() string { return a.what + ": " + a.do }
 // alarms are what has to be acted on in the group. They stand in what is shown of it, in status, in doctor's findings and in
 // the log.
 func (m *member) alarms() (out []alarm) {
+	if m.isOut() {
+		out = append(out, alarm{whatOut, "ask an admin", true})
+	}
 	if used, most := m.Used(); used > most/2 {
 		out = append(out, alarm{
 			fmt.Sprintf("this machine has signed %d of the %d MiB that one may in a group", used>>20, most>>20),

@@ -27,6 +27,11 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 	if err != nil {
 		return nil, err
 	}
+	if r.takesPassword(false) {
+		if err := n.roomForPassword(); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case r.Create != nil:
 		return s.create(r)
@@ -43,6 +48,11 @@ func (n *Node) Group(ctx context.Context, r GroupRequest, on func(Event)) (*Grou
 	m, err := s.get(r.Group)
 	if err != nil {
 		return nil, err
+	}
+	if r.takesPassword(m.private()) {
+		if err := n.roomForPassword(); err != nil {
+			return nil, err
+		}
 	}
 	a := &GroupAnswer{}
 	switch {
@@ -152,7 +162,7 @@ func (s *groups) create(r GroupRequest) (*GroupAnswer, error) {
 	a.Link = m.Link().String()
 	a.Wrote = filepath.Join(g.Dir(), "owner.key")
 	if c.Kind == string(signed.Private) {
-		a.tellCreated(c, password)
+		a.tellCreated(m.Name(), c, password)
 	}
 	return a, err
 }
@@ -224,8 +234,12 @@ func (s *groups) enter(link signed.Link, j group.Joined) (*member, error) {
 	return s.add(g, false), nil
 }
 
-// linkOf reads a link, or the archive of a group: its first root says which group it is.
+// linkOf reads a link, or the archive of a group: its first root says which group it is. The name of a group that this home is in stands
+// for its link.
 func (s *groups) linkOf(arg string) (signed.Link, *group.Archive, error) {
+	if m, err := s.get(arg); err == nil && m.Name() == arg {
+		return m.Link(), nil, nil
+	}
 	if strings.HasPrefix(strings.ToLower(arg), "p2pshare:") {
 		link, err := signed.ParseLink(arg)
 		return link, nil, err

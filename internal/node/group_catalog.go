@@ -29,9 +29,6 @@ func (n *Node) Catalog(ctx context.Context, r CatalogRequest, on func(Event)) (*
 	a := &CatalogAnswer{Entries: []Entry{}, Problems: []string{}}
 	switch {
 	case r.List != nil:
-		if m.s.n.keeper == nil && m.Settings().Met {
-			tell(on, "this is what was known when a member was met last: no daemon runs that keeps it up to date (p2pshare daemon --detach)")
-		}
 		err = m.listEntries(*r.List, a)
 	case r.Show != nil:
 		err = m.showEntry(*r.Show, a)
@@ -75,28 +72,26 @@ func (m *member) listEntries(l ListCatalog, a *CatalogAnswer) error {
 	if err != nil {
 		return err
 	}
+	var all []*catalog.Entry
+	usual, latest := map[*catalog.Entry]bool{}, map[*catalog.Entry]bool{}
+	for _, name := range ix.Names() {
+		all = append(all, name.Versions...)
+		usual[name.Usual()], latest[name.Versions[0]] = true, true
+	}
 	if l.Search != "" {
-		seen := map[string]bool{}
-		for _, e := range ix.Search(l.Search) {
-			if m.mayRead(st, e) != nil {
-				continue
-			}
-			if l.All || !seen[e.Name] {
-				a.Entries = append(a.Entries, m.entry(e, nil))
-			}
-			seen[e.Name] = true
+		all = ix.Search(l.Search)
+	}
+	seen := map[string]bool{}
+	for _, e := range all {
+		if m.mayRead(st, e) != nil {
+			continue
 		}
-	} else {
-		for _, name := range ix.Names() {
-			for _, e := range name.Versions {
-				if m.mayRead(st, e) != nil {
-					continue
-				}
-				a.Entries = append(a.Entries, m.entry(e, nil))
-				if !l.All {
-					break
-				}
-			}
+		// What the name alone means, and what is newer; of what was searched for, at least one of a name.
+		if l.All || usual[e] || latest[e] || l.Search != "" && !seen[e.Name] {
+			x := m.entry(e, nil)
+			x.Usual = usual[e]
+			a.Entries = append(a.Entries, x)
+			seen[e.Name] = true
 		}
 	}
 	problems, more := ix.Problems()
@@ -219,7 +214,7 @@ func (m *member) drop(ctx context.Context, ref string, offline bool, a *CatalogA
 	}
 	me, err := m.Account()
 	if err != nil {
-		return fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and drops nothing", m.Name()), "who published it can, or an admin")
+		return m.WhyNot("drop anything")
 	}
 	if me.Name != e.Account && me.Role != "admin" {
 		return fault.Hint(fault.New(fault.Denied, "%q was published by %q", e.Ref(), e.Account), "%q can drop it, or an admin", e.Account)
@@ -254,6 +249,9 @@ func (m *member) signedEntry(e *catalog.Entry, full *catalog.Share) *SignedEntry
 // can be asked.
 func noTorrent(m *member, e *catalog.Entry, err error) error {
 	if !errors.Is(err, errNoTorrent) {
+		return err
+	}
+	if err := m.errOut(); err != nil {
 		return err
 	}
 	return fault.Hint(fault.New(fault.NotFound, "no member that is online has %s/%s", m.Name(), e.Ref()),

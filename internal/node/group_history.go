@@ -227,7 +227,12 @@ func (t *told) account() string {
 	case t.Role != "" && t.Slot != nil:
 		return fmt.Sprintf("set the account %s, %s%s, and its password", t.Name, t.Role, until)
 	case t.Role != "" && len(t.Keep) > 0:
-		return fmt.Sprintf("cut %s off the account %s", plural(len(t.Keep), "device"), t.Name)
+		var cut []string
+		for key := range t.Keep {
+			cut = append(cut, fmt.Sprintf("%.12s", key))
+		}
+		slices.Sort(cut)
+		return fmt.Sprintf("cut off %s (%s)", some(cut), t.Name)
 	case t.Role != "":
 		return fmt.Sprintf("set the account %s, %s%s", t.Name, t.Role, until)
 	case t.Slot != nil:

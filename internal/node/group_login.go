@@ -46,8 +46,8 @@ func (c *CreateGroup) check(name string) error {
 		return fault.Hint(fault.New(fault.Usage, "a group of the kind %q cannot be made", c.Kind), "public and private groups can")
 	case !private && (c.Strict || c.NoJoin || c.Password != ""):
 		return fault.Hint(fault.New(fault.Usage, "a public group is open to everyone"), "leave --strict, --no-join and passwords out, or make it --private")
-	case private && c.Open:
-		return fault.Hint(fault.New(fault.Usage, "--open is for public groups"), `in a private one, p2pshare group rule add "allow @member publish **" lets everyone publish`)
+	case c.NoJoin && private && c.Open:
+		return fault.Hint(fault.New(fault.Usage, "--open is for who joins by a password of the group, and with --no-join nobody does"), "leave one of them out; p2pshare group user add says of each account what it may do")
 	case c.NoJoin && c.Password != "":
 		return fault.New(fault.Usage, "a group that nobody joins by himself has no password to join")
 	case private && c.User == group.JoinInvite:
@@ -67,14 +67,14 @@ func (c *CreateGroup) password() (string, error) {
 }
 
 // tellCreated says what its maker should know of a new private group.
-func (a *GroupAnswer) tellCreated(c CreateGroup, password string) {
+func (a *GroupAnswer) tellCreated(name string, c CreateGroup, password string) {
 	if c.Password == "" {
 		a.Password = Secret(password)
 	}
 	a.Notes = []string{
 		"give the link and the password to people by different ways: who has both is in",
 		"the owner's key is in " + a.Wrote + ": without it and without a copy nobody can name another admin; p2pshare group owner export makes one",
-		"this machine alone is " + c.User + "'s, until p2pshare group passwd sets a password to log others in with",
+		"you administer it from this machine only; p2pshare group passwd " + name + " makes a password for your other machines",
 	}
 	if c.NoJoin {
 		a.Notes[0] = "nobody joins with the link alone: p2pshare group user add makes an account with a password"
@@ -111,6 +111,9 @@ func (s *groups) joinPrivate(ctx context.Context, r GroupRequest, link signed.Li
 	}
 	account, err := m.logIn(ctx, j, archive, on)
 	if err != nil {
+		if j.User == "" && errors.Is(err, seal.ErrPassword) {
+			err = seal.WrongGroupPassword()
+		}
 		return nil, errors.Join(err, s.leave(m)) // as if it had never been asked
 	}
 	a, err := m.show()
@@ -119,7 +122,7 @@ func (s *groups) joinPrivate(ctx context.Context, r GroupRequest, link signed.Li
 	}
 	a.User = account
 	if j.User == "" {
-		a.Notes = append(a.Notes, "this machine is "+account+"'s; p2pshare group passwd sets a password to log other machines in with")
+		a.Notes = append(a.Notes, "you are "+account+" on this machine; p2pshare group passwd "+m.Name()+" makes a password for your other machines")
 	}
 	return a, nil
 }
@@ -382,9 +385,12 @@ func (m *member) openOne(ctx context.Context, pass seal.Pass, slots <-chan []byt
 func (m *member) logInAgain(ctx context.Context, r GroupRequest, on func(Event)) (*GroupAnswer, error) {
 	j := *r.Join
 	name := m.OwnName()
+	if m.isOut() {
+		return nil, fault.Hint(m.errOut(), "ask an admin to let you in again, and for the new link; then p2pshare group leave %s, and p2pshare group join LINK", m.Name())
+	}
 	if j.User == "" && j.Account == "" || j.User != "" && j.User != name || j.Account != "" {
 		return nil, fault.Hint(fault.New(fault.Usage, "this home is in the group already, as %q", name),
-			"--user %s logs in again after a change of the password; group leave, and then join, to be somebody else", name)
+			"p2pshare group join %s logs in again after a change of the password; to be somebody else, p2pshare group leave %s first", m.Name(), m.Name())
 	}
 	if !r.Offline {
 		if found, err := m.refresh(ctx, j.Peers, memberWait); err != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/engine"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
@@ -37,7 +39,7 @@ func (m *member) online(peers []string) error {
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
-		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Self: m.Device().Public(), Port: e.Port(), Ask: m.private(), May: m.mayHear, Who: groupnet.AnswerKey, Told: m.gave})
+		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Self: m.Device().Public(), Port: e.Port(), Ask: m.private(), May: m.mayHear, Who: groupnet.AnswerKey, Told: m.gave, Lost: m.turnedAway})
 		m.loop(func() { m.crowd.Run(ctx) })
 		m.loop(func() { m.keep(ctx, e) })
 		m.loop(func() { m.attend(ctx) })
@@ -76,6 +78,42 @@ func (m *member) offline() {
 		cancel()
 	}
 	m.wg.Wait()
+}
+
+// connected are the machines that this one keeps up with now, or they with it, however many addresses each has. In a private group
+// they are members' alone.
+func (m *member) connected() map[signed.Key]bool {
+	keys := m.s.server.Online(m.Device().Public())
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd != nil {
+		for _, nb := range crowd.Neighbours() {
+			if nb.Now {
+				keys[nb.By] = true
+			}
+		}
+	}
+	delete(keys, signed.Key{})
+	if m.private() {
+		maps.DeleteFunc(keys, func(k signed.Key, _ bool) bool { st, _ := m.Standing(k); return st != access.Member })
+	}
+	return keys
+}
+
+// noHolder says why nothing comes of content that no member gives.
+func (m *member) noHolder() string {
+	if m.isOut() {
+		return whatOut
+	}
+	switch n := len(m.connected()); n {
+	case 0:
+		return "no member is online"
+	case 1:
+		return "1 machine of a member is online, and it does not share this"
+	default:
+		return fmt.Sprintf("%d machines of members are online, and none shares this", n)
+	}
 }
 
 // client reaches a member at an address, as this machine's device.
@@ -207,9 +245,27 @@ func (m *member) savePeers() {
 	if len(addrs) == 0 {
 		return
 	}
-	if err := m.Change(func(c *group.Settings) { c.Peers = addrs }); err != nil && !errors.Is(err, os.ErrNotExist) {
+	heard := m.heardAt().Unix()
+	if err := m.Change(func(c *group.Settings) { c.Peers, c.Heard = addrs, heard }); err != nil && !errors.Is(err, os.ErrNotExist) {
 		m.s.n.log.Warn("keeping the addresses of members", "group", m.Name(), "error", err)
 	}
+}
+
+// heardAt is when a member gave all that it has last, as far as it is known; zero: never.
+func (m *member) heardAt() (at time.Time) {
+	if s := m.Settings().Heard; s > 0 {
+		at = time.Unix(s, 0)
+	}
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd == nil {
+		return at
+	}
+	if list := crowd.Neighbours(); len(list) > 0 && list[0].Seen.After(at) { // the latest is first
+		return list[0].Seen
+	}
+	return at
 }
 
 // refresh brings a group up to date with its members, for a while; what is here already is used if none is found. It

@@ -134,11 +134,11 @@ func (m *member) passwd(r ChangePassword, a *GroupAnswer) error {
 	case r.Group:
 		err = m.ResetPassword(group.JoinInvite, password, work)
 		a.Link = m.Link().String()
-		a.Notes = []string{"who is in stays in; who joins from now on needs this password"}
+		a.Notes = []string{"who is in stays in; who joins from now on needs this password, and the link (p2pshare group link " + m.Name() + ")"}
 	case r.User == "" || r.User == me.Name:
 		a.User = me.Name
 		if m.Outdated() {
-			return fault.Hint(fault.New(fault.Denied, "the password of %q was changed on another machine", me.Name), "log in again: p2pshare group join LINK --user %s", me.Name)
+			return fault.Hint(fault.New(fault.Denied, "the password of %q was changed on another machine", me.Name), "log in again: p2pshare group join %s --user %s", m.Name(), me.Name)
 		}
 		err = m.SetPassword(password, string(r.Old), work)
 		if me.Role != acl.Admin {
@@ -170,13 +170,17 @@ func (m *member) otherDevices(name string) []string {
 			n++
 		}
 	}
+	who, has := fmt.Sprintf("the %d other machines of %s", n, name), "have"
 	switch n {
 	case 0:
 		return nil
 	case 1:
-		return []string{fmt.Sprintf("the other machine of %s opens nothing new before it logs in again: p2pshare group join LINK --user %s", name, name)}
+		who, has = "the other machine of "+name, "has"
+		if me, err := m.Account(); err != nil || me.Name != name {
+			who = name + "'s machine"
+		}
 	}
-	return []string{fmt.Sprintf("the %d other machines of %s open nothing new before they log in again: p2pshare group join LINK --user %s", n, name, name)}
+	return []string{fmt.Sprintf("%s %s to log in again before all that is shared from now on can be opened there: p2pshare group join %s --user %s", who, has, m.Name(), name)}
 }
 
 func (m *member) changeUser(u ChangeUser, a *GroupAnswer) error {

@@ -84,8 +84,7 @@ func (n *Node) mayPublish(ctx context.Context, r PublishRequest, on func(Event))
 func (m *member) rightToPublish(r PublishRequest, path string) error {
 	me, err := m.Account()
 	if err != nil {
-		return fault.Hint(fault.New(fault.Denied, "this machine is a reader of %q, and cannot publish there", m.Name()),
-			"an admin adds an account with p2pshare group user add; join with its key")
+		return m.WhyNot("publish")
 	}
 	st, err := m.State()
 	if err != nil {
@@ -95,11 +94,13 @@ func (m *member) rightToPublish(r PublishRequest, path string) error {
 	if d.Allowed {
 		return nil
 	}
+	why := d.Why
 	hint := fmt.Sprintf("an admin can change that: p2pshare group rule add %s 'allow %s publish %s'", m.Name(), me.Name, path)
-	if me.Role == acl.Member {
-		hint = fmt.Sprintf("an admin lets all that %s publishes in: p2pshare group user role %s %s publisher", me.Name, m.Name(), me.Name)
+	if me.Role == acl.Member && d.Rule == nil {
+		why = fmt.Sprintf("%s is a member of %s, and members do not publish", me.Name, m.Name())
+		hint = fmt.Sprintf("an admin lets %s: p2pshare group user role %s %s publisher", me.Name, m.Name(), me.Name)
 	}
-	return fault.Hint(fault.New(fault.Denied, "%q may not publish %q in %q: %s", me.Name, r.In.As, m.Name(), d.Why), "%s", hint)
+	return fault.Hint(fault.New(fault.Denied, "%q may not publish %q in %q: %s", me.Name, r.In.As, m.Name(), why), "%s", hint)
 }
 
 // intoGroup signs a torrent into a group under its name, and gives how it is asked for.

@@ -25,16 +25,7 @@ func (m *member) info() Group {
 	if f := m.followed(); f != nil {
 		out.Follow = &Follow{Keep: f.Keep, Space: f.Space, Match: f.Match, Dir: f.Dir}
 	}
-	m.s.mu.Lock()
-	crowd := m.crowd
-	m.s.mu.Unlock()
-	if crowd != nil {
-		for _, nb := range crowd.Neighbours() {
-			if nb.Now {
-				out.Members++
-			}
-		}
-	}
+	out.Members, out.Heard = len(m.connected()), m.heardAt()
 	if why := m.halted.Load(); why != nil {
 		out.Warnings = append(out.Warnings, (*why).Error())
 	}
@@ -46,11 +37,15 @@ func (m *member) info() Group {
 	root := s.Root()
 	out.Title, out.Version, out.Owners, out.Need = root.Name, root.Version, len(root.Owners), root.Need
 	for _, a := range s.Accounts() {
-		if !a.Gone {
+		if !a.Gone && a.Role != acl.Invite { // which is a password, and nobody
 			out.Accounts++
 		}
 	}
-	out.Devices = len(s.Devices())
+	for _, d := range s.Devices() {
+		if !d.Removed() {
+			out.Devices++
+		}
+	}
 	if a, err := s.Admit(m.Device().Public(), time.Now()); err == nil {
 		out.Account, out.Role = a.Name, string(a.Role)
 	}
@@ -80,7 +75,7 @@ func (m *member) warnings(s *acl.State) (out []string) {
 		out = append(out, err.Error())
 	}
 	if m.Outdated() {
-		out = append(out, fmt.Sprintf("the password of %q was changed on another machine: what is shared since cannot be opened here; log in again with p2pshare group join LINK --user %s", m.OwnName(), m.OwnName()))
+		out = append(out, fmt.Sprintf("the password of %q was changed on another machine: not all that is shared since can be opened here before it logs in again: p2pshare group join %s --user %s", m.OwnName(), m.Name(), m.OwnName()))
 	}
 	if err := m.clockOff(); err != nil {
 		out = append(out, err.Error())

@@ -70,7 +70,7 @@ func (m *member) seekTorrent(ctx context.Context, h signed.Hash, patient bool) (
 				answers <- said{addr: nb.Addr}
 			})()
 		}
-		if under == 0 && !patient {
+		if under == 0 && (!patient || m.isOut()) {
 			return nil, errNoTorrent
 		}
 		select {

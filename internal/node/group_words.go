@@ -56,6 +56,7 @@ func (m *member) told(r *http.Request, own signed.Head) {
 		return
 	}
 	m.words.add(k, word{own: own})
+	m.letIn(k)
 	s, err := m.State()
 	if err != nil || m.Settings().Met || m.alone(s) {
 		return // a stranger's call does not make anybody wait who has nobody to wait for
@@ -66,7 +67,10 @@ func (m *member) told(r *http.Request, own signed.Head) {
 }
 
 // gave takes that a machine which was called has given all that it has.
-func (m *member) gave(by signed.Key, own signed.Head) { m.words.add(by, word{own: own, called: true}) }
+func (m *member) gave(by signed.Key, own signed.Head) {
+	m.words.add(by, word{own: own, called: true})
+	m.letIn(by)
+}
 
 // heardOut returns when a word counts that this machine's log here is the latest, or with ctx's error.
 func (m *member) heardOut(ctx context.Context) error {

@@ -83,6 +83,7 @@ type member struct {
 
 	sounded map[string]bool // the alarms that were logged; of attend
 	words   *words          // what others have said of our log
+	out     out
 }
 
 // openGroups opens the groups of the home, once. It waits a little for another process that has them.
@@ -95,6 +96,9 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 	lock, err := n.lockGroups(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if n.opts.GroupsHere != nil {
+		n.opts.GroupsHere()
 	}
 	s := &groups{n: n, lock: lock, pool: groupsync.NewPool(), all: map[signed.GroupID]*member{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -141,6 +145,14 @@ func (n *Node) endVisits() error {
 	return err
 }
 
+// groupsElsewhere is the process that holds the groups for longer than a command takes; 0: none is known.
+func (n *Node) groupsElsewhere(ctx context.Context) int {
+	if n.opts.GroupsElsewhere == nil {
+		return 0
+	}
+	return n.opts.GroupsElsewhere(ctx)
+}
+
 func (n *Node) lockGroups(ctx context.Context) (*state.Lock, error) {
 	ctx, cancel := context.WithTimeout(ctx, groupsWait)
 	defer cancel()
@@ -148,6 +160,10 @@ func (n *Node) lockGroups(ctx context.Context) (*state.Lock, error) {
 		lock, err := n.home.TryLock(groupsLock)
 		if fault.KindOf(err) != fault.InUse {
 			return lock, err
+		}
+		if pid := n.groupsElsewhere(ctx); pid != 0 {
+			return nil, fault.Hint(fault.New(fault.InUse, "a p2pshare in another terminal (process %d) shares from the groups of this home", pid),
+				"p2pshare daemon --detach lets many commands run at once: end that one, start the daemon, and run both again")
 		}
 		timer := time.NewTimer(100 * time.Millisecond)
 		select {

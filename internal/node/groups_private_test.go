@@ -96,9 +96,11 @@ func TestJoinWithAWrongPassword(t *testing.T) {
 	alice, a := family(t, node.CreateGroup{})
 	home := t.TempDir()
 	bob, _ := daemon(t, home, quickly)
-	_, wrong := tryJoin(t, bob, alice, a.Link, node.JoinGroup{Password: "not that one at all", Account: "bob"})
+	askGroup(t, alice, familyRequest(func(r *node.GroupRequest) { r.AddUser = &node.AddUser{Name: "carol", Role: "member"} }))
+	_, ofGroup := tryJoin(t, bob, alice, a.Link, node.JoinGroup{Password: "not that one at all", Account: "bob"})
+	_, wrong := tryJoin(t, bob, alice, a.Link, node.JoinGroup{Password: "not that one at all", User: "carol"})
 	_, nobody := tryJoin(t, bob, alice, a.Link, node.JoinGroup{Password: a.Password, User: "zoe"})
-	for what, err := range map[string]error{"a wrong password": wrong, "a wrong user": nobody} {
+	for what, err := range map[string]error{"a wrong password": wrong, "a wrong user": nobody, "a wrong password of the group": ofGroup} {
 		if fault.KindOf(err) != fault.Denied || !errors.Is(err, seal.ErrPassword) || fault.HintOf(err) == "" {
 			t.Errorf("%s: got %v, want that it is refused, with a hint", what, err)
 		}
@@ -106,11 +108,14 @@ func TestJoinWithAWrongPassword(t *testing.T) {
 	if wrong != nil && nobody != nil && wrong.Error() != nobody.Error() {
 		t.Errorf("a wrong password says %q, a wrong user %q: want one text for both", wrong, nobody)
 	}
+	if ofGroup != nil && strings.Contains(ofGroup.Error()+fault.HintOf(ofGroup), "user") {
+		t.Errorf("who named no user hears %q, %q", ofGroup, fault.HintOf(ofGroup))
+	}
 	list, err := os.ReadDir(filepath.Join(home, "groups"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) || len(list) > 0 {
 		t.Errorf("left behind: %v, %v", list, err)
 	}
-	waitAccounts(t, alice, "alice join")
+	waitAccounts(t, alice, "alice carol join")
 	typo := []byte(a.Link)
 	typo[len(typo)-5] ^= 1
 	for name, c := range map[string]struct {
@@ -134,7 +139,7 @@ func TestCreateRefusals(t *testing.T) {
 	for name, c := range map[string]node.CreateGroup{
 		"a short password":       {Kind: "private", Password: "abc"},
 		"the group's name":       {Kind: "private", Password: "family-family"},
-		"open":                   {Kind: "private", Open: true},
+		"open for nobody":        {Kind: "private", Open: true, NoJoin: true},
 		"no join and a password": {Kind: "private", NoJoin: true, Password: "correct horse battery"},
 		"public with a password": {Kind: "public", Password: "correct horse battery"},
 		"public and strict":      {Kind: "public", Strict: true},

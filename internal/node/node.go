@@ -35,6 +35,11 @@ type Options struct {
 	Policy  Policy // of shares that have none of their own
 	NoSeed  bool   // a daemon's fetches end when the content is there, where the request does not say Seed
 
+	// GroupsHere is called when this process has taken the groups of the home, and GroupsElsewhere says which process holds them that
+	// does so for longer than a command takes; 0: none. Both may be nil.
+	GroupsHere      func()
+	GroupsElsewhere func(context.Context) int
+
 	PasswordWork int // of passwords of private groups, as scrypt's log2(N); 0: what the group's members expect
 }
 

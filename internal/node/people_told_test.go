@@ -61,6 +61,7 @@ func TestWhatRecordsAre(t *testing.T) {
 		{`{"acct":"bob","label":"laptop","n":1,"op":"hello"}`, "bob", "", "device", "", `a device "laptop" joined as bob`},
 		{`{"acct":"bob","inv":"join","label":"","n":1,"op":"hello"}`, "bob", "", "device", "", `a device "" joined as bob, a new account, by the invite join`},
 		{`{"gone":true,"n":1,"name":"bob","op":"acct"}`, "admin", "", "account", "", "removed the account bob"},
+		{`{"keep":{"423983fb262e0b1c":4},"n":1,"name":"ci","op":"acct","role":"publisher"}`, "admin", "", "account", "", "cut off 423983fb262e (ci)"},
 		{`{"aud":"all","n":1,"op":"grant","to":["bob"]}`, "admin", "", "key", "", "gave bob the key of everyone"},
 		{`{"aud":"mirrors","n":1,"op":"epoch"}`, "admin", "", "key", "", "made a new key for the mirrors"},
 		{`{"n":1,"op":"tree"}`, "admin", "", "key", "", "closed the new keys to who may read"},

@@ -151,16 +151,13 @@ func (w *watch) sample(now time.Time) Progress {
 func (w *watch) waiting(s engine.Stats) string {
 	switch {
 	case s.Peers > 0 && w.total == 0:
-		return fmt.Sprintf("%s connected, none has sent the list of files yet", count(s.Peers, "peer"))
-	case s.Peers > 0 && s.Seeds == 0:
-		return fmt.Sprintf("%s connected, none has all of it", count(s.Peers, "peer"))
+		return fmt.Sprintf("%s connected, and no list of files has come yet", count(s.Peers, "peer"))
 	case s.Peers > 0:
-		return "connected, and waiting for bytes"
+		return fmt.Sprintf("%s connected, and nothing comes at the moment", count(s.Peers, "peer"))
+	case w.w.in != nil:
+		return w.w.in.noHolder()
 	case s.Known > 0:
-		return fmt.Sprintf("%s known, none of them answers", count(s.Known, "address"))
-	}
-	if w.w.in != nil {
-		return "no member that is online and has this content was found yet"
+		return fmt.Sprintf("nobody who has it answers (%s tried)", count(s.Known, "address"))
 	}
 	return "nobody with this content was found yet" + w.searched(s)
 }

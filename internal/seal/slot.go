@@ -27,8 +27,20 @@ var ErrPassphrase = errors.New("wrong passphrase")
 // WrongPassword is ErrPassword as users see it, also for who finds no slot of a user.
 func WrongPassword() error {
 	return fault.Hint(fault.New(fault.Denied, "%w", ErrPassword),
-		"check the password letter by letter, and the name given with --user; an admin makes a new one with `p2pshare group passwd`")
+		"check the password letter by letter, and the name given with --user; an admin makes a new one with p2pshare group passwd GROUP --user NAME")
 }
+
+// WrongGroupPassword is ErrPassword for who gave the password of the group, which is no user's.
+func WrongGroupPassword() error {
+	return fault.Hint(fault.New(fault.Denied, "%w", groupPassword{}),
+		"check it letter by letter; the link may be an old one too, for both change when somebody is removed: ask for them again")
+}
+
+// groupPassword is ErrPassword in other words.
+type groupPassword struct{}
+
+func (groupPassword) Error() string { return "that is not the password of this group" }
+func (groupPassword) Unwrap() error { return ErrPassword }
 
 // Login is what a password opens: the keys of an account, or of the invite that the password of a group is.
 type Login struct {

@@ -35,7 +35,7 @@ func (l Link) LogValue() slog.Value { return slog.StringValue(linkScheme + l.Gro
 // not known are passed over.
 func ParseLink(s string) (Link, error) {
 	bad := func(why Reason, format string, args ...any) (Link, error) {
-		return Link{}, fault.Hint(refuseAs(fault.Usage, "link", why, format, args...), "copy it whole from where it came; `p2pshare group link` prints it")
+		return Link{}, fault.Hint(refuseAs(fault.Usage, "link", why, format, args...), "copy it whole from where it came; p2pshare group link GROUP prints it at a member")
 	}
 	s = strings.TrimSpace(s)
 	if len(s) > MaxLink {

@@ -71,7 +71,8 @@ func catalogListCommand() command {
 	return command{
 		name: "catalog list", group: groupGroups, args: "GROUP", min: 1, max: 1, run: catalogListAction,
 		summary: "list what a group shares",
-		about:   "Prints the latest version of each name, its size, when and by whom it was published, and the publisher's note. With --quiet, what fetch takes: GROUP/NAME@VERSION. " + groupText,
+		about: "Prints of each name the version that p2pshare fetch GROUP/NAME takes, and a newer one if there is one, such as a pre-release: size, when and by whom it was published, and the publisher's note. " +
+			"With --quiet, what fetch takes, one of each name: GROUP/NAME@VERSION. Where a name has several lines, an asterisk marks the one that its name alone stands for. " + groupText,
 		examples: []example{
 			{"what there is", "p2pshare catalog list acme"},
 			{"every version of what has both words in name or note", "p2pshare catalog list acme --all --search 'linux arm64'"},
@@ -79,7 +80,7 @@ func catalogListCommand() command {
 		exits: groupExits,
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "search", Category: groupOutput, Usage: "only entries in which every one of `WORDS` occurs: in name, version, content, note or publisher"},
-			&cli.BoolFlag{Name: "all", Category: groupOutput, Usage: "every version, not the latest alone"},
+			&cli.BoolFlag{Name: "all", Category: groupOutput, Usage: "every version"},
 		},
 	}
 }
@@ -95,15 +96,29 @@ func catalogListAction(ctx context.Context, s *session, c *cli.Context) error {
 		return nil
 	case s.out.quiet:
 		for _, e := range a.Entries {
-			s.out.answer(e.Ref)
+			if e.Usual || c.Bool("all") || c.String("search") != "" {
+				s.out.answer(e.Ref)
+			}
 		}
 		return nil
 	}
+	s.asOf(a.Group)
 	rows := s.head(len(a.Entries), "NAME", "VERSION", "SIZE", "FILES", "PUBLISHED", "BY", "NOTE")
+	lines, marked := map[string]int{}, ""
 	for _, e := range a.Entries {
-		rows = append(rows, []string{e.Name, cmp.Or(e.Version, "-"), bytesText(e.Size), fmt.Sprint(e.Files), timeText(e.Time), author(e), e.Note})
+		lines[e.Name]++
+	}
+	for _, e := range a.Entries {
+		version := cmp.Or(e.Version, "-")
+		if e.Usual && lines[e.Name] > 1 && s.eyes() {
+			version, marked = version+" *", e.Name
+		}
+		rows = append(rows, []string{e.Name, version, bytesText(e.Size), fmt.Sprint(e.Files), timeText(e.Time), author(e), e.Note})
 	}
 	s.rows(rows)
+	if marked != "" {
+		s.out.say("* is what p2pshare fetch %s/%s takes, without a version", printable(a.Group.Name), printable(marked))
+	}
 	if len(a.Entries) == 0 {
 		what := "nothing is shared in " + printable(a.Group.Name)
 		if c.String("search") != "" {

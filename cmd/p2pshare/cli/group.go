@@ -45,7 +45,8 @@ func (s *session) withGroups(ctx context.Context, c *cli.Context, do func(Backen
 		return err
 	}
 	return s.withSettings(ctx, Settings{Network: set}, func(b Backend) error {
-		if b.Daemon() {
+		s.daemon = b.Daemon()
+		if s.daemon {
 			var barred []string
 			for _, name := range memberNames {
 				if s.onLine(name) && !(name == "peer" && c.Command.Name == "group join") { // whose request has peers

@@ -20,13 +20,13 @@ func groupCreateCommand() command {
 			"have a to z, digits, dots, hyphens and underscores.\n\n" +
 			"--public: whoever has the link can join, list and fetch; who may publish, you say with p2pshare group user add.\n\n" +
 			"--private: a password is made and printed below the link, this once. Who has both joins as a member of their own; nobody else gets a " +
-			"byte, a name or a hint. Hand the two on by different ways. --no-join makes no such password: then you add each person with p2pshare group user add, " +
+			"byte, a name or a hint. Hand the two on by different ways. Who joins so reads, and with --open publishes too. --no-join makes no such password: then you add each person with p2pshare group user add, " +
 			"which prints a password of their own. " + passwordText + "\n\n" +
 			"Keep a copy of the owner key (p2pshare group owner export), or add a second owner: when the only owner key is lost, nobody can change who administers the group.",
 		examples: []example{
 			{"a channel for releases", "p2pshare group create acme --public"},
 			{"one that anyone may publish into", "p2pshare group create fair --public --open"},
-			{"for the family: prints the link, and below it the password", "p2pshare group create films --private"},
+			{"for the family, where everybody adds: prints the link, and below it the password", "p2pshare group create films --private --open"},
 			{"for an office, where an admin adds everyone", "p2pshare group create office --private --no-join --strict --stale 168"},
 		},
 		exits: groupExits,
@@ -34,7 +34,7 @@ func groupCreateCommand() command {
 			&cli.BoolFlag{Name: "public", Category: groupEntry, Usage: "anyone who has the link may join and read"},
 			&cli.BoolFlag{Name: "private", Category: groupEntry, Usage: "only who has a password may join, and only members may read"},
 			&cli.StringFlag{Name: "user", Category: groupMember, Value: "admin", Usage: "call the first admin's account `USER`"},
-			&cli.BoolFlag{Name: "open", Category: groupEntry, Usage: "anyone may publish; public groups"},
+			&cli.BoolFlag{Name: "open", Category: groupEntry, Usage: "anyone may publish; in a private group, everyone who joins by its password"},
 			&cli.BoolFlag{Name: "no-join", Category: groupEntry, Usage: "no password to join by: admins add people; private groups"},
 			&cli.BoolFlag{Name: "strict", Category: groupEntry, Usage: "who has not heard of an admin for the HOURS of --stale neither serves nor lets anyone in; private groups"},
 			&cli.IntFlag{Name: "stale", Category: groupEntry, Value: 720, Usage: "warn when no admin was heard for `HOURS`"},
@@ -77,8 +77,8 @@ func checkCreate(c *cli.Context, r node.CreateGroup) error {
 		return fault.Hint(usagef("--public and --private contradict each other"), "leave one of them out")
 	case !private && !c.Bool("public"):
 		return fault.Hint(usagef("group create needs to know who may read"), "add --public: anyone who has the link; or --private: only who has a password as well")
-	case private && r.Open:
-		return fault.Hint(usagef("--open is for public groups"), "in a private group p2pshare group user role says who may publish")
+	case r.NoJoin && r.Open:
+		return fault.Hint(usagef("--open is for who joins by a password of the group, and with --no-join nobody does"), "leave one of them out; p2pshare group user add says of each account what it may do")
 	case r.NoJoin && (c.Bool("ask") || c.String("password-file") != ""):
 		return fault.Hint(usagef("--no-join makes a group without a password to join by"), "leave --no-join out, or the password")
 	case r.Stale < 1 || r.Stale > 24*3650:
@@ -109,6 +109,11 @@ func (s *session) created(a *node.GroupAnswer, r node.CreateGroup) {
 		s.out.say("p2pshare group user add %s NAME adds a person, and prints what to give to them", name)
 	default:
 		s.out.say("others join it with p2pshare group join LINK, which asks for the password%s", map[bool]string{true: "; it is shown this once"}[a.Password != ""])
+		if r.Open {
+			s.out.say("who joins may read and publish")
+		} else {
+			s.out.say("who joins may read; p2pshare group user role %s NAME publisher lets one of them publish", name)
+		}
 	}
 	s.notes(a)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -12,19 +13,20 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 func groupJoinCommand() command {
 	return command{
-		name: "group join", group: groupGroups, args: "LINK|FILE", min: 1, max: 1, run: groupJoinAction,
+		name: "group join", group: groupGroups, args: "LINK|FILE|GROUP", min: 1, max: 1, run: groupJoinAction,
 		summary: "join a group by its link",
 		about: "Finds a member on the LAN, by the DHT, at an address in the link or at --peer, and gets the catalog from it. " +
 			"FILE is what p2pshare catalog export wrote: with it no member has to be met. From then on p2pshare fetch GROUP/NAME " +
 			"fetches by name.\n\n" +
 			"A private group asks for its password, and makes you an account with the name of this system's user, or --account. With --user the password is " +
 			"that of an account which an admin has made for you, and this machine becomes one of it. The password never leaves this machine: what it opens comes " +
-			"from the group, from any member that is there. Who has joined already logs in again, which is what a changed password takes. " + passwordText +
+			"from the group, from any member that is there. GROUP is one that this home is in already: it logs in again, which is what a changed password takes. " + passwordText +
 			" --keyring takes it from the desktop's keyring, and puts it there the first time.\n\n" +
 			"In a public group, --user and --key-file make this machine one of an account that an admin has added: the key is used once and not kept. " +
 			"--device-key keeps this machine's own key in a file, or takes it from there: so a job that begins on an " +
@@ -34,6 +36,7 @@ func groupJoinCommand() command {
 			{"a private group, as the person an admin has added", "p2pshare group join p2pshare:ai7q... --user bob"},
 			{"in a script", "p2pshare group join p2pshare:ai7q... --user nas --password-file /root/nas.password"},
 			{"a public group, as a publisher with the key that an admin gave", "p2pshare group join p2pshare:ah3x... --user bob --key-file bob.key"},
+			{"again, after an admin has given you another password", "p2pshare group join films"},
 			{"from a file that a friend brought", "p2pshare group join acme.p2pshare"},
 		},
 		exits: append(slices.Clone(groupExits), exitUnverified, exitTimeout),
@@ -53,27 +56,74 @@ func groupJoinCommand() command {
 
 func groupJoinAction(ctx context.Context, s *session, c *cli.Context) error {
 	what, link, err := s.linkOrFile(c.Args().First())
-	if err != nil {
-		return err
-	}
 	j := node.JoinGroup{
 		As: c.String("as"), User: c.String("user"), Key: s.abs(c.String("key-file")), DeviceKey: s.abs(c.String("device-key")),
 		Label: c.String("label"), Timeout: c.Duration("timeout"), Peers: c.StringSlice("peer"), Account: c.String("account"),
 	}
+	if err != nil {
+		if signed.CheckName(what) != nil {
+			return err
+		}
+		// It may be the name of a group that this home is in.
+		g, there, lerr := s.joinedGroup(ctx, c, what)
+		if lerr != nil || !there {
+			return cmp.Or(lerr, err)
+		}
+		if g.Kind != "private" {
+			return fault.Hint(usagef("this home is in %s already", printable(g.Name)), "p2pshare catalog list %s shows what there is", printable(g.Name))
+		}
+		id, err := signed.ParseGroupID(g.ID)
+		if err != nil {
+			return err
+		}
+		if link = (&signed.Link{Group: id, Kind: signed.Private}); j.User == "" && j.Account == "" {
+			j.User = g.Account
+		}
+	}
 	if err := checkJoin(c, j, link); err != nil {
 		return err
 	}
+	var a *node.GroupAnswer
 	var from kept
-	if j.Password, from, err = s.joinPassword(ctx, c, j, link); err != nil {
+	err = s.tries(c, func() (err error) {
+		if j.Password, from, err = s.joinPassword(ctx, c, j, link); err == nil {
+			a, err = s.askGroup(ctx, c, node.GroupRequest{Group: what, Join: &j})
+		}
 		return err
-	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: what, Join: &j})
+	})
 	if err != nil {
 		return from.explain(err)
 	}
 	s.joined(a)
 	s.keep(from, j.Password)
 	return nil
+}
+
+// passwordTries is how often a password is asked for.
+const passwordTries = 3
+
+// tries does what takes a password, again where one was typed that is wrong.
+func (s *session) tries(c *cli.Context, do func() error) error {
+	typed := s.env.Secret != nil && c.String("password-file") == "" && !c.Bool("keyring")
+	for n := 1; ; n++ {
+		err := do()
+		if !errors.Is(err, seal.ErrPassword) || !typed || n == passwordTries {
+			return err
+		}
+		s.out.say("%s; once more, or Ctrl-C", printable(err.Error()))
+	}
+}
+
+// joinedGroup is a group that this home is in, by its name or ID.
+func (s *session) joinedGroup(ctx context.Context, c *cli.Context, name string) (g node.Group, there bool, err error) {
+	err = s.withGroups(ctx, c, func(b Backend) error {
+		all, err := groupOf(b.Group(ctx, node.GroupRequest{List: &struct{}{}, Offline: true}, func(node.Event) {}))
+		if err == nil {
+			g, there = named(all.Groups, name)
+		}
+		return err
+	})
+	return g, there, err
 }
 
 // checkJoin refuses flags that are of the other kind of group, and such as contradict each other. link is nil for a file,
@@ -151,7 +201,7 @@ func (s *session) linkOrFile(arg string) (string, *signed.Link, error) {
 	}
 	path := s.abs(arg)
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || arg == "" {
-		return "", nil, fault.Hint(fault.New(fault.NotFound, "%q is neither a link nor a file", arg), "a link begins with p2pshare: and comes from a member (p2pshare group link GROUP)")
+		return arg, nil, fault.Hint(fault.New(fault.NotFound, "%q is neither a link nor a file, nor a group that this home is in", arg), "a link begins with p2pshare: and comes from a member (p2pshare group link GROUP)")
 	}
 	return path, nil, nil
 }
@@ -197,11 +247,13 @@ func groupRestoreAction(ctx context.Context, s *session, c *cli.Context) error {
 			}
 		}
 	}
-	var err error
-	if r.Password, err = s.password(ctx, c, "Password of "+r.User+": "); err != nil {
+	var a *node.GroupAnswer
+	err := s.tries(c, func() (err error) {
+		if r.Password, err = s.password(ctx, c, "Password of "+r.User+": "); err == nil {
+			a, err = s.askGroup(ctx, c, node.GroupRequest{Group: dir, Restore: &r})
+		}
 		return err
-	}
-	a, err := s.askGroup(ctx, c, node.GroupRequest{Group: dir, Restore: &r})
+	})
 	if err != nil {
 		return err
 	}

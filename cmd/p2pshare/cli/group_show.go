@@ -49,7 +49,7 @@ func groupListCommand() command {
 	return command{
 		name: "group list", group: groupGroups, max: 0, run: groupListAction,
 		summary:  "list the groups that were joined",
-		about:    "Prints name, kind, entries, how old the last word of an admin is, members that are met now, and the account of this machine. With --quiet, the names alone.",
+		about:    "Prints name, kind, entries, how old the last word of an admin is, how many machines of members are met now, and the account of this machine. With --quiet, the names alone.",
 		examples: []example{{"all of them", "p2pshare group list"}, {"in a script", "p2pshare group list -q | while read -r group; do p2pshare catalog verify \"$group\"; done"}},
 		exits:    groupExits,
 	}
@@ -76,7 +76,7 @@ func groupListAction(ctx context.Context, s *session, c *cli.Context) error {
 		}
 		return nil
 	}
-	rows := s.head(len(a.Groups), "NAME", "KIND", "ENTRIES", "AGE", "MEMBERS", "AS", "ID")
+	rows := s.head(len(a.Groups), "NAME", "KIND", "ENTRIES", "AGE", "ONLINE", "AS", "ID")
 	for _, g := range a.Groups {
 		as := "reader"
 		if g.Account != "" {
@@ -136,8 +136,30 @@ func groupShowAction(ctx context.Context, s *session, c *cli.Context) error {
 	for _, line := range groupLines(the(a)) {
 		s.out.answer(line)
 	}
+	s.asOf(the(a))
 	s.warn(the(a))
 	return nil
+}
+
+// asOf says how old it is what is known of a group, where no daemon keeps it up to date.
+func (s *session) asOf(g node.Group) {
+	if s.daemon || g.Heard.IsZero() {
+		return
+	}
+	if ago := s.env.Now().Sub(g.Heard); ago >= time.Minute {
+		s.out.say("as of %s, %s ago: no daemon runs that keeps it up to date (p2pshare daemon --detach)", timeText(g.Heard), agoText(ago))
+	}
+}
+
+// agoText is how long ago something was, in its largest unit.
+func agoText(d time.Duration) string {
+	switch {
+	case d < time.Hour:
+		return plural(int(d/time.Minute), "minute")
+	case d < 48*time.Hour:
+		return plural(int(d/time.Hour), "hour")
+	}
+	return plural(int(d/(24*time.Hour)), "day")
 }
 
 // groupLines tell how a group stands.
@@ -151,10 +173,10 @@ func groupLines(g node.Group) []string {
 	}
 	rows := [][]string{
 		{"  ID", g.ID},
-		{"  owners", fmt.Sprintf("%d, of whom %d sign; root %d", g.Owners, g.Need, g.Version)},
+		{"  owners", ownersText(g)},
 		{"  people", plural(g.Accounts, "account") + " on " + plural(g.Devices, "machine")},
 		{"  catalog", entriesText(g.Entries) + ", " + g.Age},
-		{"  members", plural(g.Members, "member") + " met now"},
+		{"  online", onlineText(g)},
 	}
 	you := "a reader"
 	if g.Account != "" {
@@ -172,6 +194,27 @@ func groupLines(g node.Group) []string {
 		rows = append(rows, []string{"  mirror", followText(*f)})
 	}
 	return append([]string{head}, columns(rows)...)
+}
+
+// ownersText says who changes the group, and in which of its versions it is.
+func ownersText(g node.Group) string {
+	text := plural(g.Owners, "owner")
+	switch {
+	case g.Owners == 1:
+	case g.Need == 1:
+		text += "; one signature is enough"
+	default:
+		text += fmt.Sprintf("; %d have to sign", g.Need)
+	}
+	return text + fmt.Sprintf("; root %d", g.Version)
+}
+
+// onlineText says whom this machine meets.
+func onlineText(g node.Group) string {
+	if g.Members == 0 {
+		return "no other machine is met now"
+	}
+	return plural(g.Members, "other machine")
 }
 
 // followText says how much of a group is mirrored.

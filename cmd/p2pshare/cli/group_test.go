@@ -278,7 +278,8 @@ func TestJoinByAFile(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	s = newShell(t)
-	s.want(10, "", "neither a link nor a file", "group", "join", "none")
+	s.fake.groupAnswer = &node.GroupAnswer{}
+	s.want(10, "", "neither a link nor a file, nor a group", "group", "join", "none")
 }
 
 func TestGroupsAndTheDaemon(t *testing.T) {

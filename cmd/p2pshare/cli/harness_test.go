@@ -46,6 +46,7 @@ type fake struct {
 	group         node.GroupRequest
 	groupsAsked   []node.GroupRequest
 	groupAnswer   *node.GroupAnswer
+	failures      int // of Group, before it answers; 0: storeErr stays
 	catalog       node.CatalogRequest
 	catalogsAsked []node.CatalogRequest
 	catalogAnswer *node.CatalogAnswer
@@ -261,6 +262,9 @@ func (f *fake) Group(ctx context.Context, r node.GroupRequest, on func(node.Even
 	f.group, f.groupsAsked = r, append(f.groupsAsked, r)
 	if err := f.run(ctx, on); err != nil {
 		return nil, err
+	}
+	if f.failures > 0 && len(f.groupsAsked) > f.failures {
+		return f.groupAnswer, nil
 	}
 	return f.groupAnswer, f.storeErr
 }

@@ -24,6 +24,7 @@ type session struct {
 	out        *output
 	log        *slog.Logger
 	home       func() (string, error)
+	daemon     bool // answers, and keeps the groups up to date
 }
 
 // Main runs the command that env.Args names and returns the exit code. The first signal ends the

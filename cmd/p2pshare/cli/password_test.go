@@ -14,6 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/cmd/p2pshare/cli"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/node"
+	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
 func everyPrivateEvent(_ context.Context, on func(node.Event)) error {
@@ -55,7 +56,7 @@ func (r *ring) Set(entry, secret string) error {
 // TestPrivateUsageErrors are found before a node is opened.
 func TestPrivateUsageErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"group create films --private --open":                                "--open is for public groups",
+		"group create films --private --open --no-join":                      "--open is for who joins by a password of the group",
 		"group create films --public --strict":                               "--strict is for private groups",
 		"group create films --public --no-join":                              "--no-join is for private groups",
 		"group create films --public --password-file pw":                     "--password-file is for private groups",
@@ -203,6 +204,42 @@ func TestPasswordsThatDiffer(t *testing.T) {
 	s = newShell(t)
 	s.secret = func(string) (string, error) { return "", context.Canceled }
 	s.want(1, "", "canceled", "group", "join", filmsLink)
+}
+
+// TestAWrongPasswordIsAskedForAgain: three times where somebody types it, and once where it comes from a file.
+func TestAWrongPasswordIsAskedForAgain(t *testing.T) {
+	for _, args := range []string{"group join " + filmsLink, "group restore . --user nas"} {
+		s := newShell(t)
+		asked := 0
+		s.secret = func(string) (string, error) { asked++; return pw, nil }
+		s.fake.storeErr = seal.WrongGroupPassword()
+		s.want(12, "", "that is not the password of this group; once more, or Ctrl-C\n", strings.Fields(args)...)
+		if asked != 3 {
+			t.Errorf("%s: asked %d times, want 3", args, asked)
+		}
+		s = newShell(t)
+		asked = 0
+		s.secret = func(string) (string, error) { asked++; return pw, nil }
+		s.fake.groupAnswer, s.fake.storeErr = filmsAnswer(), seal.WrongPassword()
+		s.fake.failures = 1
+		s.want(0, "films\n", "once more", strings.Fields(args)...)
+		if asked != 2 {
+			t.Errorf("%s: asked %d times, want twice", args, asked)
+		}
+		s = newShell(t)
+		s.secret = func(string) (string, error) { t.Error("asked though there is a file"); return pw, nil }
+		s.file("pw", pw)
+		s.fake.storeErr = seal.WrongGroupPassword()
+		s.want(12, "", "that is not the password", strings.Fields(args+" --password-file pw")...)
+	}
+	s := newShell(t)
+	asked := 0
+	s.secret = func(string) (string, error) { asked++; return pw, nil }
+	s.fake.storeErr = fault.New(fault.Denied, "another reason")
+	s.want(12, "", "another reason", "group", "join", filmsLink)
+	if asked != 1 {
+		t.Errorf("another refusal: asked %d times", asked)
+	}
 }
 
 // TestInterruptedAtTheQuestion: Ctrl-C instead of a password is 130, and nothing is asked of a node.

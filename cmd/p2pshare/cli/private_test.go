@@ -68,6 +68,18 @@ func TestPrivateGroupRequests(t *testing.T) {
 		{[]string{"group", "join", filmsLink, "--password-file", "-", "--user", "office", "--label", "desk", "--timeout", "5s", "--peer", "10.0.0.1:1"}, filmsAnswer(), func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: filmsLink, Join: &node.JoinGroup{Password: "from stdin, this one", User: "office", Label: "desk", Timeout: 5 * time.Second, Peers: []string{"10.0.0.1:1"}}}
 		}, "films\n", `stays with \x1b him`},
+		{[]string{"group", "create", "films", "--private", "--open", "--password-file", "pw"}, filmsAnswer(), func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "films", Create: &node.CreateGroup{Kind: "private", User: "admin", Open: true, Stale: 720, Password: pw}}
+		}, filmsLink + "\n", "who joins may read and publish\n"},
+		{[]string{"group", "create", "films", "--private", "--password-file", "pw"}, filmsAnswer(), func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "films", Create: &node.CreateGroup{Kind: "private", User: "admin", Stale: 720, Password: pw}}
+		}, filmsLink + "\n", "who joins may read; p2pshare group user role films NAME publisher lets one of them publish\n"},
+		{[]string{"group", "join", "films", "--password-file", "pw"}, filmsAnswer(), func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "films", Join: &node.JoinGroup{User: "ann", Password: pw, Timeout: 2 * time.Minute}}
+		}, "films\n", "as ann, admin"},
+		{[]string{"group", "join", "films", "--password-file", "pw", "--user", "bob"}, filmsAnswer(), func(*shell) node.GroupRequest {
+			return node.GroupRequest{Group: "films", Join: &node.JoinGroup{User: "bob", Password: pw, Timeout: 2 * time.Minute}}
+		}, "films\n", ""},
 		{[]string{"group", "join", "films.p2pshare", "--password-file", "pw"}, filmsAnswer(), func(s *shell) node.GroupRequest {
 			return node.GroupRequest{Group: filepath.Join(s.dir, "films.p2pshare"), Join: &node.JoinGroup{Password: pw, Timeout: 2 * time.Minute}}
 		}, "films\n", ""},
