@@ -126,10 +126,10 @@ func (h *here) change(note func()) {
 	server := localapi.NewServer(localapi.Options{Backend: h.Node, Home: h.settings.Home, Version: h.settings.Version, Log: log, GroupsAlone: true})
 	serving := make(chan struct{})
 	h.serving = serving
-	go func() { // until stop
+	go panics.Guard(func() { // until stop
 		defer close(serving)
-		if err := panics.Catch(func() error { return server.Serve(ctx, socket) }); err != nil {
+		if err := server.Serve(ctx, socket); err != nil {
 			log.Warn("other commands cannot ask this process of its groups any more", "error", err)
 		}
-	}()
+	}, panics.Logged(log, "serving what is asked of groups"))()
 }
