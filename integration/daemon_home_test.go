@@ -377,6 +377,9 @@ func TestTerminatedAmongTheSilent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := d.Status(ctx); err != nil { // it has the connections of before, too
+		t.Fatal(err)
+	}
 	eventually(t, "the tracker was told of the share", started.Load)
 	select {
 	case <-called:

@@ -65,7 +65,7 @@ func (h *house) args(more ...string) []string {
 type started struct {
 	*exec.Cmd
 	stderr *screenLog
-	exited chan error
+	exited chan time.Time // when it was
 }
 
 // start starts a daemon and waits until it answers; cmd may be given.
@@ -74,12 +74,25 @@ func (h *house) start(cmd *exec.Cmd) *started {
 	if cmd == nil {
 		cmd = h.command(h.args()...)
 	}
-	d := &started{cmd, newLog(), make(chan error, 1)}
-	cmd.Stderr = d.stderr
-	if err := cmd.Start(); err != nil {
+	d := &started{cmd, newLog(), make(chan time.Time, 1)}
+	r, w, err := os.Pipe()
+	if err != nil {
 		h.Fatal(err)
 	}
-	go func() { d.exited <- cmd.Wait() }()
+	cmd.Stderr = w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		h.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() { defer close(read); io.Copy(d.stderr, r); r.Close() }()
+	go func() {
+		_ = cmd.Wait() // its exit code says it
+		at := time.Now()
+		<-read // a program that starts at the same moment may hold the pipe a little longer
+		d.exited <- at
+	}()
 	h.Cleanup(func() { cmd.Process.Kill() })
 	d.stderr.wait(h.T, "the daemon is ready")
 	return d
@@ -90,11 +103,12 @@ func (d *started) ends(t *testing.T) (int, time.Duration) {
 	t.Helper()
 	begun := time.Now()
 	select {
-	case <-d.exited:
+	case at := <-d.exited:
+		return d.ProcessState.ExitCode(), at.Sub(begun)
 	case <-time.After(30 * time.Second):
 		t.Fatal("the daemon does not end")
+		return 0, 0
 	}
-	return d.ProcessState.ExitCode(), time.Since(begun)
 }
 
 func (h *house) shares() []string {

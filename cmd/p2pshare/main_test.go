@@ -66,7 +66,7 @@ func (l *screenLog) String() string {
 
 func (l *screenLog) wait(t *testing.T, part string) {
 	t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(90 * time.Second)
 	for !strings.Contains(l.String(), part) {
 		select {
 		case <-l.new:

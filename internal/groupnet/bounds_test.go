@@ -147,7 +147,7 @@ func asks(c net.Conn) error {
 
 func (s *site) wait(what string, ok func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatalf("it does not come to this: %s", what)
 		}
@@ -175,7 +175,7 @@ func TestPlacesOfHandshakes(t *testing.T) {
 			for i := range n - c.most {
 				select {
 				case <-closed:
-				case <-time.After(20 * time.Second):
+				case <-time.After(60 * time.Second):
 					t.Fatalf("%d of %d silent connections were closed, want %d", i, n, n-c.most)
 				}
 			}
@@ -189,6 +189,54 @@ func TestPlacesOfHandshakes(t *testing.T) {
 				t.Errorf("%d handshakes are under way after a member's, want %d", got, c.most-1)
 			}
 		})
+	}
+}
+
+// TestFlood has a thousand connections come at once: there is a place for some, the others are closed, and when they have gone the
+// server answers as before.
+func TestFlood(t *testing.T) {
+	s := newSite(t, nil)
+	ctx, cancel := context.WithCancel(s.ctx)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, s.l) }()
+	defer func() { cancel(); <-served }()
+	const n = 1000
+	var wg sync.WaitGroup
+	var closed, dialed atomic.Int64
+	held := make(chan net.Conn, n)
+	for range n {
+		wg.Go(func() {
+			c, err := net.Dial("tcp", s.l.Addr().String())
+			if err != nil {
+				closed.Add(1)
+				return
+			}
+			held <- c
+			dialed.Add(1)
+			_, _ = c.Read(make([]byte, 1))
+			closed.Add(1)
+		})
+	}
+	s.wait("all but a few are closed", func() bool { return closed.Load() == n-maxHandshakesPerHost })
+	if got := s.young.Len(); got != maxHandshakesPerHost {
+		t.Errorf("%d handshakes are under way, want %d", got, maxHandshakesPerHost)
+	}
+	if dialed.Load() < n/2 {
+		t.Errorf("%d of %d connections came in: nothing is tested", dialed.Load(), n)
+	}
+	close(held)
+	for c := range held {
+		c.Close()
+	}
+	wg.Wait()
+	s.wait("they have gone", func() bool { return s.young.Len() == 0 })
+	c, _, err := Dial(s.ctx, &net.Dialer{}, Member{Addr: s.l.Addr().String(), ServerName: aGroup, Identity: newSecret(t)}, Sync)
+	if err != nil {
+		t.Fatalf("after the flood: %v", err)
+	}
+	defer c.Close()
+	if err := asks(c); err != nil {
+		t.Errorf("after the flood: %v", err)
 	}
 }
 
@@ -533,7 +581,7 @@ func TestSecondLook(t *testing.T) {
 			}
 		case <-served:
 			t.Errorf("%s: it was served", protocol)
-		case <-time.After(20 * time.Second):
+		case <-time.After(60 * time.Second):
 			t.Errorf("%s: nothing was told of it", protocol)
 		}
 		if len(served) > 0 {

@@ -42,7 +42,7 @@ func TestGave(t *testing.T) {
 		if !c.want {
 			waitFor(t, c.name+": the call ends, and begins anew", func() bool { return answers.Load() >= 3 })
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
 		must(t, up.UpToDate(ctx))
 		if got := <-told; got != "true 2" {

@@ -141,7 +141,7 @@ func crowd(t *testing.T, v groupsync.Vault, change func(*groupsync.CrowdOptions)
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it does not come to this: %s", what)
 		}
@@ -180,7 +180,7 @@ func TestSlowMembers(t *testing.T) {
 	to := newShelf(group)
 	c := crowd(t, to, nil, addrs...)
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second) // less than a member has for its answer
 	defer cancel()
 	if err := c.UpToDate(ctx); err != nil || to.count(a.key()) != 5 {
 		t.Errorf("got %v and %d records after %v", err, to.count(a.key()), time.Since(begun))
@@ -309,7 +309,7 @@ func TestMetByTheOther(t *testing.T) {
 	p, err := strconv.Atoi(port)
 	must(t, err)
 	crowd(t, owner, func(o *groupsync.CrowdOptions) { o.Port = p }, addrOf(lateAt))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	if err := late2.UpToDate(ctx); err != nil || late.count(a.key()) != 3 {
 		t.Errorf("got %v and %d records, want it up to date", err, late.count(a.key()))

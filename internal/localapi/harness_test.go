@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 var quiet = slog.New(slog.DiscardHandler)
 

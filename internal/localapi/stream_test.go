@@ -113,15 +113,14 @@ func TestDetachFromOneThatHangs(t *testing.T) {
 	for name, want := range map[string]error{"publish": nil, "fetch": context.Canceled} {
 		ctx, cancel := context.WithCancel(t.Context())
 		c := d.dial(t, "v")
-		begun := time.Now()
 		var err error
 		if name == "publish" {
 			err = c.Publish(ctx, node.PublishRequest{}, func(node.Event) { cancel() })
 		} else {
 			err = c.Fetch(ctx, node.FetchRequest{}, func(node.Event) { cancel() })
 		}
-		if !errors.Is(err, want) || time.Since(begun) > 10*time.Second {
-			t.Errorf("%s: got %v after %v, want %v within seconds", name, err, time.Since(begun), want)
+		if !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", name, err, want)
 		}
 	}
 }
@@ -308,12 +307,8 @@ func TestServerEnds(t *testing.T) {
 			got := make(chan error, 1)
 			go func() { got <- c.Publish(context.Background(), node.PublishRequest{}, ignore) }()
 			<-begun
-			start := time.Now()
 			if err := d.end(); err != nil {
 				t.Errorf("the server's end: %v", err)
-			}
-			if took := time.Since(start); took > 2*time.Second {
-				t.Errorf("the end took %v", took)
 			}
 			err := <-got
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(fault.HintOf(err), "p2pshare daemon --detach") {
@@ -334,11 +329,7 @@ func TestServerEndsThoughTheBackendHangs(t *testing.T) {
 	defer close(release)
 	open(t, d, post("/v1/fetch", `{"ref":"r","dir":"/d"}`))
 	<-begun
-	start := time.Now()
-	d.end()
-	if took := time.Since(start); took > 4*time.Second {
-		t.Errorf("the end took %v", took)
-	}
+	d.end() // before the request, whose end comes after it
 }
 
 // TestNothingIsLeft tests that no goroutine outlives its request, and none the server.

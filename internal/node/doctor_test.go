@@ -190,7 +190,7 @@ func TestDoctorOfFetches(t *testing.T) {
 		}
 	}
 	fetch(magnet)
-	end := time.Now().Add(40 * time.Second)
+	end := time.Now().Add(90 * time.Second)
 	for { // nobody is there from the first moment, and it is said when a fetch has looked for a while
 		d := examine(t, n)
 		if slices.ContainsFunc(d.Findings, func(f node.Finding) bool { return f.Code == "nobody" }) {

@@ -194,7 +194,7 @@ func TestEntryThatDisagrees(t *testing.T) {
 	must(t, eve.push(reader))
 	for i := range 4 {
 		ref := fmt.Sprint("acme/copy@", i)
-		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			if strings.Contains(entries(askCatalog(t, reader, node.CatalogRequest{Group: "acme", List: &node.ListCatalog{All: true}})), ref) {
 				break
 			}
@@ -230,7 +230,7 @@ func TestTwoPublishersOfOneVersion(t *testing.T) {
 	others := func(want string) {
 		t.Helper()
 		var e node.Entry
-		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			e = askCatalog(t, reader, node.CatalogRequest{Group: "acme", Show: ptr("app@1")}).Entries[0]
 			if e.Account+" before "+strings.Join(e.Others, ",") == want {
 				return

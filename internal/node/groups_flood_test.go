@@ -42,7 +42,7 @@ func TestThousandConnections(t *testing.T) {
 	dialed := 0
 	var wg sync.WaitGroup
 	for i := range 1000 {
-		d := &net.Dialer{Timeout: 10 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%4))}}
+		d := &net.Dialer{Timeout: 90 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%4))}}
 		wg.Go(func() {
 			c, err := d.DialContext(t.Context(), "tcp", addr)
 			if err != nil {

@@ -131,7 +131,7 @@ func show(t *testing.T, n *node.Node) node.Group {
 func waitWarning(t *testing.T, n *node.Node, want string) {
 	t.Helper()
 	var got []string
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		got = show(t, n).Warnings
 		if strings.Contains(strings.Join(got, "\n"), want) {
 			return

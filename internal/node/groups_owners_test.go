@@ -35,7 +35,7 @@ func TestTwoOwners(t *testing.T) {
 	b, _ = daemon(t, home2, func(o *node.Options) { o.Network.Peers = []string{addrOf(t, a)} })
 	atVersion := func(n *node.Node, want int64) {
 		t.Helper()
-		for end := time.Now().Add(15 * time.Second); show(t, n).Version != want; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(90 * time.Second); show(t, n).Version != want; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("version: got %d, want %d", show(t, n).Version, want)
 			}

@@ -50,7 +50,7 @@ func TestFrozenView(t *testing.T) {
 	if _, err := publishAs(t, owner, folder(t, "f", map[string]string{"f": "1"}), "acme", "f@1"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(15 * time.Second); show(t, reader).Age != "fresh"; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); show(t, reader).Age != "fresh"; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("age: got %q, want fresh", show(t, reader).Age)
 		}

@@ -27,7 +27,7 @@ func TestStrangersWord(t *testing.T) {
 		return err
 	}
 	settings := filepath.Join("groups", bob.ID().String(), "group.json")
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if b, err := os.ReadFile(filepath.Join(home, settings)); err == nil && strings.Contains(string(b), `"met"`) {
 			break
 		}

@@ -70,7 +70,7 @@ func drawn(t *testing.T, s *shell, e node.Event, until string) string {
 	s.fake.do = func(ctx context.Context, on func(node.Event)) error {
 		on(node.Event{Message: "before"})
 		on(e)
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(60 * time.Second)
 		for !strings.Contains(s.stderr.String(), until) {
 			if time.Now().After(deadline) {
 				t.Errorf("not drawn: %q; stderr %q", until, s.stderr.String())

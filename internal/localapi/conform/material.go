@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long the suite waits for what has to come. It passes in no run that goes well.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 func after() <-chan time.Time { return time.After(patience) }
 
