@@ -229,7 +229,7 @@ func (s *Stage) takeLock() error {
 		return err
 	}
 	err = osfs.Exclusive(f)
-	if errors.Is(err, osfs.ErrNone) {
+	if errors.Is(err, osfs.ErrNoLocks) {
 		s.unlocked, err = true, nil
 	}
 	if err != nil {

@@ -31,7 +31,7 @@ func TestAPanicEndsTheAudit(t *testing.T) {
 	if _, err := f.f.Stat(); err == nil {
 		t.Error("the file is open")
 	}
-	if !strings.Contains(log.String(), "the audit of a group has met a bug") || !strings.Contains(log.String(), "log.go") {
+	if !strings.Contains(log.String(), "the audit of a group hit a bug") || !strings.Contains(log.String(), "log.go") {
 		t.Errorf("the log has no trace:\n%s", log.String())
 	}
 }

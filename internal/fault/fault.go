@@ -1,6 +1,6 @@
-// Package fault gives an error its kind, which decides the exit code, and its hint, which is what
-// the user can do next. It says nothing of where an error came from: packages keep their own error
-// types and wrap them here at their border.
+// Package fault gives an error a kind, which decides the exit code, and a hint, which tells the user what to do next. It
+// does not record where an error came from: packages have their own error types and wrap them here before they return
+// them.
 package fault
 
 import (
@@ -8,30 +8,30 @@ import (
 	"fmt"
 )
 
-// Kind is what went wrong, as far as a script needs to tell it apart.
+// Kind says what went wrong, in as much detail as a script needs.
 type Kind int
 
 const (
-	Failed     Kind = iota // anything without a kind of its own
-	Usage                  // the words of the command: flags, arguments, malformed references
+	Failed     Kind = iota // anything else
+	Usage                  // a wrong command line: flags, arguments, malformed references
 	NotFound               // no such file, share, name
-	InUse                  // the home is held by another process
-	Denied                 // the rules do not allow it
-	Unverified             // bytes that are not what they were said to be
-	Timeout                // the time given ran out
+	InUse                  // another process uses the home
+	Denied                 // the rules forbid it
+	Unverified             // the bytes are not what they should be
+	Timeout                // the time limit was reached
 )
 
-// Error carries a kind and a hint with an error.
+// Error adds a kind and a hint to an error.
 type Error struct {
 	Kind Kind
-	Hint string // what to do next, a sentence without a full stop; may be empty
+	Hint string // what to do next: a sentence without a full stop; may be empty
 	Err  error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// New makes an error of a kind. format is Errorf's.
+// New returns an error of kind k; format and args are those of fmt.Errorf.
 func New(k Kind, format string, args ...any) error {
 	return &Error{Kind: k, Err: fmt.Errorf(format, args...)}
 }
@@ -44,7 +44,7 @@ func Hint(err error, format string, args ...any) error {
 	return &Error{Kind: KindOf(err), Hint: fmt.Sprintf(format, args...), Err: err}
 }
 
-// KindOf is the kind of the outermost Error in err's chain; Failed if there is none.
+// KindOf returns the kind of the outermost Error in err's chain, or Failed if there is none.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -53,7 +53,7 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
-// HintOf is the first hint in err's chain that is not empty.
+// HintOf returns the first hint in err's chain that is not empty.
 func HintOf(err error) string {
 	for err != nil {
 		var e *Error

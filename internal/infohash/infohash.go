@@ -1,4 +1,4 @@
-// Package infohash decides which hashes can name a torrent.
+// Package infohash checks that a hash can name a torrent.
 package infohash
 
 import (
@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// errZero is for hashes whose first 20 bytes, which are what handshakes, trackers and the DHT carry (BEP 52), are
-// zeros. No content is known to have one, and "no hash" is often written that way, by clients too.
+// errZero is for hashes whose first 20 bytes, the part that handshakes, trackers and the DHT carry (BEP 52), are zeros.
+// No content is known to have one, and "no hash" is often written that way, by clients too.
 var errZero = errors.New("it is all zeros, and no content has that hash")
 
 // Check refuses what cannot be a hash of content: a length other than that of SHA-1 (v1) or SHA-256 (v2), and zeros.
-// It is the only judge of that question: every place that takes a hash from outside asks it.
+// Every hash from outside goes through it.
 func Check(h []byte) error {
 	if len(h) != sha1.Size && len(h) != sha256.Size {
 		return fmt.Errorf("it has %d bytes; a v1 hash has %d, a v2 hash %d", len(h), sha1.Size, sha256.Size)
@@ -28,10 +28,10 @@ func Check(h []byte) error {
 	return errZero
 }
 
-// CheckV1 is Check of 40 hex digits in lower case.
+// CheckV1 is Check for a hash as 40 hex digits in lower case.
 func CheckV1(digits string) error { return check(digits, sha1.Size) }
 
-// CheckV2 is Check of 64 hex digits in lower case: a v2 infohash, or the SHA-256 of something else.
+// CheckV2 is Check for a hash as 64 hex digits in lower case: a v2 infohash, or the SHA-256 of something else.
 func CheckV2(digits string) error { return check(digits, sha256.Size) }
 
 func check(digits string, size int) error {

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Escape writes what does not print (control characters, C1 too, invisible and direction-changing ones) as JSON
-// escapes it, \uXXXX, so that JSON says the same as before. Tabs stay; bytes that are no UTF-8 become \ufffd. b is one
-// line, without its end.
+// Escape replaces characters that do not print (control characters, C1 included, invisible and direction-changing ones)
+// by their JSON escapes, \uXXXX, so that JSON keeps its meaning. Tabs stay; bytes that are not UTF-8 become \ufffd. b is
+// one line, without its line end.
 func Escape(b []byte) []byte {
 	out := make([]byte, 0, len(b)+1)
 	for i := 0; i < len(b); {

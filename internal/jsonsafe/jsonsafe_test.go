@@ -10,7 +10,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/jsonsafe"
 )
 
-// hostile has one of every kind of character that steers a terminal or hides.
+// hostile has one character of each kind that controls a terminal or is invisible.
 const hostile = "a\u0080\u009b31m\u009f\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\u00ad\U000e0041é漢😀\x1b[0m\x7f"
 
 func TestEscape(t *testing.T) {
@@ -20,7 +20,7 @@ func TestEscape(t *testing.T) {
 	}
 	check(t, in)
 	if got := string(jsonsafe.Escape([]byte("é漢😀\tx"))); got != "é漢😀\tx" {
-		t.Errorf("what prints was changed: %q", got)
+		t.Errorf("printable text was changed: %q", got)
 	}
 	if got := string(jsonsafe.Escape([]byte("\u202e\U000e0041\xff"))); got != `\u202e\udb40\udc41\ufffd` {
 		t.Errorf("got %q", got)
@@ -40,7 +40,7 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
-// check wants JSON that says the same and prints.
+// check requires that escaping keeps the meaning of the JSON in and leaves only printable characters.
 func check(t *testing.T, in []byte) {
 	t.Helper()
 	out := jsonsafe.Escape(in)

@@ -42,7 +42,7 @@ func TestAPanicCostsItsShare(t *testing.T) {
 	if !strings.Contains(s.Reason, "a bug that was planted") || !strings.Contains(s.Hint, "p2pshare start "+s.ID) || s.Peers != 0 {
 		t.Errorf("got %+v, want a reason and what to do", s)
 	}
-	if l := log.String(); !strings.Contains(l, "a share has met a bug") || !strings.Contains(l, "keep_serve.go") {
+	if l := log.String(); !strings.Contains(l, "a share hit a bug") || !strings.Contains(l, "keep_serve.go") {
 		t.Errorf("the log has no trace:\n%s", l)
 	}
 	fetchFrom(t, n, good.Magnet, filepath.Join(filepath.Dir(shareIn(t, n, "good", in(node.StateSeeding)).Path), "good"))
@@ -84,7 +84,7 @@ func TestAPanicCostsItsGroup(t *testing.T) {
 	if err != nil || !strings.Contains(strings.Join(s.Problems, "\n"), `the group "ill" is halted`) {
 		t.Errorf("status: got %+v, %v, want the group among the problems", s.Problems, err)
 	}
-	if l := log.String(); !strings.Contains(l, "a group has met a bug") || !strings.Contains(l, "PanicIn") {
+	if l := log.String(); !strings.Contains(l, "a group hit a bug") || !strings.Contains(l, "PanicIn") {
 		t.Errorf("the log has no trace:\n%s", l)
 	}
 }

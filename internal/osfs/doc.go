@@ -1,10 +1,10 @@
-// Package osfs is what systems and file systems do differently about files: locks between processes, owners and modes,
-// free space, and what makes a rename last. Everything above it is the same code everywhere.
+// Package osfs hides how operating systems and file systems differ in handling files: locks between processes, owners
+// and modes, free space, and making a rename durable. The code above it is the same everywhere.
 //
-//	Exclusive, Shared   lock an open file; ErrHeld and ErrNone say why not
-//	Owner, OthersMayWrite, OthersMayRead   who may do what with a file; nothing is said on Windows, whose access lists decide
-//	Free                room for this user
-//	SyncDir, SyncFolder a folder's entries, on disk
+//	Exclusive, Shared                      lock an open file; ErrHeld and ErrNoLocks say why that failed
+//	Owner, OthersMayWrite, OthersMayRead   who may do what with a file (nothing on Windows, where access lists decide)
+//	Free                                   free space for this user
+//	SyncDir, SyncFolder                    sync a folder's entries to disk
 package osfs
 
 import (
@@ -14,14 +14,14 @@ import (
 )
 
 var (
-	// ErrHeld says that another process, or another open file of this one, holds the lock.
+	// ErrHeld means that another process, or another open file of this one, holds the lock.
 	ErrHeld = errors.New("locked")
-	// ErrNone says that the file system has no locks, as NFS without its lock daemon and some of FUSE: whoever asks has to
-	// do without one, and say so.
-	ErrNone = errors.New("the file system has no locks")
+	// ErrNoLocks means that the file system has no locks, such as NFS without its lock daemon and some FUSE file systems:
+	// the caller has to do without, and say so.
+	ErrNoLocks = errors.New("the file system has no locks")
 )
 
-// SyncDir makes a rename in the folder dir last: until the folder is on disk, a crash can bring the old file back.
+// SyncDir makes a rename in the folder dir durable: until the folder is synced, a crash can bring the old file back.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -28,27 +28,27 @@ func TestLocks(t *testing.T) {
 	}
 	for name, lock := range map[string]func(*os.File) error{"exclusive": Exclusive, "shared": Shared} {
 		if err := lock(open()); !errors.Is(err, ErrHeld) {
-			t.Errorf("%s beside one that is held: got %v, want ErrHeld", name, err)
+			t.Errorf("%s lock of a locked file: got %v, want ErrHeld", name, err)
 		}
 	}
 	first.Close()
 	if err := errors.Join(Shared(open()), Shared(open())); err != nil {
-		t.Errorf("two who look: %v", err)
+		t.Errorf("two shared locks: %v", err)
 	}
 }
 
-// TestJudge has every answer of a system without locks understood, and no other one taken for it.
+// TestJudge: every answer of a system without locks is recognised, and no other one is taken for it.
 func TestJudge(t *testing.T) {
 	for _, c := range []struct{ err, want error }{
 		{nil, nil},
 		{unix.EWOULDBLOCK, ErrHeld},
 		{unix.EAGAIN, ErrHeld},
-		{unix.ENOLCK, ErrNone},
-		{unix.EOPNOTSUPP, ErrNone},
-		{unix.ENOTSUP, ErrNone},
-		{unix.ENOSYS, ErrNone},
-		{unix.EINVAL, ErrNone},
-		{fmt.Errorf("wrapped: %w", unix.ENOLCK), ErrNone},
+		{unix.ENOLCK, ErrNoLocks},
+		{unix.EOPNOTSUPP, ErrNoLocks},
+		{unix.ENOTSUP, ErrNoLocks},
+		{unix.ENOSYS, ErrNoLocks},
+		{unix.EINVAL, ErrNoLocks},
+		{fmt.Errorf("wrapped: %w", unix.ENOLCK), ErrNoLocks},
 		{unix.EIO, unix.EIO},
 		{unix.EBADF, unix.EBADF},
 		{unix.EINTR, unix.EINTR},

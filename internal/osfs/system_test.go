@@ -43,12 +43,12 @@ func TestFolders(t *testing.T) {
 		t.Errorf("free space: got %d, %v", free, err)
 	}
 	if _, err := osfs.Free(filepath.Join(dir, "gone")); err == nil {
-		t.Error("the free space of a folder that is not there: got no error")
+		t.Error("the free space of a missing folder: got no error")
 	}
 	if err := osfs.SyncDir(dir); err != nil {
 		t.Error(err)
 	}
 	if err := osfs.SyncDir(filepath.Join(dir, "gone")); err == nil {
-		t.Error("syncing a folder that is not there: got no error")
+		t.Error("syncing a missing folder: got no error")
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NoFollow has the system refuse to open a symlink; it is a flag of os.OpenFile.
+// NoFollow makes os.OpenFile refuse to open a symlink.
 const NoFollow = unix.O_NOFOLLOW
 
-// Owner is the user that a file belongs to; ok is false where files do not say.
+// Owner returns the user ID of a file's owner; ok is false if info does not have it.
 func Owner(info fs.FileInfo) (uid int, ok bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -24,13 +24,13 @@ func Owner(info fs.FileInfo) (uid int, ok bool) {
 	return int(st.Uid), true
 }
 
-// OthersMayWrite says whether users other than the owner may change a file, or what is in a folder.
+// OthersMayWrite reports whether users other than the owner may change a file, or the entries of a folder; its group are others too.
 func OthersMayWrite(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
 
-// OthersMayRead says whether users other than the owner may do anything with a file.
+// OthersMayRead reports whether users other than the owner have any permission on a file.
 func OthersMayRead(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 }
 
-// Free is how many bytes this user may still write below dir.
+// Free returns how many bytes this user may still write below dir.
 func Free(dir string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -39,9 +39,9 @@ func Free(dir string) (uint64, error) {
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }
 
-// SyncFolder is [SyncDir] of an open folder.
+// SyncFolder is [SyncDir] for an open folder.
 func SyncFolder(d *os.File) error {
-	// Some network and FUSE file systems do not know how to sync a folder.
+	// Some network and FUSE file systems cannot sync a folder.
 	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
 		return err
 	}

@@ -8,19 +8,19 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// NoFollow is no flag here: a user without special rights makes no symlinks on Windows.
+// NoFollow is not needed: users without special rights cannot make symlinks on Windows.
 const NoFollow = 0
 
-// Owner says nothing here: access lists of a profile's folders exclude others.
+// Owner is unknown on Windows: the access lists of a profile's folders exclude others.
 func Owner(fs.FileInfo) (uid int, ok bool) { return 0, false }
 
-// OthersMayWrite says nothing here, as modes do not.
+// OthersMayWrite is always false on Windows, which has no such modes.
 func OthersMayWrite(fs.FileInfo) bool { return false }
 
-// OthersMayRead says nothing here, as modes do not.
+// OthersMayRead is always false on Windows, which has no such modes.
 func OthersMayRead(fs.FileInfo) bool { return false }
 
-// Free is how many bytes this user may still write below dir.
+// Free returns how many bytes this user may still write below dir.
 func Free(dir string) (uint64, error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
@@ -33,5 +33,5 @@ func Free(dir string) (uint64, error) {
 	return free, nil
 }
 
-// SyncFolder has no counterpart; NTFS journals the rename.
+// SyncFolder does nothing: NTFS journals the rename.
 func SyncFolder(*os.File) error { return nil }

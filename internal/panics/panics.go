@@ -1,7 +1,8 @@
-// Package panics turns a panic into an error, so that it costs what it happened in and not the process.
+// Package panics turns a panic into an error, so that it costs the task it happened in and not the process.
 //
-// A goroutine that is not begun through this package takes the process with it. Who waits for one has the error from
-// [Group] or [Caught]; what nobody waits for is [Guard]ed, or, if it is to go on, kept up by [Persist].
+// A panic in a goroutine that was not started through this package ends the process. Where something waits for the
+// goroutine, use [Group] or [Caught], which return the error; otherwise use [Guard], or [Persist] if it must keep
+// running.
 package panics
 
 import (
@@ -16,7 +17,8 @@ import (
 	"time"
 )
 
-// Rest is how long what has panicked rests before Persist calls it again: one that panics each time fills no log.
+// Rest is how long Persist waits before it calls a function again after a panic, so that one that always panics does
+// not flood the log.
 const Rest = time.Minute
 
 // Error is a panic that was caught.
@@ -27,19 +29,19 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
 
-// Log writes that what has met a bug, with the stack; args are slog's.
+// Log writes to the log, with the stack, that what hit a bug; args are those of slog.
 func (e *Error) Log(log *slog.Logger, what string, args ...any) {
-	log.Error(what+" has met a bug", append(args, "panic", fmt.Sprint(e.Value), "stack", string(e.Stack))...)
+	log.Error(what+" hit a bug", append(args, "panic", fmt.Sprint(e.Value), "stack", string(e.Stack))...)
 }
 
-// In is the panic that err is, or is made of; nil if there is none.
+// In returns the panic in err's tree, or nil if there is none.
 func In(err error) *Error {
 	bug, _ := errors.AsType[*Error](err)
 	return bug
 }
 
-// Catch calls f and returns its error, or an *Error if it panicked. What f has locked without deferring the unlock stays
-// locked; the rest of its deferred calls have run.
+// Catch calls f and returns its error, or an *Error if it panicked. Locks that f took without deferring the unlock stay
+// locked; its deferred calls have run.
 func Catch(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -49,10 +51,10 @@ func Catch(f func() error) (err error) {
 	return f()
 }
 
-// Caught gives a function that is Catch of f, for an errgroup: a panic in one of its goroutines becomes the group's error.
+// Caught wraps f in Catch, for an errgroup: a panic in one of its goroutines becomes the group's error.
 func Caught(f func() error) func() error { return func() error { return Catch(f) } }
 
-// Guard gives a function that calls f, for a goroutine of its own. A panic in f goes to failed, in that goroutine.
+// Guard returns a function that calls f, to be started as a goroutine. If f panics, failed is called in that goroutine.
 func Guard(f func(), failed func(*Error)) func() {
 	return func() {
 		err := Catch(func() error { f(); return nil })
@@ -62,13 +64,13 @@ func Guard(f func(), failed func(*Error)) func() {
 	}
 }
 
-// Logged is what a Guard does that has only to log.
+// Logged returns a failed function for Guard that only logs.
 func Logged(log *slog.Logger, what string, args ...any) func(*Error) {
 	return func(bug *Error) { bug.Log(log, what, args...) }
 }
 
-// Persist gives a function that calls f until it returns or ctx ends. A panic in f goes to failed, and f is called again
-// after Rest.
+// Persist returns a function that calls f until it returns without a panic or ctx ends. After a panic it calls failed,
+// waits for Rest and calls f again.
 func Persist(ctx context.Context, f func(), failed func(*Error)) func() {
 	return func() { persist(ctx, Rest, f, failed) }
 }
@@ -90,10 +92,10 @@ func persist(ctx context.Context, rest time.Duration, f func(), failed func(*Err
 	}
 }
 
-// Group is goroutines that somebody waits for. The zero Group is empty.
+// Group is a set of goroutines that can be waited for. The zero Group is empty.
 type Group struct {
-	// Failed, which may be nil, is told of each panic in the goroutine that it happened in: it may end what the others wait
-	// for. It is set before the first Start.
+	// Failed, if not nil, is called for each panic, in the goroutine that panicked; it may cancel what the others wait
+	// for. Set it before the first Start.
 	Failed func(*Error)
 
 	wg    sync.WaitGroup
@@ -101,7 +103,7 @@ type Group struct {
 	first *Error
 }
 
-// Start calls f in a goroutine.
+// Start calls f in a new goroutine.
 func (g *Group) Start(f func()) {
 	g.wg.Go(Guard(f, func(bug *Error) {
 		g.mu.Lock()
@@ -115,7 +117,7 @@ func (g *Group) Start(f func()) {
 	}))
 }
 
-// Wait returns when all have ended, with the first panic of any, an *Error.
+// Wait returns when all goroutines have ended. Its error is the first panic, an *Error.
 func (g *Group) Wait() error {
 	g.wg.Wait()
 	g.mu.Lock()
@@ -126,7 +128,7 @@ func (g *Group) Wait() error {
 	return g.first
 }
 
-// Dial gives a dialer that is dial, for an http.Transport, which calls it in a goroutine of its own.
+// Dial wraps dial, for an http.Transport, which calls it in a goroutine that it starts: a panic becomes an error.
 func Dial(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (c net.Conn, err error) {
 		err = Catch(func() (err error) {
@@ -137,15 +139,15 @@ func Dial(dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	}
 }
 
-// Handler gives a handler that is h. A panic in h is logged and ends its connection: net/http does the same, and hides the
-// trace where its server's ErrorLog goes.
+// Handler wraps h. A panic in h is logged and closes its connection. net/http would do the same, but would write the
+// trace to its server's ErrorLog.
 func Handler(h http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		Guard(func() { h.ServeHTTP(w, r) }, func(bug *Error) {
 			if bug.Value != http.ErrAbortHandler {
 				bug.Log(log, "a request", "method", r.Method, "path", r.URL.Path)
 			}
-			panic(http.ErrAbortHandler) // net/http takes it, without a word
+			panic(http.ErrAbortHandler) // net/http handles this one silently
 		})()
 	})
 }

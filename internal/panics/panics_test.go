@@ -30,10 +30,10 @@ func TestCatch(t *testing.T) {
 	})
 	bug := In(err)
 	if bug == nil || !strings.Contains(err.Error(), "out of range") || !strings.Contains(string(bug.Stack), "TestCatch") || !undone {
-		t.Errorf("got %v, want the panic with the stack of where it was, and deferred calls done", err)
+		t.Errorf("got %v, want the panic with the stack of where it happened, and the deferred calls run", err)
 	}
 	if In(errors.Join(plain, err)) != bug || In(plain) != nil {
-		t.Error("In does not tell a bug from another error")
+		t.Error("In takes another error for a bug, or a bug for another error")
 	}
 	if err := Caught(func() error { panic("x") })(); In(err) == nil {
 		t.Errorf("Caught: got %v", err)
@@ -55,7 +55,7 @@ func TestGuard(t *testing.T) {
 func TestLogged(t *testing.T) {
 	var log strings.Builder
 	Guard(func() { panic("x") }, Logged(slog.New(slog.NewTextHandler(&log, nil)), "a thing", "name", "n"))()
-	for _, want := range []string{"level=ERROR", "a thing has met a bug", "name=n", "panic=x", "TestLogged"} {
+	for _, want := range []string{"level=ERROR", "a thing hit a bug", "name=n", "panic=x", "TestLogged"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, log.String())
 		}
@@ -76,9 +76,9 @@ func TestPersist(t *testing.T) {
 		t.Errorf("it ran %d times and failed %d times, want 3 and 2", ran, failed)
 	}
 	ran = 0
-	Persist(ctx, f, func(*Error) { cancel() })() // it returns though it would rest for a minute
+	Persist(ctx, f, func(*Error) { cancel() })() // it returns without waiting for the minute of Rest
 	if ran != 1 {
-		t.Errorf("it ran %d times after its end, want once", ran)
+		t.Errorf("it ran %d times after ctx ended, want once", ran)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestGroup(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	g := Group{Failed: func(*Error) { cancel() }}
-	g.Start(func() { <-ctx.Done() }) // ends because the other did
+	g.Start(func() { <-ctx.Done() }) // ends because the other panicked
 	g.Start(func() { panic("x") })
 	if bug := In(g.Wait()); bug == nil || bug.Value != "x" {
 		t.Errorf("got %v, want the panic", bug)
@@ -120,7 +120,7 @@ func TestHandler(t *testing.T) {
 	s.Start()
 	for _, path := range []string{"/abort", "/bug"} {
 		if r, err := http.Get(s.URL + path); err == nil {
-			t.Errorf("%s: got %v, want a connection that ends", path, r.Status)
+			t.Errorf("%s: got %v, want a closed connection", path, r.Status)
 		}
 	}
 	if r, err := http.Get(s.URL + "/fine"); err != nil {
@@ -129,12 +129,12 @@ func TestHandler(t *testing.T) {
 		r.Body.Close()
 	}
 	s.Close()
-	if l := log.String(); strings.Count(l, "a request has met a bug") != 1 || !strings.Contains(l, "TestHandler") || !strings.Contains(l, "path=/bug") {
-		t.Errorf("the log has no trace of the one bug:\n%s", l)
+	if l := log.String(); strings.Count(l, "a request hit a bug") != 1 || !strings.Contains(l, "TestHandler") || !strings.Contains(l, "path=/bug") {
+		t.Errorf("the log does not show the one bug:\n%s", l)
 	}
 	select {
 	case l := <-said:
-		t.Errorf("net/http says it again: %s", l)
+		t.Errorf("net/http logged it too: %s", l)
 	default:
 	}
 }

@@ -1,11 +1,12 @@
-// Package plaintar reads tars that hold files as they are, and nothing else: what a tar can make of few bytes (sparse
-// files, links, devices, headers that do not end) is refused before anything of it is written or kept. It is a package of
-// its own because groups' exports and sealed content both come from strangers as tars.
+// Package plaintar reads tars that hold regular files and nothing else: constructs that expand a few bytes into much more
+// or are not files (sparse files, links, devices, headers that never end) are refused before anything of them is written
+// or kept. It is a package of its own because groups' exports and sealed content both come from strangers as tars.
 //
-//	NewReader  with the bounds; Next and Read are those of archive/tar
+//	NewReader  takes the limits; Next and Read work as in archive/tar
 //
-// Guaranteed: a file gives as many bytes as were read for it, the bytes of all files stay within Limits.Bytes, the files
-// within Limits.Files, and no header takes more than 16 KiB, whoever wrote it. The caller judges names and what is in the files.
+// Guaranteed for any input: a file yields as many bytes as were read for it, the sizes of all files add up to at most
+// Limits.Bytes, there are at most Limits.Files files, and no header takes more than 16 KiB. The caller
+// checks names and contents.
 package plaintar
 
 import (
@@ -16,34 +17,34 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// maxHeader bounds what stands before a file: its header, and a PAX header with a long path.
+// maxHeader bounds what precedes a file, in bytes: its header, and a PAX header with a long path.
 const maxHeader = 16 << 10
 
-// block is what a tar is divided into.
+// block is the size of a tar's blocks, in bytes.
 const block = 512
 
-// Limits of a tar.
+// Limits bound a tar.
 type Limits struct {
 	Files int
 	Bytes int64 // of all files
 }
 
-// Reader reads the files of a tar one after the other.
+// Reader reads the files of a tar one after another.
 type Reader struct {
 	tar  *tar.Reader
 	src  *source
 	most Limits
 	left Limits
-	rest int64 // bytes of the current file that were not read yet, with what fills its last block
+	rest int64 // unread bytes of the current file, with the padding of its last block
 }
 
-// NewReader reads from r what stays within l.
+// NewReader returns a Reader of r that enforces l.
 func NewReader(r io.Reader, l Limits) *Reader {
 	src := &source{r: r}
 	return &Reader{tar: tar.NewReader(src), src: src, most: l, left: l}
 }
 
-// Next goes to the next file; io.EOF: there is none. Its errors are of fault.Unverified, or those of the source.
+// Next advances to the next file; its error is io.EOF at the end. Other errors are fault.Unverified, or those of r.
 func (r *Reader) Next() (*tar.Header, error) {
 	r.src.left = r.rest + maxHeader
 	h, err := r.tar.Next()
@@ -63,18 +64,18 @@ func (r *Reader) Next() (*tar.Header, error) {
 
 func (r *Reader) judge(h *tar.Header) error {
 	if h.Typeflag != tar.TypeReg {
-		return fault.New(fault.Unverified, "%.300q is no file (kind %q)", h.Name, h.Typeflag)
+		return fault.New(fault.Unverified, "%.300q is not a regular file (type %q)", h.Name, h.Typeflag)
 	}
 	for key := range h.PAXRecords {
 		if key != "path" && key != "size" {
-			return fault.New(fault.Unverified, "%.300q has the attribute %.100q, which no file here has", h.Name, key)
+			return fault.New(fault.Unverified, "%.300q has the attribute %.100q, which is not allowed here", h.Name, key)
 		}
 	}
 	if r.left.Files--; r.left.Files < 0 {
-		return fault.New(fault.Unverified, "it holds more than the %d files that it may", r.most.Files)
+		return fault.New(fault.Unverified, "it holds more than the allowed %d files", r.most.Files)
 	}
 	if h.Size > r.left.Bytes {
-		return fault.New(fault.Unverified, "its files have more than the %d bytes that they may", r.most.Bytes)
+		return fault.New(fault.Unverified, "its files have more than the allowed %d bytes", r.most.Bytes)
 	}
 	r.left.Bytes -= h.Size
 	return nil
@@ -90,20 +91,20 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failed tells what is wrong with the tar from what is wrong with its source.
+// failed returns the error of the source if that is the cause, otherwise what is wrong with the tar.
 func (r *Reader) failed(err error) error {
 	switch {
 	case errors.Is(r.src.err, errHeader):
-		return fault.New(fault.Unverified, "a header in it takes more than %d bytes", maxHeader)
+		return fault.New(fault.Unverified, "it has a header of more than %d bytes", maxHeader)
 	case r.src.err != nil:
 		return r.src.err
 	}
 	return fault.New(fault.Unverified, "it is damaged: %w", err)
 }
 
-var errHeader = errors.New("a header that does not end")
+var errHeader = errors.New("a header that never ends")
 
-// source lets as much through as is left, and keeps the error of what is read from.
+// source lets at most left bytes through, and keeps the first error of the reader below other than io.EOF.
 type source struct {
 	r    io.Reader
 	left int64

@@ -13,7 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/plaintar"
 )
 
-// raw makes a header block as any program could.
+// raw makes a header block, valid or not.
 func raw(name string, kind byte, size int64, body string) []byte {
 	b := make([]byte, 512)
 	copy(b, name)
@@ -49,11 +49,11 @@ func pax(records ...string) []byte {
 	return raw("PaxHeaders/x", 'x', int64(len(body)), body)
 }
 
-// oldSparse is GNU's own kind of sparse file: 1 TiB of one byte.
+// oldSparse makes a sparse file of the old GNU format: 1 TiB from one byte.
 func oldSparse() []byte {
 	b := raw("hole", 'S', 1, "x")
 	copy(b[257:], "ustar  \x00")
-	copy(b[386:], fmt.Sprintf("%011o\x00%011o\x00", int64(1<<32), 1)) // where its byte stands
+	copy(b[386:], fmt.Sprintf("%011o\x00%011o\x00", int64(1<<32), 1)) // the position of its byte
 	copy(b[483:], fmt.Sprintf("%011o\x00", int64(1<<32+1)))
 	sum(b)
 	return b
@@ -77,7 +77,7 @@ func all(b []byte, l plaintar.Limits) (names []string, n int64, err error) {
 	}
 }
 
-func TestFilesAsTheyAre(t *testing.T) {
+func TestRegularFiles(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	long := strings.Repeat("long/", 150) + "é"
@@ -103,7 +103,7 @@ func TestFilesAsTheyAre(t *testing.T) {
 	}
 }
 
-// TestRefused is what makes much of few bytes, or is more than a file.
+// TestRefused: everything that expands a few bytes into many, or is not a regular file.
 func TestRefused(t *testing.T) {
 	end := make([]byte, 1024)
 	sparse01 := pax("GNU.sparse.major=0", "GNU.sparse.minor=1", "GNU.sparse.name=hole", "GNU.sparse.size=1073741824", "GNU.sparse.numblocks=1", "GNU.sparse.map=0,1")
@@ -112,36 +112,36 @@ func TestRefused(t *testing.T) {
 		"PAX sparse 0.1": append(sparse01, raw("f", '0', 1, "x")...),
 		"PAX sparse 1.0": append(pax("GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=hole", "GNU.sparse.realsize=1073741824"),
 			raw("f", '0', 513, "1\n0\n1\n"+strings.Repeat("\x00", 506)+"x")...),
-		"old GNU sparse":       oldSparse(),
-		"hard link":            raw("f", '1', 0, ""),
-		"symbolic link":        raw("f", '2', 0, ""),
-		"character device":     raw("f", '3', 0, ""),
-		"block device":         raw("f", '4', 0, ""),
-		"folder":               raw("f/", '5', 0, ""),
-		"pipe":                 raw("f", '6', 0, ""),
-		"contiguous file":      raw("f", '7', 1, "x"),
-		"global header":        append(raw("g", 'g', 13, "13 path=abcd\n"), raw("f", '0', 1, "x")...),
-		"extended attribute":   append(pax("SCHILY.xattr.user.a=b"), raw("f", '0', 1, "x")...),
-		"owner":                append(pax("uname=root"), raw("f", '0', 1, "x")...),
-		"header without end":   append(bytes.Repeat(pax("path=f"), 100), raw("f", '0', 1, "x")...),
-		"header of 1 MiB":      append(pax("path="+strings.Repeat("a", 1<<20-100)), raw("f", '0', 1, "x")...),
-		"long name of 100 KiB": append(raw("././@LongLink", 'L', 100<<10, strings.Repeat("a", 100<<10)), raw("f", '0', 1, "x")...),
-		"sizes that overflow":  append(pax("size=9223372036854775807"), raw("f", '0', 1, "x")...),
-		"negative size":        append(pax("size=-1"), raw("f", '0', 1, "x")...),
-		"shorter than it says": raw("f", '0', 6000, "x"),
-		"checksum":             bytes.Replace(raw("f", '0', 1, "x"), []byte("f"), []byte("g"), 1),
+		"old GNU sparse":         oldSparse(),
+		"hard link":              raw("f", '1', 0, ""),
+		"symbolic link":          raw("f", '2', 0, ""),
+		"character device":       raw("f", '3', 0, ""),
+		"block device":           raw("f", '4', 0, ""),
+		"folder":                 raw("f/", '5', 0, ""),
+		"pipe":                   raw("f", '6', 0, ""),
+		"contiguous file":        raw("f", '7', 1, "x"),
+		"global header":          append(raw("g", 'g', 13, "13 path=abcd\n"), raw("f", '0', 1, "x")...),
+		"extended attribute":     append(pax("SCHILY.xattr.user.a=b"), raw("f", '0', 1, "x")...),
+		"owner":                  append(pax("uname=root"), raw("f", '0', 1, "x")...),
+		"header that never ends": append(bytes.Repeat(pax("path=f"), 100), raw("f", '0', 1, "x")...),
+		"header of 1 MiB":        append(pax("path="+strings.Repeat("a", 1<<20-100)), raw("f", '0', 1, "x")...),
+		"long name of 100 KiB":   append(raw("././@LongLink", 'L', 100<<10, strings.Repeat("a", 100<<10)), raw("f", '0', 1, "x")...),
+		"sizes that overflow":    append(pax("size=9223372036854775807"), raw("f", '0', 1, "x")...),
+		"negative size":          append(pax("size=-1"), raw("f", '0', 1, "x")...),
+		"shorter than stated":    raw("f", '0', 6000, "x"),
+		"checksum":               bytes.Replace(raw("f", '0', 1, "x"), []byte("f"), []byte("g"), 1),
 	} {
 		_, n, err := all(append(b, end...), plaintar.Limits{Files: 10, Bytes: 1 << 40})
 		if fault.KindOf(err) != fault.Unverified {
 			t.Errorf("%s: %d bytes, %v", name, n, err)
 		}
 		if n > 2048 {
-			t.Errorf("%s gave %d bytes", name, n)
+			t.Errorf("%s yielded %d bytes", name, n)
 		}
 	}
 }
 
-// TestSource is an error of the disk, which is not the tar's fault.
+// TestSource: an error of the disk is not reported as the tar's fault.
 func TestSource(t *testing.T) {
 	broken := errors.New("the disk is broken")
 	r := plaintar.NewReader(io.MultiReader(bytes.NewReader(raw("f", '0', 600, "x")), errReader{broken}), plaintar.Limits{Files: 1, Bytes: 1000})
@@ -157,7 +157,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// FuzzReader: nothing gives more bytes than it has.
+// FuzzReader: no input yields more bytes than it has.
 func FuzzReader(f *testing.F) {
 	end := make([]byte, 1024)
 	f.Add(append(raw("f", '0', 3, "abc"), end...))
@@ -167,7 +167,7 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		names, n, _ := all(b, plaintar.Limits{Files: 10, Bytes: 1 << 20})
 		if n > int64(len(b)) || len(names) > 10 {
-			t.Fatalf("%d bytes gave %d bytes in %d files", len(b), n, len(names))
+			t.Fatalf("%d bytes yielded %d bytes in %d files", len(b), n, len(names))
 		}
 	})
 }

@@ -1,11 +1,11 @@
-// Package spelling finds the word that was meant.
+// Package spelling finds the word that a user probably meant.
 //
-// Entry point: Closest. It guesses at slips of the hand (a letter more, less, other or swapped), never at
-// meaning, and says nothing where the words are too far apart.
+// Entry point: Closest. It corrects typing errors (a letter too many, missing, wrong or swapped) without regard to
+// meaning, and finds nothing if the words are too far apart.
 package spelling
 
-// Closest is the candidate nearest to word, or "" if none is near: at most a third of its letters differ.
-// Of several that are as near, it is the first.
+// Closest returns the candidate nearest to word, or "" if none is near: at most a third of its letters, or one, may
+// differ. Of several that are equally near it returns the first.
 func Closest(word string, candidates []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
@@ -16,7 +16,7 @@ func Closest(word string, candidates []string) string {
 	return best
 }
 
-// distance counts the letters to add, drop, replace or swap with a neighbour.
+// distance returns the least number of letters to add, drop, replace or swap with a neighbour to turn a into b.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

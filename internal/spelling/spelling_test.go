@@ -14,6 +14,6 @@ func TestClosest(t *testing.T) {
 		}
 	}
 	if got := spelling.Closest("fetch", nil); got != "" {
-		t.Errorf("of nothing: got %q, want nothing", got)
+		t.Errorf("without candidates: got %q, want nothing", got)
 	}
 }

@@ -26,7 +26,7 @@ func (h *Home) Holder(name string) (pid int, held bool, err error) {
 		return 0, false, nil
 	case errors.Is(err, osfs.ErrHeld):
 		return pid, true, nil
-	case errors.Is(err, osfs.ErrNone):
+	case errors.Is(err, osfs.ErrNoLocks):
 		return pid, pid > 0 && running(pid), nil
 	}
 	return 0, false, fmt.Errorf("looking at the lock %q: %w", f.Name(), err)

@@ -90,7 +90,7 @@ func (h *Home) TryLock(name string) (*Lock, error) {
 		return nil, fmt.Errorf("opening the lock: %w", err)
 	}
 	err = osfs.Exclusive(f)
-	weak := errors.Is(err, osfs.ErrNone)
+	weak := errors.Is(err, osfs.ErrNoLocks)
 	if weak {
 		err = nil
 		if pid := holderOf(f); pid > 0 && pid != os.Getpid() && running(pid) {

@@ -1,6 +1,6 @@
-// Package version reads and orders the versions that people write: Semantic Versioning 2.0 as it is
-// found in the wild, with a v in front, fewer or more than three numbers, leading zeros and numbers of any length.
+// Package version parses and orders version strings as people write them: Semantic Versioning 2.0 plus what is common
+// in practice: a leading v, fewer or more than three numbers, leading zeros and numbers of any length.
 //
-// [Parse] takes one apart, [Version.Compare] orders two, and [Version.String] is the one spelling of all that
-// are the same version.
+// [Parse] reads a version, [Version.Compare] orders two, and [Version.String] is the canonical spelling: equal
+// versions have the same string.
 package version

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Version is a version taken apart. The zero value is 0.0.0.
+// Version is a parsed version. The zero value is 0.0.0.
 type Version struct {
-	nums  []string // without leading zeros, and without zeros at the end
+	nums  []string // without leading zeros; trailing zero numbers are dropped
 	pre   []string // identifiers of the pre-release, in lower case
-	build []string // of the build metadata, alike
+	build []string // identifiers of the build metadata, in lower case
 }
 
-// Parse reads a version: numbers divided by dots, a v in front or not. With three numbers or more there may be
-// a pre-release behind a hyphen and build metadata behind a plus sign. It is false for anything else.
+// Parse reads a version: numbers separated by dots, optionally with a leading v. With at least three numbers it may have
+// a pre-release after a hyphen and build metadata after a plus sign. ok is false for anything else.
 func Parse(s string) (v Version, ok bool) {
 	s = strings.TrimPrefix(strings.ToLower(s), "v")
 	core, build, hasBuild := strings.Cut(s, "+")
@@ -27,7 +27,7 @@ func Parse(s string) (v Version, ok bool) {
 		nums[i] = number(n)
 	}
 	if (hasBuild || hasPre) && len(nums) < 3 {
-		return Version{}, false // 2026-11-22 is a day, and no pre-release of 2026
+		return Version{}, false // 2026-11-22 is a date, not a pre-release of 2026
 	}
 	for len(nums) > 0 && nums[len(nums)-1] == "0" {
 		nums = nums[:len(nums)-1]
@@ -68,10 +68,10 @@ func number(s string) string {
 	return s
 }
 
-// Pre says whether it is a pre-release.
+// Pre reports whether v is a pre-release.
 func (v Version) Pre() bool { return len(v.pre) > 0 }
 
-// Number is the number at a place from 0 on: major, minor, patch and so on, without leading zeros.
+// Number returns the number at index i (0 is major, 1 minor, 2 patch and so on), without leading zeros.
 func (v Version) Number(i int) string {
 	if i < len(v.nums) {
 		return v.nums[i]
@@ -79,8 +79,8 @@ func (v Version) Number(i int) string {
 	return "0"
 }
 
-// String is the version in full: at least three numbers, no v, lower case, no leading zeros. Two versions are the
-// same if and only if this is.
+// String returns the full version: at least three numbers, no v, lower case, no leading zeros. Two versions are equal
+// if and only if their strings are.
 func (v Version) String() string {
 	nums := slices.Clone(v.nums)
 	for len(nums) < 3 {
@@ -97,8 +97,8 @@ func (v Version) String() string {
 }
 
 // Compare orders as Semantic Versioning does: by the numbers, a pre-release before its release, pre-releases by their
-// identifiers. What Semantic Versioning leaves open, the build metadata, it orders as if it were a pre-release's, behind
-// none: it is 0 for the same version alone.
+// identifiers. Semantic Versioning does not order build metadata; Compare orders it like pre-release identifiers, with no
+// metadata first, so that it returns 0 only for equal versions.
 func (v Version) Compare(w Version) int {
 	for i := range max(len(v.nums), len(w.nums)) {
 		if c := compareNumbers(v.Number(i), w.Number(i)); c != 0 {

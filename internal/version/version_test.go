@@ -8,7 +8,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/version"
 )
 
-// TestOrder: each line is above the one before it; versions in one line are the same.
+// TestOrder lists versions in ascending order; versions on one line are equal.
 func TestOrder(t *testing.T) {
 	big := strings.Repeat("9", 40)
 	lines := [][]string{
