@@ -1,4 +1,5 @@
-// Package places bounds what may wait at a time: connections before their handshake, handshakes under way, peers that
-// do nothing. Where there are too many, the oldest goes and the newcomer stays, so that nobody keeps others out by being
-// there first; and what goes is of the origin that has most, so that one address displaces its own alone.
+// Package places bounds how many of something may wait at a time: connections before their handshake, handshakes in
+// progress, idle peers. When there are too many, the oldest is dropped and the newcomer stays, so that nobody can keep
+// others out by coming first; and the dropped one belongs to the origin with the most places, so that one address
+// displaces only its own.
 package places

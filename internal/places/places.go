@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// few is how many places of one origin are no reason to choose it: two handshakes at a time are nobody's attack.
+// few is how many places an origin may have without being picked out: a handful of handshakes at a time is no attack.
 const few = 4
 
-// Places are given to holders of origins K: an address, or a key. Its methods may be called from any goroutine.
+// Places are given to holders of origins K: an address, or a key. Its methods are safe for concurrent use.
 type Places[K comparable] struct {
 	most, share int
 	busy        time.Duration
@@ -20,32 +20,33 @@ type Places[K comparable] struct {
 	age    uint64     // counts arrivals and touches
 	all    *list.List // of *Place[K], the least recently touched first
 	groups map[K]*group[K]
-	sizes  map[int]map[K]*group[K] // by how many places they have
-	top    int                     // the largest of them
+	sizes  map[int]map[K]*group[K] // groups by how many places they have
+	top    int                     // the largest key of sizes
 }
 
-// group are the places of one origin.
+// group holds the places of one origin.
 type group[K comparable] struct {
 	origin K
 	places *list.List // as Places.all
 }
 
-// Place is one that is held. A nil Place was refused or given back, and may be touched and left.
+// Place is a place that is held. A nil Place, one that was refused, and one that was left may still be touched and
+// left.
 type Place[K comparable] struct {
 	of      *Places[K]
 	group   *group[K]
 	leave   func()
 	touched time.Time // zero: never
 	age     uint64
-	in      *list.Element // of all; nil: it was left
+	in      *list.Element // in all; nil after it was left
 	inGroup *list.Element
 }
 
-// New makes places for most holders, share of them for one origin. Nobody is refused.
+// New makes most places, of which one origin gets at most share. No newcomer is refused.
 func New[K comparable](most, share int) *Places[K] { return NewBusy[K](most, share, 0, time.Now) }
 
-// NewBusy is New, but whose place was touched within busy keeps it from newcomers whose origin has as many. Take refuses
-// who would need it.
+// NewBusy is New, except that a place touched within the last busy is not given to a newcomer whose origin has at
+// least as many. Take refuses a newcomer that would need such a place.
 func NewBusy[K comparable](most, share int, busy time.Duration, now func() time.Time) *Places[K] {
 	return &Places[K]{
 		most: most, share: share, busy: busy, now: now,
@@ -53,8 +54,8 @@ func NewBusy[K comparable](most, share int, busy time.Duration, now func() time.
 	}
 }
 
-// Take gives a place, or nil; see NewBusy. Whoever has to go for it has left when its leave is called, which happens
-// before Take returns and must not wait for a call of Take.
+// Take returns a place, or nil; see NewBusy. If another place is taken away for it, that place has been left when its
+// leave is called, which happens before Take returns and must not wait for a call of Take.
 func (p *Places[K]) Take(origin K, leave func()) *Place[K] {
 	p.mu.Lock()
 	old, ok := p.room(origin)
@@ -82,7 +83,7 @@ func (p *Places[K]) Take(origin K, leave func()) *Place[K] {
 	return pl
 }
 
-// room says whether a place can be had for an origin, and who goes for it.
+// room reports whether origin can have a place, and which place must be taken away for it, if any.
 func (p *Places[K]) room(origin K) (old *Place[K], ok bool) {
 	mine := p.groups[origin]
 	switch {
@@ -101,7 +102,7 @@ func (p *Places[K]) room(origin K) (old *Place[K], ok bool) {
 	return old, old != nil
 }
 
-// largest is the group with most places; of several the one whose first place is the oldest.
+// largest returns the group with the most places; of several, the one whose first place is the oldest.
 func (p *Places[K]) largest() (largest *group[K]) {
 	for _, g := range p.sizes[p.top] {
 		if largest == nil || first[K](g.places).age < first[K](largest.places).age {
@@ -111,7 +112,7 @@ func (p *Places[K]) largest() (largest *group[K]) {
 	return largest
 }
 
-// idle is the first of a list that is not busy; nil if all are.
+// idle returns the first place of a list that is not busy, or nil if all are.
 func (p *Places[K]) idle(l *list.List) *Place[K] {
 	for e := l.Front(); e != nil; e = e.Next() {
 		if pl := e.Value.(*Place[K]); pl.touched.IsZero() || p.now().Sub(pl.touched) >= p.busy {
@@ -140,7 +141,7 @@ func (pl *Place[K]) Touch() {
 	pl.group.places.MoveToBack(pl.inGroup)
 }
 
-// Leave gives a place back, and says whether it was held until now.
+// Leave gives a place back, and reports whether it was still held.
 func (pl *Place[K]) Leave() (held bool) {
 	if pl == nil {
 		return false
@@ -154,14 +155,14 @@ func (pl *Place[K]) Leave() (held bool) {
 	return true
 }
 
-// Len is how many places are held.
+// Len returns how many places are held.
 func (p *Places[K]) Len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all.Len()
 }
 
-// Full says whether somebody goes when the next comes.
+// Full reports whether the next newcomer displaces another or is refused.
 func (p *Places[K]) Full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -176,7 +177,7 @@ func (p *Places[K]) remove(pl *Place[K]) {
 	p.resized(g, g.places.Len()+1)
 }
 
-// resized keeps a group, which had was places, among those of its size.
+// resized moves g, which had was places, to the groups of its new size.
 func (p *Places[K]) resized(g *group[K], was int) {
 	is := g.places.Len()
 	if delete(p.sizes[was], g.origin); len(p.sizes[was]) == 0 {
@@ -196,9 +197,9 @@ func (p *Places[K]) resized(g *group[K], was int) {
 	}
 }
 
-// Origin is what counts as one address: an IPv4 address, an IPv6 network of 64 bits, in which one machine has any number
-// of addresses, or a link-local or loopback address, whose network is everybody's. It is invalid for what is no
-// IP address with a port.
+// Origin returns what counts as one address: an IPv4 address, an IPv6 network of 64 bits, in which one machine can
+// have any number of addresses, or a single link-local or loopback address, because those networks belong to
+// everybody. It is invalid if hostport is not an IP address with a port.
 func Origin(hostport string) netip.Prefix {
 	ap, err := netip.ParseAddrPort(hostport)
 	if err != nil {

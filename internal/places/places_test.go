@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// hall gives places to names "a1", "a2", …, whose origin is their letter, and remembers who had to go.
+// hall gives places to names "a1", "a2", …, whose origin is their letter, and records which were displaced.
 type hall struct {
 	*Places[string]
 	held map[string]*Place[string]
@@ -25,7 +25,7 @@ func (h *hall) enter(names ...string) *hall {
 	return h
 }
 
-// crowd is n names of an origin.
+// crowd returns n names of an origin.
 func crowd(origin string, n int) []string {
 	var out []string
 	for i := range n {
@@ -34,7 +34,7 @@ func crowd(origin string, n int) []string {
 	return out
 }
 
-func TestWhoGoes(t *testing.T) {
+func TestDisplaced(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		most, share int
@@ -44,11 +44,11 @@ func TestWhoGoes(t *testing.T) {
 		{"there is room", 3, 3, []string{"a1", "b1", "c1"}, "[]"},
 		{"the oldest of an origin that has its share", 10, 2, []string{"b1", "a1", "a2", "a3"}, "[a1]"},
 		{"the oldest of all among few", 3, 3, []string{"a1", "b1", "b2", "c1"}, "[a1]"},
-		{"one of the origin with most", 8, 8, slices.Concat([]string{"b1"}, crowd("a", 6), []string{"b2", "b3"}), "[a1]"},
-		{"and of it again, down to few", 8, 8, slices.Concat([]string{"b1"}, crowd("a", 7), crowd("c", 3)), "[a1 a2 a3]"},
+		{"one of the origin with the most", 8, 8, slices.Concat([]string{"b1"}, crowd("a", 6), []string{"b2", "b3"}), "[a1]"},
+		{"the same origin again, down to few", 8, 8, slices.Concat([]string{"b1"}, crowd("a", 7), crowd("c", 3)), "[a1 a2 a3]"},
 		{"then the oldest of all", 8, 8, slices.Concat([]string{"b1"}, crowd("a", 7), crowd("c", 4)), "[a1 a2 a3 b1]"},
-		{"the older of two that have as many", 10, 10, slices.Concat(crowd("b", 5), crowd("a", 5), []string{"c1"}), "[b1]"},
-		{"the newcomer's own, if it has most", 8, 8, append(crowd("a", 8), "a9"), "[a1]"},
+		{"the older of two with equally many", 10, 10, slices.Concat(crowd("b", 5), crowd("a", 5), []string{"c1"}), "[b1]"},
+		{"the newcomer's own origin, if it has the most", 8, 8, append(crowd("a", 8), "a9"), "[a1]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHall(New[string](c.most, c.share)).enter(c.come...)
@@ -68,21 +68,21 @@ func TestWhoGoes(t *testing.T) {
 func TestLeftPlacesAreFree(t *testing.T) {
 	h := newHall(New[string](2, 2)).enter("a1", "b1")
 	if !h.Full() || !h.held["a1"].Leave() || h.held["a1"].Leave() || h.Full() {
-		t.Error("a place is not left once")
+		t.Error("a place can be left twice, or not at all")
 	}
-	h.held["a1"].Touch() // it does nothing any more
+	h.held["a1"].Touch() // has no effect after Leave
 	h.enter("c1")
 	if len(h.gone) > 0 {
-		t.Errorf("%v had to go though there was room", h.gone)
+		t.Errorf("%v were displaced though there was room", h.gone)
 	}
 	h.enter("d1")
 	if got := fmt.Sprint(h.gone); got != "[b1]" || h.held["b1"].Leave() {
-		t.Errorf("got %s, want that b1 has gone", got)
+		t.Errorf("got %s, want b1 displaced", got)
 	}
 	var none *Place[string]
 	none.Touch()
 	if none.Leave() {
-		t.Error("who was refused had a place")
+		t.Error("a nil place was held")
 	}
 }
 
@@ -95,7 +95,7 @@ func TestTouchedStays(t *testing.T) {
 	}
 }
 
-// Who does something keeps its place from those who have as many, but not from those who have fewer.
+// A busy peer keeps its place from an origin with as many places, but not from one with fewer.
 func TestBusy(t *testing.T) {
 	now := time.Unix(0, 0)
 	busy := func(most int, names ...string) *hall {
@@ -107,25 +107,25 @@ func TestBusy(t *testing.T) {
 	}
 	h := busy(3, "a1", "b1", "c1").enter("d1")
 	if h.held["d1"] != nil || len(h.gone) > 0 {
-		t.Errorf("all are busy: got %v gone", h.gone)
+		t.Errorf("all are busy: got %v displaced", h.gone)
 	}
 	now = now.Add(11 * time.Second)
 	if h.enter("d1"); fmt.Sprint(h.gone) != "[a1]" {
-		t.Errorf("they have fallen silent: got %v gone, want [a1]", h.gone)
+		t.Errorf("none is busy any more: got %v displaced, want [a1]", h.gone)
 	}
 	h = busy(6, crowd("a", 6)...)
 	if h.enter("a7"); h.held["a7"] != nil {
-		t.Error("a newcomer displaced one as busy of its own origin")
+		t.Error("a newcomer displaced a busy one of its own origin")
 	}
 	if h.enter("b1"); fmt.Sprint(h.gone) != "[a1]" {
-		t.Errorf("an origin with all places: got %v gone, want [a1]", h.gone)
+		t.Errorf("an origin with all places: got %v displaced, want [a1]", h.gone)
 	}
 	if h = busy(3, "a1", "b1").enter("c1", "d1"); fmt.Sprint(h.gone) != "[c1]" || h.held["d1"] == nil {
-		t.Errorf("got %v gone, want the one that does nothing", h.gone)
+		t.Errorf("got %v displaced, want the idle one", h.gone)
 	}
 }
 
-// The sums are right whatever comes and goes.
+// The counts stay right under concurrent use.
 func TestConcurrent(t *testing.T) {
 	p := New[int](64, 16)
 	var wg sync.WaitGroup

@@ -19,8 +19,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
-// WriteFile puts data at path with exactly perm, or leaves what was there: no reader and no crash
-// ever sees a part. A symlink at path is replaced, not followed.
+// WriteFile writes data to path with exactly perm, or leaves what was there: no reader and no crash
+// ever sees a part of it. A symlink at path is replaced, not followed.
 func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	dir, base := filepath.Split(path)
 	if dir == "" {
@@ -55,12 +55,12 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	return osfs.SyncDir(dir)
 }
 
-// Sweep removes from dir what a WriteFile of the named files, or of any if none is named, has left that was killed. The
-// caller is the only one who writes them.
+// Sweep removes from dir the temporary files of a killed WriteFile: those of the named files, or all if no names are
+// given. The caller must be the only one that writes these files.
 func Sweep(dir string, names ...string) error {
 	list, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("looking for what a crash left: %w", err)
+		return fmt.Errorf("looking for files that a crash left: %w", err)
 	}
 	for _, e := range list {
 		base, ok := strings.CutSuffix(e.Name(), ".tmp")
@@ -69,7 +69,7 @@ func Sweep(dir string, names ...string) error {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing what a crash left: %w", err)
+			return fmt.Errorf("removing a file that a crash left: %w", err)
 		}
 	}
 	return nil
@@ -83,19 +83,19 @@ func cutLast(s string) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// VersionError is a file of a version this program does not know.
+// VersionError is returned for a file of a version that this program does not know.
 type VersionError struct {
 	Path      string
 	Got, Want int
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("%q has version %d, and this p2pshare reads version %d", e.Path, e.Got, e.Want)
+	return fmt.Sprintf("%q has version %d, but this p2pshare reads version %d", e.Path, e.Got, e.Want)
 }
 
 // WriteVersioned writes v, which must encode to a JSON object without a "version" or "sum", with mode 0600, as
-// {"version":N,"sum":"S",...}: S is the SHA-256, in hex, of N in decimal and v's JSON, so that a torn or
-// flipped byte never passes for what was written.
+// {"version":N,"sum":"S",...}: S is the SHA-256, in hex, of N in decimal and v's JSON, so that a torn file or a flipped
+// bit is always noticed.
 func WriteVersioned(path string, version int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -103,7 +103,7 @@ func WriteVersioned(path string, version int, v any) error {
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil || keys == nil {
-		return fmt.Errorf("encoding %q: %T is no JSON object", path, v)
+		return fmt.Errorf("encoding %q: %T is not a JSON object", path, v)
 	}
 	for _, ours := range []string{"version", "sum"} {
 		if _, has := keys[ours]; has {
@@ -125,13 +125,13 @@ func sumOf(version int, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sealed is the head of what WriteVersioned writes. What it wrote is taken byte for byte: the sum is over the
-// bytes, not over what they mean.
+// sealed matches the start of what WriteVersioned writes. It allows no other spelling: the sum covers the bytes, not
+// their meaning.
 var sealed = regexp.MustCompile(`^{"version":([0-9]{1,9}),"sum":"([0-9a-f]{64})"(,?)`)
 
-// ReadVersioned reads into v what WriteVersioned wrote. Errors: fs.ErrNotExist if there is no file, a
-// *VersionError if it has another version, else what is wrong with it: a sum that does not fit, a key that v
-// does not know, a torn or foreign file.
+// ReadVersioned reads into v what WriteVersioned wrote. Its error is fs.ErrNotExist if there is no file, a
+// *VersionError if it has another version, and otherwise says what is wrong: a sum that does not match, a key that v
+// does not have, a torn or foreign file.
 func ReadVersioned(path string, version int, v any) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -153,18 +153,18 @@ func ReadVersioned(path string, version int, v any) error {
 	}
 	switch {
 	case head.Version == nil:
-		return damaged(path, errors.New("it carries no version"))
+		return damaged(path, errors.New("it has no version"))
 	case *head.Version != version:
 		return fault.Hint(&VersionError{Path: path, Got: *head.Version, Want: version},
-			"use the p2pshare that wrote it, or move the file away to begin anew")
+			"use the p2pshare version that wrote it, or move the file away to start over")
 	}
 	m := sealed.FindSubmatch(data)
 	if m == nil {
-		return damaged(path, errors.New("it carries no sum"))
+		return damaged(path, errors.New("it has no checksum"))
 	}
 	body := append([]byte("{"), bytes.TrimSuffix(data[len(m[0]):], []byte("\n"))...)
 	if sumOf(version, body) != string(m[2]) {
-		return damaged(path, errors.New("its sum does not fit"))
+		return damaged(path, errors.New("its checksum does not match"))
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
@@ -175,5 +175,5 @@ func ReadVersioned(path string, version int, v any) error {
 }
 
 func damaged(path string, err error) error {
-	return fault.Hint(fmt.Errorf("reading %q: not a file of ours, or damaged: %w", path, err), "move it away to begin anew")
+	return fault.Hint(fmt.Errorf("reading %q: damaged, or not written by p2pshare: %w", path, err), "move it away to start over")
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
-// FuzzReadVersioned: of what lies in the home nothing is read but what was written, byte for byte.
+// FuzzReadVersioned: a file is accepted only if it is, byte for byte, what WriteVersioned writes.
 func FuzzReadVersioned(f *testing.F) {
 	type doc struct {
 		Name string `json:"name,omitempty"`
@@ -44,7 +44,7 @@ func FuzzReadVersioned(f *testing.F) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(bytes.TrimSuffix(again, []byte("\n")), bytes.TrimSuffix(b, []byte("\n"))) {
-			t.Fatalf("%q was read, which is written as %q", b, again)
+			t.Fatalf("%q was accepted, but is written as %q", b, again)
 		}
 	})
 }

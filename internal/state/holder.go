@@ -9,8 +9,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
-// Holder says whether the lock called name is held, and by which process; 0 if that is not known. It looks for
-// an instant by holding the lock together with others who look, so that who takes it just then has to try again.
+// Holder reports whether the lock called name is held, and by which process; 0 if that is not known. To find out, it
+// takes the lock shared for a moment; a TryLock at the same moment fails and has to be tried again.
 func (h *Home) Holder(name string) (pid int, held bool, err error) {
 	f, err := os.Open(h.Path(name + ".lock"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -29,5 +29,5 @@ func (h *Home) Holder(name string) (pid int, held bool, err error) {
 	case errors.Is(err, osfs.ErrNoLocks):
 		return pid, pid > 0 && running(pid), nil
 	}
-	return 0, false, fmt.Errorf("looking at the lock %q: %w", f.Name(), err)
+	return 0, false, fmt.Errorf("testing the lock %q: %w", f.Name(), err)
 }

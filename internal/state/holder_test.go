@@ -18,23 +18,23 @@ func TestHolder(t *testing.T) {
 			t.Errorf("%s: got process %d, held %v, %v, want %d, %v", when, pid, held, err, wantPID, wantHeld)
 		}
 	}
-	look("nobody ever took it", 0, false)
+	look("never taken", 0, false)
 	l, err := h.TryLock("daemon")
 	if err != nil {
 		t.Fatal(err)
 	}
-	look("it is held", os.Getpid(), true)
+	look("held", os.Getpid(), true)
 	if err := l.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	look("it was released", 0, false)
+	look("released", 0, false)
 	l, err = h.TryLock("daemon")
 	if err != nil {
-		t.Fatalf("after looks: %v", err)
+		t.Fatalf("after calls of Holder: %v", err)
 	}
 	defer l.Unlock()
 	if err := os.WriteFile(h.Path("daemon.lock"), []byte("no number"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	look("the number is not readable", 0, true)
+	look("held, process number unreadable", 0, true)
 }

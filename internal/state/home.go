@@ -18,15 +18,15 @@ type Home struct {
 	dir string
 }
 
-// Open returns the home at dir, an absolute path, and makes it, with its parents, if it is not there.
-// One that another user owns or may write to is refused: whoever can write there can have us seed
+// Open returns the home at dir, an absolute path, and creates it, with its parents, if needed.
+// A home that another user owns or may write to is refused: anyone who can write there can make us seed
 // or overwrite files.
 func Open(dir string) (*Home, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fault.New(fault.Usage, "the home %q is not an absolute path", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fault.Hint(fmt.Errorf("making the home: %w", err), "name another folder with --home or P2PSHARE_HOME")
+		return nil, fault.Hint(fmt.Errorf("creating the home: %w", err), "name another folder with --home or P2PSHARE_HOME")
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -38,48 +38,48 @@ func Open(dir string) (*Home, error) {
 	return &Home{dir: filepath.Clean(dir)}, nil
 }
 
-// checkOwner refuses a home that somebody else could write to.
+// checkOwner refuses a home that another user owns or could write to.
 func checkOwner(dir string, info fs.FileInfo) error {
 	if osfs.OthersMayWrite(info) {
 		return fault.Hint(fault.New(fault.Denied, "other users may write to the home %q (mode %04o)", dir, info.Mode().Perm()), "run: chmod 700 %q", dir)
 	}
 	if uid, ok := osfs.Owner(info); ok && uid != os.Geteuid() {
-		return fault.Hint(fault.New(fault.Denied, "the home %q belongs to user %d, and this is user %d", dir, uid, os.Geteuid()),
-			"run as its owner, or name a home of this user with --home")
+		return fault.Hint(fault.New(fault.Denied, "the home %q belongs to user %d, but you are user %d", dir, uid, os.Geteuid()),
+			"run as its owner, or name another home with --home")
 	}
 	return nil
 }
 
-// Dir is the home's absolute path.
+// Dir returns the home's absolute path.
 func (h *Home) Dir() string { return h.dir }
 
-// Path is the path of a file in the home. The elements are names that the program chose.
+// Path returns the path of a file in the home. The elements are names chosen by the program, never from outside.
 func (h *Home) Path(elem ...string) string {
 	return filepath.Join(append([]string{h.dir}, elem...)...)
 }
 
-// MkdirAll makes a folder in the home, 0700, and returns its path.
+// MkdirAll creates a folder in the home, 0700, and returns its path.
 func (h *Home) MkdirAll(elem ...string) (string, error) {
 	dir := h.Path(elem...)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("making a folder in the home: %w", err)
+		return "", fmt.Errorf("creating a folder in the home: %w", err)
 	}
 	return dir, nil
 }
 
-// Lock is held until Unlock or the end of the process, however that comes.
+// Lock is held until Unlock or the end of the process, even if it is killed.
 type Lock struct {
 	file *os.File
 	weak bool
 }
 
-// Weak says that the file system has no locks: the number of the process in the file keeps others of this machine away, and
-// nothing those of another.
+// Weak reports that the file system has no locks: the process number in the file keeps other processes of this machine
+// out, but nothing keeps out those of other machines.
 func (l *Lock) Weak() bool { return l.weak }
 
-// TryLock takes the lock called name, or fails at once with fault.InUse when another process, or
-// another Lock of this one, holds it. The file stays behind when it is released: to remove it
-// would let two processes each lock a file of that name.
+// TryLock takes the lock called name, or fails at once with fault.InUse if another process, or another Lock of this
+// one, holds it. The file stays when the lock is released: if it were removed, two processes could each lock a file of
+// that name.
 func (h *Home) TryLock(name string) (*Lock, error) {
 	if name == "" || strings.ContainsAny(name, `/\`) {
 		return nil, fmt.Errorf("lock name %q is not a plain name", name)
@@ -105,11 +105,11 @@ func (h *Home) TryLock(name string) (*Lock, error) {
 		f.Close()
 		if errors.Is(err, osfs.ErrHeld) {
 			return nil, fault.Hint(fault.New(fault.InUse, "%q is in use by another p2pshare%s", h.dir, holder),
-				"end that one, or give this one another home with --home")
+				"stop that process, or use another home with --home")
 		}
 		return nil, fmt.Errorf("locking %q: %w", path, err)
 	}
-	// Where there are locks the number is for the message above alone, and a stale one means nothing.
+	// Where locks work, the number only serves the message above, and a stale one does no harm.
 	if err := f.Truncate(0); err == nil {
 		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 		if err != nil {
@@ -123,7 +123,7 @@ func (h *Home) TryLock(name string) (*Lock, error) {
 // Unlock releases the lock. A second call does nothing.
 func (l *Lock) Unlock() error {
 	if l.weak {
-		_ = l.file.Truncate(0) // a second call finds it closed
+		_ = l.file.Truncate(0) // fails, harmlessly, in a second call
 	}
 	if err := l.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return fmt.Errorf("releasing the lock: %w", err)
@@ -131,7 +131,7 @@ func (l *Lock) Unlock() error {
 	return nil
 }
 
-// holderOf is the number of the process that wrote it into a lock; 0: none did.
+// holderOf returns the process number written in a lock file, or 0 if there is none.
 func holderOf(f *os.File) int {
 	b := make([]byte, 16)
 	n, _ := f.ReadAt(b, 0)

@@ -17,7 +17,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
-// TestMain plays the other process when a test starts the binary with a role.
+// TestMain plays the other process when a test starts this binary with a role.
 func TestMain(m *testing.M) {
 	switch os.Getenv("STATE_TEST_ROLE") {
 	case "hold":
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		os.Stdin.Read(make([]byte, 1)) // until the parent closes the pipe or kills us
 		os.Exit(0)
 	case "write":
-		// Two values turn by turn, until killed.
+		// Write two values alternately, until killed.
 		for i := 0; ; i++ {
 			v := payload{Name: strings.Repeat(string(rune('a'+i%2)), 1<<16)}
 			if err := state.WriteVersioned(filepath.Join(os.Getenv("STATE_TEST_DIR"), "f.json"), 1, v); err != nil {
@@ -73,7 +73,7 @@ type payload struct {
 	Name string `json:"name"`
 }
 
-func TestOpenMakesAPrivateFolder(t *testing.T) {
+func TestOpenCreatesAPrivateFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	h, err := state.Open(dir)
 	if err != nil {
@@ -121,7 +121,7 @@ func TestOpenRefuses(t *testing.T) {
 		}
 		_, err := state.Open(dir)
 		if fault.KindOf(err) != fault.Denied || !strings.Contains(fault.HintOf(err), "chmod 700") {
-			t.Errorf("home with mode %04o: got %v, hint %q; want denied and how to mend it", perm, err, fault.HintOf(err))
+			t.Errorf("home with mode %04o: got %v, hint %q; want denied and a hint with chmod", perm, err, fault.HintOf(err))
 		}
 	}
 	if os.Geteuid() == 0 {
@@ -171,7 +171,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-func TestLockEndsWithItsProcess(t *testing.T) {
+func TestKilledProcessReleasesItsLock(t *testing.T) {
 	dir := t.TempDir()
 	os.Chmod(dir, 0o700)
 	h, err := state.Open(dir)
@@ -219,8 +219,8 @@ func TestWriteFile(t *testing.T) {
 		t.Error("writing over a folder: got nil, want an error")
 	}
 	onlyFile(t, dir, "d", "f")
-	if err := state.WriteFile(filepath.Join(dir, "none", "f"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("writing into no folder: got %v, want fs.ErrNotExist", err)
+	if err := state.WriteFile(filepath.Join(dir, "missing", "f"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("writing into a missing folder: got %v, want fs.ErrNotExist", err)
 	}
 }
 
@@ -257,8 +257,8 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	onlyFile(t, dir, ".a.json.1", ".a.json.x1.tmp", ".tmp", "a.json", "a.json.1.tmp")
-	if err := state.Sweep(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no folder: got %v, want fs.ErrNotExist", err)
+	if err := state.Sweep(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing folder: got %v, want fs.ErrNotExist", err)
 	}
 }
 
@@ -283,7 +283,7 @@ func TestVersioned(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, _ := os.ReadFile(path)
-	// The sum is sha256sum's of: 3{"name":"n"}
+	// The sum is the output of sha256sum for: 3{"name":"n"}
 	if want := "{\"version\":3,\"sum\":\"9b5e9954adb2293384c843dc8d403de8c7a15a462e3d76c7cfe6228f58ef986a\",\"name\":\"n\"}\n"; string(raw) != want {
 		t.Errorf("bytes: got %q, want %q", raw, want)
 	}
@@ -355,7 +355,7 @@ func TestReadVersionedRefusesEveryFlippedBit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range len(whole) - 1 { // the line end carries nothing
+	for i := range len(whole) - 1 { // the line end does not matter
 		for bit := range 8 {
 			data := bytes.Clone(whole)
 			data[i] ^= 1 << bit
@@ -371,12 +371,12 @@ func TestReadVersionedRefusesEveryFlippedBit(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := state.ReadVersioned(path, 1, &payload{}); err == nil {
-			t.Errorf("torn after %d bytes: read, want an error", i)
+			t.Errorf("torn after %d bytes: got no error", i)
 		}
 	}
 }
 
-// TestKilledWriter kills a process that writes without end and reads what it left.
+// TestKilledWriter kills a process that keeps writing, and reads what it left.
 func TestKilledWriter(t *testing.T) {
 	dir := t.TempDir()
 	for range 10 {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// running says whether a process of that number is there.
+// running reports whether a process with that number exists.
 func running(pid int) bool {
 	err := unix.Kill(pid, 0)
 	return err == nil || errors.Is(err, unix.EPERM)

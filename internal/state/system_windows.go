@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// running says whether a process of that number is there.
+// running reports whether a process with that number exists.
 func running(pid int) bool {
 	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {

@@ -20,10 +20,10 @@ import (
 // recordFile holds the value of a record in its folder.
 const recordFile = "record.json"
 
-// Names of folders that are on their way in or out. An ID cannot begin with a dot.
+// Prefixes of folders that are being added or removed. An ID cannot begin with a dot.
 const (
-	coming = ".new-"
-	going  = ".gone-"
+	adding   = ".new-"
+	removing = ".gone-"
 )
 
 // fileHead begins every file of a record; the SHA-256 of the content follows, then the content.
@@ -36,7 +36,7 @@ type Store[R any] struct {
 	version int
 }
 
-// Item is a record as it was read.
+// Item is a record that was read.
 type Item[R any] struct {
 	ID    string
 	Value R
@@ -48,11 +48,11 @@ type Bad struct {
 	Err error
 }
 
-// Open makes the folder if it is not there, ends what a crash left half done, and reads every record. version is
-// that of R.
+// Open creates the folder if needed, cleans up what a crash left half done, and reads every record. version is the
+// version of R's encoding.
 func Open[R any](dir string, version int) (*Store[R], []Item[R], []Bad, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, nil, nil, fmt.Errorf("making the folder of shares: %w", err)
+		return nil, nil, nil, fmt.Errorf("creating the folder of shares: %w", err)
 	}
 	s := &Store[R]{dir: dir, version: version}
 	if err := s.tidy(); err != nil {
@@ -62,8 +62,8 @@ func Open[R any](dir string, version int) (*Store[R], []Item[R], []Bad, error) {
 	return s, items, bad, err
 }
 
-// Read reads what is in the folder and changes nothing, for a caller without the lock. A record that is removed
-// meanwhile may be missing or Bad.
+// Read reads what is in the folder and changes nothing, for a caller without the lock. A record that is removed at the
+// same time may be missing or Bad.
 func Read[R any](dir string, version int) (*Store[R], []Item[R], []Bad, error) {
 	s := &Store[R]{dir: dir, version: version}
 	items, bad, err := s.load()
@@ -73,15 +73,15 @@ func Read[R any](dir string, version int) (*Store[R], []Item[R], []Bad, error) {
 	return s, items, bad, err
 }
 
-// Add makes a record of value and files, by name. After an error there is no such record.
+// Add adds a record with value and files, which are keyed by name. After an error there is no such record.
 func (s *Store[R]) Add(id string, value R, files map[string][]byte) (err error) {
 	if err := checkID(id); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(s.path(id)); err == nil {
-		return fmt.Errorf("adding %q: it is there already", id)
+		return fmt.Errorf("adding %q: it exists already", id)
 	}
-	tmp := s.path(coming + id)
+	tmp := s.path(adding + id)
 	if err := os.RemoveAll(tmp); err != nil {
 		return fmt.Errorf("adding %q: %w", id, err)
 	}
@@ -90,7 +90,7 @@ func (s *Store[R]) Add(id string, value R, files map[string][]byte) (err error) 
 	}
 	defer func() {
 		if err != nil {
-			_ = os.RemoveAll(tmp) // the next Open removes what stays
+			_ = os.RemoveAll(tmp) // the next Open removes what is left
 		}
 	}()
 	for name, b := range files {
@@ -107,17 +107,17 @@ func (s *Store[R]) Add(id string, value R, files map[string][]byte) (err error) 
 	return osfs.SyncDir(s.dir)
 }
 
-// Put gives a record another value. After an error it has the old one.
+// Put replaces a record's value. After an error it still has the old one.
 func (s *Store[R]) Put(id string, value R) error {
 	return state.WriteVersioned(filepath.Join(s.path(id), recordFile), s.version, value)
 }
 
-// PutFile gives a record another file of that name, or a first one. After an error it has the old one.
+// PutFile adds or replaces a file of a record. After an error it still has the old one.
 func (s *Store[R]) PutFile(id, name string, b []byte) error {
 	return state.WriteFile(filepath.Join(s.path(id), name), seal(b), 0o600)
 }
 
-// File reads a file of a record. The error wraps fs.ErrNotExist if it has none of that name.
+// File reads a file of a record. The error wraps fs.ErrNotExist if the record has none of that name.
 func (s *Store[R]) File(id, name string) ([]byte, error) {
 	path := filepath.Join(s.path(id), name)
 	f, err := os.Open(path)
@@ -131,17 +131,17 @@ func (s *Store[R]) File(id, name string) ([]byte, error) {
 	}
 	body, err := unseal(b)
 	if err != nil {
-		return nil, fault.Hint(fmt.Errorf("reading %q: %w", path, err), "remove the share and add it anew")
+		return nil, fault.Hint(fmt.Errorf("reading %q: %w", path, err), "remove the share and add it again")
 	}
 	return body, nil
 }
 
-// Remove removes a record, damaged or not. To remove one that is not there is no error.
+// Remove removes a record, damaged or not. Removing one that does not exist is not an error.
 func (s *Store[R]) Remove(id string) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	gone := s.path(going + id)
+	gone := s.path(removing + id)
 	if err := os.RemoveAll(gone); err != nil {
 		return fmt.Errorf("removing %q: %w", id, err)
 	}
@@ -161,19 +161,19 @@ func (s *Store[R]) Remove(id string) error {
 
 func (s *Store[R]) path(name string) string { return filepath.Join(s.dir, name) }
 
-// tidy removes what was on its way in or out when the last process ended.
+// tidy removes what was being added or removed when the last process ended.
 func (s *Store[R]) tidy() error {
 	list, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("reading the folder of shares: %w", err)
 	}
 	for _, e := range list {
-		if strings.HasPrefix(e.Name(), coming) || strings.HasPrefix(e.Name(), going) {
+		if strings.HasPrefix(e.Name(), adding) || strings.HasPrefix(e.Name(), removing) {
 			if err := os.RemoveAll(s.path(e.Name())); err != nil {
-				return fmt.Errorf("removing what a crash left: %w", err)
+				return fmt.Errorf("removing a folder that a crash left: %w", err)
 			}
 		} else if e.IsDir() {
-			_ = state.Sweep(s.path(e.Name())) // a folder that cannot be read is Bad, and keeps nothing from the others
+			_ = state.Sweep(s.path(e.Name())) // a folder that cannot be read becomes Bad; the others are still read
 		}
 	}
 	return nil
@@ -187,7 +187,7 @@ func (s *Store[R]) load() (items []Item[R], bad []Bad, err error) {
 	for _, e := range list {
 		id := e.Name()
 		if strings.HasPrefix(id, ".") {
-			continue // of a moment, or not ours
+			continue // being added or removed, or not ours
 		}
 		i := Item[R]{ID: id}
 		if err := checkID(id); err != nil {
@@ -212,11 +212,11 @@ func unseal(b []byte) ([]byte, error) {
 	}
 	rest, ok := bytes.CutPrefix(b, []byte(fileHead))
 	if !ok || len(rest) < sha256.Size {
-		return nil, errors.New("not a file of ours, or damaged")
+		return nil, errors.New("damaged, or not written by p2pshare")
 	}
 	body := rest[sha256.Size:]
 	if sha256.Sum256(body) != [sha256.Size]byte(rest) {
-		return nil, errors.New("damaged: its sum does not fit")
+		return nil, errors.New("damaged: its checksum does not match")
 	}
 	return body, nil
 }

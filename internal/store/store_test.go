@@ -61,7 +61,7 @@ func TestRecordsOutliveTheStore(t *testing.T) {
 		}
 	}
 	if _, err := s.File("a1", "stamps"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file that is not there: got %v, want fs.ErrNotExist", err)
+		t.Errorf("a missing file: got %v, want fs.ErrNotExist", err)
 	}
 	fi, err := os.Stat(filepath.Join(dir, "a1", "torrent"))
 	if err != nil || fi.Mode().Perm() != 0o600 {
@@ -84,42 +84,42 @@ func TestRefused(t *testing.T) {
 			t.Errorf("removing %q: got nil, want an error", id)
 		}
 	}
-	must(t, s.Remove("zz")) // not there
+	must(t, s.Remove("zz")) // does not exist
 	if err := s.Put("zz", value{}); err == nil {
-		t.Error("another value for a record that is not there: got nil, want an error")
+		t.Error("a new value for a missing record: got nil, want an error")
 	}
 	if _, got, bad := open(t, dir); len(got) != 1 || len(bad) != 0 {
-		t.Errorf("after the refusals: got %v, bad %v, want a1 alone", got, bad)
+		t.Errorf("after the refusals: got %v, bad %v, want only a1", got, bad)
 	}
 }
 
-// TestHalfDone makes the folders that a crash can leave.
+// TestHalfDone recreates the folders that a crash can leave.
 func TestHalfDone(t *testing.T) {
 	dir := t.TempDir()
 	s, _, _ := open(t, dir)
 	must(t, s.Add("a1", value{"kept"}, nil))
-	must(t, s.Add("b2", value{"going"}, nil))
+	must(t, s.Add("b2", value{"being removed"}, nil))
 	must(t, os.Rename(filepath.Join(dir, "b2"), filepath.Join(dir, ".gone-b2")))
 	must(t, os.Mkdir(filepath.Join(dir, ".new-c3"), 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, ".new-c3", "torrent"), []byte("half"), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "a1", ".record.json.1.tmp"), []byte("half"), 0o600))
 
 	if _, items, bad, err := store.Read[value](dir, 1); err != nil || len(items) != 1 || len(bad) != 0 {
-		t.Errorf("read without the lock: got %v, bad %v, %v, want a1 alone", items, bad, err)
+		t.Errorf("read without the lock: got %v, bad %v, %v, want only a1", items, bad, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, ".new-c3")); err != nil {
 		t.Errorf("reading changed the folder: %v", err)
 	}
 	s, got, bad := open(t, dir)
 	if len(got) != 1 || got["a1"] != "kept" || len(bad) != 0 {
-		t.Errorf("got %v, bad %v, want a1 alone", got, bad)
+		t.Errorf("got %v, bad %v, want only a1", got, bad)
 	}
 	list, err := os.ReadDir(dir)
 	if err != nil || len(list) != 1 {
-		t.Errorf("what is left in the folder: got %v, %v, want a1 alone", list, err)
+		t.Errorf("left in the folder: got %v, %v, want only a1", list, err)
 	}
-	must(t, s.Add("b2", value{"anew"}, nil))
-	must(t, s.Add("c3", value{"anew"}, nil))
+	must(t, s.Add("b2", value{"again"}, nil))
+	must(t, s.Add("c3", value{"again"}, nil))
 }
 
 func TestOneBadRecordLeavesTheOthers(t *testing.T) {
@@ -153,7 +153,7 @@ func TestOneBadRecordLeavesTheOthers(t *testing.T) {
 			}
 			must(t, s.Remove("b2"))
 			if _, got, bad := open(t, dir); len(got) != 1 || len(bad) != 0 {
-				t.Errorf("after its removal: got %v, bad %v, want a1 alone", got, bad)
+				t.Errorf("after its removal: got %v, bad %v, want only a1", got, bad)
 			}
 		})
 	}

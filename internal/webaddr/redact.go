@@ -6,25 +6,26 @@ import (
 	"strings"
 )
 
-// redacted stands where something was left out.
+// redacted replaces what was left out.
 const redacted = "redacted"
 
 var (
-	// addresses finds URLs: scheme, user with a password, host with the path, query, fragment.
+	// addresses finds URLs. Its groups: scheme, user with password, host with path, query, fragment.
 	addresses = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^/\s"'?#]*@)?([^\s"'?#]*)(\?(?:\\"|[^\s"#])*)?(#(?:\\"|[^\s"])*)?`)
-	// magnets finds magnet links, and sources what they say of places.
+	// magnets finds magnet links, sources their parameters that hold addresses.
 	magnets = regexp.MustCompile(`(?i)magnet:\?[^\s"']*`)
 	sources = regexp.MustCompile(`(?i)\b(tr|ws|xs|as)(\.[0-9]+)?=[^&\s"']*`)
 
 	pathPart = regexp.MustCompile(`/[^/]+`)
-	// keyLike is a part of a path that may be a passkey, as private trackers have them: /0a1b...9f/announce. run is
-	// what of a part may be one.
+	// keyLike matches a path segment that may be a passkey, as private trackers use them: /0a1b...9f/announce. run
+	// finds parts of a segment that may be one.
 	keyLike = regexp.MustCompile(`^/[0-9A-Za-z_=~%+-]{24,}$`)
 	run     = regexp.MustCompile(`[0-9A-Za-z]{12,}`)
 )
 
-// Redact leaves out of a text what of its URLs may be a secret: the user's name and password, the query, the fragment,
-// and long parts of the path, where private trackers have passkeys. Of magnet links the places are left out.
+// Redact removes from a text whatever in its URLs may be a secret: user name and password, query, fragment, and long
+// path segments, where private trackers put passkeys. From magnet links it removes the addresses of trackers and web
+// seeds.
 func Redact(text string) string {
 	if magnets.MatchString(text) {
 		text = magnets.ReplaceAllStringFunc(text, func(m string) string {
@@ -47,7 +48,7 @@ func Redact(text string) string {
 			return part
 		})
 		for _, rest := range m[4:] {
-			// What ends a clause is not the address's.
+			// Punctuation at the end belongs to the sentence, not to the address.
 			said := strings.TrimRight(rest, ":,;.!)]}'`")
 			if len(said) > 1 {
 				rest = said[:1] + redacted + rest[len(said):]
@@ -58,13 +59,13 @@ func Redact(text string) string {
 	})
 }
 
-// RedactURL is Redact of one URL, which may have blanks and quotes in it that would end it in a text.
+// RedactURL is Redact for one URL, which may contain spaces and quotes that would end a URL within a text.
 func RedactURL(u string) string {
 	return Redact(strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", `"`, "%22", "'", "%27").Replace(strings.TrimSpace(u)))
 }
 
-// isSecret says whether a part of a path, with its slash, may be a passkey: a word of digits and letters, or anything long
-// that is no file's name.
+// isSecret reports whether a path segment, with its leading slash, may be a passkey: a mix of digits and letters, or
+// anything long that does not look like a file name.
 func isSecret(part string) bool {
 	if keyLike.MatchString(part) {
 		return true
@@ -78,7 +79,7 @@ func isSecret(part string) bool {
 	return false
 }
 
-// Conceal leaves out of what a server says the secrets of u, by which it was asked: "unknown passkey KEY" is common.
+// Conceal removes from a server's answer the secrets of u, the URL that was requested: "unknown passkey KEY" is common.
 func Conceal(text, u string) string {
 	at, err := url.Parse(u)
 	if err != nil {
@@ -110,5 +111,5 @@ func Conceal(text, u string) string {
 	return Redact(text)
 }
 
-// concealLeast is how long a secret is at least: shorter values stand in any sentence.
+// concealLeast is the minimum length of a secret in bytes: shorter values occur in any sentence.
 const concealLeast = 5

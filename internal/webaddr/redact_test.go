@@ -36,7 +36,7 @@ func TestRedact(t *testing.T) {
 			t.Errorf("Redact(%q): got %q, want %q", in, got, want)
 		}
 		if again := webaddr.Redact(got); again != got {
-			t.Errorf("Redact(%q): got %q, and %q out of that", in, got, again)
+			t.Errorf("Redact(%q): got %q, and %q when applied again", in, got, again)
 		}
 	}
 	if got := webaddr.RedactURL("http://t.example/announce?pass key='SEC' \"RET\" \n"); got != "http://t.example/announce?redacted" {
@@ -72,7 +72,7 @@ func FuzzRedact(f *testing.F) {
 			return
 		}
 		if got := webaddr.Redact(before + " http://t.example/announce?passkey=" + secret + " " + after); strings.Contains(got, secret) {
-			t.Errorf("Redact of %q and %q leaves the secret in: %q", before, after, got)
+			t.Errorf("Redact of %q and %q leaves in the secret: %q", before, after, got)
 		}
 	})
 }

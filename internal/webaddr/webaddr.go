@@ -1,6 +1,6 @@
-// Package webaddr reads the addresses that torrents and magnet links carry the way browsers do (the URL standard,
-// https://url.spec.whatwg.org/#concept-basic-url-parser), so that one which a site's template has wrapped in blanks
-// or a line break is still the address that was meant.
+// Package webaddr reads the addresses in torrents and magnet links the way browsers do (the URL standard,
+// https://url.spec.whatwg.org/#concept-basic-url-parser), so that an address which a site's template has wrapped in
+// spaces or a line break still works.
 package webaddr
 
 import (
@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// Repair is s as a browser would ask for it: without white space and control characters around it and without tabs and
-// line breaks in it, with two slashes after the scheme, and with everything behind the host escaped that may not stand
-// there, a percent sign that begins no escape among it. What needs no repair comes back as it is; what is no http,
-// https or udp address is only trimmed. It does not say whether the result is an address.
+// Repair returns s as a browser would request it: without surrounding white space and control characters, without tabs
+// and line breaks, with two slashes after the scheme, and with characters after the host escaped if they are not
+// allowed there, including a percent sign that does not begin an escape. An address that needs no repair is returned
+// unchanged; anything but http, https or udp is only trimmed. Repair does not check that the result is a valid
+// address.
 func Repair(s string) string {
 	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\u00a0' || r == '\ufeff' })
 	s = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(s)
@@ -26,7 +27,7 @@ func Repair(s string) string {
 	}
 	path, query := strings.ReplaceAll(rest[:end], `\`, "/"), rest[end:]
 	if strings.HasPrefix(path, "///") {
-		return s // a host was left out, and the first folder is none
+		return s // the host is missing; the first folder must not become the host
 	}
 	path = strings.TrimLeft(path, "/")
 	host := path
@@ -38,7 +39,7 @@ func Repair(s string) string {
 	return scheme + "://" + host + escape(path+query)
 }
 
-// escape writes %XX for what may stand nowhere behind a host, and leaves the escapes that are there.
+// escape percent-encodes what is not allowed anywhere after a host, and keeps existing escapes.
 func escape(s string) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
@@ -53,13 +54,13 @@ func escape(s string) string {
 	return b.String()
 }
 
-// isEscape says whether s, which begins with a percent sign, begins with an escape.
+// isEscape reports whether s, which begins with a percent sign, begins with an escape.
 func isEscape(s string) bool {
 	return len(s) >= 3 && strings.Trim(s[1:3], "0123456789abcdefABCDEF") == ""
 }
 
-// Unescape is s without its escapes. A percent sign that begins none stays as it is, which url.QueryUnescape would
-// refuse the whole for; a plus stays a plus.
+// Unescape decodes the escapes in s. A percent sign that does not begin an escape stays as it is, where
+// url.QueryUnescape would refuse the whole string; a plus stays a plus.
 func Unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

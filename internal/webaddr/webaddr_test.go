@@ -20,18 +20,18 @@ func TestRepair(t *testing.T) {
 		{"HTTP://t.example/", "http://t.example/"},
 		{"http:/t.example/a", "http://t.example/a"},
 		{"http:t.example/a", "http://t.example/a"},
-		{"http:///t.example/a", "http:///t.example/a"}, // names no host
+		{"http:///t.example/a", "http:///t.example/a"}, // has no host
 		{`http:\\t.example\a\b?c\d`, `http://t.example/a/b?c\d`},
 		{"https://w.example/a b/c", "https://w.example/a%20b/c"},
 		{"https://w.example/100%/x%2zy", "https://w.example/100%25/x%252zy"},
 		{"https://w.example/a%20b%C3%a4", "https://w.example/a%20b%C3%a4"},
 		{"https://w.example/ä?q=ö", "https://w.example/%C3%A4?q=%C3%B6"},
-		{"https://w.example/\x01", "https://w.example/%01"[:len("https://w.example/")]}, // at the end it is trimmed
+		{"https://w.example/\x01", "https://w.example/%01"[:len("https://w.example/")]}, // trimmed at the end
 		{"https://w.example/\x01x", "https://w.example/%01x"},
 		{"udp://t.example:1/announce ", "udp://t.example:1/announce"},
 		{"http://t.example?x=1", "http://t.example?x=1"},
 		{"http://[::1]:80/x", "http://[::1]:80/x"},
-		{"http://ho st/x", "http://ho st/x"}, // no browser knows such a host either
+		{"http://ho st/x", "http://ho st/x"}, // browsers refuse such a host too
 		{" wss://t.example/ ", "wss://t.example/"},
 		{" t.example:80 ", "t.example:80"},
 		{"http:", "http://"},
@@ -61,15 +61,15 @@ func FuzzRepair(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		once := webaddr.Repair(s)
 		if twice := webaddr.Repair(once); twice != once {
-			t.Errorf("Repair(%q): got %q, and %q out of that", s, once, twice)
+			t.Errorf("Repair(%q): got %q, and %q when applied again", s, once, twice)
 		}
 		if strings.ContainsAny(once, "\r\n\t") {
 			t.Errorf("Repair(%q): %q has a line break", s, once)
 		}
-		// What was an address stays one, of the same host.
+		// A valid address stays valid and keeps its host.
 		if was, err := url.Parse(s); err == nil && was.Scheme == "http" && was.Host != "" {
 			if is, err := url.Parse(once); err != nil || is.Host != was.Host {
-				t.Errorf("Repair(%q): got %q, of another host", s, once)
+				t.Errorf("Repair(%q): got %q, with another host", s, once)
 			}
 		}
 		webaddr.Unescape(s)
