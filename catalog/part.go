@@ -52,6 +52,20 @@ func NewPart(device signed.Key) *Part { return &Part{Device: device} }
 // Add reads on: records of a log that begin where the Part ends, as acl.Part.Size limits them. open is nil where
 // nothing is sealed. To open what could not be opened before, read into a new Part.
 func (p *Part) Add(records []signed.Record, open Opener) error {
+	next, err := p.Read(records, open)
+	if err == nil {
+		*p = next
+	}
+	return err
+}
+
+// Read is the Part with the records that follow. It leaves p as it is, which others may read meanwhile: opening what is sealed takes time.
+func (p *Part) Read(records []signed.Record, open Opener) (Part, error) {
+	next := *p // what it appends stands behind what p shows
+	return next, next.read(records, open)
+}
+
+func (p *Part) read(records []signed.Record, open Opener) error {
 	for _, r := range records {
 		if r.Index != p.Size {
 			return fmt.Errorf("reading the catalog of device %v: record %d where record %d is wanted", p.Device, r.Index, p.Size)

@@ -17,46 +17,44 @@ import (
 func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.seals) == 0 {
-		return false, false, nil
+	var grants []grantText
+	changed := false
+	for again := true; again; {
+		if len(k.seals) == 0 {
+			return false, false, nil
+		}
+		changed = k.settle(s) || changed
+		at, account, seals, read := k.became, k.f.Account, slices.Clone(k.seals), map[string]bool{}
+		for _, id := range k.f.Read {
+			read[id] = true
+		}
+		// Any member signs grants, a thousand a day of 768 KiB each: nobody waits meanwhile for what k holds.
+		k.mu.Unlock()
+		grants = openGrants(s, k.openBox, account, seals, read)
+		k.mu.Lock()
+		again = k.became != at // to another identity
 	}
-	changed := k.settle(s)
-	read := make(map[string]bool, len(k.f.Read))
-	for _, id := range k.f.Read {
-		read[id] = true
-	}
-	for _, g := range s.Grants() {
-		place := slices.Index(g.To, k.f.Account)
-		if place < 0 || !trusted(g, k.f.Account, s) {
-			continue
+	for _, o := range grants {
+		k.f.Read, changed = append(k.f.Read, o.id), true
+		if o.text == nil {
+			continue // it is to a password that was given up, or made to mislead
 		}
-		sum := sha256.Sum256(g.Box)
-		id := hex.EncodeToString(sum[:12])
-		if read[id] {
-			continue
-		}
-		read[id] = true
-		k.f.Read, changed = append(k.f.Read, id), true
-		text, err := k.openGrant(g, place)
-		if err != nil {
-			continue // to a password that was given up, or made to mislead
-		}
-		if key, ok := readLeaf(text); ok && g.Admin && g.Leaf != 0 && !slices.Contains(k.f.Leaves, key) {
+		if key, ok := readLeaf(o.text); ok && o.Admin && o.Leaf != 0 && !slices.Contains(k.f.Leaves, key) {
 			k.f.Leaves = slices.Insert(k.f.Leaves, 0, key)
 			k.f.Leaves = k.f.Leaves[:min(len(k.f.Leaves), maxLeaves)]
 		}
-		list, err := readKeys(text, g.Epoch)
+		list, err := readKeys(o.text, o.Epoch)
 		if err != nil {
 			continue
 		}
-		if !hasName(g.Audience) && !byKeeper(g, s) {
+		if !hasName(o.Audience) && !byKeeper(o.Grant, s) {
 			// Anybody can sign a grant of anything: he is to fill neither this machine nor what it tries on a box.
-			list = slices.DeleteFunc(list, func(h held) bool { return h.epoch != g.Epoch })
+			list = slices.DeleteFunc(list, func(h held) bool { return h.epoch != o.Epoch })
 			for i := range list {
-				list[i].by = g.By
+				list[i].by = o.By
 			}
 		}
-		if k.hold(g.Audience, list) {
+		if k.hold(o.Audience, list) {
 			news = true
 		}
 	}
@@ -73,14 +71,43 @@ func (k *keyring) absorb(s *acl.State, now time.Time) (news, link bool, err erro
 	return news, link, err
 }
 
-// openGrant opens a box that this account has a place in, or is the only one for.
-func (k *keyring) openGrant(g acl.Grant, place int) ([]byte, error) {
-	text, err := seal.OpenBoxAt(g.Box, maxKeys, place, k.seals...)
+// grantText is a grant that was looked into.
+type grantText struct {
+	acl.Grant
+	id   string // by which it is noted
+	text []byte // nil: it did not open
+}
+
+// openGrants opens what is granted to an account, but for what was looked into before.
+func openGrants(s *acl.State, open openBox, account string, seals []seal.Identity, read map[string]bool) (out []grantText) {
+	for _, g := range s.Grants() {
+		place := slices.Index(g.To, account)
+		if place < 0 || !trusted(g, account, s) {
+			continue
+		}
+		sum := sha256.Sum256(g.Box)
+		id := hex.EncodeToString(sum[:12])
+		if read[id] {
+			continue
+		}
+		read[id] = true
+		text, err := openGrant(g, open, place, account, seals)
+		if err != nil {
+			text = nil
+		}
+		out = append(out, grantText{g, id, text})
+	}
+	return out
+}
+
+// openGrant opens a box that an account has a place in, or is the only one for.
+func openGrant(g acl.Grant, open openBox, place int, account string, seals []seal.Identity) ([]byte, error) {
+	text, err := open(g.Box, maxKeys, place, seals...)
 	if err == nil || len(g.To) != 1 {
 		return text, err
 	}
-	for _, id := range k.seals {
-		if text, err := seal.Unwrap(id.Secret(), useGrant(g.Audience, g.Epoch, k.f.Account), g.Box); err == nil {
+	for _, id := range seals {
+		if text, err := seal.Unwrap(id.Secret(), useGrant(g.Audience, g.Epoch, account), g.Box); err == nil {
 			return text, nil
 		}
 	}

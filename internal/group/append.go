@@ -59,6 +59,13 @@ func (g *Group) Append(records ...func(n int64) ([]byte, error)) error {
 
 // append is Append that leaves so many bytes of the log.
 func (g *Group) append(leave int64, records ...Record) error {
+	if err := g.sign(leave, records); err != nil {
+		return err
+	}
+	return g.open()
+}
+
+func (g *Group) sign(leave int64, records []Record) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	if !g.ready {
@@ -128,7 +135,7 @@ func (g *Group) Account() (acl.Account, error) {
 
 // need refuses what an account of these roles alone may do.
 func (g *Group) need(what string, roles ...acl.Role) (*acl.State, error) {
-	s, err := g.State()
+	s, err := g.opened()
 	if err != nil {
 		return nil, err
 	}
@@ -380,11 +387,11 @@ func (g *Group) AddRoot(raw []byte) error {
 		return err
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.seq++
-	g.state, g.index = nil, nil
+	g.stale()
 	g.tell()
-	return nil
+	g.mu.Unlock()
+	return g.open()
 }
 
 // Leave forgets a group: its folder is removed.

@@ -18,7 +18,7 @@ func (g *Group) Care() (bool, error) {
 	if !g.MaySign() {
 		return false, nil
 	}
-	s, err := g.State()
+	s, err := g.opened()
 	if err != nil {
 		return false, err
 	}

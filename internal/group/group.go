@@ -31,10 +31,17 @@ type Group struct {
 	log    *grouplog.Store
 	now    func() time.Time
 	memo   acl.Memo
-	keys   *keyring // of a private group
+	keys   *keyring       // of a private group
+	opener catalog.Opener // keys, but in tests
 
 	// OnClaim hears of devices that ask for names that are others'. It is set before the group is used; may be nil.
 	OnClaim func(Claimant)
+
+	indexing sync.Mutex // one builds the index at a time
+	opening  sync.Mutex // one opens at a time; see opening.go
+	absorbed *acl.State // the latest whose grants were opened; guarded by mu
+	unopened []*parts   // of which something is to be opened; guarded by mu
+	woken    bool       // among them is what nobody has brought just now; guarded by mu
 
 	doorsMu sync.Mutex
 	doors   *doors           // of the latest State that was asked of
@@ -50,6 +57,7 @@ type Group struct {
 	waiting early
 	future  map[signed.Key]time.Time // logs that end at a record from the future, and when it may be read
 	index   *catalog.Index           // nil: to be built again
+	version uint64                   // counts what index does not hold
 	seq     uint64
 	forkSum string // of the evidence that devices is marked with
 	changed chan struct{}
@@ -84,7 +92,9 @@ type Follow struct {
 // parts are what the fold and the catalog have read of a device's log.
 type parts struct {
 	acl   *acl.Part
-	cat   *catalog.Part
+	cat   *catalog.Part   // is replaced, not changed: whoever opens what follows reads it without Group.mu
+	next  []signed.Record // that cat has not read yet
+	again bool            // what cat could not open may open by now
 	bytes int64
 	today today
 	since uint64 // the number of the change that brought it
@@ -125,13 +135,18 @@ func Open(dir string, now func() time.Time) (*Group, error) {
 	if g.keys, err = openKeys(dir, g.link); err != nil {
 		return nil, err
 	}
+	g.opener = g.keys
 	if g.log, err = grouplog.Open(dir, g.link.Group); err != nil {
 		return nil, err
 	}
 	if err := g.readAll(); err != nil {
 		return nil, err
 	}
-	return g, g.forgetUnvouched()
+	if err := g.forgetUnvouched(); err != nil {
+		return nil, err
+	}
+	_ = g.open() // what is wrong is told to who asks for the state, or signs
+	return g, nil
 }
 
 // Folders are the names of the folders of groups below a folder. It removes what a crash left half made or half removed.
@@ -170,7 +185,7 @@ func (g *Group) readAll() error {
 				return err
 			}
 			all[i] = g.newParts(h.Device)
-			return all[i].add(l, g.keys)
+			return all[i].cat.Add(all[i].add(l), g.keys)
 		}))
 	}
 	if err := work.Wait(); err != nil {
@@ -184,7 +199,8 @@ func (g *Group) readAll() error {
 			return err
 		}
 	}
-	g.state, g.index, g.forkSum = nil, nil, g.log.ForkSum()
+	g.forkSum = g.log.ForkSum()
+	g.stale()
 	return nil
 }
 
@@ -194,18 +210,15 @@ func (g *Group) newParts(device signed.Key) *parts {
 	return p
 }
 
-// add reads the records of a log that follow those that were read.
-func (p *parts) add(l signed.Log, open catalog.Opener) error {
+// add reads the records of a log that follow those that were read, and gives those that the catalog is to read.
+func (p *parts) add(l signed.Log) []signed.Record {
 	before := p.acl.Size
 	p.acl.Add(l)
 	for _, r := range l.Records {
 		p.bytes += int64(len(r.Raw)) + 1
 		p.today.add(r.N, len(r.Raw)+1)
 	}
-	if read := min(p.acl.Size-before, int64(len(l.Records))); read > 0 {
-		return p.cat.Add(l.Records[:read], open)
-	}
-	return nil
+	return l.Records[:max(0, min(p.acl.Size-before, int64(len(l.Records))))]
 }
 
 // take adds the records of a log that follow those that were read. g.mu is held, or nobody else knows g yet.
@@ -218,9 +231,7 @@ func (g *Group) take(l signed.Log) error {
 	if p.acl.Waits() {
 		return g.readOn(p) // l begins behind what was not read yet
 	}
-	if err := p.add(l, g.keys); err != nil {
-		return err
-	}
+	g.toOpen(p, p.add(l))
 	g.touched(p)
 	return g.wait(p)
 }
@@ -232,7 +243,7 @@ func (g *Group) touched(p *parts) {
 	if p.since == 0 {
 		p.since = g.seq
 	}
-	g.state, g.index = nil, nil
+	g.stale()
 }
 
 // ID is the group's name for good.
@@ -330,55 +341,7 @@ func (g *Group) folded() (*acl.State, error) {
 	if err := g.sweep(s); err != nil {
 		return nil, err
 	}
-	if g.link.Kind != signed.Private {
-		return s, nil
-	}
-	news, _, err := g.keys.absorb(s, g.now())
-	if err == nil && news {
-		err = g.reread()
-	}
-	return s, err
-}
-
-// reread reads again what could not be opened before. g.mu is held.
-func (g *Group) reread() error {
-	for device, p := range g.devices {
-		if p.cat.Sealed == 0 {
-			continue
-		}
-		l, err := g.log.Log(device, g.now())
-		if err != nil {
-			return err
-		}
-		p.cat = catalog.NewPart(device)
-		if err := p.cat.Add(l.Records[:min(p.acl.Size, int64(len(l.Records)))], g.keys); err != nil {
-			return err
-		}
-	}
-	g.index = nil
-	return nil
-}
-
-// Index is what the group shares now.
-func (g *Group) Index() (*catalog.Index, error) {
-	if !g.Ready() {
-		return nil, g.errNotReady()
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s, err := g.folded()
-	if err != nil {
-		return nil, err
-	}
-	if g.index != nil {
-		return g.index, nil
-	}
-	all := make([]*catalog.Part, 0, len(g.devices))
-	for _, p := range g.devices {
-		all = append(all, p.cat)
-	}
-	g.index = catalog.Build(all, s, g.now())
-	return g.index, nil
+	return s, nil
 }
 
 // Share reads all that an entry's record says.

@@ -42,11 +42,16 @@ var _ catalog.Opener = (*keyring)(nil)
 type keyring struct {
 	path string
 
-	mu    sync.Mutex
-	f     keysOnDisk
-	ids   map[string][]held
-	seals []seal.Identity // the account's, and those it had: the newest first
+	mu     sync.Mutex
+	f      keysOnDisk
+	ids    map[string][]held
+	seals  []seal.Identity // the account's, and those it had: the newest first
+	became int             // counts changes of seals from here
+
+	openBox openBox // seal.OpenBoxAt, but in tests
 }
+
+type openBox = func(box []byte, most int64, place int, ids ...seal.Identity) ([]byte, error)
 
 // keysOnDisk is the file. All but the account's own identity could be read from the log again.
 type keysOnDisk struct {
@@ -79,7 +84,7 @@ type held struct {
 }
 
 func openKeys(dir string, first signed.Link) (*keyring, error) {
-	k := &keyring{path: filepath.Join(dir, keysFile), ids: map[string][]held{}}
+	k := &keyring{path: filepath.Join(dir, keysFile), ids: map[string][]held{}, openBox: seal.OpenBoxAt}
 	err := state.ReadVersioned(k.path, keysVersion, &k.f)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -130,6 +135,7 @@ func (k *keyring) become(account string, id seal.Identity) error {
 	k.seals = slices.Insert(k.seals, 0, id)
 	k.seals = k.seals[:min(len(k.seals), maxSeals)]
 	k.f.Read = nil // what did not open before may now
+	k.became++
 	return k.save()
 }
 

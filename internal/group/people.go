@@ -256,7 +256,7 @@ func (g *Group) End(s *acl.State, name string) error {
 // on, but open nothing new before they log in again. old is asked of admins alone, whose keys the root has and which stay:
 // it is needed where the group was not made on this machine.
 func (g *Group) SetPassword(password, old string, work int) error {
-	s, err := g.State()
+	s, err := g.opened()
 	if err != nil {
 		return err
 	}
@@ -392,6 +392,7 @@ func (k *keyring) back(id seal.Identity, cause error) error {
 	defer k.mu.Unlock()
 	if len(k.f.Seals) > 0 && k.f.Seals[0] == id.Secret() {
 		k.f.Seals, k.seals = k.f.Seals[1:], k.seals[1:]
+		k.became++
 		if err := k.save(); err != nil {
 			return err
 		}

@@ -137,7 +137,6 @@ func (g *Group) Links() []signed.Link {
 	if g.link.Kind != signed.Private {
 		return []signed.Link{g.link}
 	}
-	_, _ = g.State() // the latest record may say another; without a root there is none yet
 	var out []signed.Link
 	for _, s := range g.keys.links(g.now()) {
 		l := g.link
@@ -245,7 +244,7 @@ func (g *Group) JoinBy(l seal.Login, name, label string) (string, error) {
 
 // invited is what was granted to an invite, by audience: who comes by it grants it to himself.
 func (g *Group) invited(s *acl.State, l seal.Login) (map[string][]byte, error) {
-	tmp := &keyring{ids: map[string][]held{}, f: keysOnDisk{Account: l.Account, Audiences: map[string][]heldKey{}}, seals: []seal.Identity{l.Seal}}
+	tmp := &keyring{ids: map[string][]held{}, f: keysOnDisk{Account: l.Account, Audiences: map[string][]heldKey{}}, seals: []seal.Identity{l.Seal}, openBox: seal.OpenBoxAt}
 	if _, _, err := tmp.absorb(s, g.now()); err != nil {
 		return nil, err
 	}
@@ -278,10 +277,9 @@ func (g *Group) Absorb() error {
 		return nil
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.state = nil
-	_, err := g.folded()
-	return err
+	g.absorbed = nil
+	g.mu.Unlock()
+	return g.open()
 }
 
 // AdminKey is the key of this machine's account, if that is an admin's and was made here.

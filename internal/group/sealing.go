@@ -36,7 +36,7 @@ var ErrNoKey = fault.Hint(fault.New(fault.Denied, "this machine was not given th
 
 // Audience finds the audience of those who may read what is shared at a path with those in read, or makes one.
 func (g *Group) Audience(path string, read []string) (Sealing, error) {
-	s, err := g.State()
+	s, err := g.opened()
 	if err != nil {
 		return Sealing{}, err
 	}

@@ -88,11 +88,11 @@ func (g *Group) AddRoots(_ context.Context, raw [][]byte) error {
 		}
 		g.mu.Lock()
 		g.seq++
-		g.state, g.index = nil, nil
+		g.stale()
 		g.tell()
 		g.mu.Unlock()
 	}
-	return nil
+	return g.open()
 }
 
 // Evidence is what is kept against devices that signed two histories, most pieces from one on.
@@ -117,14 +117,17 @@ func (g *Group) AddFork(_ context.Context, raw []byte) error {
 		return nil
 	}
 	g.writing.Lock()
-	defer g.writing.Unlock()
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	news, err := g.log.AddFork(raw)
 	if news {
 		g.froze()
 	}
-	return err
+	g.mu.Unlock()
+	g.writing.Unlock()
+	if err != nil {
+		return err
+	}
+	return g.open()
 }
 
 // froze takes note of new evidence, if there is some: what counts of whom, and that the heads of those are to be shown again,
@@ -140,7 +143,8 @@ func (g *Group) froze() {
 			p.acl.Common, p.at = f.Size, g.seq
 		}
 	}
-	g.state, g.index, g.forkSum = nil, nil, sum
+	g.forkSum = sum
+	g.stale()
 	g.tell()
 }
 
@@ -177,6 +181,14 @@ func (g *Group) Wants(h signed.Head) (from int64, news bool, err error) {
 // fault of who brought it; where the records do not follow on those that are held, it takes all of them to tell.
 func (g *Group) AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error {
 	defer g.tellClaims()
+	if err := g.judgeLog(ctx, h, from, records); err != nil {
+		return err
+	}
+	return g.open()
+}
+
+// judgeLog takes a log, and opens nothing of it.
+func (g *Group) judgeLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	g.mu.Lock()

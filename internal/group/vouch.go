@@ -134,10 +134,11 @@ func (g *Group) settle(force bool) error {
 // Settle looks whether logs that came too early are vouched for by now. It is for now and then: AddLog does it too.
 func (g *Group) Settle() error {
 	g.writing.Lock()
-	defer g.writing.Unlock()
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.settle(true)
+	err := g.settle(true)
+	g.mu.Unlock()
+	g.writing.Unlock()
+	return errors.Join(err, g.open())
 }
 
 // forgetUnvouched removes the logs that nobody vouches for any more. It leaves all where something could not be read, of
@@ -165,7 +166,7 @@ func (g *Group) forgetUnvouched() error {
 			return err
 		}
 		delete(g.devices, device)
-		g.state, g.index = nil, nil
+		g.stale()
 	}
 	return nil
 }

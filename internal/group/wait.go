@@ -43,6 +43,7 @@ func (g *Group) wake() error {
 		if err := g.readOn(p); err != nil {
 			return err
 		}
+		g.woken = true
 	}
 	return nil
 }
@@ -54,9 +55,7 @@ func (g *Group) readOn(p *parts) error {
 		return err
 	}
 	before := p.acl.Size
-	if err := p.add(signed.ParseLog(p.acl.Device, p.acl.Size, p.acl.Last, slices.Values(lines), g.now()), g.keys); err != nil {
-		return err
-	}
+	g.toOpen(p, p.add(signed.ParseLog(p.acl.Device, p.acl.Size, p.acl.Last, slices.Values(lines), g.now())))
 	if p.acl.Size > before || !p.acl.Waits() {
 		g.touched(p)
 		g.tell()
