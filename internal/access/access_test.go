@@ -278,3 +278,14 @@ func TestStanding(t *testing.T) {
 		}
 	}
 }
+
+// TestUntil: what was judged holds until the first account or rule ends that has not ended yet.
+func TestUntil(t *testing.T) {
+	p := film(t)
+	for now, want := range map[time.Time]time.Time{start: start.Add(time.Minute), start.Add(time.Minute): {}, start.Add(time.Hour): {}} {
+		p.Now = now
+		if got := p.Until(); !got.Equal(want) {
+			t.Errorf("at %v: got %v, want %v", now, got, want)
+		}
+	}
+}

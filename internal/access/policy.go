@@ -58,11 +58,15 @@ func (p Policy) Vouches(author string, n int64, t Torrent) error {
 	return fault.New(fault.Unverified, "the torrent is not one that %q made, and no admin has signed the entry", author)
 }
 
-// Gives says whether an entry gives an account the torrent: its .torrent, the index of its chunks, its metadata and
-// pieces.
-func (p Policy) Gives(a *acl.Account, e *catalog.Entry, t Torrent) bool {
+// Counts says whether an entry gives a torrent to anybody: it is of that torrent, and by who made it or an admin.
+func (p Policy) Counts(e *catalog.Entry, t Torrent) bool {
+	return t.is(e) && p.Vouches(e.Account, e.N, t) == nil
+}
+
+// For says whether what an entry gives is for an account: its .torrent, the index of its chunks, its metadata and pieces.
+func (p Policy) For(a *acl.Account, e *catalog.Entry) bool {
 	switch {
-	case !a.Active(p.Now) || a.Role == acl.Invite || !t.is(e) || p.Vouches(e.Account, e.N, t) != nil:
+	case !a.Active(p.Now) || a.Role == acl.Invite:
 		return false
 	case a.Role == acl.Mirror:
 		return e.Sealed != ""
@@ -70,8 +74,34 @@ func (p Policy) Gives(a *acl.Account, e *catalog.Entry, t Torrent) bool {
 	return p.Reads(a.Name, e).Allowed
 }
 
-// Holds says whether an account is given ciphertext that this machine keeps as a mirror: it cannot read who a share is for,
+// Gives says whether an entry gives an account the torrent.
+func (p Policy) Gives(a *acl.Account, e *catalog.Entry, t Torrent) bool {
+	return p.Counts(e, t) && p.For(a, e)
+}
+
+// Keeps says whether an account is given ciphertext that this machine keeps as a mirror: it cannot read who a share is for,
 // and what it keeps opens for nobody else.
+func (p Policy) Keeps(a *acl.Account) bool {
+	return p.Self == acl.Mirror && a.Active(p.Now) && a.Role != acl.Invite
+}
+
+// Holds says whether an account is given the ciphertext of a share.
 func (p Policy) Holds(a *acl.Account, h catalog.Held, t Torrent) bool {
-	return p.Self == acl.Mirror && a.Active(p.Now) && a.Role != acl.Invite && p.Vouches(h.Account, h.N, t) == nil
+	return p.Keeps(a) && p.Vouches(h.Account, h.N, t) == nil
+}
+
+// Until is when a right ends next by its time: a rule's, or an account's. Zero: none does.
+func (p Policy) Until() (next time.Time) {
+	at := func(t time.Time) {
+		if t.After(p.Now) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for _, r := range p.State.Rules() {
+		at(r.Until)
+	}
+	for _, a := range p.State.Accounts() {
+		at(a.Until)
+	}
+	return next
 }

@@ -1,9 +1,11 @@
 package node
 
 import (
+	"context"
 	"path/filepath"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -53,4 +55,13 @@ func Doubt(n *Node, ref string) {
 		panic(err)
 	}
 	k.doubt(m, items[0].rec.Path)
+}
+
+// HaveOf is what a device hears of what a node has of a group.
+func HaveOf(n *Node, group string, device signed.Key) [][20]byte {
+	m, err := n.groups.Load().get(group)
+	if err != nil {
+		panic(err)
+	}
+	return m.haveOf(context.Background(), device)
 }

@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/p2pshare/p2pshare/acl"
@@ -36,32 +35,6 @@ func (m *member) policyFor(k signed.Key) (access.Policy, acl.Account, error) {
 	return p, a, err
 }
 
-// entryFor names the entry by which an account is given a torrent that moves here.
-func (m *member) entryFor(p access.Policy, a *acl.Account, infohash [20]byte) (string, error) {
-	ix, err := m.Index()
-	if err != nil {
-		return "", err
-	}
-	in := &m.insiders
-	in.indexMu.Lock()
-	defer in.indexMu.Unlock()
-	in.read(ix)
-	t, ok := in.moving[infohash]
-	if !ok {
-		return "", access.ErrNoRight // it is not here
-	}
-	for _, e := range in.byHash[infohash] {
-		if p.Gives(a, e, t) {
-			return e.Ref(), nil
-		}
-	}
-	h, ok := in.heldBy[infohash]
-	if ok && slices.ContainsFunc(in.held[h], func(x catalog.Held) bool { return p.Holds(a, x, t) }) {
-		return "", nil // whose name a mirror cannot read
-	}
-	return "", access.ErrNoRight
-}
-
 // moves remembers a torrent of the group that is fetched or served here: members are judged by what it is, not by what is
 // said of its infohash.
 func (in *insiders) moves(t *metafile.Torrent) {
@@ -73,31 +46,36 @@ func (in *insiders) moves(t *metafile.Torrent) {
 	for _, short := range shortHashes(t) {
 		in.moving[short] = access.Of(t)
 	}
+	in.judged = nil
 }
 
 // maxFilesKnown bounds what is remembered of .torrents; with more, all are read again.
 const maxFilesKnown = 10_000
+
+// maxAbsent bounds what is remembered of .torrents that are not here: entries name any.
+const maxAbsent = 300_000
 
 // torrentHere reads what a .torrent is that this machine has.
 func (m *member) torrentHere(h signed.Hash) (access.Torrent, bool) {
 	in := &m.insiders
 	in.indexMu.Lock()
 	t, ok := in.files[h]
+	gone, at := in.absent[h], in.kept
 	in.indexMu.Unlock()
-	if ok {
-		return t, true
+	if ok || gone {
+		return t, ok
 	}
-	b := m.torrentFile(h)
-	if b == nil {
-		return t, false
-	}
-	meta, err := metafile.Decode(b)
+	meta, err := metafile.Decode(m.torrentFile(h))
+	in.indexMu.Lock()
+	defer in.indexMu.Unlock()
 	if err != nil {
+		if in.absent == nil || len(in.absent) >= maxAbsent {
+			in.absent = map[signed.Hash]bool{}
+		}
+		in.absent[h] = in.kept == at // else it may have come since
 		return t, false
 	}
 	t = access.Of(meta)
-	in.indexMu.Lock()
-	defer in.indexMu.Unlock()
 	if in.files == nil || len(in.files) >= maxFilesKnown {
 		in.files = map[signed.Hash]access.Torrent{}
 	}

@@ -3,13 +3,11 @@ package node
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	limits "golang.org/x/time/rate"
 
-	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/access"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
@@ -137,28 +135,6 @@ func (m *member) torrentFor(r *http.Request, h signed.Hash) []byte {
 		}
 	}
 	return m.torrentFile(h)
-}
-
-// mayTake says whether a device may have the .torrent, or the index of chunks, with a hash.
-func (m *member) mayTake(k signed.Key, h signed.Hash) bool {
-	p, a, err := m.policyFor(k)
-	if err != nil {
-		return false
-	}
-	ix, err := m.Index()
-	if err != nil {
-		return false
-	}
-	for _, e := range ix.Entries() {
-		if e.Torrent != h && (e.Chunks == nil || *e.Chunks != h || !m.indexIsOf(h, e.Info)) {
-			continue
-		}
-		if t, ok := m.torrentHere(e.Torrent); ok && p.Gives(&a, e, t) {
-			return true
-		}
-	}
-	t, ok := m.torrentHere(h)
-	return ok && slices.ContainsFunc(ix.Held(), func(x catalog.Held) bool { return x.Torrent == h && p.Holds(&a, x, t) })
 }
 
 // lobby bounds what comes from an address with the link alone: who joins comes once, who guesses at names comes often.

@@ -375,5 +375,11 @@ func (m *member) keepTorrent(b []byte) error {
 	if err := os.MkdirAll(m.Dir()+"/torrents", 0o700); err != nil {
 		return err
 	}
-	return state.WriteFile(m.torrentPath(signed.HashOf(b)), b, 0o600)
+	err := state.WriteFile(m.torrentPath(signed.HashOf(b)), b, 0o600)
+	in := &m.insiders
+	in.indexMu.Lock()
+	defer in.indexMu.Unlock()
+	in.absent = nil
+	in.kept++
+	return err
 }

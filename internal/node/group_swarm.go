@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -35,13 +34,17 @@ type insiders struct {
 	ended  bool       // no client is started any more
 	closed bool       // nothing is noted any more
 
+	having  chan struct{} // held by who works out what is here for a caller
+	whole   [][20]byte    // the torrents that are whole here, at wholeAt; guarded by having
+	wholeAt time.Time
+
 	indexMu sync.Mutex
-	index   *catalog.Index // that byHash and held are of
-	byHash  map[[20]byte][]*catalog.Entry
-	held    map[signed.Hash][]catalog.Held // what a mirror may hold, by .torrent
+	judged  *judged                        // nil: to be looked through again
 	heldBy  map[[20]byte]signed.Hash       // of those that are here, the .torrent by infohash
 	moving  map[[20]byte]access.Torrent    // what was fetched or served here since the start
 	files   map[signed.Hash]access.Torrent // .torrents that are here, as far as they were asked for
+	absent  map[signed.Hash]bool           // .torrents that were asked for and are not here
+	kept    int                            // counts .torrents that have come
 }
 
 // peersEvery is how often the client is told of members that were heard of since.
@@ -201,29 +204,14 @@ func (m *member) entriesOf(infohash [20]byte) ([]*catalog.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	p, err := m.policy()
+	if err != nil {
+		return nil, err
+	}
 	in := &m.insiders
 	in.indexMu.Lock()
 	defer in.indexMu.Unlock()
-	in.read(ix)
-	return in.byHash[infohash], nil
-}
-
-// read looks through an index once. indexMu is held.
-func (in *insiders) read(ix *catalog.Index) {
-	if in.index == ix {
-		return
-	}
-	in.index, in.byHash, in.held = ix, map[[20]byte][]*catalog.Entry{}, map[signed.Hash][]catalog.Held{}
-	for _, e := range ix.Entries() {
-		if e.V1 != nil {
-			in.byHash[*e.V1] = append(in.byHash[*e.V1], e)
-		}
-		short := [20]byte(e.Info[:20])
-		in.byHash[short] = append(in.byHash[short], e)
-	}
-	for _, h := range ix.Held() {
-		in.held[h.Torrent] = append(in.held[h.Torrent], h)
-	}
+	return in.judge(p, ix).byHash[infohash], nil
 }
 
 // noteHeld remembers the .torrent of what a mirror holds: its infohash stands in no record.
@@ -237,23 +225,7 @@ func (m *member) noteHeld(t *metafile.Torrent, h signed.Hash) {
 	for _, short := range shortHashes(t) {
 		in.heldBy[short] = h
 	}
-}
-
-// haveFor tells a caller of which torrents content is here that it may have.
-func (m *member) haveFor(r *http.Request) (out [][20]byte) {
-	peer, err := groupnet.PeerKey(r)
-	m.insiders.mu.Lock()
-	e := m.insiders.e
-	m.insiders.mu.Unlock()
-	if err != nil || e == nil {
-		return nil
-	}
-	for _, h := range e.Complete() {
-		if _, err := m.mayMove(peer, h); err == nil {
-			out = append(out, h)
-		}
-	}
-	return out
+	in.judged = nil
 }
 
 // holders are the addresses of members that are online and have all of a torrent, as they say themselves.

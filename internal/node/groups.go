@@ -208,7 +208,7 @@ func (s *groups) close() error {
 }
 
 func (s *groups) add(g *group.Group, visit bool) *member {
-	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), words: newWords(), relink: make(chan struct{}, 1)}
+	m := &member{Group: g, s: s, visit: visit, follow: make(chan struct{}, 1), insiders: insiders{having: make(chan struct{}, 1)}, words: newWords(), relink: make(chan struct{}, 1)}
 	m.watch = []func(){m.recheck}
 	g.OnClaim = m.claimed
 	m.sync = groupsync.NewHandler(groupsync.Options{

@@ -117,12 +117,6 @@ func (m *member) indexFile(h signed.Hash) []byte {
 	return b
 }
 
-// indexIsOf says whether the index with a hash is here, and of the torrent with an info: an entry may name any.
-func (m *member) indexIsOf(h, info signed.Hash) bool {
-	x, err := chunk.Decode(m.indexFile(h))
-	return err == nil && x.Info == info
-}
-
 // indexOf gives the index with a hash, from here or from a member.
 func (m *member) indexOf(ctx context.Context, h signed.Hash) ([]byte, error) {
 	if b := m.indexFile(h); b != nil {
