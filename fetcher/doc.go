@@ -7,7 +7,7 @@
 // lies elsewhere on disk, and [Stage.Whole] takes pieces that came whole, from web servers.
 //
 // It guarantees that nothing is ever written, replaced or removed in the target but by Finish, which
-// only adds; that a file appears there whole and verified or not at all; that every file is opened
+// only adds, unless [Options].Replace has it put files in the place of those that are not the content; that a file appears there whole and verified or not at all; that every file is opened
 // below an os.Root and none through a symlink that somebody planted; and that a piece is called
 // complete after a crash only if its bytes reached the disk before the note that says so.
 //

@@ -14,8 +14,9 @@ import (
 )
 
 // Existing looks at a target that is there already. It returns where the content is if all that is
-// wanted verifies; nil if something is to be fetched, which is then only what is missing; and an error
-// of kind Unverified if a file is there that is not the content's. It only reads. progress may be nil.
+// wanted verifies; nil if something is to be fetched, which is then only what is missing, and with Options.Replace
+// what is wrong; and else an error of kind Unverified if a file is there that is not the content's. It only reads.
+// progress may be nil.
 func (p *Plan) Existing(ctx context.Context, progress func(done, total int64)) (*content.Located, error) {
 	p.top = filepath.Base(content.In(p.t, p.dir))
 	target := p.Target()
@@ -107,7 +108,7 @@ func (p *Plan) lookInto(at *content.Located) (missing []bool, err error) {
 			missing[i] = true
 		case err != nil:
 			return nil, fmt.Errorf("look at the target: %w", err)
-		case p.want[i] && fi.Mode().Type() != want:
+		case p.want[i] && fi.Mode().Type() != want && (p.over == nil || fi.IsDir()):
 			return nil, inTheWay(fmt.Errorf("%q is %s", at.File(i), kindOf(fi)))
 		}
 	}
@@ -129,7 +130,12 @@ func (p *Plan) judge(r *content.Report, missing []bool) (all bool, err error) {
 		if r.Files[i].Problem != "" {
 			// A piece shared with a file that is not there cannot be judged: it is fetched, and the
 			// file compared with it in the end.
-			if !p.excused(r, missing, i) {
+			switch {
+			case p.excused(r, missing, i):
+			case p.over != nil:
+				all, p.over[i] = false, true
+				continue
+			default:
 				if b := p.blame(r, i); b > blame {
 					culprit, blame = i, b
 				}
@@ -147,8 +153,22 @@ func (p *Plan) judge(r *content.Report, missing []bool) (all bool, err error) {
 		return true, nil
 	}
 	copy(p.proven, r.Good)
+	for i, over := range p.over {
+		if over {
+			p.doubt(i)
+		}
+	}
 	p.stamps = r.Stamps
 	return false, nil
+}
+
+// doubt has a file put together whole, so that it can take the place of the one that is there: its pieces are taken from that
+// one where they are right.
+func (p *Plan) doubt(i int) {
+	begin, end := p.t.PieceRange(&p.t.Files[i])
+	for k := begin; k < end; k++ {
+		p.proven[k] = false
+	}
 }
 
 // blame is how sure it is that file i itself is wrong, rather than one that shares a piece with it.
@@ -167,7 +187,8 @@ func (p *Plan) blame(r *content.Report, i int) int {
 	return 1
 }
 
-// excused reports whether every bad piece of file i is shared with a file that is missing.
+// excused reports whether every bad piece of file i is shared with a file that is missing, or, where files are replaced,
+// with any other: then the pieces tell which of them is wrong, and a large file is not copied for the sake of a small one.
 func (p *Plan) excused(r *content.Report, missing []bool, i int) bool {
 	f := &p.t.Files[i]
 	if r.Stamps[i].Size != f.Length || f.Symlink != nil || r.Files[i].BadPieces == 0 {
@@ -181,7 +202,7 @@ func (p *Plan) excused(r *content.Report, missing []bool, i int) bool {
 		shared := false
 		start := int64(k) * p.t.PieceLength
 		for _, e := range p.layout.Extents(start, start+p.t.PieceLength) {
-			shared = shared || e.File != content.Padding && missing[e.File]
+			shared = shared || e.File != content.Padding && (missing[e.File] || p.over != nil && e.File != i)
 		}
 		if !shared {
 			return false

@@ -18,7 +18,7 @@ import (
 )
 
 // Finish moves the files to the target, once every wanted piece is proven: in one step if the target is
-// not there, else one file after the other, none over another. Afterwards the staging folder is gone;
+// not there, else one file after the other, none over another but where Options.Replace has found a wrong one. Afterwards the staging folder is gone;
 // reads go on until Close.
 func (s *Stage) Finish(ctx context.Context) (*content.Located, error) {
 	if err := s.drain(); err != nil {
@@ -118,8 +118,10 @@ func (f *stagedFile) Close() error {
 }
 
 // compareKept compares the files that were in the target with the pieces that were fetched because
-// those could not be judged alone.
+// those could not be judged alone. Those that are wrong are to be replaced by another attempt, if that was asked for.
 func (s *Stage) compareKept() error {
+	wrong := &SpoiledError{}
+files:
 	for i := range s.t.Files {
 		f := &s.t.Files[i]
 		if !s.plan.kept[i] || f.Length == 0 {
@@ -136,11 +138,21 @@ func (s *Stage) compareKept() error {
 			if err != nil {
 				return diskError(fmt.Sprintf("compare %q", s.dataPath(i)), err)
 			}
-			if !same {
+			switch {
+			case same:
+			case s.plan.over != nil:
+				wrong.replace = append(wrong.replace, i)
+				wrong.Files, wrong.Pieces = append(wrong.Files, fmt.Sprintf("%q", s.dataPath(i))), wrong.Pieces+end-begin
+				continue files
+			default:
 				return inTheWay(fmt.Errorf("%q is there already, and is not the content of the torrent",
 					filepath.Join(s.plan.dir, filepath.FromSlash(s.dataPath(i)))))
 			}
 		}
+	}
+	if wrong.replace != nil {
+		wrong.Files = wrong.Files[:min(len(wrong.Files), shownNames)]
+		return wrong
 	}
 	return nil
 }
@@ -229,7 +241,7 @@ func (s *Stage) moveAll() error {
 	if s.plan.merge {
 		err = s.addAll(data)
 	} else {
-		err = moveOne(data, s.dir, s.plan.top, s.plan.top)
+		err = moveOne(data, s.dir, s.plan.top, s.plan.top, s.plan.over != nil && s.plan.over[0] && !s.t.Dir)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return fault.Hint(
@@ -261,7 +273,7 @@ func (s *Stage) addAll(data *os.Root) error {
 		}
 		to, err := folder(target, path.Clean(dir), true)
 		if err == nil {
-			err = moveOne(from, to, name, name)
+			err = moveOne(from, to, name, name, s.plan.over != nil && s.plan.over[i])
 			to.Close()
 		}
 		from.Close()
@@ -272,7 +284,7 @@ func (s *Stage) addAll(data *os.Root) error {
 	return nil
 }
 
-func moveOne(from, to *os.Root, fromName, toName string) error {
+func moveOne(from, to *os.Root, fromName, toName string, over bool) error {
 	src, err := from.Open(".")
 	if err != nil {
 		return err
@@ -283,7 +295,11 @@ func moveOne(from, to *os.Root, fromName, toName string) error {
 		return err
 	}
 	defer dst.Close()
-	if err := move(src, dst, fromName, toName); err != nil {
+	put := move
+	if over {
+		put = moveOver
+	}
+	if err := put(src, dst, fromName, toName); err != nil {
 		return err
 	}
 	return osfs.SyncFolder(dst)

@@ -25,6 +25,9 @@ type Options struct {
 	// link may come from anybody, globs come from the user.
 	Select []int
 
+	// Replace has files of the target that are not the content give way to those that are. Otherwise nothing is ever replaced.
+	Replace bool
+
 	// Holds says whether the file system can hold a name, and keep it apart from a rival if that is not empty; nil: it is
 	// tried, in the staging folder.
 	Holds func(name, rival string) bool
@@ -58,6 +61,7 @@ type Plan struct {
 	judged bool            // Existing has looked
 	merge  bool            // the target is a folder to add to
 	kept   []bool          // per file: wanted, and in the target already
+	over   []bool          // per file: what is in its place is replaced; nil: nothing ever is
 	proven []bool          // per piece: its wanted bytes are right in the target
 	stamps []content.Stamp // per file: as it was in the target when it was hashed; nil: nothing was there
 }
@@ -94,6 +98,9 @@ func NewPlan(t *metafile.Torrent, o Options) (*Plan, error) {
 		}
 	}
 	p.kept = make([]bool, len(t.Files))
+	if o.Replace {
+		p.over = make([]bool, len(t.Files))
+	}
 	p.proven = make([]bool, p.layout.Pieces())
 	return p, nil
 }

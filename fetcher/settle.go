@@ -18,10 +18,23 @@ import (
 type SpoiledError struct {
 	Files  []string // slash-separated, with the torrent's name; a few of them
 	Pieces int      // that are wrong
+
+	replace []int // files of the target that turned out to be wrong; none: others wrote to what is staged
 }
 
 func (e *SpoiledError) Error() string {
+	if e.replace != nil {
+		return fmt.Sprintf("of %s some bytes are wrong", strings.Join(e.Files, ", "))
+	}
 	return fmt.Sprintf("somebody else wrote to what was fetched (%s), and %d pieces of it are wrong", strings.Join(e.Files, ", "), e.Pieces)
+}
+
+// Heed takes note of what an attempt has found, once its stage is closed: the next replaces those files.
+func (p *Plan) Heed(e *SpoiledError) {
+	for _, i := range e.replace {
+		p.kept[i], p.over[i] = false, true
+		p.doubt(i)
+	}
 }
 
 // settle makes sure of every file before it is called the content: one that is not as it was left, or as it was when it was

@@ -30,6 +30,11 @@ func onDisk(fi fs.FileInfo) int64 {
 
 func isFull(err error) bool { return errors.Is(err, unix.EDQUOT) }
 
+// moveOver renames, and takes the place of a file that is at the new name.
+func moveOver(src, dst *os.File, srcName, dstName string) error {
+	return unix.Renameat(int(src.Fd()), srcName, int(dst.Fd()), dstName)
+}
+
 // moveChecked moves where the system cannot both move and refuse: a file by a link, which refuses, a
 // folder by a rename, which at worst takes the place of an empty folder.
 func moveChecked(src, dst *os.File, srcName, dstName string) error {

@@ -25,6 +25,15 @@ func isFull(err error) bool { return errors.Is(err, windows.ERROR_DISK_FULL) }
 
 // move renames and never replaces: the error is fs.ErrExist if something is at the new name.
 func move(src, dst *os.File, srcName, dstName string) error {
+	return rename(src, dst, srcName, dstName, 0)
+}
+
+// moveOver renames, and takes the place of a file that is at the new name.
+func moveOver(src, dst *os.File, srcName, dstName string) error {
+	return rename(src, dst, srcName, dstName, windows.MOVEFILE_REPLACE_EXISTING)
+}
+
+func rename(src, dst *os.File, srcName, dstName string, flags uint32) error {
 	from, err := windows.UTF16PtrFromString(filepath.Join(src.Name(), srcName))
 	if err != nil {
 		return err
@@ -33,5 +42,5 @@ func move(src, dst *os.File, srcName, dstName string) error {
 	if err != nil {
 		return err
 	}
-	return windows.MoveFileEx(from, to, 0)
+	return windows.MoveFileEx(from, to, flags)
 }

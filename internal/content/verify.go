@@ -21,6 +21,9 @@ type Options struct {
 	Progress func(done, total int64) // bytes of payload, never falling, one call at a time; may be nil
 }
 
+// Missing is the Problem of a file that is not there.
+const Missing = "missing"
+
 // FileReport is the outcome of a check for one file.
 type FileReport struct {
 	Index     int
@@ -185,7 +188,7 @@ func (c *check) look(root *os.Root) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			c.skip[i] = true
-			c.problem(i, "missing")
+			c.problem(i, Missing)
 		case errors.Is(err, ErrNotRegular):
 			c.skip[i] = true
 			c.problem(i, ErrNotRegular.Error())
@@ -205,7 +208,7 @@ func (c *check) link(root *os.Root, i int) {
 	target, err := root.Readlink(filepath.FromSlash(p))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.problem(i, "missing")
+		c.problem(i, Missing)
 		return
 	case err != nil:
 		c.problem(i, "not a symlink")

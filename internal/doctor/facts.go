@@ -108,6 +108,8 @@ type Share struct {
 	Hint     string // what helps, if the node knows
 	Asked    bool   // the user named it
 
+	Own    bool   // it was published here, and others may not have it
+	Mirror bool   // the mirror of a group has it, which mends itself
 	Path   string // of the content
 	Gone   bool   // nothing is at Path, and content was
 	Source string // how the files differ from what is shared; empty: they do not, or it is a fetch

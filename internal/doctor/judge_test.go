@@ -80,10 +80,19 @@ func TestFindings(t *testing.T) {
 			f.Sites[0] = doctor.Site{WebSeed: true, URL: "https://w.example/", Err: "404 Not Found"}
 		}, "web-seed", false, "https://w.example/ does not give the content: 404", "--webseed"},
 		{"disk full", func(f *doctor.Facts) { iso(f).Free, iso(f).State = 1<<20, doctor.Waiting }, "disk-full", true, `the disk of "/srv/iso" has 1.0 MB left, 1.0 MB are still to come, and 1.0 MB are to stay free`, "make room for 1.0 MB more"},
-		{"files gone", func(f *doctor.Facts) { f.Shares[0].Gone, f.Shares[0].State = true, doctor.Waiting }, "source-gone", true, `not there: "/srv/rel"`, "p2pshare remove a1"},
+		{"files gone", func(f *doctor.Facts) {
+			f.Shares[0].Gone, f.Shares[0].State, f.Shares[0].Own = true, doctor.Waiting, true
+		}, "source-gone", true, `not there: "/srv/rel"`, "p2pshare remove a1"},
+		{"files gone that were fetched", func(f *doctor.Facts) { f.Shares[0].Gone, f.Shares[0].State = true, doctor.Waiting }, "source-gone", true, `not there: "/srv/rel"`, "p2pshare repair a1 fetches them again"},
 		{"files changed", func(f *doctor.Facts) {
-			f.Shares[0].Source, f.Shares[0].State = "x has another size", doctor.Failed
+			f.Shares[0].Source, f.Shares[0].State, f.Shares[0].Own = "x has another size", doctor.Failed, true
 		}, "source-changed", true, "x has another size", "p2pshare start a1"},
+		{"files changed that were fetched", func(f *doctor.Facts) {
+			f.Shares[0].Source, f.Shares[0].State = "x has another size", doctor.Failed
+		}, "source-changed", true, "x has another size", "p2pshare repair a1 fetches again"},
+		{"files changed of a mirror", func(f *doctor.Facts) {
+			f.Shares[0].Source, f.Shares[0].State, f.Shares[0].Mirror = "x has another size", "seeding", true
+		}, "source-changed", false, "x has another size", "the mirror fetches them again"},
 		{"damaged", func(f *doctor.Facts) { f.Shares[0].State, f.Shares[0].Reason = doctor.Damaged, "its sum does not fit" }, "home", true, "its sum does not fit", "p2pshare remove a1"},
 		{"stopped", func(f *doctor.Facts) { f.Shares[0].State, f.Shares[0].Asked = doctor.Stopped, true }, "stopped", true, "it was stopped", "p2pshare start a1"},
 		{"queued", func(f *doctor.Facts) { iso(f).State = doctor.Queued }, "queued", false, "waits for its turn", "--fetches"},

@@ -34,11 +34,19 @@ func (c *chart) share(s Share, f Facts) {
 // source judges the files of what is shared.
 func (c *chart) source(s Share) bool {
 	switch {
-	case s.Gone:
+	case s.Gone && s.Own:
 		c.grave("source-gone", s.Name, fmt.Sprintf("its files are not there: %q", s.Path), "bring them back (is a drive to be mounted?), and it goes on; or p2pshare remove "+s.ID)
-	case s.Source != "":
+	case s.Gone:
+		c.grave("source-gone", s.Name, fmt.Sprintf("its files are not there: %q", s.Path),
+			fmt.Sprintf("bring them back (is a drive to be mounted?), and it goes on; or p2pshare repair %s fetches them again", s.ID))
+	case s.Source != "" && s.Own:
 		c.grave("source-changed", s.Name, "its files are not what was published: "+s.Source,
 			fmt.Sprintf("bring them back as they were, and p2pshare start %s; or publish %q as it is now, which makes a new infohash", s.ID, s.Path))
+	case s.Source != "" && s.Mirror && s.State != Failed:
+		c.slow("source-changed", s.Name, "its files are not what was published: "+s.Source, "the mirror fetches them again by itself")
+	case s.Source != "":
+		c.grave("source-changed", s.Name, "its files are not what was published: "+s.Source,
+			fmt.Sprintf("p2pshare repair %s fetches again what is wrong of them, and p2pshare verify %s lists it", s.ID, s.ID))
 	default:
 		return false
 	}

@@ -19,6 +19,7 @@ type Transfers interface {
 	Publish(ctx context.Context, r node.PublishRequest, on func(node.Event)) error
 	Fetch(ctx context.Context, r node.FetchRequest, on func(node.Event)) error
 	Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)) error
+	Repair(ctx context.Context, r node.RepairRequest, on func(node.Event)) error
 }
 
 // Shares is what the home keeps.

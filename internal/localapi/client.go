@@ -66,6 +66,12 @@ func (c *Client) Seed(ctx context.Context, r node.SeedRequest, on func(node.Even
 	return err
 }
 
+// Repair is Backend's.
+func (c *Client) Repair(ctx context.Context, r node.RepairRequest, on func(node.Event)) error {
+	_, err := follow[struct{}](ctx, c, pathRepair, r, &streaming{on: on})
+	return err
+}
+
 // Verify is Backend's.
 func (c *Client) Verify(ctx context.Context, r node.VerifyRequest, on func(node.Event)) (*node.Verified, error) {
 	return follow[node.Verified](ctx, c, pathVerify, r, &streaming{on: on})

@@ -58,6 +58,7 @@ func TestErrors(t *testing.T) {
 		"publish": func() error { return c.Publish(t.Context(), node.PublishRequest{}, ignore) },
 		"fetch":   func() error { return c.Fetch(t.Context(), node.FetchRequest{}, ignore) },
 		"seed":    func() error { return c.Seed(t.Context(), node.SeedRequest{}, ignore) },
+		"repair":  func() error { return c.Repair(t.Context(), node.RepairRequest{}, ignore) },
 		"verify":  func() error { _, err := c.Verify(t.Context(), node.VerifyRequest{}, ignore); return err },
 		"doctor":  func() error { _, err := c.Doctor(t.Context(), node.DoctorRequest{}, ignore); return err },
 		"group":   func() error { _, err := c.Group(t.Context(), node.GroupRequest{}, ignore); return err },

@@ -83,6 +83,10 @@ func (f *fake) Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)
 	return f.run(ctx, r, on)
 }
 
+func (f *fake) Repair(ctx context.Context, r node.RepairRequest, on func(node.Event)) error {
+	return f.run(ctx, r, on)
+}
+
 func (f *fake) Verify(ctx context.Context, r node.VerifyRequest, on func(node.Event)) (*node.Verified, error) {
 	if err := f.run(ctx, r, on); err != nil {
 		return nil, err

@@ -58,6 +58,9 @@ func TestRequests(t *testing.T) {
 		{publish, func() (any, error) { return nil, c.Publish(ctx, publish, ignore) }, nil},
 		{fetch, func() (any, error) { return nil, c.Fetch(ctx, fetch, ignore) }, nil},
 		{seed, func() (any, error) { return nil, c.Seed(ctx, seed, ignore) }, nil},
+		{node.RepairRequest{Ref: "r", Peers: []string{"p:1"}, Timeout: time.Second}, func() (any, error) {
+			return nil, c.Repair(ctx, node.RepairRequest{Ref: "r", Peers: []string{"p:1"}, Timeout: time.Second}, ignore)
+		}, nil},
 		{node.VerifyRequest{Torrent: "/t", Data: "/d"}, func() (any, error) { return c.Verify(ctx, node.VerifyRequest{Torrent: "/t", Data: "/d"}, ignore) },
 			&node.Verified{Path: "/t", OK: true, Bad: []node.VerifiedFile{}, Extra: []string{"a"}}},
 		{node.DoctorRequest{Refs: []string{"r"}}, func() (any, error) { return c.Doctor(ctx, node.DoctorRequest{Refs: []string{"r"}}, ignore) },
@@ -216,7 +219,7 @@ func FuzzRequest(f *testing.F) {
 		{"/v1/status", `{"refs":["a"]}`}, {"/v1/change", `{"refs":["a"],"run":true}`}, {"/v1/remove", `{"all":true,"data":true}`},
 		{"/v1/limit", `{"up":1,"windows":[{"from":"08:00","to":"09:00","up":1,"down":2}]}`},
 		{"/v1/publish", `{"path":"/p","trackers":[["a"]],"limits":{"up":1,"down":0},"policy":{}}`},
-		{"/v1/fetch", `{"ref":"r","dir":"/d","timeout":5}`}, {"/v1/seed", `{"torrents":["/a"]}`}, {"/v1/verify", `{"torrent":"/t"}`}, {"/v1/doctor", `{}`},
+		{"/v1/fetch", `{"ref":"r","dir":"/d","timeout":5}`}, {"/v1/seed", `{"torrents":["/a"]}`}, {"/v1/repair", `{"ref":"r"}`}, {"/v1/verify", `{"torrent":"/t"}`}, {"/v1/doctor", `{}`},
 		{"/v1/group", `{"group":"g","show":{}}`}, {"/v1/catalog", `{"group":"g","list":{"search":"a b","all":true}}`}, {"/v1/end", `{}`},
 		{"/v1/group", `{"group":"g","create":{"kind":"private","user":"u"}}`}, {"/v1/group", `{"group":"g","remove_user":"u","remove_device":"00"}`},
 		{"/v1/catalog", `{"group":"g","drop":"a@1"}`}, {"/v1/status", `{"x":1}`}, {"/v1/status", `{"refs":["a"],"refs":["b"]}`}, {"/v1/status", `{"REFS":["a"]}`},

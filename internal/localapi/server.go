@@ -53,6 +53,7 @@ func NewServer(o Options) *Server {
 	stream(s, pathPublish, noResult(b.Publish))
 	stream(s, pathFetch, noResult(b.Fetch))
 	stream(s, pathSeed, noResult(b.Seed))
+	stream(s, pathRepair, noResult(b.Repair))
 	stream(s, pathVerify, b.Verify)
 	stream(s, pathDoctor, b.Doctor)
 	call(s, pathStatus, b.Status)

@@ -46,6 +46,7 @@ func TestEventsKeepTheirOrder(t *testing.T) {
 		"publish": func() error { return c.Publish(t.Context(), node.PublishRequest{}, on) },
 		"fetch":   func() error { return c.Fetch(t.Context(), node.FetchRequest{}, on) },
 		"seed":    func() error { return c.Seed(t.Context(), node.SeedRequest{}, on) },
+		"repair":  func() error { return c.Repair(t.Context(), node.RepairRequest{}, on) },
 		"verify":  func() error { _, err := c.Verify(t.Context(), node.VerifyRequest{}, on); return err },
 		"doctor":  func() error { _, err := c.Doctor(t.Context(), node.DoctorRequest{}, on); return err },
 		"group":   func() error { _, err := c.Group(t.Context(), node.GroupRequest{}, on); return err },

@@ -21,6 +21,7 @@ const (
 	pathPublish = "/v1/publish"
 	pathFetch   = "/v1/fetch"
 	pathSeed    = "/v1/seed"
+	pathRepair  = "/v1/repair"
 	pathVerify  = "/v1/verify"
 	pathDoctor  = "/v1/doctor"
 	pathGroup   = "/v1/group"

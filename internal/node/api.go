@@ -2,6 +2,8 @@ package node
 
 import (
 	"time"
+
+	"github.com/p2pshare/p2pshare/internal/content"
 )
 
 // Network is how a node meets other peers. The zero value listens on every address at a free port
@@ -101,6 +103,7 @@ type FetchRequest struct {
 	// Entry is what a group signed of the content, which the torrent has to agree with. A node fills it in when Ref is a
 	// name.
 	Entry  *SignedEntry `json:"entry,omitempty"`
+	Repair bool         `json:"repair,omitempty"` // files that are in the place and are not the content are replaced
 	Mirror string       `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
 }
 
@@ -168,6 +171,13 @@ type SeedRequest struct {
 	Policy   Policy   `json:"policy"`
 }
 
+// RepairRequest asks that what is missing or wrong of a share's content be fetched again, where it lies.
+type RepairRequest struct {
+	Ref     string        `json:"ref"`
+	Peers   []string      `json:"peers,omitempty"`   // host:port, tried for this torrent
+	Timeout time.Duration `json:"timeout,omitempty"` // 0: none
+}
+
 // VerifyRequest asks whether content on disk is what a torrent says.
 type VerifyRequest struct {
 	Torrent string `json:"torrent,omitempty"` // a .torrent file, absolute
@@ -192,8 +202,12 @@ type Verified struct {
 // VerifiedFile is a file that did not verify.
 type VerifiedFile struct {
 	Path    string `json:"path"`
-	Problem string `json:"problem"` // "missing", "wrong size: 3 bytes, want 4", "2 of 5 pieces differ", "unreadable: ..."
+	Problem string `json:"problem"`          // Missing, "wrong size: 3 bytes, want 4", "2 of 5 pieces differ", "unreadable: ..."
+	Shares  bool   `json:"shares,omitempty"` // its own bytes may be right: another file is missing or wrong that shares pieces with it
 }
+
+// Missing is the problem of a file that is not there.
+const Missing = content.Missing
 
 // Event is one line of what happens while a request is carried out. Exactly one of the pointers is
 // set, or Message is not empty.

@@ -51,6 +51,9 @@ type Share struct {
 
 	Trackers []TrackerWord `json:"tracker_words,omitempty"` // what trackers last said to people
 
+	Stays  []string `json:"stays,omitempty"`  // of one that was removed with its files: those that are not its content any more, and were left alone
+	Absent bool     `json:"absent,omitempty"` // likewise: nothing of its files was there
+
 	Limits Limits    `json:"limits"`
 	Policy Policy    `json:"policy"`
 	Added  time.Time `json:"added"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/content"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
@@ -161,15 +162,24 @@ func (k *keeper) remove(r RemoveRequest) ([]Share, error) {
 				return out, err
 			}
 		}
-		if err := k.removeOne(it, r.Data); err != nil {
+		left, err := k.removeOne(it, r.Data)
+		if err != nil {
 			return out, err
 		}
+		last.Stays, last.Absent = left.stays, left.absent
 		out = append(out, last)
 	}
 	return out, nil
 }
 
-func (k *keeper) removeOne(it *item, data bool) error {
+// leftover is what became of the files of a share that was removed with them.
+type leftover struct {
+	stays  []string // those that are not its content any more
+	absent bool     // nothing of it was there
+}
+
+// removeOne forgets a share, and with data its files too.
+func (k *keeper) removeOne(it *item, data bool) (left leftover, err error) {
 	k.mu.Lock()
 	damaged := it.state == StateDamaged
 	// An encrypted file is the home's own, and of no use to anybody once it is not shared. What it was made of, or
@@ -178,11 +188,15 @@ func (k *keeper) removeOne(it *item, data bool) error {
 	k.mu.Unlock()
 	var files func() error
 	if data && !damaged {
-		var err error
-		if files, err = k.contentOf(it); err != nil {
-			return err
+		if files, left, err = k.contentOf(it); err != nil {
+			return left, err
 		}
 	}
+	return left, k.forget(it, files)
+}
+
+// forget drops a share, and then its files.
+func (k *keeper) forget(it *item, files func() error) error {
 	k.mu.Lock()
 	if it.leaving {
 		k.mu.Unlock()
@@ -236,38 +250,102 @@ func (k *keeper) discard(it *item, job *FetchRequest) {
 }
 
 // contentOf gives a function that removes the files of the torrent, and the folders that are empty then. Files that
-// the torrent does not name stay.
-func (k *keeper) contentOf(it *item) (func() error, error) {
+// the torrent does not name stay, and so do those that have nothing of its content any more: they are told.
+func (k *keeper) contentOf(it *item) (remove func() error, left leftover, err error) {
 	m, err := k.torrentOf(it)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a fetch that has nothing yet
+		return nil, left, nil // a fetch that has nothing yet
 	}
 	if err != nil {
-		return nil, err
+		return nil, left, err
 	}
 	k.mu.Lock()
 	rec := it.rec
 	k.mu.Unlock()
-	if rec.Fetch != nil {
-		return nil, nil // all it has is in staging
+	if rec.unfinished() {
+		return nil, left, nil // all it has is in staging
 	}
+	if left.absent = !someOf(m, rec.Path); left.absent {
+		return nil, left, nil // somebody has removed them already, or their drive is away
+	}
+	at, err := k.placeOf(it, m)
+	if err != nil {
+		return nil, left, err
+	}
+	keep := make([]bool, len(at.Paths))
+	if rec.Mirror == "" { // a mirror's files are its own
+		if keep, err = foreign(k.ctx, m, at); err != nil {
+			return nil, left, err
+		}
+	}
+	for i, is := range keep {
+		if is {
+			left.stays = append(left.stays, at.File(i))
+		}
+	}
+	return func() error { return removeContent(at, m.Dir, keep) }, left, nil
+}
+
+// placeOf is where the content of an item lies, with stamps where they are known.
+func (k *keeper) placeOf(it *item, m *metafile.Torrent) (at located, err error) {
 	b, err := k.store.File(it.id, stampsFile)
-	var at located
 	if err == nil {
 		at, err = decodeStamps(b)
 	}
 	if err != nil {
-		if at, err = content.At(m, rec.Path); err != nil {
-			return nil, err
+		k.mu.Lock()
+		path := it.rec.Path
+		k.mu.Unlock()
+		if at, err = content.At(m, path); err != nil {
+			return at, err
 		}
 	}
-	if err := at.Check(m); err != nil {
-		return nil, err
-	}
-	return func() error { return removeContent(at, m.Dir) }, nil
+	return at, at.Check(m)
 }
 
-func removeContent(at located, dir bool) error {
+// foreign says which files are not what was shared, nor that with some damage: they are there, have changed since they were
+// verified, and none of their pieces is right.
+func foreign(ctx context.Context, m *metafile.Torrent, at located) ([]bool, error) {
+	out := make([]bool, len(at.Paths))
+	root, err := os.OpenRoot(at.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	doubtful := false
+	for i, p := range at.Paths {
+		fi, err := root.Lstat(filepath.FromSlash(p))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && fi.Size() == 0 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if fi.IsDir() {
+			out[i] = true // whatever is in it, the torrent does not name it
+			continue
+		}
+		out[i] = at.Stamps == nil || !content.StampAt(root, p, fi).Same(at.Stamps[i]) && m.Files[i].Symlink == nil
+		doubtful = doubtful || out[i]
+	}
+	if !doubtful {
+		return out, nil
+	}
+	rep, err := content.Verify(ctx, m, located{Root: at.Root, Paths: at.Paths}, content.Options{})
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range rep.Files {
+		out[i] = out[i] && f.Problem != "" && f.BadPieces == f.Pieces
+	}
+	return out, nil
+}
+
+// removeContent removes files, but for those that are to be kept.
+func removeContent(at located, dir bool, keep []bool) error {
 	root, err := os.OpenRoot(at.Root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -277,9 +355,11 @@ func removeContent(at located, dir bool) error {
 	}
 	defer root.Close()
 	folders := map[string]bool{}
-	for _, p := range at.Paths {
-		if err := root.Remove(filepath.FromSlash(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing the content: %w", err)
+	for i, p := range at.Paths {
+		if !keep[i] {
+			if err := root.Remove(filepath.FromSlash(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("removing the content: %w", err)
+			}
 		}
 		for d := filepath.Dir(filepath.FromSlash(p)); d != "."; d = filepath.Dir(d) {
 			folders[d] = true

@@ -194,7 +194,7 @@ func (x *examination) look(ctx context.Context) error {
 func (x *examination) fact(ctx context.Context, p patient) doctor.Share {
 	sh := p.share
 	f := doctor.Share{
-		ID: sh.ID, Name: sh.Name, State: sh.State, Reason: sh.Reason, Hint: sh.Hint, Asked: len(x.asked) > 0, Path: sh.Path,
+		ID: sh.ID, Name: sh.Name, State: sh.State, Reason: sh.Reason, Hint: sh.Hint, Asked: len(x.asked) > 0, Path: sh.Path, Own: sh.Kind == "publish", Mirror: sh.Mirror,
 		Private: sh.Private && p.rec.Group == "", Group: sh.Group, Trackers: len(x.n.tiers([][]string{p.ref.Trackers, p.rec.Announce})), WebSeeds: sh.WebSeeds,
 		Peers: sh.Peers, Seeds: sh.Seeds, Known: p.known, Up: sh.Up, Down: sh.Down, Free: -1,
 	}

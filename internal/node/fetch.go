@@ -130,6 +130,7 @@ type fetch struct {
 	web     webseed.Outlook
 
 	keep   keeping
+	in     string // the ID of the private group that the content is of, where r.Entry does not say
 	reused int64
 	sums   []signed.Hash // SHA-256 of each file, where all were read for what is signed of them
 	sealed *sealed       // nil: what is fetched is the content itself
@@ -160,7 +161,7 @@ func (f *fetch) bring(ctx context.Context) (at *located, from BytesFrom, err err
 			return nil, from, err
 		}
 	}
-	f.plan, err = fetcher.NewPlan(f.meta, fetcher.Options{Dir: f.r.Dir, Only: f.r.Only, Select: f.ref.Select})
+	f.plan, err = fetcher.NewPlan(f.meta, fetcher.Options{Dir: f.r.Dir, Only: f.r.Only, Select: f.ref.Select, Replace: f.r.Repair})
 	if err != nil {
 		return nil, from, err
 	}
@@ -217,7 +218,7 @@ func (f *fetch) name() string {
 // group is the ID of the private group that the content is of; empty: none.
 func (f *fetch) group() string {
 	if f.r.Entry == nil {
-		return ""
+		return f.in
 	}
 	return f.r.Entry.Group
 }

@@ -36,6 +36,7 @@ func (f *fetch) transfer(ctx context.Context) (at *located, from BytesFrom, err 
 		if err := f.letGo(); err != nil {
 			return nil, from, err
 		}
+		f.plan.Heed(spoiled)
 	}
 }
 

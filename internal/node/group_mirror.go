@@ -372,7 +372,7 @@ func (k *keeper) dropMirrored(group, dir string, wanted map[string]bool) {
 	}
 	k.mu.Unlock()
 	for _, it := range gone {
-		if err := k.removeOne(it, true); err != nil {
+		if _, err := k.removeOne(it, true); err != nil {
 			k.n.log.Warn("a mirror cannot drop an entry", "share", it.rec.Name, "error", err)
 			continue
 		}

@@ -67,7 +67,13 @@ func (s *groups) caller(addr string) groupnet.Dialer {
 // neighbours adds the members that are met to where a fetch looks. A name may stand for another address the next time, and is judged
 // as a link's.
 func (m *member) neighbours(r *FetchRequest) {
-	for _, nb := range m.crowd.Neighbours() {
+	m.s.mu.Lock()
+	crowd := m.crowd
+	m.s.mu.Unlock()
+	if crowd == nil {
+		return
+	}
+	for _, nb := range crowd.Neighbours() {
 		if _, err := netip.ParseAddrPort(nb.Addr); err == nil {
 			r.Peers = append(r.Peers, nb.Addr)
 		} else {

@@ -94,7 +94,15 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if old := k.sameHashes(rec); old != nil {
+	old := k.sameHashes(rec)
+	for old != nil && old.stop != nil && old.state == StateWaiting && old.rec.Fetch == nil && !old.leaving {
+		// Its files are away. Who fetches it does not wait for them.
+		k.mu.Unlock()
+		k.halt(old)
+		k.mu.Lock() // anything may be here now
+		old = k.sameHashes(rec)
+	}
+	if old != nil {
 		return k.takeUp(old, rec)
 	}
 	it := k.newItem(newID(), rec)
@@ -149,7 +157,11 @@ func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
 		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is here already and is shared from %q", old.rec.Name, old.rec.Path), "copy it from there, or fetch with --alone")
 	}
 	next := old.rec
-	next.Kind, next.Fetch, next.Rests, next.Failed, next.Finish, next.Why, next.Hint = "fetch", rec.Fetch, false, false, false, "", ""
+	if next.Kind = "fetch"; job == nil && filepath.Dir(next.Path) != rec.Fetch.Dir {
+		// What lies in the other folder is the user's from now on.
+		next.Path, next.Done = filepath.Join(rec.Fetch.Dir, filepath.Base(next.Path)), time.Time{}
+	}
+	next.job(*rec.Fetch)
 	next.Peers, next.Announce, next.Allow, next.Limits, next.Policy = rec.Peers, rec.Announce, rec.Allow, rec.Limits, rec.Policy
 	if err := k.store.Put(old.id, next); err != nil {
 		return nil, nil, err
@@ -169,7 +181,7 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 	k.mu.Unlock()
 	k.n.guard.Allow(rec.Allow...)
 	var fetched Event // told once the record says so too
-	f := &fetch{n: k.n, r: r, ref: ref, begun: it.begun}
+	f := &fetch{n: k.n, r: r, ref: ref, begun: it.begun, in: rec.Group}
 	f.on = func(e Event) {
 		if e.Fetched != nil {
 			fetched = e
@@ -215,6 +227,9 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 		err = cause // the disk is too full
 	}
 	if err != nil {
+		if fault.KindOf(err) == fault.Unverified && !rec.unfinished() && !r.Repair {
+			err = fault.Hint(err, "p2pshare repair %s puts what was fetched in its place; or move it away, or fetch into another folder", it.id)
+		}
 		return k.full(f, r.Dir, err)
 	}
 	return k.brought(ctx, it, f, at, fetched)
@@ -284,7 +299,13 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	it.from.Reused += f.reused
 	k.mu.Unlock()
 	k.change(it, func(r *record) {
-		r.Fetch, r.Done, r.Finish, r.Part = nil, time.Now(), !seed || part, part
+		r.Fetch, r.Finish, r.Part = nil, !seed || part, part
+		if r.Kind == "fetch" && (r.Done.IsZero() || !f.r.Repair) {
+			r.Done = time.Now()
+		}
+		if f.r.Entry != nil {
+			r.Signed = f.r.Entry
+		}
 		r.Path = f.plan.Target()
 		if f.sealed != nil {
 			r.Sealed, r.Name = f.sealed.target, f.r.Entry.Content

@@ -106,7 +106,7 @@ func (k *keeper) endReplaced(it *item) {
 	}
 	k.mu.Unlock()
 	for _, x := range old {
-		if err := k.removeOne(x, false); err != nil {
+		if _, err := k.removeOne(x, false); err != nil {
 			k.n.log.Warn("a share that was published anew stays", "share", x.id, "error", err)
 		}
 	}

@@ -27,6 +27,9 @@ func (k *keeper) serve(ctx context.Context, it *item) error {
 	}
 	at, err := k.verified(ctx, it, m)
 	if err != nil {
+		if ctx.Err() == nil && k.mend(it, m, err) {
+			return nil
+		}
 		return err
 	}
 	k.mu.Lock()
@@ -131,10 +134,22 @@ func (k *keeper) verified(ctx context.Context, it *item, m *metafile.Torrent) (l
 		if err := present(m, path); err != nil {
 			return located{}, err // it went while it was hashed
 		}
-		return located{}, differs(m, rep)
+		return located{}, it.differs(m, rep)
 	}
 	at.Stamps = rep.Stamps
 	return at, k.putStamps(it, at)
+}
+
+// differs says how the content of a share is not what its torrent says, and what helps whoever has it.
+func (it *item) differs(m *metafile.Torrent, rep *content.Report) error {
+	it.k.mu.Lock()
+	id, rec := it.id, it.rec
+	it.k.mu.Unlock()
+	err := differs(m, rep)
+	if rec.Kind == "publish" {
+		return fault.Hint(err, "publish it as it is now, which makes a new infohash; or bring the files back and p2pshare start %s, or have p2pshare repair %s fetch them from others", id, id)
+	}
+	return fault.Hint(err, "p2pshare repair %s fetches again what is wrong; p2pshare verify %s lists it", id, id)
 }
 
 // stamped gives the content as the stamps of an earlier run have it, if nothing has changed since.
@@ -170,7 +185,7 @@ func (k *keeper) putStamps(it *item, at located) error {
 func present(m *metafile.Torrent, path string) error {
 	away := func(err error) error {
 		return &errAway{
-			fault.Hint(fmt.Errorf("its files are away: %w", err), "it goes on when they are back; p2pshare remove forgets it"),
+			fault.Hint(fmt.Errorf("its files are away: %w", err), "it goes on when they are back; p2pshare repair fetches them again, p2pshare remove forgets it"),
 			func() bool { return missing(m, path) == nil },
 		}
 	}

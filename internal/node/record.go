@@ -48,11 +48,12 @@ type record struct {
 	Finish bool          `json:"finish,omitzero"` // a fetch that is done, and not to be seeded
 	Part   bool          `json:"part,omitzero"`   // with Done: not all of the torrent was wanted
 
-	Entry  string `json:"entry,omitempty"`  // GROUP/NAME@VERSION, of what a group signed
-	Info   string `json:"info,omitempty"`   // SHA-256 of the info, with Entry
-	Mirror string `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
-	Group  string `json:"group,omitempty"`  // the ID of the private group that the content is of
-	Sealed string `json:"sealed,omitempty"` // what it is encrypted from, or opened to: the content is our own file, which goes with the share
+	Entry  string       `json:"entry,omitempty"`  // GROUP/NAME@VERSION, of what a group signed
+	Info   string       `json:"info,omitempty"`   // SHA-256 of the info, with Entry
+	Signed *SignedEntry `json:"signed,omitempty"` // with Entry, of what was fetched: what its torrent and files were held against
+	Mirror string       `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
+	Group  string       `json:"group,omitempty"`  // the ID of the private group that the content is of
+	Sealed string       `json:"sealed,omitempty"` // what it is encrypted from, or opened to: the content is our own file, which goes with the share
 
 	Peers    []string  `json:"peers,omitempty"`
 	Announce []string  `json:"announce,omitempty"`

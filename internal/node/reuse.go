@@ -115,6 +115,9 @@ func (f *fetch) reuse(ctx context.Context, proven int64) (int64, error) {
 		return proven, nil
 	}
 	places := f.n.places(f.r, f.meta.Name, f.meta.Dir)
+	if f.r.Repair {
+		places = append([]string{f.plan.Target()}, places...)
+	}
 	if len(places) == 0 {
 		return proven, nil
 	}

@@ -39,7 +39,7 @@ func (n *Node) Verify(ctx context.Context, r VerifyRequest, on func(Event)) (*Ve
 			v.Renamed = append(v.Renamed, Renamed{path.Join(m.Name, m.FilePath(i)), as})
 		}
 		if f.Problem != "" {
-			v.Bad = append(v.Bad, VerifiedFile{Path: m.FilePath(i), Problem: f.Problem})
+			v.Bad = append(v.Bad, VerifiedFile{Path: m.FilePath(i), Problem: f.Problem, Shares: f.Shares})
 		}
 	}
 	if !rep.OK && (n.keeper != nil || r.Ref != "") {
@@ -89,7 +89,7 @@ func (n *Node) shareToVerify(ref string) (*metafile.Torrent, string, error) {
 		return nil, "", err
 	}
 	rec := list[i].rec
-	if rec.Fetch != nil {
+	if rec.unfinished() {
 		return nil, "", fault.Hint(fault.New(fault.NotFound, "%q is not fetched yet", rec.Name), "every piece of it is verified as it comes; p2pshare status %s shows how far it is", list[i].id)
 	}
 	m, err := torrentIn(h.store, list[i].id, rec)

@@ -93,7 +93,7 @@ func removeCommand() command {
 		about: "A share that is removed is no longer sent, received or known. Its files stay where they are, and the command says where; " +
 			"only what a fetch has not finished goes with it. " +
 			"--data removes its files too, those that the torrent names and no others: it asks first on a terminal, and needs --yes " +
-			"elsewhere. What the mirror of a group has fetched it does not fetch again before the next p2pshare group follow. " + refText,
+			"elsewhere. A file that was put in the place of one of them stays, and is named; a damaged one goes. What the mirror of a group has fetched it does not fetch again before the next p2pshare group follow. " + refText,
 		examples: []example{
 			{"end a share and keep its files", "p2pshare remove release"},
 			{"and remove its files", "p2pshare remove release --data"},
@@ -133,6 +133,7 @@ func removeAction(ctx context.Context, s *session, c *cli.Context) error {
 	s.changed("removed", list)
 	for _, x := range list {
 		s.out.answer(removedLine(x, data))
+		s.out.listed(len(x.Stays), func(i int) string { return printable(x.Stays[i]) + " stays: it is not what was shared" })
 		if x.Mirror {
 			s.out.say("its mirror does not fetch %s again, until p2pshare group follow is given anew", shareName(x))
 		}
@@ -147,6 +148,10 @@ func removedLine(x node.Share, data bool) string {
 		return line
 	case unfinished(x):
 		return line + " and what was fetched of it so far"
+	case data && x.Absent:
+		return line + "; none of its files were at " + x.Path
+	case data && len(x.Stays) > 0:
+		return line + " and its files but " + plural(len(x.Stays), "other") + " in their place: " + x.Path
 	case data:
 		return line + " and its files: " + x.Path
 	}

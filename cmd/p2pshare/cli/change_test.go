@@ -97,6 +97,9 @@ func TestRemoveDataAsks(t *testing.T) {
 		t.Errorf("request: got %+v, want %+v", got, want)
 	}
 	s = newShell(t)
+	s.fake.shares = []node.Share{{ID: "a1", Name: "rel", Path: "/d/rel", Files: 2, Stays: []string{"/d/rel/x\x1b"}}, {ID: "a2", Name: "gone", Path: "/d/gone", Files: 1, Absent: true}}
+	s.want(0, "removed rel and its files but 1 other in their place: /d/rel\nremoved gone; none of its files were at /d/gone\n", `/d/rel/x\x1b stays: it is not what was shared`, "remove", "rel", "gone", "--data", "--yes")
+	s = newShell(t)
 	s.ask = func(string) (string, error) { t.Error("asked about nothing"); return "", nil }
 	s.fake.status = &node.Status{}
 	s.want(0, "", "", "remove", "--all", "--data")

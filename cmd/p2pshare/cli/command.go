@@ -33,7 +33,7 @@ func commands() []command {
 		ownerKeyCommand(), ownerAddCommand(), ownerRemoveCommand(), ownerRotateCommand(), ownerThresholdCommand(), ownerSignCommand(),
 		ownerLockCommand(), ownerExportCommand(), ownerImportCommand(),
 		catalogListCommand(), catalogShowCommand(), catalogVerifyCommand(), catalogExportCommand(), catalogImportCommand(), dropCommand(),
-		daemonCommand(), statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), limitCommand(),
+		daemonCommand(), statusCommand(), listCommand(), stopCommand(), startCommand(), removeCommand(), repairCommand(), limitCommand(),
 		verifyCommand(), lintCommand(),
 		doctorCommand(), logCommand(),
 		configCommand(), completionCommand(), manCommand(), helpCommand(), versionCommand(),

@@ -71,6 +71,8 @@ type Transfers interface {
 	Fetch(ctx context.Context, r node.FetchRequest, on func(node.Event)) error
 	// Seed returns nil when ctx ends after seeding began.
 	Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)) error
+	// Repair returns after Event.Fetched.
+	Repair(ctx context.Context, r node.RepairRequest, on func(node.Event)) error
 }
 
 // Shares is what the home keeps.

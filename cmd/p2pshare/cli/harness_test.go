@@ -28,6 +28,7 @@ type fake struct {
 	fetch    node.FetchRequest
 	seed     node.SeedRequest
 	verify   node.VerifyRequest
+	repairs  []node.RepairRequest
 	daemon   bool
 
 	statusAsked node.StatusRequest
@@ -79,6 +80,11 @@ func (f *fake) Fetch(ctx context.Context, r node.FetchRequest, on func(node.Even
 
 func (f *fake) Seed(ctx context.Context, r node.SeedRequest, on func(node.Event)) error {
 	f.seed = r
+	return f.run(ctx, on)
+}
+
+func (f *fake) Repair(ctx context.Context, r node.RepairRequest, on func(node.Event)) error {
+	f.repairs = append(f.repairs, r)
 	return f.run(ctx, on)
 }
 

@@ -44,7 +44,7 @@ func sectionOf(command string, f cli.Flag) string {
 		command = "group"
 	}
 	switch command {
-	case "group", "drop", "publish", "fetch", "seed", "doctor":
+	case "group", "drop", "publish", "fetch", "seed", "repair", "doctor":
 		if slices.Contains(networkNames, name) {
 			return sectionNetwork
 		}
