@@ -292,6 +292,11 @@ func (s *State) Admit(device signed.Key, now time.Time) (Account, error) {
 // Age says how old the latest word of an admin is: only their silence can hide that somebody was removed. heads are
 // the times of the heads that are known.
 func (s *State) Age(heads map[signed.Key]time.Time, now time.Time) signed.Age {
+	return signed.AgeOf(now, s.Heard(heads, now), s.root.Stale)
+}
+
+// Heard is the time of the latest that an admin or the owners have signed.
+func (s *State) Heard(heads map[signed.Key]time.Time, now time.Time) time.Time {
 	heard := s.root.Time
 	if heard.After(now.Add(signed.MaxAhead)) {
 		heard = time.Time{} // the owner's clock was wrong, and says nothing of when that was
@@ -301,5 +306,5 @@ func (s *State) Age(heads map[signed.Key]time.Time, now time.Time) signed.Age {
 			heard = t
 		}
 	}
-	return signed.AgeOf(now, heard, s.root.Stale)
+	return heard
 }

@@ -79,6 +79,7 @@ type Settings struct {
 	Out    bool     `json:"out,omitempty"`   // members turn this machine away who once let it in
 	Follow *Follow  `json:"follow,omitempty"`
 	Skip   []string `json:"skip,omitempty"` // what the user has removed from the mirror, by the SHA-256 of its info: it is not fetched again
+	Old    []string `json:"old,omitempty"`  // what the mirror has removed for something newer, NAME@VERSION and that SHA-256: likewise
 }
 
 // Follow is how much of a group this machine mirrors.
@@ -288,6 +289,7 @@ func (g *Group) Change(edit func(*Settings)) error {
 		next.Peers = next.Peers[:maxPeers]
 	}
 	next.Skip = next.Skip[max(0, len(next.Skip)-maxSkip):]
+	next.Old = next.Old[max(0, len(next.Old)-maxSkip):]
 	if err := state.WriteVersioned(filepath.Join(g.dir, settingsFile), settingsVersion, next); err != nil {
 		return err
 	}

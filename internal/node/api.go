@@ -105,6 +105,7 @@ type FetchRequest struct {
 	Entry  *SignedEntry `json:"entry,omitempty"`
 	Repair bool         `json:"repair,omitempty"` // files that are in the place and are not the content are replaced
 	Mirror string       `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
+	Root   string       `json:"root,omitempty"`   // with Mirror: the folder of the mirror, which Dir is in
 }
 
 // SignedEntry is an entry of a group, as far as it says what a torrent has to be.

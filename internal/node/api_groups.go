@@ -227,9 +227,29 @@ type Group struct {
 	Members  int      `json:"members"` // machines of members that are met now
 	Strict   bool     `json:"strict,omitempty"`
 	Follow   *Follow  `json:"follow,omitempty"`
-	Warnings []string `json:"warnings"` // forks, broken logs, a stale view, a wrong clock
+	Mirror   *Mirror  `json:"mirror,omitempty"` // with Follow: how far it is
+	Warnings []string `json:"warnings"`         // forks, broken logs, a stale view, a wrong clock
 
-	Heard time.Time `json:"heard,omitzero"` // when a member gave all that it has last
+	Heard       time.Time `json:"heard,omitzero"`        // when a member gave all that it has last
+	AdminSigned time.Time `json:"admin_signed,omitzero"` // when an admin or the owners signed something last, as far as it is known here
+}
+
+// Mirror is how far the mirror of a group is. Entries that have one content count once.
+type Mirror struct {
+	Wanted int   `json:"wanted"` // contents that it is to hold
+	Here   int   `json:"here"`   // of those, whole
+	Bytes  int64 `json:"bytes"`  // of those that are here
+	Free   int64 `json:"free"`   // bytes that are free where it lies; below 0: not known
+
+	LeftOut []LeftOut `json:"left_out"` // what it does not mirror though it is among what is followed, a hundred at most
+	Left    int       `json:"left"`     // how many those are
+}
+
+// LeftOut is an entry that is not mirrored.
+type LeftOut struct {
+	Ref  string `json:"ref"` // NAME@VERSION
+	Size int64  `json:"size"`
+	Why  string `json:"why"`
 }
 
 // GroupAccount is an account of a group.

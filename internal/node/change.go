@@ -186,13 +186,24 @@ func (k *keeper) removeOne(it *item, data bool) (left leftover, err error) {
 	// opened to, is the user's, and stays.
 	data = data || it.rec.Sealed != ""
 	k.mu.Unlock()
+	if it.rec.Was != "" {
+		k.halt(it)
+		if err := k.carry(it); err != nil {
+			return left, err
+		}
+	}
 	var files func() error
 	if data && !damaged {
 		if files, left, err = k.contentOf(it); err != nil {
 			return left, err
 		}
 	}
-	return left, k.forget(it, files)
+	if err := k.forget(it, files); err != nil || !data || it.rec.Mirror == "" {
+		return left, err
+	}
+	k.unlink(it)
+	removeEmpty(filepath.Dir(it.rec.Path), it.rec.Root)
+	return left, nil
 }
 
 // forget drops a share, and then its files.

@@ -56,7 +56,12 @@ func (m *member) forkAlarm(f group.Forked) alarm {
 // sound logs the alarms that were not there when it was last called.
 func (m *member) sound() {
 	now := map[string]bool{}
-	for _, a := range m.alarms() {
+	list := m.alarms()
+	if f := m.followed(); f != nil {
+		_, more := m.mirrorInfo(*f)
+		list = append(list, more...)
+	}
+	for _, a := range list {
 		now[a.what] = true
 		if m.sounded[a.what] {
 			continue
@@ -83,7 +88,12 @@ func (n *Node) groupAlarms() (out []alarm) {
 	}
 	s.mu.Unlock()
 	for _, m := range s.list() {
-		for _, a := range m.alarms() {
+		list := m.alarms()
+		if f := m.followed(); f != nil {
+			_, more := m.mirrorInfo(*f)
+			list = append(list, more...)
+		}
+		for _, a := range list {
 			a.what = fmt.Sprintf("the group %q: %s", m.Name(), a.what)
 			out = append(out, a)
 		}

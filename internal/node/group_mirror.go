@@ -5,16 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
-	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/metafile"
-	"github.com/p2pshare/p2pshare/internal/names"
 	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
@@ -24,15 +21,23 @@ const mirrorPause = 500 * time.Millisecond
 
 func validGlob(g string) bool { return doublestar.ValidatePattern(g) }
 
-// mirrorAgain is when a mirror asks again for what nobody who was online had.
-const mirrorAgain = 10 * time.Second
+const (
+	// mirrorAgain is when a mirror asks again for what nobody who was online had.
+	mirrorAgain = 10 * time.Second
+	// mirrorLook is how often it looks at all that it has, though nothing has changed, and mirrorRetry when it tries again
+	// what has failed.
+	mirrorLook  = 10 * time.Minute
+	mirrorRetry = time.Hour
+)
 
 // mirror fetches what appears in a group that is followed, and drops what is not to be kept any more, until ctx ends.
 func (m *member) mirror(ctx context.Context) {
 	for {
 		changed, _ := m.Changed()
-		var again <-chan time.Time
-		if f := m.followed(); f != nil && m.Ready() && m.mirrorOnce(ctx, *f) {
+		again := time.After(mirrorLook)
+		if f := m.followed(); f == nil {
+			m.plan.Store(nil)
+		} else if m.Ready() && m.mirrorOnce(ctx, *f) {
 			again = time.After(mirrorAgain)
 		}
 		select {
@@ -60,15 +65,26 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 		return false
 	}
 	k := m.s.n.keeper
+	plan := m.planMirror(ix, f)
+	m.plan.Store(&plan)
 	wanted := map[string]bool{}
-	for _, e := range wantedEntries(ix, f, m.Settings().Skip) {
-		info := e.Info.String()
+	for _, info := range plan.order {
 		wanted[info] = true
-		if k.mirrors(info) || slices.Contains(m.Settings().Skip, info) { // it may have been removed since
+		entries := plan.by[info]
+		it, idle := k.mirrored(info)
+		if it != nil && it.mirror == m.ID().String() {
+			k.settleMirrored(it.item, f.Dir, refsOf(m, entries))
 			continue
 		}
+		if it != nil && !it.takeOver || slices.Contains(m.Settings().Skip, info) { // it may have been removed since
+			missing = missing || it != nil && !idle
+			continue
+		}
+		e := entries[0]
 		r, err := m.toMirror(ctx, e, f.Dir)
-		if err == nil {
+		if err == nil && it != nil {
+			err = k.adopt(it.item, r)
+		} else if err == nil {
 			err = k.beginFetch(r)
 		}
 		if err != nil {
@@ -78,7 +94,7 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 		}
 		m.s.n.log.Info("a mirror fetches an entry", "group", m.Name(), "entry", e.Ref(), "published", entryTime(e))
 	}
-	if m.holdSealed(ctx, ix, f, wanted) {
+	if m.holdSealed(ctx, plan.held, f, wanted) {
 		missing = true
 	}
 	// A version goes once a newer one is whole. Most of that one's bytes are in it, too.
@@ -86,9 +102,36 @@ func (m *member) mirrorOnce(ctx context.Context, f group.Follow) (missing bool) 
 	for info := range stays {
 		wanted[info] = true
 	}
-	k.dropMirrored(m.ID().String(), f.Dir, wanted)
+	m.forgetOld(ix, k.dropMirrored(m.ID().String(), wanted))
 	m.backUp(f.Dir)
 	return missing || len(stays) > 0
+}
+
+// refsOf are the names of entries as a record has them, with the group.
+func refsOf(m *member, entries []*catalog.Entry) []string {
+	out := make([]string, len(entries))
+	for i, e := range entries {
+		out[i] = m.Name() + "/" + e.Ref()
+	}
+	return out
+}
+
+// forgetOld remembers which entries that are still in the catalog went for newer ones: when those are taken back, nobody may
+// have the old ones any more.
+func (m *member) forgetOld(ix *catalog.Index, gone map[string]bool) {
+	var old []string
+	for _, e := range ix.Entries() {
+		if gone[e.Info.String()] {
+			old = append(old, oldEntry(e))
+		}
+	}
+	if len(old) == 0 {
+		return
+	}
+	err := m.Change(func(c *group.Settings) { c.Old = append(slices.Clone(c.Old), old...) })
+	if err != nil {
+		m.s.n.log.Warn("the settings of a group", "group", m.Name(), "error", err)
+	}
 }
 
 // skip has the mirror of a group not fetch again what the user removes.
@@ -142,7 +185,7 @@ func (m *member) toMirror(ctx context.Context, e *catalog.Entry, dir string) (Fe
 	}
 	r := FetchRequest{
 		Ref: magnetOf(e, full.WebSeeds), Dir: filepath.Join(dir, filepath.FromSlash(e.Ref())), Seed: true,
-		Entry: m.signedEntry(e, full), Mirror: m.ID().String(),
+		Entry: m.signedEntry(e, full), Mirror: m.ID().String(), Root: dir,
 	}
 	b, err := m.torrentOf(ctx, e)
 	m.mirrorIndex(ctx, e)
@@ -171,18 +214,9 @@ const heldDigits = 16
 
 // holdSealed fetches, for an account of the role mirror, the encrypted content that it cannot read. It says whether some
 // could not be begun yet.
-func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Follow, wanted map[string]bool) (missing bool) {
-	me, err := m.Account()
-	if err != nil || me.Role != acl.Mirror {
-		return false
-	}
+func (m *member) holdSealed(ctx context.Context, held []catalog.Held, f group.Follow, wanted map[string]bool) (missing bool) {
 	k := m.s.n.keeper
-	var space int64
-	for _, h := range slices.Backward(ix.Held()) { // the newest first
-		if f.Space > 0 && space+h.Size > f.Space {
-			continue
-		}
-		space += h.Size
+	for _, h := range held {
 		b, err := m.torrentBytes(ctx, h.Torrent)
 		if err != nil {
 			missing = true
@@ -199,10 +233,14 @@ func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Foll
 			continue
 		}
 		wanted[info] = true
-		if k.mirrors(info) {
+		folder := h.Torrent.String()[:heldDigits]
+		if it, _ := k.mirrored(info); it != nil {
+			if it.mirror == m.ID().String() {
+				k.settleMirrored(it.item, f.Dir, []string{m.Name() + "/" + folder})
+			}
 			continue
 		}
-		r := FetchRequest{Ref: t.Magnet(nil, nil, nil), Dir: filepath.Join(f.Dir, h.Torrent.String()[:heldDigits]), Seed: true, Mirror: m.ID().String(), Entry: &SignedEntry{
+		r := FetchRequest{Ref: t.Magnet(nil, nil, nil), Dir: filepath.Join(f.Dir, folder), Seed: true, Mirror: m.ID().String(), Root: f.Dir, Entry: &SignedEntry{
 			Ref: m.Name() + "/" + t.Name, Account: h.Account, N: h.N, Content: t.Name, Size: h.Size, Files: 1, Info: info,
 			Torrent: h.Torrent.String(), Group: m.ID().String(), Sealed: string(seal.File), SealedSize: h.Size, Held: true,
 		}}
@@ -217,129 +255,25 @@ func (m *member) holdSealed(ctx context.Context, ix *catalog.Index, f group.Foll
 	return missing
 }
 
-// wantedEntries are the newest of each name that match, as many as are to be kept and have room, the newest of all first.
-// Releases, pre-releases and words such as nightly are counted apart, so that none drives out the others. Those whose info is among
-// skip are left out.
-func wantedEntries(ix *catalog.Index, f group.Follow, skip []string) (out []*catalog.Entry) {
-	skipped := map[string]bool{}
-	for _, info := range skip {
-		skipped[info] = true
-	}
-	var space int64
-	for depth := 0; ; depth++ {
-		more := false
-		for _, name := range ix.Names() {
-			if !matchesAny(f.Match, name.Name) || ownFolder(name.Name) {
-				continue
-			}
-			for _, versions := range byClass(name) {
-				if depth >= len(versions) || f.Keep > 0 && depth >= f.Keep {
-					continue
-				}
-				more = true
-				e := versions[depth]
-				if skipped[e.Info.String()] || f.Space > 0 && space+e.Size > f.Space {
-					continue
-				}
-				space += e.Size
-				out = append(out, e)
-			}
-		}
-		if !more {
-			return out
-		}
-	}
+// mirroredItem is what the home has of the content of an entry.
+type mirroredItem struct {
+	*item
+	mirror   string // the group whose mirror has it; empty: none's
+	takeOver bool   // it was fetched here before, and is not published here: the mirror can have a copy of it
 }
 
-// byClass are a name's versions by their catalog.Class, the latest of each first.
-func byClass(name *catalog.Name) (out [3][]*catalog.Entry) {
-	for _, e := range name.Versions {
-		out[e.Class()] = append(out[e.Class()], e)
-	}
-	return out
-}
-
-// superseded are versions that are not to be kept, but stay as long as newer ones of their kind and name are not whole: of
-// what is whole as many stay as are to be kept, so that nobody empties a mirror by publishing what cannot be fetched. They
-// stay where there is room beside what is wanted; where --space leaves none, for they were not wanted, one stays to take
-// from. Nothing of it is remembered, so a daemon that starts again decides the same.
-func (k *keeper) superseded(ix *catalog.Index, f group.Follow, wanted map[string]bool) map[string]bool {
+// mirrored finds what the home has of an info; nil: nothing. idle says that nothing is under way with it.
+func (k *keeper) mirrored(info string) (it *mirroredItem, idle bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	here := map[string]*item{}
-	for _, it := range k.items {
-		here[it.rec.Info] = it
-	}
-	stays := map[string]bool{}
-	var space int64
-	for _, e := range ix.Entries() {
-		if wanted[e.Info.String()] {
-			space += e.Size
+	for _, x := range k.items {
+		if x.rec.Info == info {
+			idle = x.rec.Fetch == nil || x.stop == nil
+			own := x.rec.Kind == "publish" || x.unsaved || x.leaving || x.rec.Part || x.rec.Sealed != ""
+			return &mirroredItem{x, x.rec.Mirror, x.rec.Mirror == "" && !own && idle}, idle
 		}
 	}
-	for _, name := range ix.Names() {
-		if !matchesAny(f.Match, name.Name) {
-			continue
-		}
-		for _, versions := range byClass(name) {
-			coming, whole := false, 0
-			var rest []*catalog.Entry // whole, and not to be kept
-			for _, e := range versions {
-				it := here[e.Info.String()]
-				there := it != nil && it.rec.Fetch == nil
-				switch {
-				case wanted[e.Info.String()] && there:
-					whole++
-				case wanted[e.Info.String()]:
-					coming = true
-				case there && e.Sealed == "":
-					rest = append(rest, e)
-				}
-			}
-			if !coming {
-				continue
-			}
-			for _, e := range rest[:min(len(rest), max(max(f.Keep, 1)-whole, 0))] {
-				if f.Space > 0 && space+e.Size > f.Space {
-					break
-				}
-				space += e.Size
-				stays[e.Info.String()] = true
-			}
-		}
-	}
-	return stays
-}
-
-// ownFolder says whether an entry would lie where a mirror has what is its own: a publisher could put a folder where the copy
-// of the group is to be written.
-func ownFolder(name string) bool {
-	first, _, _ := strings.Cut(name, "/")
-	return strings.HasPrefix(names.Key(first), names.Key(".p2pshare"))
-}
-
-func matchesAny(globs []string, name string) bool {
-	if len(globs) == 0 {
-		return true
-	}
-	for _, g := range globs {
-		if ok, err := doublestar.Match(names.FoldEntry(g), names.FoldEntry(name)); ok && err == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// mirrors says whether an entry is here as part of a mirror, or for another reason.
-func (k *keeper) mirrors(info string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, it := range k.items {
-		if it.rec.Info == info {
-			return true
-		}
-	}
-	return false
+	return nil, true
 }
 
 // beginFetch takes a fetch that nobody waits for.
@@ -361,8 +295,9 @@ func (k *keeper) beginFetch(r FetchRequest) error {
 	return nil
 }
 
-// dropMirrored removes what a mirror fetched and is not wanted any more, with its files: it was the mirror's own.
-func (k *keeper) dropMirrored(group, dir string, wanted map[string]bool) {
+// dropMirrored removes what a mirror fetched and is not wanted any more, with its files: it was the mirror's own. It gives the
+// infos of what went.
+func (k *keeper) dropMirrored(group string, wanted map[string]bool) map[string]bool {
 	k.mu.Lock()
 	var gone []*item
 	for _, it := range k.items {
@@ -371,13 +306,22 @@ func (k *keeper) dropMirrored(group, dir string, wanted map[string]bool) {
 		}
 	}
 	k.mu.Unlock()
+	dropped := map[string]bool{}
 	for _, it := range gone {
 		if _, err := k.removeOne(it, true); err != nil {
 			k.n.log.Warn("a mirror cannot drop an entry", "share", it.rec.Name, "error", err)
 			continue
 		}
-		// The folders of the entry, as far as nothing else is in them.
-		for at := filepath.Dir(it.rec.Path); within(at, dir) && at != dir && os.Remove(at) == nil; at = filepath.Dir(at) {
-		}
+		dropped[it.rec.Info] = true
+	}
+	return dropped
+}
+
+// removeEmpty removes a folder in that of a mirror and those above it, as far as nothing else is in them.
+func removeEmpty(at, dir string) {
+	if dir == "" {
+		return
+	}
+	for ; within(at, dir) && at != dir && os.Remove(at) == nil; at = filepath.Dir(at) {
 	}
 }

@@ -388,11 +388,19 @@ func (m *member) setFollow(f Follow) (*GroupAnswer, error) {
 		if f.Dir == "" {
 			return nil, fault.Hint(fault.New(fault.Usage, "a mirror needs a folder"), "-o DIR names it")
 		}
+		if err := m.s.freeFolder(m, f.Dir); err != nil {
+			return nil, err
+		}
 		next = &group.Follow{Keep: f.Keep, Space: f.Space, Match: slices.Clone(f.Match), Dir: f.Dir}
 	}
-	if err := m.Change(func(c *group.Settings) { c.Follow, c.Skip = next, nil }); err != nil {
+	var notes []string
+	if next != nil {
+		notes = m.moves(m.followed(), next.Dir)
+	}
+	if err := m.Change(func(c *group.Settings) { c.Follow, c.Skip, c.Old = next, nil, nil }); err != nil {
 		return nil, err
 	}
+	m.plan.Store(nil)
 	m.refollow()
-	return &GroupAnswer{Groups: []Group{m.info()}}, nil
+	return &GroupAnswer{Groups: []Group{m.info()}, Notes: notes}, nil
 }

@@ -24,6 +24,11 @@ func (m *member) info() Group {
 	}
 	if f := m.followed(); f != nil {
 		out.Follow = &Follow{Keep: f.Keep, Space: f.Space, Match: f.Match, Dir: f.Dir}
+		var alarms []alarm
+		out.Mirror, alarms = m.mirrorInfo(*f)
+		for _, a := range alarms {
+			out.Warnings = append(out.Warnings, a.String())
+		}
 	}
 	out.Members, out.Heard = len(m.connected()), m.heardAt()
 	if why := m.halted.Load(); why != nil {
@@ -53,7 +58,8 @@ func (m *member) info() Group {
 		out.Entries = ix.Len()
 	}
 	out.Strict = root.Strict
-	out.Age = s.Age(m.headTimes(), time.Now()).String()
+	heads := m.headTimes()
+	out.Age, out.AdminSigned = s.Age(heads, time.Now()).String(), s.Heard(heads, time.Now())
 	out.Warnings = append(out.Warnings, m.warnings(s)...)
 	return out
 }

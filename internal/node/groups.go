@@ -81,6 +81,8 @@ type member struct {
 	wg     sync.WaitGroup
 	follow chan struct{} // says that what to mirror may have changed
 
+	plan atomic.Pointer[mirrorPlan] // what the mirror is to hold; nil: it is none, or has not looked yet
+
 	sounded map[string]bool // the alarms that were logged; of attend
 	words   *words          // what others have said of our log
 	out     out

@@ -26,6 +26,7 @@ type item struct {
 	since               time.Time       // seeding without a break; zero: it is not
 	up, down            rate
 	unsaved             bool        // only in memory yet: a publish that is being hashed
+	retry               time.Time   // with StateFailed, of a mirror: when it is tried again; zero: it is not
 	standing            *time.Timer // of a start that has not succeeded yet; nil: it does not stand
 	leaving             bool        // being removed: nothing starts or changes it any more
 	from                BytesFrom
@@ -44,6 +45,9 @@ func (k *keeper) newItem(id string, rec record) *item {
 	switch {
 	case rec.Failed:
 		it.state, it.reason, it.hint = StateFailed, rec.Why, rec.Hint
+		if rec.Mirror != "" {
+			it.retry = time.Now()
+		}
 	case rec.Finish:
 		it.state = StateDone
 	case rec.Rests:
@@ -255,6 +259,11 @@ func (k *keeper) show(it *item, state string, why error) {
 func (k *keeper) fail(it *item, err error) {
 	k.n.log.Error("a share failed", "share", it.name(), "reason", err)
 	k.show(it, StateFailed, err)
+	k.mu.Lock()
+	if it.retry = (time.Time{}); it.rec.Mirror != "" && fault.KindOf(err) != fault.Unverified {
+		it.retry = time.Now().Add(mirrorRetry)
+	}
+	k.mu.Unlock()
 	k.change(it, func(r *record) { r.Failed, r.Why, r.Hint = true, webaddr.Redact(err.Error()), fault.HintOf(err) })
 }
 

@@ -60,7 +60,7 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 		Peers: r.Peers, Announce: r.Announce, Allow: hostsOf(r, ref), Limits: r.Limits, Policy: r.Policy,
 	}
 	if r.Entry != nil {
-		rec.Entry, rec.Info, rec.Mirror, rec.Group = r.Entry.Ref, r.Entry.Info, r.Mirror, r.Entry.Group
+		rec.Entry, rec.Info, rec.Mirror, rec.Root, rec.Group = r.Entry.Ref, r.Entry.Info, r.Mirror, r.Root, r.Entry.Group
 	}
 	if ref.V1 != nil {
 		rec.Infohash = ref.V1.HexString()
@@ -311,6 +311,9 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 			r.Sealed, r.Name = f.sealed.target, f.r.Entry.Content
 		}
 	})
+	if err := k.leaveOld(it); err != nil {
+		k.n.log.Warn("what a mirror has copied to another folder stays in the old one", "share", f.name(), "error", err)
+	}
 	k.n.brought(f.r.Mirror)
 	if !seed {
 		f.dropSealed()

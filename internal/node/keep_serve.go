@@ -25,6 +25,15 @@ func (k *keeper) serve(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
+	if err := k.carried(ctx, it); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	copies := it.rec.Fetch != nil
+	k.mu.Unlock()
+	if copies {
+		return nil // to another file system, as the next step
+	}
 	at, err := k.verified(ctx, it, m)
 	if err != nil {
 		if ctx.Err() == nil && k.mend(it, m, err) {

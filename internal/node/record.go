@@ -52,6 +52,10 @@ type record struct {
 	Info   string       `json:"info,omitempty"`   // SHA-256 of the info, with Entry
 	Signed *SignedEntry `json:"signed,omitempty"` // with Entry, of what was fetched: what its torrent and files were held against
 	Mirror string       `json:"mirror,omitempty"` // the ID of the group that this is a mirror of
+	Root   string       `json:"root,omitempty"`   // with Mirror: the mirror's folder, which Path and Links are in
+	Was    string       `json:"was,omitempty"`    // with Mirror: where the content is that is to move to Path
+	WasIn  string       `json:"was_in,omitempty"` // with Was: the mirror's folder then
+	Links  []string     `json:"links,omitempty"`  // with Mirror: symlinks to the content, in the folders of other entries
 	Group  string       `json:"group,omitempty"`  // the ID of the private group that the content is of
 	Sealed string       `json:"sealed,omitempty"` // what it is encrypted from, or opened to: the content is our own file, which goes with the share
 

@@ -103,7 +103,7 @@ func (r *record) toRepair(id string, m *metafile.Torrent) (FetchRequest, error) 
 	}
 	seed := !r.Finish
 	return FetchRequest{
-		Ref: m.Magnet(announceList(m), m.Meta.UrlList, nil), Dir: dir, Repair: true, Seed: seed, NoSeed: !seed, Entry: r.Signed, Mirror: r.Mirror,
+		Ref: m.Magnet(announceList(m), m.Meta.UrlList, nil), Dir: dir, Repair: true, Seed: seed, NoSeed: !seed, Entry: r.Signed, Mirror: r.Mirror, Root: r.Root,
 		Peers: slices.Clone(r.Peers), Announce: r.Announce, Limits: r.Limits, Policy: r.Policy,
 	}, nil
 }

@@ -108,7 +108,7 @@ func (f *fetch) reuse(ctx context.Context, proven int64) (int64, error) {
 	if proven >= f.plan.WantedBytes() {
 		return proven, nil
 	}
-	if f.sealed != nil || f.r.Entry != nil && f.r.Entry.Held {
+	if f.sealed != nil || f.r.Entry != nil && f.r.Entry.Held && len(f.r.Reuse) == 0 {
 		if len(f.r.Reuse) > 0 || f.r.hints.chunks != nil {
 			warn(f.on, "nothing is reused for %s: it was published with --seal, which encrypts anew each time, so that no two versions have bytes in common", f.name())
 		}

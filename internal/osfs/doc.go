@@ -4,6 +4,7 @@
 //	Exclusive, Shared                      lock an open file; ErrHeld and ErrNoLocks say why that failed
 //	Owner, OthersMayWrite, OthersMayRead   who may do what with a file (nothing on Windows, where access lists decide)
 //	Free                                   free space for this user
+//	OtherDrive                             why a rename failed
 //	SyncDir, SyncFolder                    sync a folder's entries to disk
 package osfs
 

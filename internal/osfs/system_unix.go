@@ -39,6 +39,9 @@ func Free(dir string) (uint64, error) {
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }
 
+// OtherDrive reports whether a rename failed because it leads to another file system.
+func OtherDrive(err error) bool { return errors.Is(err, unix.EXDEV) }
+
 // SyncFolder is [SyncDir] for an open folder.
 func SyncFolder(d *os.File) error {
 	// Some network and FUSE file systems cannot sync a folder.

@@ -1,6 +1,7 @@
 package osfs
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -32,6 +33,9 @@ func Free(dir string) (uint64, error) {
 	}
 	return free, nil
 }
+
+// OtherDrive reports whether a rename failed because it leads to another file system.
+func OtherDrive(err error) bool { return errors.Is(err, windows.ERROR_NOT_SAME_DEVICE) }
 
 // SyncFolder does nothing: NTFS journals the rename.
 func SyncFolder(*os.File) error { return nil }

@@ -193,7 +193,27 @@ func groupLines(g node.Group) []string {
 	if f := g.Follow; f != nil {
 		rows = append(rows, []string{"  mirror", followText(*f)})
 	}
-	return append([]string{head}, columns(rows)...)
+	return append(append([]string{head}, columns(rows)...), mirrorLines(g.Mirror)...)
+}
+
+// mirrorLines tell how far a mirror is, and what it leaves out.
+func mirrorLines(m *node.Mirror) []string {
+	if m == nil {
+		return nil
+	}
+	line := fmt.Sprintf("    %d of %d are here, %s", m.Here, m.Wanted, bytesText(m.Bytes))
+	if m.Free >= 0 {
+		line += ", " + bytesText(m.Free) + " free"
+	}
+	lines := []string{line}
+	shown := m.LeftOut[:min(len(m.LeftOut), 5)]
+	for _, x := range shown {
+		lines = append(lines, fmt.Sprintf("    not mirrored: %s (%s): %s", x.Ref, bytesText(x.Size), x.Why))
+	}
+	if more := m.Left - len(shown); more > 0 {
+		lines = append(lines, fmt.Sprintf("    and %d more are not, which --json lists", more))
+	}
+	return lines
 }
 
 // ownersText says who changes the group, and in which of its versions it is.
@@ -344,7 +364,11 @@ func groupFollowCommand() command {
 		summary: "mirror a group: fetch and serve what appears",
 		about: "Makes this machine a mirror: it fetches what the group shares into DIR, serves it to others, and removes the versions that --keep and " +
 			"--space leave no room for, the oldest first, once what is newer is whole. It can change nothing in the group. The work is the daemon's; without one it begins when " +
-			"one is started. What you remove of it with p2pshare remove it does not fetch again, until this command is given anew. --stop ends it, and what was fetched stays. " + groupText,
+			"one is started.\n\n" +
+			"An entry lies in DIR/NAME@VERSION, ready to be served by a web server; where two entries have one content, the folder of the second holds a symlink. " +
+			"What was fetched before is copied there, by reference where the file system can. DIR is the mirror's own: what is damaged or missing in it comes back by itself, and " +
+			"what goes is removed. Another DIR later takes along what is there. Each group needs a folder of its own. p2pshare group show says how far it is, and what is left out.\n\n" +
+			"What you remove of it with p2pshare remove, and what went for something newer, is not fetched again until you run this command again. --stop ends it, and what was fetched stays. " + groupText,
 		examples: []example{
 			{"the last three versions of everything, in 200 GB", "p2pshare group follow acme -o /srv/acme --keep 3 --space 200GB"},
 			{"no longer", "p2pshare group follow acme --stop"},
@@ -397,6 +421,9 @@ func groupFollowAction(ctx context.Context, s *session, c *cli.Context) error {
 			holds = *g.Follow
 		}
 		s.out.answer(g.Name + ": mirrors " + followText(holds))
+		for _, note := range a.Notes {
+			s.out.say("%s", printable(note))
+		}
 		if !daemon {
 			s.out.say("no daemon runs: it begins when one is started (p2pshare daemon --detach)")
 		}

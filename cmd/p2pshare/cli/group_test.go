@@ -214,6 +214,24 @@ func TestDraftForOtherOwners(t *testing.T) {
 	}
 }
 
+// A mirror says how far it is, what it leaves out, and what a new folder means.
+func TestMirrorIsShown(t *testing.T) {
+	s := newShell(t)
+	s.fake.groupAnswer = acmeAnswer()
+	g := &s.fake.groupAnswer.Groups[0]
+	g.Follow = &node.Follow{Keep: 2, Dir: "/srv/acme"}
+	g.Mirror = &node.Mirror{Wanted: 12, Here: 10, Bytes: 3_000_000, Free: 5_000_000_000, Left: 7}
+	for range 6 {
+		g.Mirror.LeftOut = append(g.Mirror.LeftOut, node.LeftOut{Ref: "doc@4\x1b", Size: 100_000_000, Why: "--space is 50 MB"})
+	}
+	left := strings.Repeat(`    not mirrored: doc@4\x1b (100 MB): --space is 50 MB`+"\n", 5)
+	s.want(0, "    10 of 12 are here, 3.0 MB, 5.0 GB free\n"+left+"    and 2 more are not, which --json lists\n", "", "group", "show", "acme")
+	s = newShell(t)
+	s.fake.groupAnswer = acmeAnswer()
+	s.fake.groupAnswer.Notes = []string{"what is mirrored already moves there"}
+	s.want(0, "acme: mirrors", "what is mirrored already moves there", "group", "follow", "acme", "-o", "/srv/acme")
+}
+
 func TestLeaveAsks(t *testing.T) {
 	for _, c := range []struct {
 		name, answer string
