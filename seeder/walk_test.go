@@ -97,7 +97,7 @@ func TestBuildRefuses(t *testing.T) {
 		{name: "a name that is not portable, with Portable", want: `"a:b" (it contains ':'`, hint: "--exclude", kind: fault.Usage,
 			opts: seeder.Options{Portable: true},
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "a:b"), "x") }},
-		{name: "two such names", want: `3 names in "aux" cannot be used on every system: "aux" (Windows keeps AUX for a device), "sub." (it ends in a dot`, hint: "--exclude", kind: fault.Usage, opts: seeder.Options{Portable: true, Name: "aux"},
+		{name: "two such names", want: `3 names in "aux" cannot be used on every system: "aux" (Windows reserves AUX for a device), "sub." (it ends in a dot`, hint: "--exclude", kind: fault.Usage, opts: seeder.Options{Portable: true, Name: "aux"},
 			make: func(t *testing.T, dir string) { mkfile(t, filepath.Join(dir, "sub.", "x?"), "x") }},
 		{name: "names that differ in composition", want: "in composed form", hint: "rename", kind: fault.Usage,
 			make: func(t *testing.T, dir string) {

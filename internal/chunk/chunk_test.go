@@ -42,17 +42,17 @@ func cut(t testing.TB, b []byte, workers int) []chunk.Chunk {
 	return chunks
 }
 
-// Chunks cover a file, each within the bounds, and one core gives those of many.
+// TestCut checks that the chunks cover a file, that each is within the bounds, and that many cores give the same as one.
 func TestCut(t *testing.T) {
 	for name, b := range map[string][]byte{
-		"nothing":               {},
-		"a byte":                {1},
-		"below the least":       noise(1, average/4-1),
-		"the least":             noise(1, average/4),
-		"noise":                 noise(2, 1<<20),
-		"zeros, no cut in them": make([]byte, 1<<20),
-		"several segments":      noise(3, 3<<20+5),
-		"segments of zeros":     slices.Concat(noise(4, 300<<10), make([]byte, 700<<10), noise(5, 100)),
+		"nothing":              {},
+		"a byte":               {1},
+		"below the minimum":    noise(1, average/4-1),
+		"the minimum":          noise(1, average/4),
+		"noise":                noise(2, 1<<20),
+		"zeros, without a cut": make([]byte, 1<<20),
+		"several segments":     noise(3, 3<<20+5),
+		"segments of zeros":    slices.Concat(noise(4, 300<<10), make([]byte, 700<<10), noise(5, 100)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			one, many := cut(t, b, 1), cut(t, b, 3)
@@ -76,7 +76,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// What the parallel cutting joins is what a cut from the beginning alone gives.
+// TestCutLikeOneRun checks that joined parallel cuts equal a single cut from the beginning.
 func TestCutLikeOneRun(t *testing.T) {
 	b := noise(6, 2<<20)
 	c, err := chunk.NewCutter(average, 1) // with its own segments, larger than the file
@@ -92,7 +92,7 @@ func TestCutLikeOneRun(t *testing.T) {
 	}
 }
 
-// An insertion changes the chunks around it and no others.
+// TestInsertion checks that an insertion changes only the chunks around it.
 func TestInsertion(t *testing.T) {
 	old := noise(7, 8<<20)
 	fresh := slices.Concat(old[:3<<20], noise(8, 1000), old[3<<20:])
@@ -111,7 +111,7 @@ func TestInsertion(t *testing.T) {
 	}
 }
 
-// The cuts of version 1 of the index: they may not change with the library.
+// TestGoldenCuts checks that the cuts of version 1 of the index do not change with the library.
 func TestGoldenCuts(t *testing.T) {
 	var b bytes.Buffer
 	for _, c := range cut(t, noise(9, 400<<10), 1) {
@@ -119,7 +119,7 @@ func TestGoldenCuts(t *testing.T) {
 	}
 	const want = "d7570dfe8239127b4346fc40dc44446ca52e843a27c7b5513a359008742a43c92a8c39ebfa83a7305cbc41cabae37fe7"
 	if got := hex.EncodeToString(b.Bytes()); got != want {
-		t.Errorf("the cuts have moved: got %s, want %s", got, want)
+		t.Errorf("the cuts changed: got %s, want %s", got, want)
 	}
 }
 
@@ -134,7 +134,7 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 	return f.ReaderAt.ReadAt(p, off)
 }
 
-func TestCutTrouble(t *testing.T) {
+func TestCutErrors(t *testing.T) {
 	b := noise(10, 1<<20)
 	c, err := chunk.NewCutter(average, 2)
 	if err != nil {
@@ -169,7 +169,7 @@ func TestAverageFor(t *testing.T) {
 	}
 }
 
-// release is a torrent as Make knows it, with its files on disk.
+// release makes a torrent as Make expects it, with its files on disk.
 func release(t *testing.T, files map[string][]byte) (*metafile.Torrent, content.Located) {
 	t.Helper()
 	m := &metafile.Torrent{Name: "release", Dir: true, V2: &[32]byte{7}}
@@ -207,7 +207,7 @@ func TestMake(t *testing.T) {
 	var last int64
 	x, err := chunk.Make(t.Context(), m, l, chunk.Options{Workers: 2, Progress: func(done, total int64) {
 		if done < last || total != m.Size {
-			t.Errorf("progress %d of %d after %d, want rising and %d", done, total, last, m.Size)
+			t.Errorf("progress %d of %d after %d, want it to rise, and %d in all", done, total, last, m.Size)
 		}
 		last = done
 	}})
@@ -234,11 +234,11 @@ func TestMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := again.Encode(); !bytes.Equal(got, b) {
-		t.Error("an index that was read is written otherwise")
+		t.Error("decoding and encoding an index changes it")
 	}
 }
 
-func TestMakeTrouble(t *testing.T) {
+func TestMakeErrors(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"grown":     func(p string) error { return os.WriteFile(p, noise(1, 2<<20), 0o600) },
 		"shorter":   func(p string) error { return os.Truncate(p, 5) },

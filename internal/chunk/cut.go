@@ -16,10 +16,10 @@ import (
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
-// algorithm is FastCDC as version 1 of the index means it.
+// algorithm is the FastCDC variant of version 1 of the index.
 const algorithm = "fastcdc-v1.0.0"
 
-// AverageFor is the size of chunks that fits content of size bytes: small ones, unless they would be too many.
+// AverageFor returns the average chunk size for content of size bytes: the smallest that does not give too many chunks.
 func AverageFor(size int64) int {
 	n := int64(leastAverage)
 	for n < mostAverage && size/n > aimedChunks {
@@ -35,7 +35,7 @@ type Cutter struct {
 	segment int64
 }
 
-// NewCutter makes a Cutter that works on so many cores; 0: all.
+// NewCutter makes a Cutter that uses the given number of cores; 0: all.
 func NewCutter(average, workers int) (*Cutter, error) {
 	if !validAverage(int64(average)) {
 		return nil, fmt.Errorf("chunks of %d bytes: want a power of two from %d to %d", average, leastAverage, mostAverage)
@@ -46,7 +46,7 @@ func NewCutter(average, workers int) (*Cutter, error) {
 	return &Cutter{average, workers, max(segment, int64(4*mostShare*average))}, nil
 }
 
-// File cuts the first size bytes of r. What cannot be read is an error, io.ErrUnexpectedEOF if r is shorter.
+// File cuts the first size bytes of r. It returns io.ErrUnexpectedEOF if r is shorter, and other read errors as they are.
 func (c *Cutter) File(ctx context.Context, r io.ReaderAt, size int64) ([]Chunk, error) {
 	parts := make([][]placed, (size+c.segment-1)/c.segment)
 	var next atomic.Int64
@@ -72,14 +72,14 @@ func (c *Cutter) File(ctx context.Context, r io.ReaderAt, size int64) ([]Chunk, 
 	return c.join(ctx, r, size, parts)
 }
 
-// placed is a chunk and where it begins.
+// placed is a chunk and its offset in the file.
 type placed struct {
 	at int64
 	Chunk
 }
 
-// join makes of parts that were begun anywhere what cutting from the beginning gives. Where a cut falls depends on the one
-// before it alone, so two ways through a file go on as one from the first cut that they share.
+// join merges parts that were cut from arbitrary starting points into the result of cutting from the beginning. Each cut
+// depends only on the one before it, so two sequences of cuts are identical from the first cut that they share.
 func (c *Cutter) join(ctx context.Context, r io.ReaderAt, size int64, parts [][]placed) ([]Chunk, error) {
 	var out []Chunk
 	pos := int64(0)
@@ -109,9 +109,9 @@ func (c *Cutter) join(ctx context.Context, r io.ReaderAt, size int64, parts [][]
 	return out, nil
 }
 
-// run cuts from begin until a chunk ends at end or behind it, or at size.
+// run cuts from begin until a chunk ends at or after end, or at size.
 func (c *Cutter) run(ctx context.Context, r io.ReaderAt, size, begin, end int64, buf []byte) ([]placed, error) {
-	from := &whole{r: io.NewSectionReader(r, begin, size-begin), left: size - begin}
+	from := &exactReader{r: io.NewSectionReader(r, begin, size-begin), left: size - begin}
 	cut, err := chunkers.NewChunkerBuffer(algorithm, from, &chunkers.ChunkerOpts{
 		MinSize: c.average / leastShare, NormalSize: c.average, MaxSize: mostShare * c.average,
 	}, buf)
@@ -124,7 +124,7 @@ func (c *Cutter) run(ctx context.Context, r io.ReaderAt, size, begin, end int64,
 			return nil, err
 		}
 		b, err := cut.Next()
-		if from.err != nil { // the library cuts what came before an error like the end of a file
+		if from.err != nil { // the library treats an error like the end of the file
 			return nil, from.err
 		}
 		if err != nil && !errors.Is(err, io.EOF) || len(b) == 0 {
@@ -136,14 +136,14 @@ func (c *Cutter) run(ctx context.Context, r io.ReaderAt, size, begin, end int64,
 	return out, nil
 }
 
-// whole is a reader that is to have so many bytes, and remembers what went wrong.
-type whole struct {
+// exactReader expects the given number of bytes, and remembers an error.
+type exactReader struct {
 	r    io.Reader
 	left int64
 	err  error
 }
 
-func (w *whole) Read(b []byte) (int, error) {
+func (w *exactReader) Read(b []byte) (int, error) {
 	n, err := w.r.Read(b)
 	w.left -= int64(n)
 	switch {

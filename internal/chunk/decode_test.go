@@ -13,7 +13,7 @@ import (
 
 const magic = "p2pshare chunks\n"
 
-// raw is the bytes of an index, written here a second time.
+// raw encodes an index independently of Encode.
 func raw(version, average, files uint32, body ...any) []byte {
 	b := binary.BigEndian.AppendUint32([]byte(magic), version)
 	b = append(b, bytes.Repeat([]byte{9}, 32)...)
@@ -47,7 +47,7 @@ func TestDecode(t *testing.T) {
 		t.Errorf("got %+v, want %+v", x, want)
 	}
 	if got := x.Encode(); !bytes.Equal(got, b) {
-		t.Errorf("written again: got %x, want %x", got, b)
+		t.Errorf("encoded again: got %x, want %x", got, b)
 	}
 }
 
@@ -56,8 +56,8 @@ func TestDecodeRefuses(t *testing.T) {
 		b    []byte
 		want string
 	}{
-		"nothing":                 {nil, "it is none"},
-		"another file":            {bytes.Repeat([]byte("x"), 100), "it is none"},
+		"nothing":                 {nil, "not a chunk index"},
+		"another file":            {bytes.Repeat([]byte("x"), 100), "not a chunk index"},
 		"another version":         {raw(2, average, 0), "version 2"},
 		"no average":              {raw(1, 0, 0), "chunks of 0"},
 		"an odd average":          {raw(1, average+1, 0), "chunks of"},
@@ -67,12 +67,12 @@ func TestDecodeRefuses(t *testing.T) {
 		"no file":                 {raw(1, average, 1), "cut off"},
 		"cut in a chunk":          {raw(1, average, 1, 20000, 15000, sum[:9]), "cut off"},
 		"cut between chunks":      {raw(1, average, 1, 20000, 15000, sum), "cut off"},
-		"a chunk over the end":    {raw(1, average, 1, 20000, 20001, sum), "where 20000 is the most"},
-		"too large a chunk":       {raw(1, average, 1, 100000, 65537, sum), "where 65536 is the most"},
+		"a chunk over the end":    {raw(1, average, 1, 20000, 20001, sum), "want at most 20000"},
+		"too large a chunk":       {raw(1, average, 1, 100000, 65537, sum), "want at most 65536"},
 		"a chunk of nothing":      {raw(1, average, 1, 20000, 0, sum), "a chunk of 0"},
 		"a small chunk":           {raw(1, average, 1, 20000, 4095, sum, 15905, sum), "a chunk of 4095"},
-		"a length beyond all":     {raw(1, average, 1, 1<<50+1), "is the most"},
-		"a longer form":           {raw(1, average, 1, []byte{0x80, 0}), "malformed"},
+		"a huge length":           {raw(1, average, 1, 1<<50+1), "want at most"},
+		"not the shortest form":   {raw(1, average, 1, []byte{0x80, 0}), "malformed"},
 		"a number without an end": {raw(1, average, 1, bytes.Repeat([]byte{0xff}, 11)), "malformed"},
 		"bytes after it":          {raw(1, average, 1, 0, 0), "after the end"},
 		"too large":               {append(raw(1, average, 0), make([]byte, chunk.MaxBytes)...), "larger than"},
@@ -85,7 +85,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// many is an index of more chunks than may be.
+// many returns an index with more chunks than allowed.
 func many() []byte {
 	const n = 1<<20 + 1
 	b := raw(1, average, 1, n*4096)

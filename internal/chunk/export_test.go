@@ -1,4 +1,4 @@
 package chunk
 
-// SetSegment has c cut n bytes at a time on each core, so that a test needs no large file.
+// SetSegment makes each core cut n bytes at a time, so that tests need no large files.
 func (c *Cutter) SetSegment(n int64) { c.segment = n }

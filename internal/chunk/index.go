@@ -10,30 +10,30 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
-// Sum names the bytes of a chunk: the first half of their SHA-256.
+// Sum identifies the bytes of a chunk: the first half of their SHA-256.
 type Sum [16]byte
 
-// SumOf is the sum of a chunk's bytes.
+// SumOf returns the sum of a chunk's bytes.
 func SumOf(b []byte) Sum {
 	full := sha256.Sum256(b)
 	return Sum(full[:16])
 }
 
-// Chunk is a run of a file that begins where the one before it ends.
+// Chunk is a run of a file that begins where the previous one ends.
 type Chunk struct {
 	Length int32 // bytes, more than 0
 	Sum    Sum
 }
 
-// File is the chunks of a file, which together are as long as it is.
+// File holds the chunks of a file. The sum of their lengths is the file's length.
 type File struct {
 	Length int64 // bytes
 	Chunks []Chunk
 }
 
-// Index is the chunks of a torrent's files, in the torrent's order without pads.
+// Index holds the chunks of a torrent's files, in the torrent's order without pads.
 type Index struct {
-	Info    [32]byte // SHA-256 of the info of the torrent that it was made of
+	Info    [32]byte // SHA-256 of the info of the torrent that it was made for
 	Average int      // bytes, a power of two
 	Files   []File
 }
@@ -44,7 +44,7 @@ const (
 	header  = len(magic) + 4 + 32 + 2*4
 )
 
-// Encode gives the bytes that Decode reads: one form for each index.
+// Encode returns the bytes that Decode reads. Each index has exactly one encoding.
 func (x *Index) Encode() []byte {
 	b := []byte(magic)
 	b = binary.BigEndian.AppendUint32(b, version)
@@ -61,7 +61,7 @@ func (x *Index) Encode() []byte {
 	return b
 }
 
-// Decode reads an index that may come from anybody. Errors are of kind Unverified.
+// Decode reads an index from an untrusted source. Errors are of kind Unverified.
 func Decode(b []byte) (*Index, error) {
 	x, err := decode(b)
 	if err != nil {
@@ -75,7 +75,7 @@ func decode(b []byte) (*Index, error) {
 		return nil, fmt.Errorf("larger than %d bytes", MaxBytes)
 	}
 	if len(b) < header || string(b[:len(magic)]) != magic {
-		return nil, errors.New("it is none")
+		return nil, errors.New("not a chunk index")
 	}
 	if v := binary.BigEndian.Uint32(b[len(magic):]); v != version {
 		return nil, fmt.Errorf("it has version %d, and this p2pshare reads version %d", v, version)
@@ -100,10 +100,10 @@ func decode(b []byte) (*Index, error) {
 	return x, nil
 }
 
-// reader takes an index apart.
+// reader parses an index.
 type reader struct {
 	b           []byte
-	least, most int64 // of a chunk's length; the last of a file may be shorter
+	least, most int64 // bounds of a chunk's length; the last chunk of a file may be shorter
 	chunks      int
 }
 
@@ -116,7 +116,7 @@ func (r *reader) file(f *File) error {
 	if length == 0 {
 		return nil
 	}
-	// What is there bounds what is made room for.
+	// The remaining bytes bound the allocation.
 	f.Chunks = make([]Chunk, 0, min(length*mostShare/r.most+1, int64(len(r.b)/(len(Sum{})+1)+1)))
 	for length > 0 {
 		if r.chunks++; r.chunks > maxChunks {
@@ -139,7 +139,7 @@ func (r *reader) file(f *File) error {
 	return nil
 }
 
-// number reads one in its shortest form.
+// number reads a varint in its shortest form.
 func (r *reader) number(most int64) (int64, error) {
 	v, n := binary.Uvarint(r.b)
 	switch {
@@ -148,7 +148,7 @@ func (r *reader) number(most int64) (int64, error) {
 	case n < 0 || n > 1 && r.b[n-1] == 0:
 		return 0, errors.New("a malformed number")
 	case v > uint64(most):
-		return 0, fmt.Errorf("a length of %d bytes, where %d is the most", v, most)
+		return 0, fmt.Errorf("a length of %d bytes, want at most %d", v, most)
 	}
 	r.b = r.b[n:]
 	return int64(v), nil
@@ -158,19 +158,19 @@ func validAverage(n int64) bool {
 	return n >= leastAverage && n <= mostAverage && n&(n-1) == 0
 }
 
-// Fits refuses an index of other files than t's, or with chunks of another size than content of t's has. Errors are of kind
-// Unverified.
+// Fits returns an error if the index does not have the files of t, or not the chunk size for content of t's size. Errors
+// are of kind Unverified.
 func (x *Index) Fits(t *metafile.Torrent) error {
 	same := len(x.Files) == len(t.Files)
 	for i := 0; same && i < len(t.Files); i++ {
 		same = x.Files[i].Length == t.Files[i].Length
 	}
 	if !same {
-		return fault.New(fault.Unverified, "the chunk index is of another torrent than %q", t.Name)
+		return fault.New(fault.Unverified, "the chunk index does not match the torrent %q", t.Name)
 	}
-	// Larger chunks cost who cuts as much memory, and there is one size that is right.
+	// Larger chunks take as much memory at whoever cuts with this size, and only one size is right.
 	if want := AverageFor(t.Size); x.Average != want {
-		return fault.New(fault.Unverified, "the chunk index of %q has chunks of %d bytes, where its size asks for %d", t.Name, x.Average, want)
+		return fault.New(fault.Unverified, "the chunk index of %q has chunks of %d bytes, want %d for its size", t.Name, x.Average, want)
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ import (
 // Options of Make.
 type Options struct {
 	Workers  int                     // 0: all cores
-	Progress func(done, total int64) // bytes, never falling, one call at a time; may be nil
+	Progress func(done, total int64) // bytes, never decreasing, calls do not overlap; may be nil
 }
 
-// Make cuts the content of t at l, which has stamps: a file that is not the one that was stamped, before and after, is an
-// error that names it.
+// Make cuts the content of t at l, which must have stamps. If a file does not match its stamp before or after, the error
+// names it.
 func Make(ctx context.Context, t *metafile.Torrent, l content.Located, o Options) (*Index, error) {
 	if err := l.Check(t); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func Make(ctx context.Context, t *metafile.Torrent, l content.Located, o Options
 	return m.x, l.Unchanged(ctx)
 }
 
-// maker is one Make.
+// maker is the state of one Make.
 type maker struct {
 	t    *metafile.Torrent
 	l    content.Located
@@ -56,7 +56,7 @@ type maker struct {
 	done int64
 }
 
-// run cuts large files one after the other on all cores, and the others side by side.
+// run cuts large files one after the other on all cores, and the others in parallel.
 func (m *maker) run(ctx context.Context) error {
 	all, err := NewCutter(m.x.Average, m.o.Workers)
 	if err != nil {

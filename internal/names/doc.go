@@ -1,9 +1,10 @@
-// Package names judges names that come from outside: from a torrent, from a peer, from a folder that
-// is to be published. It is the one place that says whether a name may become a file, and what that file is called.
+// Package names checks file names from outside: from a torrent, from a peer, or from a folder to be published. Only this
+// package decides whether a name may become a file, and what that file is called.
 //
-// [Check] judges one component and [CheckPath] the components of a path: what they refuse would hurt wherever it is.
-// [Portable] tells whether every system can hold a name, and [Key] which names are one file on some system. [Tree] gives
-// the files of a torrent other names where a file system cannot hold their own: the same ones each time.
+// [Check] checks one component and [CheckPath] the components of a path: they refuse names that are dangerous on every
+// system. [Portable] reports whether every system can hold a name, and [Key] which names are the same file on some system.
+// [Tree] gives the files of a torrent substitute names where a file system cannot hold the original: the same ones each time.
 //
-// Names may hold what steers a terminal or reverses a line. Whoever shows one escapes it, as *Error does.
+// Accepted names may contain characters that control a terminal or reverse a line. Escape them before showing them, as
+// *Error does.
 package names

@@ -57,18 +57,18 @@ func TestCheckEntry(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ about, name, want string }{
-		{"what no file is called", "con", "device"},
+		{"a device name", "con", "device"},
 		{"a parent folder", "..", "folder"},
-		{"at", "app@1", "divides names"},
-		{"fullwidth at", "app＠1", "divides names"},
-		{"small at", "app\ufe6b1", "divides names"},
-		{"fullwidth slash", "hr／x", "divides names"},
-		{"division slash", "hr\u2215x", "divides names"},
-		{"fraction slash", "hr\u2044x", "divides names"},
-		{"account of", "\u2100", "divides names"},
-		{"fullwidth backslash", "hr＼x", "divides names"},
-		{"fullwidth star", "＊", "divides names"},
-		{"small star", "\ufe61", "divides names"},
+		{"at", "app@1", "separates names"},
+		{"fullwidth at", "app＠1", "separates names"},
+		{"small at", "app\ufe6b1", "separates names"},
+		{"fullwidth slash", "hr／x", "separates names"},
+		{"division slash", "hr\u2215x", "separates names"},
+		{"fraction slash", "hr\u2044x", "separates names"},
+		{"account of", "\u2100", "separates names"},
+		{"fullwidth backslash", "hr＼x", "separates names"},
+		{"fullwidth star", "＊", "separates names"},
+		{"small star", "\ufe61", "separates names"},
 		{"a hyphen in front", "-x", "hyphen"},
 		{"variation selector", "app\ufe0f", "invisible"},
 		{"supplementary variation selector", "app\U000e0100", "invisible"},
@@ -88,7 +88,7 @@ func TestCheckEntry(t *testing.T) {
 		{"fullwidth colon", "c：", "compared as"},
 		{"trailing dot", "app.", "ends in a dot"},
 		{"trailing space", "app ", "ends in a space"},
-		{"no UTF-8", "app\xff", "UTF-8"},
+		{"invalid UTF-8", "app\xff", "UTF-8"},
 	} {
 		err := names.CheckEntry(c.name)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -1,23 +1,23 @@
 package names
 
 const (
-	// MaxComponent is the longest component that file systems can hold, in UTF-8 bytes (ext4, XFS, Btrfs) and in UTF-16 units
+	// MaxComponent is the longest component that file systems accept, in UTF-8 bytes (ext4, XFS, Btrfs) and in UTF-16 units
 	// (NTFS, APFS, exFAT).
 	MaxComponent = 255
 
-	// MaxDepth is the most components of a path. A BEP 52 file tree spends one level of bencode on
-	// each and four around them, and bencode from outside is read to a depth of 64.
+	// MaxDepth is the maximum number of components of a path. In a BEP 52 file tree each takes one level of bencode, with
+	// four more around them, and bencode from outside is read to a depth of 64.
 	MaxDepth = 60
 
-	// MaxPath is the longest path, in bytes with its separators: half of Linux's PATH_MAX, which
-	// leaves the other half to the folder it is put into.
+	// MaxPath is the longest path, in bytes including separators: half of Linux's PATH_MAX, which leaves the other half for
+	// the path of the target folder.
 	MaxPath = 2048
 
-	// longestEverywhere is how long a name may be, in bytes, for all file systems to hold it: eCryptfs has 143, and others
-	// that encrypt names less than 255. longestExtension is how much of a name counts as its extension.
+	// longestEverywhere is the length of a name, in bytes, that all file systems can hold: eCryptfs allows 143 bytes, and other
+	// file systems that encrypt names allow less than 255. longestExtension bounds the part that counts as the extension.
 	longestEverywhere = 100
 	longestExtension  = 16
 
-	// leastDigits is how much of a hash, in hex, a made name has.
+	// leastDigits is how many hex digits of a hash a substitute name has at least.
 	leastDigits = 8
 )

@@ -9,11 +9,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Error says that a name is refused. It prints the name escaped, so that a hostile one cannot steer
-// a terminal.
+// Error reports a refused name. It prints the name escaped, so that a hostile name cannot control the terminal.
 type Error struct {
-	Name string // as it came
-	Why  string // what is wrong with it, a phrase
+	Name string // as received
+	Why  string // what is wrong with it, as a phrase
 }
 
 func (e *Error) Error() string {
@@ -24,10 +23,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("name %q: %s", shown, e.Why)
 }
 
-// shownBytes bounds what a message repeats of a name.
+// shownBytes bounds how much of a name a message repeats.
 const shownBytes = 300
 
-// Check reports whether component can be the name of one file or folder: one that leads nowhere else, whatever the system.
+// Check reports whether component is safe as the name of one file or folder: on no system does it lead anywhere else.
 // Whether a file system can hold it is another matter; see [Portable] and [Tree]. The error is an *Error.
 func Check(component string) error {
 	if why := judge(component); why != "" {
@@ -36,8 +35,8 @@ func Check(component string) error {
 	return nil
 }
 
-// CheckPath judges each of the components of a relative path, their number and their length
-// together. The error is an *Error and names the component, or the path if that is at fault.
+// CheckPath checks each component of a relative path, their number and their total length. The error is an *Error and
+// names the component, or the path if the path is the problem.
 func CheckPath(components []string) error {
 	if len(components) == 0 {
 		return &Error{Why: "it is empty"}
@@ -45,7 +44,7 @@ func CheckPath(components []string) error {
 	if len(components) > MaxDepth {
 		return &Error{
 			Name: strings.Join(components[:MaxDepth], "/"),
-			Why:  fmt.Sprintf("it is %d folders deep, and %d is the most", len(components), MaxDepth),
+			Why:  fmt.Sprintf("it is %d folders deep, more than %d", len(components), MaxDepth),
 		}
 	}
 	length := len(components) - 1
@@ -58,27 +57,26 @@ func CheckPath(components []string) error {
 	if length > MaxPath {
 		return &Error{
 			Name: strings.Join(components, "/"),
-			Why:  fmt.Sprintf("the path is %d bytes long, and %d is the most", length, MaxPath),
+			Why:  fmt.Sprintf("the path is %d bytes long, more than %d", length, MaxPath),
 		}
 	}
 	return nil
 }
 
-// Key is the same for two names that are one file on some system: it forgets case (full Unicode
-// folding), composition (NFC against NFD) and the variation selectors that case-insensitive ext4
-// and HFS+ pass over.
+// Key returns the same string for two names that are the same file on some system. It ignores case (full Unicode
+// folding), composition (NFC against NFD) and the variation selectors that case-insensitive ext4 and HFS+ ignore.
 func Key(component string) string {
 	if isLowerASCII(component) {
 		return component
 	}
 	folded := cases.Fold().String(norm.NFD.String(component))
 	folded = strings.Map(func(r rune) rune {
-		if isPassedOver(r) {
+		if isIgnorable(r) {
 			return -1
 		}
 		return r
 	}, folded)
-	// Folding can leave a sequence that composes further, so the form comes last.
+	// Normalize last, because folding can leave a sequence that composes further.
 	return norm.NFC.String(folded)
 }
 
@@ -87,7 +85,7 @@ func judge(c string) string {
 	case c == "":
 		return "it is empty"
 	case c == "." || c == "..":
-		return "it means a folder, and is no name of its own"
+		return "it means a folder and cannot be a name"
 	case !utf8.ValidString(c):
 		return "it is not valid UTF-8"
 	}

@@ -77,7 +77,7 @@ func TestPortableRefuses(t *testing.T) {
 		{"256 bytes", strings.Repeat("x", 256), "longer"},
 		{"256 bytes of two", strings.Repeat("é", 128), "longer"},
 		{"4 KiB", strings.Repeat("x", 4096), "longer"},
-		{"longer composed", strings.Repeat("\u0958", 85), "once composed"},
+		{"longer composed", strings.Repeat("\u0958", 85), "in composed form"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestPortableRefuses(t *testing.T) {
 	}
 }
 
-// TestCheck: what no system takes for something else is a name, however few can hold it.
+// TestCheck checks that every name is accepted that no system takes for something else, however few can hold it.
 func TestCheck(t *testing.T) {
 	for _, name := range []string{
 		"a", "می\u200cخواهم.mp3", "👨\u200d👩\u200d👧.jpg", "Chapter 1: x.txt", "Who?.txt", "Vol. 1.", "a ", "aux.c", "con.txt", "COM¹", "NUL",

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Portable reports whether component can be the name of a file or folder on every system: can be created on Linux, macOS
-// and Windows, means the same on each, and shows on a screen as what it is. The error is an *Error.
+// Portable reports whether component can be the name of a file or folder on every system: it can be created on Linux, macOS
+// and Windows, means the same on each, and is displayed as it is. The error is an *Error.
 func Portable(component string) error {
 	if why := judgePortable(component); why != "" {
 		return &Error{Name: component, Why: why}
@@ -18,7 +18,7 @@ func Portable(component string) error {
 	return nil
 }
 
-// PortablePath is CheckPath with Portable for Check.
+// PortablePath is CheckPath with Portable in place of Check.
 func PortablePath(components []string) error {
 	if err := CheckPath(components); err != nil {
 		return err
@@ -50,12 +50,12 @@ func judgePortable(c string) string {
 	case ' ':
 		return "it ends in a space, which Windows drops"
 	}
-	// NFC can be longer than what came, and macOS may store either form.
+	// NFC can be longer than the given form, and macOS may store either.
 	if n := norm.NFC.String(c); len(n) > MaxComponent {
-		return fmt.Sprintf("it is longer than %d bytes once composed", MaxComponent)
+		return fmt.Sprintf("it is longer than %d bytes in composed form (NFC)", MaxComponent)
 	}
 	if d := device(c); d != "" {
-		return fmt.Sprintf("Windows keeps %s for a device", d)
+		return fmt.Sprintf("Windows reserves %s for a device", d)
 	}
 	return ""
 }
@@ -73,22 +73,22 @@ func judgeRune(r rune) string {
 	case unicode.IsControl(r) || r == '\u2028' || r == '\u2029':
 		return fmt.Sprintf("it contains the control character %U", r)
 	case unicode.Is(unicode.Bidi_Control, r):
-		return fmt.Sprintf("it contains %U, which reverses how it is shown", r)
+		return fmt.Sprintf("it contains %U, which reverses the direction of text", r)
 	case unicode.Is(unicode.Cf, r) || isInvisible(r):
 		return fmt.Sprintf("it contains the invisible character %U", r)
 	}
 	return ""
 }
 
-// isInvisible reports what shows as nothing though Unicode does not call it a format character: the
+// isInvisible reports characters that are not displayed although Unicode does not class them as format characters: the
 // Hangul fillers, the combining grapheme joiner and the like, assigned or not.
 func isInvisible(r rune) bool { return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) }
 
-func isPassedOver(r rune) bool {
+func isIgnorable(r rune) bool {
 	return unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Cf, r) || isInvisible(r)
 }
 
-// device is the device that Windows would open for c, whatever stands after the first dot.
+// device returns the device that Windows would open for c, whatever follows the first dot; empty: none.
 func device(c string) string {
 	base, _, _ := strings.Cut(c, ".")
 	base = strings.ToUpper(strings.TrimRight(base, " "))

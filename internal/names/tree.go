@@ -12,39 +12,38 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Name is a name in a folder of a torrent, and what stands for it where a file system cannot hold it.
+// Name is a name in a folder of a torrent, and the substitutes for file systems that cannot hold it.
 type Name struct {
 	Own   string
-	Made  []string // to be taken instead, the likest first; none for a name that every system can hold
-	Rival string   // a name before it in the folder that some systems hold for the same; empty: none
+	Made  []string // substitutes, the most similar first; nil for a name that every system can hold
+	Rival string   // an earlier name in the folder that is the same on some systems; empty: none
 }
 
 // Odd reports whether some file system cannot hold the name.
 func (n Name) Odd() bool { return len(n.Made) > 0 }
 
-// Pick says what a name in a folder is called on disk. dir is the folder as it is on disk, slash-separated, "." for the
-// outermost.
+// Pick chooses the name on disk for a name in a folder. dir is the folder's path on disk, slash-separated; "." is the top.
 type Pick func(dir string, n Name) string
 
-// Tree is the names of a torrent's files below its own name.
+// Tree holds the names of a torrent's files, below the torrent's own name.
 type Tree struct {
-	nodes []node // parents before what is in them
-	at    map[place]int32
+	nodes []node // parents before their children
+	at    map[nodeKey]int32
 	files []int32
 }
 
-// place is a name in a folder.
-type place struct {
-	folder int32 // a node; -1: the outermost
+// nodeKey identifies a node by its folder and name.
+type nodeKey struct {
+	folder int32 // a node; -1: the top
 	name   string
 }
 
 type node struct {
-	parent int32 // -1: the outermost folder
+	parent int32 // -1: the top
 	name   Name
 }
 
-// Of is the name of a torrent, which nothing stands beside.
+// Of returns the Name of a torrent itself, which has no siblings.
 func Of(name string) Name {
 	n := Name{Own: name}
 	if odd(name) {
@@ -53,13 +52,13 @@ func Of(name string) Name {
 	return n
 }
 
-// NewTree makes the tree of paths that CheckPath accepts. A file without a path, which is the torrent itself, is left out.
+// NewTree makes the tree of paths that CheckPath accepts. It skips empty paths, which stand for the torrent itself.
 func NewTree(paths [][]string) *Tree {
-	t := &Tree{files: make([]int32, len(paths)), at: map[place]int32{}}
+	t := &Tree{files: make([]int32, len(paths)), at: map[nodeKey]int32{}}
 	for i, p := range paths {
 		parent := int32(-1)
 		for _, c := range p {
-			here := place{parent, c}
+			here := nodeKey{parent, c}
 			k, there := t.at[here]
 			if !there {
 				k = int32(len(t.nodes))
@@ -74,13 +73,13 @@ func NewTree(paths [][]string) *Tree {
 	return t
 }
 
-// name finds out what each name needs. No made name is one, on any system, that another in the folder has.
+// name fills in rivals and substitutes. No substitute is the same, on any system, as another name in the folder.
 func (t *Tree) name() {
-	taken := make(map[place]string, len(t.nodes)) // by key
+	taken := make(map[nodeKey]string, len(t.nodes)) // by key
 	var todo []int32
 	for k := range t.nodes {
 		n := &t.nodes[k]
-		here := place{n.parent, Key(n.name.Own)}
+		here := nodeKey{n.parent, Key(n.name.Own)}
 		if rival, there := taken[here]; there {
 			n.name.Rival = rival
 		} else {
@@ -95,12 +94,12 @@ func (t *Tree) name() {
 		whole := t.own(k)
 		for digits := leastDigits; ; digits *= 2 {
 			names := made(n.name.Own, whole, digits)
-			free := func(s string) bool { return taken[place{n.parent, Key(s)}] == "" }
+			free := func(s string) bool { return taken[nodeKey{n.parent, Key(s)}] == "" }
 			if digits < 2*sha256.Size && !(free(names[0]) && free(names[len(names)-1])) {
 				continue
 			}
 			for _, s := range names {
-				taken[place{n.parent, Key(s)}] = s
+				taken[nodeKey{n.parent, Key(s)}] = s
 			}
 			n.name.Made = names
 			break
@@ -108,7 +107,7 @@ func (t *Tree) name() {
 	}
 }
 
-// own is the path of a node in the torrent.
+// own returns the path of a node in the torrent.
 func (t *Tree) own(k int32) string {
 	var parts []string
 	for ; k >= 0; k = t.nodes[k].parent {
@@ -118,14 +117,14 @@ func (t *Tree) own(k int32) string {
 	return strings.Join(parts, "/")
 }
 
-// Placed is a tree on disk.
+// Placed holds the paths on disk of a tree.
 type Placed struct {
 	tree  *Tree
 	paths []string // per node
-	Paths []string // per file, slash-separated; empty for one without a path
+	Paths []string // per file, slash-separated; empty for a file without a path
 }
 
-// Place asks pick about every name, a folder before what is in it.
+// Place calls pick for every name, folders before their content.
 func (t *Tree) Place(pick Pick) *Placed {
 	p := &Placed{tree: t, paths: make([]string, len(t.nodes)), Paths: make([]string, len(t.files))}
 	for k, n := range t.nodes {
@@ -143,12 +142,12 @@ func (t *Tree) Place(pick Pick) *Placed {
 	return p
 }
 
-// Find is where a path of the torrent is on disk, such as one that a symlink leads to. What the torrent does not hold keeps
-// its own names.
+// Find returns the path on disk of a path in the torrent, such as the target of a symlink. Components that are not in the
+// torrent keep their names.
 func (p *Placed) Find(components []string) string {
 	at, parent := ".", int32(-1)
 	for i, c := range components {
-		k, there := p.tree.at[place{parent, c}]
+		k, there := p.tree.at[nodeKey{parent, c}]
 		if !there {
 			return path.Join(append([]string{at}, components[i:]...)...)
 		}
@@ -157,7 +156,7 @@ func (p *Placed) Find(components []string) string {
 	return at
 }
 
-// odd reports whether some file system cannot hold a name by itself.
+// odd reports whether some file system cannot hold a name, regardless of other names.
 func odd(name string) bool {
 	if len(name) > longestEverywhere || Portable(name) != nil {
 		return true
@@ -165,8 +164,8 @@ func odd(name string) bool {
 	return strings.IndexFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0
 }
 
-// made is what stands for a name: as much of it as can be had everywhere, and digits of a hash of its path in the torrent.
-// The first keeps letters of all scripts, the last is ASCII alone.
+// made returns the substitutes for a name: the part of it that every system can hold, with digits of a hash of its path in
+// the torrent. The first keeps letters of all scripts; the last is ASCII only.
 func made(name, whole string, digits int) []string {
 	sum := sha256.Sum256([]byte(whole))
 	mark := "~" + hex.EncodeToString(sum[:])[:digits]
@@ -177,7 +176,7 @@ func made(name, whole string, digits int) []string {
 	return []string{full, plain}
 }
 
-// put puts a mark into a name, before its extension, and cleans the rest.
+// put inserts mark into a name, before its extension, and replaces the characters that are not portable.
 func put(mark, name string, ascii bool) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
@@ -199,7 +198,7 @@ func put(mark, name string, ascii bool) string {
 	return stem + mark + ext
 }
 
-// cut is as much of s as fits into n bytes, without half a character.
+// cut returns at most n bytes of s, without splitting a character.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

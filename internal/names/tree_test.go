@@ -9,7 +9,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// own, made and plain pick the same kind of name everywhere.
+// own, made and plain are Picks that choose the same kind of name everywhere.
 func own(_ string, n names.Name) string { return n.Own }
 
 func made(_ string, n names.Name) string {
@@ -29,7 +29,7 @@ func plain(_ string, n names.Name) string {
 func TestMadeNames(t *testing.T) {
 	long := strings.Repeat("é", 100)
 	for _, c := range []struct{ about, name, made, plain string }{
-		{"every system's", "a b-1.tar.gz", "", ""},
+		{"portable", "a b-1.tar.gz", "", ""},
 		{"a colon, as SPEC.md has it", "Chapter 1: x.txt", "Chapter 1_ x~08028f87.txt", ""},
 		{"a question mark", "Who?.txt", "Who_~", ""},
 		{"a final dot", "Vol. 1.", "Vol. 1~", ""},
@@ -43,7 +43,7 @@ func TestMadeNames(t *testing.T) {
 		{"a line end", "a\nb", "a_b~", ""},
 		{"reversed", "a\u202egpj.exe", "a_gpj~", ""},
 		{"long", long + ".txt", "é", "_"},
-		{"a tilde of its own", "a~b?", "a_b_~", ""},
+		{"a tilde in the name", "a~b?", "a_b_~", ""},
 	} {
 		n := names.Of(c.name)
 		if c.made == "" {
@@ -95,11 +95,11 @@ func TestTree(t *testing.T) {
 		t.Errorf("found %q, want %q", got, at.Paths[2])
 	}
 	if got := at.Find([]string{"a", "none", "x"}); got != path.Dir(at.Paths[1])+"/none/x" {
-		t.Errorf("found %q for what is not there", got)
+		t.Errorf("found %q for a missing path", got)
 	}
 }
 
-// A torrent whose own names are those that would be made for its others gets longer ones.
+// A torrent that contains the substitutes of its other files gets longer substitutes.
 func TestMadeNamesGiveWay(t *testing.T) {
 	first := names.NewTree([][]string{{"a:"}, {"a?"}}).Place(made).Paths
 	paths := [][]string{{"a:"}, {"a?"}, {first[0]}, {strings.ToUpper(first[1])}}
@@ -108,7 +108,7 @@ func TestMadeNamesGiveWay(t *testing.T) {
 	}
 }
 
-// distinct looks whether paths on disk stay where they are and apart from each other.
+// distinct checks that paths on disk stay in their folder and do not collide.
 func distinct(t *testing.T, paths [][]string, at []string) {
 	t.Helper()
 	of := map[string]string{}
@@ -124,7 +124,7 @@ func distinct(t *testing.T, paths [][]string, at []string) {
 	}
 }
 
-// FuzzTree: names on disk never leave the folder, never meet, and are the same each time.
+// FuzzTree checks that names on disk never leave the folder, never collide, and are the same each time.
 func FuzzTree(f *testing.F) {
 	for _, s := range []string{
 		"a\nb", "A\na", "a:/x\na?/x", "aux.c\ncon.txt", "e\u0301\n\u00e9", "می\u200cخواهم", "x.\nx ", "..a/...", "a\u202eb", strings.Repeat("é", 200) + "\n" + strings.Repeat("é", 201),
@@ -146,7 +146,7 @@ func FuzzTree(f *testing.F) {
 				clash = clash || there && (was || i == len(p)-1)
 			}
 			if clash {
-				continue // the judge of torrents refuses these
+				continue // metafile refuses these
 			}
 			for i := range p {
 				kinds[strings.Join(p[:i+1], "/")] = i == len(p)-1
@@ -154,7 +154,7 @@ func FuzzTree(f *testing.F) {
 			paths = append(paths, p)
 		}
 		tree := names.NewTree(paths)
-		// What is made does not depend on what else a file system could hold: the mixed pick takes either by turns.
+		// Substitutes do not depend on what else a file system can hold: the mixed pick alternates between the two.
 		n := 0
 		for _, pick := range []names.Pick{own, made, plain, func(dir string, name names.Name) string {
 			if n++; n%2 == 0 {

@@ -195,7 +195,7 @@ func TestFetchRefusesWhatIsNotThere(t *testing.T) {
 	}{
 		"nothing to reuse from": {node.FetchRequest{Reuse: []string{"/nowhere/at/all"}}, fault.NotFound, "/nowhere/at/all"},
 		"no index":              {node.FetchRequest{ChunksFile: "/nowhere/x.chunks"}, fault.NotFound, "/nowhere/x.chunks"},
-		"no index at all":       {node.FetchRequest{ChunksFile: garbage}, fault.Unverified, "it is none"},
+		"no index at all":       {node.FetchRequest{ChunksFile: garbage}, fault.Unverified, "not a chunk index"},
 		"a folder as index":     {node.FetchRequest{ChunksFile: t.TempDir()}, fault.Failed, "no file"},
 	} {
 		c.r.Ref, c.r.Dir = torrent, t.TempDir()
