@@ -80,13 +80,13 @@ quick: ## what needs no root, no network namespaces and no Debian packages: unde
 unit: $(RUNNER) ## every package's own tests, with the race detector
 	run() { GO='$(GO)' $(CURDIR)/integration/gotest.sh '$(TOOLS)' "$$@"; }
 	# The longest first, so that none of them is left over at the end with one core idle.
-	run "./internal/node ./internal/localapi/conform ./internal/engine $$($(GO) list ./... | grep -vE '/(integration(/netlab|/client|/wire)?|fetcher)$$' | tr '\n' ' ')" -timeout 10m
+	run "./internal/node ./internal/localapi/conform ./internal/engine $$($(GO) list ./... | grep -vE '/(integration(/netlab|/client|/wire)?|fetcher)$$' | tr '\n' ' ')" -timeout 20m
 	as=(); [ "$$(id -u)" -eq 0 ] || as=(-exec 'sudo --preserve-env=P2PSHARE_TEST') # it fills disks of its own
-	run ./fetcher -timeout 10m "$${as[@]}"
+	run ./fetcher -timeout 20m "$${as[@]}"
 	cd internal/goutp && run ./... -timeout 5m
 
 integration: build $(BIN)-bench $(RUNNER) ## the whole program with real clients, in network namespaces (needs root, or sudo)
-	@GO='$(GO)' integration/run.sh '$(TOOLS)' -timeout 14m -parallel 10
+	@GO='$(GO)' integration/run.sh '$(TOOLS)' -timeout 20m -parallel 10
 
 interop: build ## the matrix of clients: print it and write docs/interop.md
 	@integration/deps.sh interop
