@@ -35,7 +35,7 @@ type scene struct {
 }
 
 var scenes = []scene{
-	{"anna", "p2pshare group create family --private --user anna", false},
+	{"anna", "p2pshare group create family --private --open --user anna", false},
 	{"anna", "p2pshare publish Photos/2026 --group family --as photos/2026", false},
 	{"ben", "p2pshare group join LINK --account ben", true},
 	{"ben", "p2pshare fetch family/photos/2026 -o Pictures", false},
