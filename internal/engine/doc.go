@@ -12,6 +12,7 @@
 //   - nothing of a private torrent (BEP 27) is told to DHT, LAN or PEX once its info is known;
 //   - a private group's torrents are told to nobody at all, and who sends garbage is known by name;
 //   - a DHT packet that would crash the DHT library never reaches it, nor a peer's message that would crash the client;
+//   - one honest peer is enough for the metadata of a magnet, whatever others send;
 //   - who does not read what it asked for is not heard until it has, so that no peer fills the memory;
 //   - a fault of its own in what a peer says costs that peer;
 //   - a rate limit is shared out by torrent, however many connections each has;

@@ -9,10 +9,11 @@ import (
 type extent struct {
 	settled chan struct{} // closed when the rest is known
 
-	refused     bool  // the client did not take the torrent
-	pieces      int   // 0: it is only asked for its metadata
-	pieceLength int64 // bytes
-	info        int   // bytes of metadata, 0 if it is not here
+	refused     bool    // the client did not take the torrent
+	lookup      *lookup // it is only asked for its metadata; nil: that is here
+	pieces      int     // 0 in a look-up
+	pieceLength int64   // bytes
+	info        int     // bytes of metadata, 0 if it is not here
 	layers      map[[32]byte]int
 	tails       []tail // of a v2 torrent
 	hashes      int    // messages that ask for all layers once
@@ -88,6 +89,22 @@ func (e *Engine) extentOf(hash [20]byte, done <-chan struct{}) *extent {
 		if !x.refused {
 			return x
 		}
+	}
+}
+
+// looksUp says whether the metadata of a torrent is asked for, as far as is known, for it does not wait.
+func (e *Engine) looksUp(hash [20]byte) bool {
+	e.mu.Lock()
+	x := e.extents[hash]
+	e.mu.Unlock()
+	if x == nil {
+		return false
+	}
+	select {
+	case <-x.settled:
+		return x.lookup != nil
+	default:
+		return true
 	}
 }
 

@@ -28,6 +28,7 @@ type judge struct {
 
 	ext      peerExtensions
 	metadata int // requests for parts of it
+	giver    *giver
 	hashes   int
 }
 

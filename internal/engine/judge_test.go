@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anacrolix/torrent/metainfo"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 
 	"github.com/p2pshare/p2pshare/internal/shaper"
@@ -29,7 +30,7 @@ func settledExtent(x extent) *extent {
 // one piece.
 var extents = []*extent{
 	settledExtent(extent{pieces: 20, pieceLength: 32 << 10, info: 40 << 10}),
-	settledExtent(extent{}),
+	settledExtent(extent{lookup: newLookup(Spec{V1: new(metainfo.Hash)})}),
 	settledExtent(extent{pieces: 5, pieceLength: 16 << 10, info: 300, layers: map[[32]byte]int{root(1): 5}, hashes: 1}),
 	settledExtent(extent{pieces: 1, pieceLength: 5, info: 100}),
 }
@@ -167,6 +168,7 @@ var leftOut = []sample{
 	{"hash request in a look-up", 1, hashMsg(pp.HashRequest, root(1), 0, 0, 2, 0)},
 	{"metadata request of who does not offer it", 0, ext(idMetadata, "d8:msg_typei0e5:piecei0ee")},
 	{"metadata that was not asked for", 0, ext(idMetadata, "d8:msg_typei1e5:piecei0e10:total_sizei3eexxx")},
+	{"metadata that was not asked for, in a look-up", 1, ext(idMetadata, "d8:msg_typei1e5:piecei0e10:total_sizei3eexxx")},
 	{"refusal of metadata", 1, ext(idMetadata, "d8:msg_typei2e5:piecei0ee")},
 	{"rendezvous of who does not offer hole punching", 0, ext(idPunch, punch)},
 	{"connect to loopback", 0, ext(idPunch, "\x01\x00\x7f\x00\x00\x01\x1a\xe1\x00\x00\x00\x00")},
@@ -197,7 +199,6 @@ var goodMessages = []sample{
 	{"block", 0, msg(pp.Piece, cat(nums(19, 16384), make([]byte, 16384))...)},
 	{"allowed fast", 0, msg(pp.AllowedFast, nums(3)...)},
 	{"PEX", 0, ext(idPEX, "d5:added6:abcdef7:added.f1:\x00e")},
-	{"metadata in a look-up", 1, ext(idMetadata, "d8:msg_typei1e5:piecei0e10:total_sizei3eexxx")},
 	{"hash request", 2, hashMsg(pp.HashRequest, root(1), 0, 0, 8, 0)},
 	{"hashes", 2, hashMsg(pp.Hashes, root(1), 0, 0, 0, 0)},
 }

@@ -24,7 +24,7 @@ type peerExtensions struct {
 func (j *judge) extended(w *wire, m []byte) ([]byte, error) {
 	id, payload := m[lengthBytes+1], m[lengthBytes+2:]
 	if id == byte(pp.HandshakeExtendedID) {
-		return j.extendedHandshake(payload)
+		return j.extendedHandshake(w, payload)
 	}
 	if int(id) > len(j.names) {
 		return nil, fmt.Errorf("the peer sends a message of extension %d, which it was not offered", id)
@@ -45,7 +45,7 @@ func (j *judge) extended(w *wire, m []byte) ([]byte, error) {
 
 // extendedHandshake writes anew what the client makes use of. The client keeps names and numbers for as long as the
 // connection or the process lives.
-func (j *judge) extendedHandshake(payload []byte) ([]byte, error) {
+func (j *judge) extendedHandshake(w *wire, payload []byte) ([]byte, error) {
 	d, ok := readExtended(payload)
 	if !ok {
 		return nil, errors.New("the peer's extension handshake is no dictionary")
@@ -75,6 +75,15 @@ func (j *judge) extendedHandshake(payload []byte) ([]byte, error) {
 			continue
 		}
 		clean.M[name], e.ids[name] = id, id
+	}
+	if l := j.x.lookup; l != nil {
+		if id := e.ids[pp.ExtensionNameMetadata]; j.giver == nil && id != pp.ExtensionDeleteNumber && d.MetadataSize > 0 {
+			ask := func(part int) {
+				w.put(extendedMessage(id, fmt.Appendf(nil, "d8:msg_typei%de5:piecei%dee", pp.RequestMetadataExtensionMsgType, part)), 0)
+			}
+			j.giver = l.offer(d.MetadataSize, ask, func() { w.Close() }, w.closed)
+		}
+		clean.MetadataSize = 0
 	}
 	b, err := bencode.Marshal(clean)
 	if err != nil {
@@ -164,15 +173,21 @@ func (j *judge) ofMetadata(w *wire, m, payload []byte) ([]byte, error) {
 		w.owe(metadataCost)
 		return m, nil
 	case pp.DataMetadataExtensionMsgType:
-		if j.x.info != 0 || !inside {
+		if j.x.lookup == nil || !inside {
 			return nil, nil
 		}
 		if d.TotalSize <= 0 || d.TotalSize > maxMetadata || d.PieceSize() <= 0 || d.PieceSize() > len(payload) {
-			return nil, fmt.Errorf("the peer sends metadata that is not as long as it says")
+			return nil, errMetadataLength
 		}
-		return m, nil
+		if j.giver == nil {
+			return nil, nil
+		}
+		return nil, j.x.lookup.take(j.giver, d.Piece, payload[len(payload)-d.PieceSize():], d.TotalSize)
 	case pp.RejectMetadataExtensionMsgType:
-		return nil, nil // the client makes nothing of it
+		if j.giver != nil {
+			j.x.lookup.refuse(j.giver, d.Piece)
+		}
+		return nil, nil
 	}
 	return nil, fmt.Errorf("the peer sends a message about metadata of the unknown type %d", d.Type)
 }

@@ -147,6 +147,16 @@ const (
 	maxExtended = 64 << 10
 	// maxMetadata bounds the metadata of a torrent as the client does.
 	maxMetadata = 16 << 20
+	// metadataAtOnce is how many peers are asked for the metadata at first, each for metadataWindow parts at a time. Others are as
+	// far as one has sent nothing for metadataPatience, or not been done after metadataTurn; it is looked for each metadataLook.
+	// Who refuses is left alone for metadataRest. maxLookup bounds what is held of all together, four times the largest there is.
+	metadataAtOnce   = 4
+	metadataWindow   = 8
+	metadataPatience = time.Second
+	metadataTurn     = 10 * time.Second
+	metadataLook     = 500 * time.Millisecond
+	metadataRest     = 5 * time.Second
+	maxLookup        = 4 * maxMetadata
 	// metadataTimes is how often each connection may ask for all of the metadata, or all hashes.
 	metadataTimes = 4
 	// hashesAtOnce is how many hashes BEP 52 would have asked for at a time, and maxHashes how many are given.

@@ -2,11 +2,9 @@ package engine
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"reflect"
-	"time"
 	"unsafe"
 
 	"github.com/anacrolix/torrent"
@@ -78,41 +76,11 @@ func putInfo(c *torrent.Client, t *torrent.Torrent, raw []byte, judged *metainfo
 	return nil
 }
 
-// metadataOf is where the client has the bytes of a torrent's info, or those that peers have sent of it. Its lock guards
-// them.
+// metadataOf is where the client has the bytes of a torrent's info. Its lock guards them.
 func metadataOf(t *torrent.Torrent) (*[]byte, error) {
 	field := reflect.ValueOf(t).Elem().FieldByName("metadataBytes")
 	if !field.IsValid() || field.Type() != reflect.TypeFor[[]byte]() {
 		return nil, errors.New("this version of the client keeps the info elsewhere")
 	}
 	return (*[]byte)(unsafe.Pointer(field.UnsafeAddr())), nil
-}
-
-// rawInfoEvery is how often it is looked whether peers have sent an info whole that the client cannot read: it asks for
-// it again then, for ever, and keeps the bytes until others come.
-const rawInfoEvery = 300 * time.Millisecond
-
-// rawInfo is the info that peers have sent, if it is there whole; nil else. seen is how many parts had come at the last
-// look.
-func (t *Torrent) rawInfo(seen *int64) []byte {
-	stats := t.t.Stats()
-	n := stats.MetadataChunksRead.Int64()
-	if n == *seen {
-		return nil
-	}
-	*seen = n
-	at, err := metadataOf(t.t)
-	if err != nil {
-		return nil
-	}
-	lockClient(t.e.client)
-	b := bytes.Clone(*at)
-	unlockClient(t.e.client)
-	if v1 := t.spec.V1; v1 != nil && metainfo.HashBytes(b) != *v1 {
-		return nil
-	}
-	if v2 := t.spec.V2; v2 != nil && sha256.Sum256(b) != *v2 {
-		return nil
-	}
-	return b
 }

@@ -164,6 +164,7 @@ func (e *Engine) Add(s Spec) (*Torrent, error) {
 	if s.Info != nil {
 		extent.settle(et.Info(), len(s.Info))
 	} else {
+		extent.lookup = newLookup(s)
 		extent.settle(nil, 0)
 	}
 	t := &Torrent{
@@ -269,17 +270,21 @@ func (t *Torrent) start() {
 // Metadata waits for the info and gives its bencoded bytes, which hash to the infohash. It need be none that the client
 // can read.
 func (t *Torrent) Metadata(ctx context.Context) ([]byte, error) {
-	look := time.NewTicker(rawInfoEvery)
+	l := t.extent.lookup
+	if l == nil {
+		return t.spec.Info, nil
+	}
+	look := time.NewTicker(metadataLook)
 	defer look.Stop()
-	for seen := int64(0); ; {
+	for {
 		select {
-		case <-t.t.GotInfo():
-			t.learnPrivate()
-			return t.t.Metainfo().InfoBytes, nil
+		case <-l.found:
+			t.mu.Lock()
+			t.private = saysPrivate(l.info)
+			t.mu.Unlock()
+			return l.info, nil
 		case <-look.C:
-			if b := t.rawInfo(&seen); b != nil {
-				return b, nil
-			}
+			l.tend()
 		case <-t.t.Closed():
 			return nil, ErrClosed
 		case <-ctx.Done():

@@ -54,6 +54,7 @@ type outbound struct {
 	part      []byte // of a message that is not there whole yet
 	peer      atomic.Pointer[superPeer]
 	decided   bool     // what we have has been told, or hidden
+	lookup    bool     // the metadata is asked for; see lookup.go
 	v2        bool     // answers may have to be filled up; see bep52.go
 	partOf    *Torrent // of which not all is wanted; nil: all is
 	sent      answers
@@ -137,10 +138,10 @@ func (w *wire) said(b []byte) []byte {
 
 // join looks the torrent up. No message has been read by then, for the client does so after its own handshake.
 func (w *wire) join(hash [20]byte) {
-	w.out.v2, w.out.partOf = w.e.mayBeV2(hash), w.e.partOf(hash)
+	w.out.v2, w.out.partOf, w.out.lookup = w.e.mayBeV2(hash), w.e.partOf(hash), w.e.looksUp(hash)
 	p := w.e.joinSuper(w, hash)
 	if p == nil {
-		w.free.Store(!w.out.v2 && w.out.partOf == nil)
+		w.free.Store(!w.out.v2 && w.out.partOf == nil && !w.out.lookup)
 		return
 	}
 	w.out.peer.Store(p)
@@ -150,6 +151,9 @@ func (w *wire) join(hash [20]byte) {
 func (w *wire) judge(m []byte) (instead []byte, edit bool) {
 	if len(m) == lengthBytes {
 		return nil, false
+	}
+	if w.out.lookup && kindOf(m) == pp.Extended {
+		w.startTelling() // it is our handshake, with what answers go by
 	}
 	if t := w.out.partOf; t != nil && kindOf(m) == pp.Extended && t.partial() {
 		return uploadOnly(m)
@@ -208,27 +212,27 @@ func (w *wire) peer() superID {
 
 // tell puts pieces in line to be told. It does not wait.
 func (w *wire) tell(pieces []int) {
-	w.queue.Lock()
+	var m []byte
 	for _, i := range pieces {
-		w.line = append(w.line, 0, 0, 0, 5, byte(pp.Have))
-		w.line = binary.BigEndian.AppendUint32(w.line, uint32(i))
+		m = append(m, 0, 0, 0, 5, byte(pp.Have))
+		m = binary.BigEndian.AppendUint32(m, uint32(i))
 	}
-	w.queue.Unlock()
-	w.wake()
+	w.put(m, 0)
 }
 
 // say puts a whole message that was asked for in line. Who asks without reading is not heard; see unread.go.
 func (w *wire) say(m []byte) {
 	w.owe(int64(len(m)))
-	w.queue.Lock()
-	w.line = append(w.line, m...)
-	w.owed += int64(len(m))
-	w.queue.Unlock()
+	w.put(m, int64(len(m)))
 	w.startTelling()
-	w.wake()
 }
 
-func (w *wire) wake() {
+// put puts messages in line, of which owed bytes were asked for.
+func (w *wire) put(m []byte, owed int64) {
+	w.queue.Lock()
+	w.line = append(w.line, m...)
+	w.owed += owed
+	w.queue.Unlock()
 	select {
 	case w.ready <- struct{}{}:
 	default:
