@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,14 +41,24 @@ func TestPeersThatOfferWholePieces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSwarm(t, 3, payload.OneFile, "--piece-length", "32KiB", "--max-up", "1MiB")
+			s := newSwarm(t, 3, payload.OneFile, "--piece-length", "32KiB", "--max-up", "256KiB")
 			liar := &rogue.Peer{Pieces: 92, Whole: whole}
 			roguePeer(t, s.lab.Host(2), liar)
 			p, out := s.joined(t, 3, []int{1, 2})
-			s.whole(t, p, out)
-			if liar.WholeAsked.Load() == 0 {
-				t.Error("the liar was never asked for whole pieces: the test proves nothing")
+			if _, err := p.Stdout.Line(within(t, time.Minute), func(l string) bool { return strings.Contains(l, `"phase":"fetching"`) }); err != nil {
+				t.Fatal(err)
 			}
+			// Held until the liar is asked, or it might bring everything before.
+			if err := s.seeder.Pause(); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Until(within(t, time.Minute), "the liar is asked for whole pieces", func() bool { return liar.WholeAsked.Load() > 0 }); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.seeder.Resume(); err != nil {
+				t.Fatal(err)
+			}
+			s.whole(t, p, out)
 		})
 	}
 }
