@@ -28,8 +28,8 @@ func secret(name string) signed.Secret {
 	return s
 }
 
-// film is a group with the admin alice, the publishers bob and ann, a member, a backup, a mirror, an invite, one who has
-// ended and one who is gone, and a rule that denies ann hr/**.
+// film returns a group with the admin alice, the publishers bob and ann, a member, a backup, a mirror, an invite, an
+// expired account, a removed one, and a rule that denies ann hr/**.
 func film(t *testing.T) access.Policy {
 	t.Helper()
 	root := signed.Root{Version: 1, Name: "film", Kind: signed.Private, Need: 1, Owners: []signed.Key{secret("owner").Public()},
@@ -67,7 +67,7 @@ func film(t *testing.T) access.Policy {
 		add(c.Marshal)
 	}
 	add(acl.AccountChange{Name: "eve", Gone: true}.Marshal)
-	// The name was another's.
+	// The name kim belonged to another account before.
 	older, newer := secret("kim, the first").Public(), secret("kim").Public()
 	add(acl.AccountChange{Name: "kim", Role: acl.Publisher, Key: &older}.Marshal)
 	add(acl.AccountChange{Name: "kim", Gone: true}.Marshal)
@@ -93,7 +93,7 @@ func film(t *testing.T) access.Policy {
 	return access.Policy{Group: r.ID(), State: s, Now: start.Add(time.Hour), Self: acl.Publisher}
 }
 
-// torrentOf is one that an account made.
+// torrentOf returns a torrent that the account made.
 func torrentOf(t *testing.T, p access.Policy, account string) access.Torrent {
 	t.Helper()
 	salt, err := access.NewSalt(p.Group, secret(account).Public())
@@ -108,9 +108,9 @@ func entryOf(account, name string, x access.Torrent) *catalog.Entry {
 	return &catalog.Entry{Account: account, Share: &catalog.Share{Name: name, Info: x.Info, V1: x.V1}}
 }
 
-// TestANameThatWasAnothers has kim, whose name another had, who made a torrent: she neither takes it by an entry of her own, nor
-// as its author, nor by a list that names her.
-func TestANameThatWasAnothers(t *testing.T) {
+// TestReusedName: kim's name belonged to another account before, which made a torrent. She cannot get that torrent: not
+// by an entry of her own, not as its author, and not by a list that contains her name.
+func TestReusedName(t *testing.T) {
 	p := film(t)
 	theirs, hers := torrentOf(t, p, "kim, the first"), torrentOf(t, p, "kim")
 	kim, _ := p.State.Account("kim")
@@ -124,23 +124,23 @@ func TestANameThatWasAnothers(t *testing.T) {
 		read []string
 		want bool
 	}{
-		{"another's torrent by her own entry", entryOf("kim", "x", theirs), theirs, late, nil, false},
-		{"another's torrent by an entry of that time, which is for bob", entryOf("kim", "x", theirs), theirs, kim.Since - 1, []string{"bob"}, false},
-		{"one of that time, which was for the name", entryOf("bob", "x", bobs), bobs, kim.Since - 1, []string{"kim"}, false},
-		{"her own, for bob", entryOf("kim", "x", hers), hers, late, []string{"bob"}, true},
-		{"bob's, for her", entryOf("bob", "x", bobs), bobs, late, []string{"kim"}, true},
+		{"the previous kim's torrent, by her own entry", entryOf("kim", "x", theirs), theirs, late, nil, false},
+		{"the previous kim's torrent, by an entry of that time for bob", entryOf("kim", "x", theirs), theirs, kim.Since - 1, []string{"bob"}, false},
+		{"bob's, by an entry of that time for kim", entryOf("bob", "x", bobs), bobs, kim.Since - 1, []string{"kim"}, false},
+		{"her own, by an entry for bob", entryOf("kim", "x", hers), hers, late, []string{"bob"}, true},
+		{"bob's, by an entry for her", entryOf("bob", "x", bobs), bobs, late, []string{"kim"}, true},
 	} {
 		c.e.N, c.e.Read = c.n, c.read
 		if got := p.Gives(&kim, c.e, c.t); got != c.want {
-			t.Errorf("%s: given %v, want %v", c.name, got, c.want)
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
 	if err := p.Vouches("kim", kim.Since-1, theirs); err != nil {
-		t.Errorf("the first's entry for the first's torrent: %v", err)
+		t.Errorf("the previous kim's entry for her own torrent: %v", err)
 	}
 }
 
-// TestGives is who is given what: by the entry of who made the torrent, and by no other.
+// TestGives: an entry gives a torrent only if the account that made the torrent, or an admin, signed the entry.
 func TestGives(t *testing.T) {
 	p := film(t)
 	bobs := torrentOf(t, p, "bob")
@@ -159,25 +159,25 @@ func TestGives(t *testing.T) {
 		name string
 		e    *catalog.Entry
 		t    access.Torrent
-		who  string // all who are given it
+		who  string // all accounts that are given it
 	}{
 		{"an entry for everyone", entryOf("bob", "films/heat", bobs), bobs, "alice ann bob kim mel nas"},
-		{"one that a rule keeps from ann", entryOf("bob", "hr/pay", bobs), bobs, "alice bob kim mel nas"},
-		{"in another spelling", entryOf("bob", "HR/pay", bobs), bobs, "alice bob kim mel nas"},
-		{"one for a member alone", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"mel"} }), bobs, "bob mel nas"},
+		{"one that a rule denies ann", entryOf("bob", "hr/pay", bobs), bobs, "alice bob kim mel nas"},
+		{"the same in another spelling", entryOf("bob", "HR/pay", bobs), bobs, "alice bob kim mel nas"},
+		{"one for a single member", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"mel"} }), bobs, "bob mel nas"},
 		{"one for a role", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"@admin"} }), bobs, "alice bob nas"},
-		{"one for a name that nobody has", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"zoe"} }), bobs, "bob nas"},
+		{"one for an unknown name", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Read = []string{"zoe"} }), bobs, "bob nas"},
 		{"sealed", with(entryOf("bob", "x", bobs), func(e *catalog.Entry) { e.Sealed = seal.File }), bobs, "alice ann bob box kim mel nas"},
 		{"another's torrent, claimed", entryOf("ann", "holiday", bobs), bobs, ""},
 		{"another's torrent, claimed for oneself", with(entryOf("ann", "holiday", bobs), func(e *catalog.Entry) { e.Read = []string{"ann"} }), bobs, ""},
 		{"another's torrent, claimed for everyone by a member", entryOf("mel", "holiday", bobs), bobs, ""},
 		{"another's torrent, claimed as sealed", with(entryOf("ann", "holiday", bobs), func(e *catalog.Entry) { e.Sealed = seal.File }), bobs, ""},
-		{"another's torrent, with an admin's word", entryOf("alice", "holiday", bobs), bobs, "alice ann bob kim mel nas"},
-		{"the claim of who is gone", entryOf("eve", "holiday", bobs), bobs, ""},
-		{"moved by its author", entryOf("bob", "films/moved", bobs), bobs, "alice ann bob kim mel nas"},
-		{"another torrent of the author's", entryOf("bob", "films/heat", bobs), other, ""},
-		{"the v1 infohash alone", with(entryOf("bob", "films/heat", other), func(e *catalog.Entry) { e.V1 = bobs.V1; e.Info = signed.Hash{} }), bobs, ""},
-		{"the v2 infohash alone", with(entryOf("bob", "films/heat", bobs), func(e *catalog.Entry) { e.V1 = nil }), bobs, ""},
+		{"another's torrent, signed by an admin", entryOf("alice", "holiday", bobs), bobs, "alice ann bob kim mel nas"},
+		{"a claim of a removed account", entryOf("eve", "holiday", bobs), bobs, ""},
+		{"renamed by its author", entryOf("bob", "films/moved", bobs), bobs, "alice ann bob kim mel nas"},
+		{"another torrent of the same author", entryOf("bob", "films/heat", bobs), other, ""},
+		{"only the v1 infohash", with(entryOf("bob", "films/heat", other), func(e *catalog.Entry) { e.V1 = bobs.V1; e.Info = signed.Hash{} }), bobs, ""},
+		{"only the v2 infohash", with(entryOf("bob", "films/heat", bobs), func(e *catalog.Entry) { e.V1 = nil }), bobs, ""},
 		{"another v1 infohash", with(entryOf("bob", "films/heat", bobs), func(e *catalog.Entry) { e.V1 = &metainfo.Hash{2} }), bobs, ""},
 		{"a torrent without a salt", entryOf("bob", "films/heat", none), none, ""},
 		{"half a salt", entryOf("bob", "films/heat", half), half, ""},
@@ -201,7 +201,7 @@ func TestGives(t *testing.T) {
 	}
 }
 
-// TestHolds: a mirror gives the ciphertext that it keeps to all but invites, others give nothing that they cannot read.
+// TestHolds: a mirror gives the ciphertext that it keeps to all but invites; others give nothing that they cannot read.
 func TestHolds(t *testing.T) {
 	p := film(t)
 	bobs := torrentOf(t, p, "bob")
@@ -212,8 +212,8 @@ func TestHolds(t *testing.T) {
 		who  string
 	}{
 		{"a mirror", acl.Mirror, "bob", "alice ann bob box kim mel nas"},
-		{"a mirror, for a claim", acl.Mirror, "ann", ""},
-		{"a publisher, who once had it", acl.Publisher, "bob", ""},
+		{"a mirror, for another's torrent", acl.Mirror, "ann", ""},
+		{"a publisher that once had it", acl.Publisher, "bob", ""},
 		{"a backup", acl.Backup, "bob", ""},
 		{"a reader without an account", "", "bob", ""},
 	} {
@@ -243,7 +243,7 @@ func TestReads(t *testing.T) {
 	}
 	own := entryOf("ann", "hr/mine", torrentOf(t, p, "ann"))
 	if !p.Reads("ann", own).Allowed || p.Reads("eve", entryOf("eve", "x", torrentOf(t, p, "eve"))).Allowed {
-		t.Error("who published an entry reads it for as long as the account is there")
+		t.Error("the publisher of an entry must be able to read it, but only while the account exists")
 	}
 }
 
@@ -257,7 +257,7 @@ func TestStanding(t *testing.T) {
 		hears       bool
 	}{
 		{"a stranger", access.Stranger, access.ErrStranger, access.ErrStranger, groupsync.Rights{}, false},
-		{"the link", access.Lobby, nil, access.ErrNoRight, groupsync.Rights{Root: true, Slot: true}, false},
+		{"a holder of the link", access.Lobby, nil, access.ErrNoRight, groupsync.Rights{Root: true, Slot: true}, false},
 		{"a login", access.Login, nil, access.ErrNoRight, groupsync.Rights{Root: true, Slot: true, Read: true, Push: true}, false},
 		{"a member", access.Member, nil, nil, groupsync.Rights{Root: true, Slot: true, Read: true, Push: true, Content: true}, true},
 	} {
@@ -274,7 +274,7 @@ func TestStanding(t *testing.T) {
 			t.Errorf("%s in a public group: got %+v, want %+v", c.name, got, all)
 		}
 		if c.s.Hears(true) != c.hears || !c.s.Hears(false) {
-			t.Errorf("%s: hears %v in a private group, %v in a public one", c.name, c.s.Hears(true), c.s.Hears(false))
+			t.Errorf("%s: Hears is %v in a private group, %v in a public one", c.name, c.s.Hears(true), c.s.Hears(false))
 		}
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// SaltSize is the length of the salt in the info of a private group's torrent: 16 random bytes, which keep the infohash from
-// being guessed by who has the same files, and 16 that say who made it.
+// SaltSize is the length in bytes of the salt in the info of a private group's torrent: 16 random bytes, so that nobody
+// with the same files can guess the infohash, and 16 that commit to the account that made it.
 const SaltSize = 32
 
-// NewSalt draws the salt of a torrent that an account publishes into a group. The account is told by its First: others may have
-// its name later.
+// NewSalt returns a new salt for a torrent that an account publishes into a group. account is the account's First key,
+// because its name may belong to another later.
 func NewSalt(g signed.GroupID, account signed.Key) ([]byte, error) {
 	b := make([]byte, SaltSize/2, SaltSize)
 	if _, err := rand.Read(b); err != nil {
@@ -22,7 +22,7 @@ func NewSalt(g signed.GroupID, account signed.Key) ([]byte, error) {
 	return append(b, commitment(g, account, b)...), nil
 }
 
-// madeBy says whether a torrent's salt was drawn for an account of a group.
+// madeBy reports whether a torrent's salt was made for an account of a group.
 func madeBy(salt []byte, g signed.GroupID, account signed.Key) bool {
 	if len(salt) != SaltSize {
 		return false
@@ -30,7 +30,7 @@ func madeBy(salt []byte, g signed.GroupID, account signed.Key) bool {
 	return subtle.ConstantTimeCompare(salt[SaltSize/2:], commitment(g, account, salt[:SaltSize/2])) == 1
 }
 
-// commitment binds the random half to group and account.
+// commitment binds the random half of a salt to group and account.
 func commitment(g signed.GroupID, account signed.Key, random []byte) []byte {
 	h := sha256.New()
 	h.Write([]byte("p2pshare/v1 made by\n"))

@@ -7,23 +7,23 @@ import (
 	"github.com/p2pshare/p2pshare/internal/groupsync"
 )
 
-// Standing is what the key of a peer is to a private group.
+// Standing is the relation of a peer's key to a private group.
 type Standing int
 
 const (
 	Stranger Standing = iota
-	Lobby             // it has the link: it may read roots and slots
-	Login             // it has the key of an account or invite: it may read logs, and hand in its device's
-	Member            // it is a device of an active account
+	Lobby             // has the link: may read roots and slots
+	Login             // has the key of an account or invite: may read logs, and submit its device's
+	Member            // a device of an active account
 )
 
-// ErrStranger is for the audit: who is not let in hears nothing.
-var ErrStranger = errors.New("it is neither a device of the group nor has its link")
+// ErrStranger is only for the audit: a stranger gets no answer.
+var ErrStranger = errors.New("it is not a device of the group and does not have its link")
 
-// ErrNoRight is the answer to who asks for what is not for it, or is not here.
-var ErrNoRight = errors.New("it may not have this")
+// ErrNoRight is returned for a request that the peer has no right to, or for something that is not here.
+var ErrNoRight = errors.New("it has no right to this")
 
-// Connect judges a connection by one of groupnet's protocols.
+// Connect decides whether a peer may connect by one of groupnet's protocols.
 func (s Standing) Connect(protocol string) error {
 	switch {
 	case s == Stranger:
@@ -34,7 +34,7 @@ func (s Standing) Connect(protocol string) error {
 	return nil
 }
 
-// Calls are what a peer may ask for. A public group is read by anyone, and takes what its signatures vouch for from anyone.
+// Calls returns what a peer may ask for. Anyone may read a public group, and hand in what is signed correctly.
 func (s Standing) Calls(private bool) groupsync.Rights {
 	if !private {
 		return groupsync.Rights{Root: true, Read: true, Push: true, Content: true}
@@ -46,5 +46,5 @@ func (s Standing) Calls(private bool) groupsync.Rights {
 	}
 }
 
-// Hears says whether a peer is handed what is new.
+// Hears reports whether a peer is sent new records.
 func (s Standing) Hears(private bool) bool { return !private || s == Member }

@@ -15,35 +15,35 @@ import (
 	"github.com/p2pshare/p2pshare/internal/spelling"
 )
 
-// Kind is what a key's value is in TOML.
+// Kind is the TOML type of a key's value.
 type Kind int
 
 const (
-	Text   Kind = iota // a string; a plain number serves too
+	Text   Kind = iota // a string; a bare number is accepted too
 	Number             // an integer
 	Switch             // true or false
 	List               // an array of strings
 )
 
 var kindWords = map[Kind]string{
-	Text: `a text in quotes`, Number: "a number without quotes", Switch: "true or false", List: `a list such as ["a", "b"]`,
+	Text: `a string in quotes`, Number: "a number without quotes", Switch: "true or false", List: `a list such as ["a", "b"]`,
 }
 
-// Key is a setting that a file may hold.
+// Key is a setting that may appear in the file.
 type Key struct {
 	Section string
 	Name    string
 	Kind    Kind
-	Check   func(value string) error // judges a value, of a list each; nil: any will do
+	Check   func(value string) error // validates a value, or each item of a list; nil accepts any
 
 	Usage string // a comment for Example
 	Value string // for Example, in TOML
 }
 
-// Value is what a file says of a key.
+// Value is the value of a key in the file.
 type Value struct {
-	Line  int      // from 1
-	Texts []string // one, or as many as a list has: a switch is "true" or "false", a number its digits
+	Line  int      // counted from 1
+	Texts []string // one, or the items of a list; a switch is "true" or "false", a number its digits
 }
 
 // File is a configuration file that was read.
@@ -52,16 +52,16 @@ type File struct {
 	values map[string]Value // by section.name
 }
 
-// Path is the path that the file was read from.
+// Path returns the path that the file was read from.
 func (f *File) Path() string { return f.path }
 
-// Get is what the file says of a key, and whether it does.
-func (f *File) Get(section, name string) (Value, bool) {
-	v, ok := f.values[section+"."+name]
+// Get returns the value of a key; ok is false if the file does not set it.
+func (f *File) Get(section, name string) (v Value, ok bool) {
+	v, ok = f.values[section+"."+name]
 	return v, ok
 }
 
-// Load reads the file at path. Its errors wrap fs.ErrNotExist if there is none.
+// Load reads the file at path. Its error wraps fs.ErrNotExist if there is none.
 func Load(path string, keys []Key) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -73,7 +73,7 @@ func Load(path string, keys []Key) (*File, error) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fault.New(fault.Usage, "the configuration %q is no regular file", path)
+		return nil, fault.New(fault.Usage, "the configuration %q is not a regular file", path)
 	}
 	if err := checkOwner(path, info); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func Parse(path string, data []byte, keys []Key) (*File, error) {
 	if len(data) > maxFile {
 		return nil, fault.New(fault.Usage, "the configuration %q is larger than %d bytes", path, maxFile)
 	}
-	// The decoder judges the whole document, keys that are given twice among it; the walk has the lines.
+	// The decoder checks the whole document, for duplicate keys too; walk knows the lines.
 	var whole map[string]any
 	if err := toml.Unmarshal(data, &whole); err != nil {
 		return nil, syntaxError(path, err)
@@ -125,10 +125,10 @@ func syntaxError(path string, err error) error {
 	}
 	line, _ := at.Position()
 	return fault.Hint(fault.New(fault.Usage, "%s:%d: %s", path, line, strings.TrimPrefix(at.Error(), "toml: ")),
-		`a line is NAME = VALUE, with texts in quotes, below a [section]; p2pshare config init writes an example where there is no file yet`)
+		`a line is NAME = VALUE, with strings in quotes, below a [section]; p2pshare config init writes an example if there is no file yet`)
 }
 
-// reader judges entries.
+// reader checks entries against keys.
 type reader struct {
 	path string
 	keys []Key
@@ -154,13 +154,13 @@ func (r reader) key(e entry) (Key, error) {
 	}
 	err := r.refuse(e.line, "there is no setting %q", full)
 	if len(e.key) == 1 && r.hasSection(full) {
-		return Key{}, fault.Hint(err, "[%s] is a section: write it on a line of its own, and its settings below", full)
+		return Key{}, fault.Hint(err, "[%s] is a section: write it on its own line, with its settings below", full)
 	}
 	name := strings.ReplaceAll(e.key[len(e.key)-1], "_", "-")
 	var names []string
 	for _, k := range r.keys {
 		switch {
-		case name == k.Name: // the name is right, the place is not
+		case name == k.Name: // the name is right, the section is not
 			return Key{}, fault.Hint(err, "did you mean %s in the section [%s]?", k.Name, k.Section)
 		case len(e.key) == 2 && e.key[0] == k.Section:
 			names = append(names, k.Name)
@@ -174,7 +174,7 @@ func (r reader) key(e entry) (Key, error) {
 	if len(e.key) == 2 && !r.hasSection(e.key[0]) {
 		return Key{}, r.unknownSection(e)
 	}
-	return Key{}, fault.Hint(err, "p2pshare config show lists what there is")
+	return Key{}, fault.Hint(err, "p2pshare config show lists all settings")
 }
 
 func (r reader) hasSection(name string) bool {
@@ -195,10 +195,10 @@ func (r reader) unknownSection(e entry) error {
 	if best := spelling.Closest(e.key[0], sections); best != "" {
 		return fault.Hint(err, "did you mean [%s]?", best)
 	}
-	return fault.Hint(err, "p2pshare config show lists what there is")
+	return fault.Hint(err, "p2pshare config show lists all settings")
 }
 
-// value judges what an entry says.
+// value checks the value of an entry.
 func (r reader) value(k Key, e entry) (Value, error) {
 	fits := map[Kind][]valueKind{Text: {kindString, kindInteger, kindFloat}, Number: {kindInteger}, Switch: {kindBool}, List: {kindArray}}
 	ok := false
@@ -206,7 +206,7 @@ func (r reader) value(k Key, e entry) (Value, error) {
 		ok = ok || e.kind == want
 	}
 	if !ok {
-		return Value{}, fault.Hint(r.refuse(e.line, "%s is %s", k.Name, e.kind), "it has to be %s", kindWords[k.Kind])
+		return Value{}, fault.Hint(r.refuse(e.line, "%s is %s", k.Name, e.kind), "it must be %s", kindWords[k.Kind])
 	}
 	if k.Check != nil {
 		for _, text := range e.texts {
@@ -218,14 +218,14 @@ func (r reader) value(k Key, e entry) (Value, error) {
 	return Value{Line: e.line, Texts: e.texts}, nil
 }
 
-// checkOwner refuses a file that another user than this one and root could have written.
+// checkOwner refuses a file that a user other than this one and root could have written.
 func checkOwner(path string, info fs.FileInfo) error {
 	if osfs.OthersMayWrite(info) {
 		return fault.Hint(fault.New(fault.Denied, "other users may write to the configuration %q (mode %04o)", path, info.Mode().Perm()), "run: chmod go-w %q", path)
 	}
 	if uid, ok := osfs.Owner(info); ok && uid != os.Geteuid() && uid != 0 {
-		return fault.Hint(fault.New(fault.Denied, "the configuration %q belongs to user %d, and this is user %d", path, uid, os.Geteuid()),
-			"name a file of this user with --config")
+		return fault.Hint(fault.New(fault.Denied, "the configuration %q belongs to user %d, but you are user %d", path, uid, os.Geteuid()),
+			"use a file of your own with --config")
 	}
 	return nil
 }

@@ -38,20 +38,20 @@ func TestParse(t *testing.T) {
 		want       values
 	}{
 		{"empty", "", values{}},
-		{"comments alone", "# a\n\n[network]\n#port = 1\n", values{}},
+		{"only comments", "# a\n\n[network]\n#port = 1\n", values{}},
 		{"sections", "# c\n[network]\nport = 6_881\n\nmax-up = \"2M/s\"\n[daemon]\nfetches = 3\n", values{
 			"network.port": {Line: 3, Texts: []string{"6881"}}, "network.max-up": {Line: 5, Texts: []string{"2M/s"}}, "daemon.fetches": {Line: 7, Texts: []string{"3"}},
 		}},
 		{"dotted and inline", "network.port = 1\ndaemon = { fetches = 2 }", values{
 			"network.port": {Line: 1, Texts: []string{"1"}}, "daemon.fetches": {Line: 2, Texts: []string{"2"}},
 		}},
-		{"a list over lines", "[network]\npeer = [\n  \"a:1\", # first\n  'b:2',\n]\nno-dht = false", values{
+		{"a list over several lines", "[network]\npeer = [\n  \"a:1\", # first\n  'b:2',\n]\nno-dht = false", values{
 			"network.peer": {Line: 2, Texts: []string{"a:1", "b:2"}}, "network.no-dht": {Line: 6, Texts: []string{"false"}},
 		}},
 		{"an empty list", "network.peer = []", values{"network.peer": {Line: 1, Texts: []string{}}}},
-		{"a number for a text", "network.max-up = 2000\n", values{"network.max-up": {Line: 1, Texts: []string{"2000"}}}},
-		{"a fraction for a text", "network.max-up = 1.5\n", values{"network.max-up": {Line: 1, Texts: []string{"1.5"}}}},
-		{"Windows' line ends", "[network]\r\nport = 1\r\n", values{"network.port": {Line: 2, Texts: []string{"1"}}}},
+		{"a number for a string", "network.max-up = 2000\n", values{"network.max-up": {Line: 1, Texts: []string{"2000"}}}},
+		{"a fraction for a string", "network.max-up = 1.5\n", values{"network.max-up": {Line: 1, Texts: []string{"1.5"}}}},
+		{"Windows line endings", "[network]\r\nport = 1\r\n", values{"network.port": {Line: 2, Texts: []string{"1"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := config.Parse("/c.toml", []byte(c.text), keys)
@@ -76,7 +76,7 @@ func TestParse(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ name, text, err, hint string }{
-		{"no TOML", "[network]\nport 1\n", "/c.toml:2: ", "config init"},
+		{"not TOML", "[network]\nport 1\n", "/c.toml:2: ", "config init"},
 		{"a key twice", "[network]\nport = 1\nport = 2\n", "/c.toml:3: ", ""},
 		{"a section twice", "[network]\nport = 1\n[network]\nno-dht = true\n", "/c.toml:3: ", ""},
 		{"not UTF-8", "[network]\n# \xff\n", "/c.toml:2: ", ""},
@@ -84,20 +84,20 @@ func TestRefusals(t *testing.T) {
 		{"an underscore", "[network]\nmax_up = \"1M\"\n", `/c.toml:2: there is no setting "network.max_up"`, "did you mean max-up in the section [network]?"},
 		{"a key of another section", "[daemon]\nport = 1\n", `/c.toml:2: there is no setting "daemon.port"`, "did you mean port in the section [network]?"},
 		{"a key outside of sections", "fetches = 1\n", `/c.toml:1: there is no setting "fetches"`, "in the section [daemon]?"},
-		{"a slip outside of sections", "fetchs = 1\n", `/c.toml:1: there is no setting "fetchs"`, "did you mean fetches?"},
-		{"nothing like it", "[network]\ncolour = 1\n", `/c.toml:2: there is no setting "network.colour"`, "config show"},
+		{"a typo outside of sections", "fetchs = 1\n", `/c.toml:1: there is no setting "fetchs"`, "did you mean fetches?"},
+		{"nothing similar", "[network]\ncolour = 1\n", `/c.toml:2: there is no setting "network.colour"`, "config show"},
 		{"an unknown section", "[netwrok]\n", "/c.toml:1: there is no section [netwrok]", "did you mean [network]?"},
 		{"an unknown section with a key", "zzz.yyyyy = 1\n", "/c.toml:1: there is no section [zzz]", "config show"},
 		{"a section below a section", "[network.deep]\nport = 1\n", `/c.toml:1: there is no setting "network.deep"`, ""},
-		{"a section that is a value", "network = 1\n", `/c.toml:1: there is no setting "network"`, "line of its own"},
+		{"a section that is a value", "network = 1\n", `/c.toml:1: there is no setting "network"`, "its own line"},
 		{"a value that is a section", "[network.port]\n", "/c.toml:1: port is a section", "a number without quotes"},
 		{"a list of sections", "\n[[network]]\nport = 1\n", "/c.toml:2: [[network]] is a list of sections", "write [network]"},
-		{"a number in quotes", "[network]\nport = \"6881\"\n", "/c.toml:2: port is a text", "a number without quotes"},
+		{"a number in quotes", "[network]\nport = \"6881\"\n", "/c.toml:2: port is a string", "a number without quotes"},
 		{"a fraction for a number", "network.port = 1.5\n", "/c.toml:1: port is a number with a fraction", "a number"},
-		{"a text for a switch", "network.no-dht = \"yes\"\n", "/c.toml:1: no-dht is a text", "true or false"},
-		{"a text for a list", "network.peer = \"a:1\"\n", "/c.toml:1: peer is a text", `["a", "b"]`},
-		{"a list of numbers", "network.peer = [\"a\", 1]\n", "/c.toml:1: peer is a list that holds other things", `["a", "b"]`},
-		{"a date", "network.max-up = 2020-01-01\n", "/c.toml:1: max-up is a date", "a text"},
+		{"a string for a switch", "network.no-dht = \"yes\"\n", "/c.toml:1: no-dht is a string", "true or false"},
+		{"a string for a list", "network.peer = \"a:1\"\n", "/c.toml:1: peer is a string", `["a", "b"]`},
+		{"a list of numbers", "network.peer = [\"a\", 1]\n", "/c.toml:1: peer is a list of other things", `["a", "b"]`},
+		{"a date", "network.max-up = 2020-01-01\n", "/c.toml:1: max-up is a date", "a string"},
 		{"a refused value", "[network]\nmax-up = \"bad\"\n", `/c.toml:2: max-up: "bad" is not a rate`, "write 2M"},
 		{"a refused number", "network.max-up = -1\n", `/c.toml:1: max-up: "-1" is not a rate`, "write 2M"},
 		{"a refused item", "network.peer = [\"a\",\n\"bad\"]\n", "/c.toml:1: peer: no peer", ""},
@@ -123,10 +123,10 @@ func TestRefusals(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := config.Load(filepath.Join(dir, "gone"), keys); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file that is not there: got %v, want fs.ErrNotExist", err)
+	if _, err := config.Load(filepath.Join(dir, "missing"), keys); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: got %v, want fs.ErrNotExist", err)
 	}
-	if _, err := config.Load(dir, keys); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := config.Load(dir, keys); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder: got %v, want a refusal", err)
 	}
 	path := filepath.Join(dir, "c.toml")
@@ -146,7 +146,7 @@ func TestLoad(t *testing.T) {
 		}
 		_, err := config.Load(path, keys)
 		if fault.KindOf(err) != fault.Denied || !strings.Contains(fault.HintOf(err), "chmod go-w") {
-			t.Errorf("mode %o: got %v, want denied, with what helps", mode, err)
+			t.Errorf("mode %o: got %v, want denied, with a hint", mode, err)
 		}
 	}
 	if os.Geteuid() == 0 { // only root can give a file away
@@ -169,7 +169,7 @@ func TestPath(t *testing.T) {
 		{"XDG", "linux", map[string]string{"HOME": "/home/u", "XDG_CONFIG_HOME": "/x"}, "/x/p2pshare/config.toml"},
 		{"relative XDG is ignored", "linux", map[string]string{"HOME": "/home/u", "XDG_CONFIG_HOME": "x"}, "/home/u/.config/p2pshare/config.toml"},
 		{"Windows", "windows", map[string]string{"HOME": "/home/u", "APPDATA": "/a"}, "/a/p2pshare/config.toml"},
-		{"APPDATA elsewhere", "linux", map[string]string{"HOME": "/home/u", "APPDATA": "/a"}, "/home/u/.config/p2pshare/config.toml"},
+		{"APPDATA on another system", "linux", map[string]string{"HOME": "/home/u", "APPDATA": "/a"}, "/home/u/.config/p2pshare/config.toml"},
 		{"nothing", "linux", nil, ""},
 	} {
 		if got := config.Path(func(k string) string { return c.env[k] }, c.system); got != filepath.FromSlash(c.want) {
@@ -178,7 +178,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// TestExample: the file that is written holds nothing, and with its comments taken off every key.
+// TestExample: the written file sets nothing, and with its comment signs removed it sets every key.
 func TestExample(t *testing.T) {
 	text := config.Example("What this is.\n\nSee there.", keys)
 	f, err := config.Parse("x", []byte(text), keys)
@@ -187,12 +187,12 @@ func TestExample(t *testing.T) {
 	}
 	for _, k := range keys {
 		if v, ok := f.Get(k.Section, k.Name); ok {
-			t.Errorf("%s: got %v, want nothing", k.Name, v)
+			t.Errorf("%s: got %v, want it unset", k.Name, v)
 		}
 	}
 	f, err = config.Parse("x", []byte(strings.NewReplacer("\n#port", "\nport", "\n#max", "\nmax", "\n#no", "\nno", "\n#peer", "\npeer", "\n#fetches", "\nfetches").Replace(text)), keys)
 	if err != nil {
-		t.Fatalf("with its comments taken off: %v\n%s", err, text)
+		t.Fatalf("with its comment signs removed: %v\n%s", err, text)
 	}
 	for _, k := range keys {
 		if _, ok := f.Get(k.Section, k.Name); !ok {
@@ -207,13 +207,13 @@ func TestCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := config.Create(path, "second")
-	if fault.KindOf(err) != fault.Denied || !strings.Contains(err.Error(), "not written over") {
+	if fault.KindOf(err) != fault.Denied || !strings.Contains(err.Error(), "not overwritten") {
 		t.Errorf("a second time: got %v, want denied", err)
 	}
 	data, _ := os.ReadFile(path)
 	info, err := os.Stat(path)
 	if err != nil || string(data) != "first" || info.Mode().Perm() != 0o600 {
-		t.Errorf("the file: got %q, %v, %v, want the first, 0600", data, info.Mode(), err)
+		t.Errorf("the file: got %q, %v, %v, want the first text, 0600", data, info.Mode(), err)
 	}
 	if err := config.Create(filepath.Join(path, "c.toml"), ""); err == nil {
 		t.Error("below a file: got no error")

@@ -11,8 +11,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// Path is the usual place of the file: below XDG_CONFIG_HOME, APPDATA on Windows, or ~/.config. It is "" where
-// none of them is known.
+// Path returns the default path of the file: below XDG_CONFIG_HOME, APPDATA on Windows, or ~/.config. It is "" if
+// none of them is set.
 func Path(getenv func(string) string, system string) string {
 	// The XDG specification says to ignore a relative path.
 	if d := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(d) {
@@ -27,8 +27,8 @@ func Path(getenv func(string) string, system string) string {
 	return ""
 }
 
-// Example is a file in which every key is commented out, under its usage and with an example of a value.
-// head stands above it.
+// Example returns a file in which every key is commented out, below its usage, with an example value. head goes at the
+// top, as a comment.
 func Example(head string, keys []Key) string {
 	var b strings.Builder
 	comment(&b, head)
@@ -51,14 +51,14 @@ func comment(b *strings.Builder, text string) {
 	}
 }
 
-// Create writes text to a new file at path, with the folders above it. What is there already stays as it is.
+// Create writes text to a new file at path, and creates the folders above it. An existing file is left as it is.
 func Create(path, text string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("making the folder of the configuration: %w", err)
+		return fmt.Errorf("creating the folder of the configuration: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fault.Hint(fault.New(fault.Denied, "the configuration %q is there already, and is not written over", path), "p2pshare config show says what holds; edit the file, or name another with --config")
+		return fault.Hint(fault.New(fault.Denied, "the configuration %q exists already and is not overwritten", path), "p2pshare config show prints the settings in force; edit the file, or choose another with --config")
 	}
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)

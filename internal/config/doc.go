@@ -1,13 +1,13 @@
-// Package config reads the configuration file: settings by section, in TOML, each with the line it stands on.
+// Package config reads the configuration file: settings by section, in TOML, each with its line number.
 //
-// Entry points: Load for a file, Parse for its bytes, Path for its usual place, Example and Create for a new
-// one. The caller says which keys there are, of which kind, and how a value is judged, so that a value in the
-// file means what it means on the command line.
+// Entry points: Load for a file, Parse for its bytes, Path for its default path, Example and Create for a new one. The
+// caller passes the keys, with the kind and the check of each, so that a value means the same in the file and on the
+// command line.
 //
-// Guaranteed: a file is used whole or not at all. A key that is not known, a value of another kind and a value
-// that its judge refuses are errors that name file and line, and where it is near, the key that was meant. A
-// file that another user could write is refused: who can write it can have this user seed or connect as they
-// like. A file is never written over.
+// Guaranteed: a file is used whole or not at all. An unknown key, a value of the wrong kind and a value that its check
+// refuses are errors that name file and line, and suggest the key that was probably meant. A file that another user
+// could write is refused: that user could make this one seed or connect at will. An existing file is never
+// overwritten.
 //
 // The package knows no setting by name, and changes nothing that it reads.
 package config

@@ -6,22 +6,22 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// valueKind is what stands behind a key, in words for the user.
+// valueKind is the kind of a value, in words for the user.
 type valueKind string
 
 const (
-	kindString  valueKind = "a text"
+	kindString  valueKind = "a string"
 	kindInteger valueKind = "a whole number"
 	kindFloat   valueKind = "a number with a fraction"
 	kindBool    valueKind = "true or false"
 	kindArray   valueKind = "a list"
-	kindMixed   valueKind = "a list that holds other things than texts"
+	kindMixed   valueKind = "a list of other things than strings"
 	kindTable   valueKind = "a section"
 	kindTables  valueKind = "a list of sections"
 	kindDate    valueKind = "a date or time"
 )
 
-// entry is a key with its value, and the line it stands on.
+// entry is a key with its value and its line number.
 type entry struct {
 	key   []string
 	line  int
@@ -29,9 +29,9 @@ type entry struct {
 	texts []string
 }
 
-// walk lists the keys of a document that the decoder has accepted. It uses the library's parser, for the
-// decoder gives no lines. Inline tables are taken apart. Sections are entries too, so that a misspelt one is
-// found even if it is empty.
+// walk lists the keys of a document that the decoder has accepted. It uses the library's parser because the decoder
+// gives no line numbers. Inline tables are flattened. Sections are entries too, so that a misspelt one is found even
+// if it is empty.
 func walk(data []byte) ([]entry, error) {
 	var p unstable.Parser
 	p.Reset(data)

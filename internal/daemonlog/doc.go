@@ -1,10 +1,10 @@
-// Package daemonlog is the daemon's log: a file in the home that cannot grow without end, and its reader.
+// Package daemonlog is the daemon's log: a file in the home of bounded size, and its reader.
 //
-// Entry points: Open for the file, an io.Writer of whole lines; NewHandler for log/slog in text or JSON; Read
-// for the last lines and those that follow.
+// Entry points: Open for the file, an io.Writer of whole lines; NewHandler for log/slog in text or JSON; Read for the
+// last lines and for following new ones.
 //
-// Guaranteed: folder and files are the user's alone (0700, 0600), two of MaxBytes at most, and no symlink is
-// followed. A line is written in one piece, or not at all when the disk is full. Control characters are
-// written as escapes, and what a URL or an attribute holds of passwords and passkeys is left out, whoever
-// logged it. A file that is removed is made anew at the next line. The package never logs anything itself.
+// Guaranteed: only the user can read folder and files (0700, 0600); there are at most two files of MaxBytes each, and
+// no symlink is followed. A line is written whole, or not at all when the disk is full. Control characters are
+// escaped, and passwords and passkeys in URLs and attributes are left out, whatever part of the program logged them. A
+// removed file is recreated at the next line. The package never logs anything itself.
 package daemonlog

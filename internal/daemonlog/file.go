@@ -13,18 +13,18 @@ import (
 	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
-// The log's place in the home, and where the old one goes.
+// Names of the log's folder in the home, of the log and of the previous one.
 const (
 	folder  = "log"
 	current = "daemon.log"
 	old     = "daemon.log.1"
 )
 
-// Path is where the log of a home is.
+// Path returns the path of a home's log.
 func Path(home string) string { return filepath.Join(home, folder, current) }
 
-// File is the log that is being written. Its methods may be called from any goroutine. One process at a time
-// may have a home's log open; the daemon's lock sees to that.
+// File is a log open for writing. Its methods are safe for concurrent use. Only one process at a time may have a home's
+// log open; the daemon's lock ensures that.
 type File struct {
 	path string
 	max  int64
@@ -33,26 +33,25 @@ type File struct {
 	f      *os.File // nil after Close
 	info   fs.FileInfo
 	size   int64
-	part   []byte // a line whose end has not come yet
+	part   []byte // an incomplete line
 	opened func(*os.File) error
 }
 
-// Open goes on with the log of home, a folder that is there. maxBytes is when it becomes the old one; 0:
-// MaxBytes.
+// Open opens the log of home, an existing folder, and appends to it. At maxBytes (0: MaxBytes) the file is rotated.
 func Open(home string, maxBytes int64) (*File, error) {
 	if maxBytes <= 0 {
 		maxBytes = MaxBytes
 	}
 	dir := filepath.Join(home, folder)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("making the folder of the log: %w", err)
+		return nil, fmt.Errorf("creating the folder of the log: %w", err)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
 	if !info.IsDir() {
-		return nil, fault.Hint(fmt.Errorf("opening the log: %q is no folder", dir), "move it away; the daemon makes a folder there")
+		return nil, fault.Hint(fmt.Errorf("opening the log: %q is not a folder", dir), "move it away; the daemon creates a folder there")
 	}
 	if info.Mode().Perm() != 0o700 {
 		if err := os.Chmod(dir, 0o700); err != nil {
@@ -63,12 +62,12 @@ func Open(home string, maxBytes int64) (*File, error) {
 	return l, l.open()
 }
 
-// Path is where the log is.
+// Path returns the path of the log.
 func (l *File) Path() string { return l.path }
 
-// OnOpen calls do with the file now and whenever it is another one, for what writes to it without this
-// package: debug.SetCrashOutput keeps a descriptor of its own. do must not keep the file. Its error is
-// returned now, and ignored later.
+// OnOpen calls do with the file now and whenever a new one is opened, for a writer that bypasses this package:
+// debug.SetCrashOutput has a descriptor of its own. do must not keep the file. OnOpen returns do's first error; later
+// ones are ignored.
 func (l *File) OnOpen(do func(*os.File) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,8 +78,8 @@ func (l *File) OnOpen(do func(*os.File) error) error {
 	return do(l.f)
 }
 
-// Write takes lines, and parts of lines, which it keeps until their end. The error is of the file; the bytes
-// are taken all the same.
+// Write accepts lines and parts of lines, which it buffers until their end. An error is one of writing the file; p
+// counts as consumed all the same.
 func (l *File) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,7 +97,7 @@ func (l *File) Write(p []byte) (int, error) {
 	return len(p), errors.Join(errs...)
 }
 
-// Close writes what is left of a line and closes the file. A second call does nothing.
+// Close writes an incomplete line, if any, and closes the file. A second call does nothing.
 func (l *File) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,7 +123,7 @@ func (l *File) line(b []byte) error {
 	case err != nil || !os.SameFile(now, l.info):
 		err = l.reopen() // it was removed, or moved away
 	case now.Size() > 0 && now.Size()+int64(len(b)) > l.max:
-		l.size = now.Size() // a crash may have been written to it besides
+		l.size = now.Size() // a crash report may have been written to it as well
 		err = l.rotate()
 	default:
 		l.size = now.Size()
@@ -135,7 +134,7 @@ func (l *File) line(b []byte) error {
 	n, err := l.f.Write(b)
 	l.size += int64(n)
 	if err != nil && n > 0 {
-		// A part of a line, on a full disk: take it back, or the next one would be glued to it.
+		// Part of a line, on a full disk: remove it, or the next line would be appended to it.
 		if l.f.Truncate(l.size-int64(n)) == nil {
 			l.size -= int64(n)
 		}
@@ -143,14 +142,14 @@ func (l *File) line(b []byte) error {
 	return err
 }
 
-// open opens the file, and makes it if it is not there. A symlink in its place is removed, not followed.
+// open opens the file, creating it if needed. A symlink in its place is removed, not followed.
 func (l *File) open() error {
 	info, err := os.Lstat(l.path)
 	switch {
 	case err == nil && info.Mode()&fs.ModeSymlink != 0:
 		err = os.Remove(l.path)
 	case err == nil && !info.Mode().IsRegular():
-		return fault.Hint(fmt.Errorf("opening the log: %q is no file", l.path), "move it away; the daemon makes a file there")
+		return fault.Hint(fmt.Errorf("opening the log: %q is not a regular file", l.path), "move it away; the daemon creates a file there")
 	case errors.Is(err, fs.ErrNotExist):
 		err = nil
 	}
@@ -176,8 +175,8 @@ func (l *File) open() error {
 	return nil
 }
 
-// reopen goes on in another file. If that cannot be had the lines go on to the one that was there: they may be
-// read yet by whoever moved it.
+// reopen switches to a new file. If that fails, lines still go to the previous one: whoever moved it may still read
+// them.
 func (l *File) reopen() error {
 	was := l.f
 	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
@@ -189,8 +188,8 @@ func (l *File) reopen() error {
 	return was.Close()
 }
 
-// rotate makes the file the old one and begins a new one. Windows renames no file that somebody reads; the
-// file then goes on to twice its size, and is emptied.
+// rotate renames the file to the old name and begins a new one. Windows does not rename a file that is open for
+// reading; then the file may grow to twice its limit, and is emptied.
 func (l *File) rotate() error {
 	if err := os.Rename(l.path, filepath.Join(filepath.Dir(l.path), old)); err != nil {
 		if l.size < 2*l.max {

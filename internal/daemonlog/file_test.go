@@ -46,7 +46,7 @@ func holds(t *testing.T, path, want string) {
 
 func TestFileIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Log("Windows keeps no such modes")
+		t.Log("Windows has no such modes")
 		return
 	}
 	home := t.TempDir()
@@ -79,11 +79,11 @@ func TestRotation(t *testing.T) {
 	if list, _ := os.ReadDir(filepath.Join(home, "log")); len(list) != 2 {
 		t.Errorf("got %v, want two files", list)
 	}
-	write(t, l, strings.Repeat("x", 30)+"\n") // longer than the whole file: still one line
+	write(t, l, strings.Repeat("x", 30)+"\n") // longer than the limit of the file: still one line
 	holds(t, l.Path(), strings.Repeat("x", 30)+"\n")
 }
 
-func TestOpenGoesOnWithTheFile(t *testing.T) {
+func TestOpenAppends(t *testing.T) {
 	home := t.TempDir()
 	l := open(t, home, 10)
 	write(t, l, "1234567\n")
@@ -125,7 +125,7 @@ func TestEndlessLineIsCut(t *testing.T) {
 	}
 }
 
-func TestRemovedFileIsMadeAnew(t *testing.T) {
+func TestRemovedFileIsRecreated(t *testing.T) {
 	home := t.TempDir()
 	l := open(t, home, 0)
 	var opened []string
@@ -173,7 +173,7 @@ func TestSymlinksAreNotFollowed(t *testing.T) {
 	l := open(t, home, 8)
 	write(t, l, "a line\n")
 	holds(t, path, "a line\n")
-	// While it runs, in the place of the log and of the old one.
+	// While the log is open: symlinks in place of the log and of the old one.
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestSymlinksAreNotFollowed(t *testing.T) {
 	if err := os.MkdirAll(daemonlog.Path(third), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := daemonlog.Open(third, 0); err == nil || !strings.Contains(err.Error(), "no file") {
+	if _, err := daemonlog.Open(third, 0); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder in the log's place: got %v, want an error that says so", err)
 	}
 }
@@ -207,7 +207,7 @@ func TestLinesAreCleaned(t *testing.T) {
 		"direction":        {"a\u202eb", `a\u202eb`},
 		"invisible":        {"a\u200bb", `a\u200bb`},
 		"beyond the BMP":   {"a\U000e0001b\U0001f600", `a\udb40\udc01b😀`},
-		"no UTF-8":         {"a\xffb", `a\ufffdb`},
+		"not UTF-8":        {"a\xffb", `a\ufffdb`},
 		"tracker query":    {"GET https://t.example/announce?passkey=abc&x=1 failed", "GET https://t.example/announce?redacted failed"},
 		"tracker key":      {`"https://t.example:1/0123456789abcdef0123456789abcdef/announce"`, `"https://t.example:1/redacted/announce"`},
 		"password in URL":  {"ftp://joe:secret@h/x", "ftp://redacted@h/x"},
@@ -246,11 +246,11 @@ func TestHandler(t *testing.T) {
 		}
 	}
 	if _, err := daemonlog.NewHandler(nil, "xml", nil); fault.KindOf(err) != fault.Usage {
-		t.Errorf("an unknown form: got %v, want a usage error", err)
+		t.Errorf("an unknown format: got %v, want a usage error", err)
 	}
 }
 
-func TestWritersAtOnce(t *testing.T) {
+func TestConcurrentWriters(t *testing.T) {
 	home := t.TempDir()
 	l := open(t, home, 1<<20)
 	var wg sync.WaitGroup
@@ -313,7 +313,7 @@ func FuzzClean(f *testing.F) {
 			}
 		}
 		if valid && len(b) > 0 && !bytes.Contains(b, []byte("://")) && !json.Valid(got) {
-			t.Errorf("%q was JSON, and %q is not", b, got)
+			t.Errorf("%q was JSON, but %q is not", b, got)
 		}
 	})
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// The forms of a log.
+// Formats of a log.
 const (
 	Text = "text"
 	JSON = "json"
 )
 
-// NewHandler writes records to w, each with one call of Write, in the form Text or JSON. Attributes that are
-// called after a secret come out as "redacted". The error is a usage one: another form.
+// NewHandler writes records to w, each with one call of Write, in the format Text or JSON. The values of attributes
+// with names like "password" are replaced by "redacted". The error, for an unknown format, is a usage error.
 func NewHandler(w io.Writer, form string, level slog.Leveler) (slog.Handler, error) {
 	o := &slog.HandlerOptions{Level: level, ReplaceAttr: hide}
 	switch form {
@@ -27,7 +27,7 @@ func NewHandler(w io.Writer, form string, level slog.Leveler) (slog.Handler, err
 	return nil, fault.Hint(fault.New(fault.Usage, "there is no log format %q", form), "choose text or json")
 }
 
-// secretKey are the names of attributes whose values nobody should read in a log.
+// secretKey matches the names of attributes whose values must not be logged.
 var secretKey = regexp.MustCompile(`(?i)(password|passwd|passphrase|passkey|secret|token|authorization|cookie|private_?key)`)
 
 func hide(_ []string, a slog.Attr) slog.Attr {

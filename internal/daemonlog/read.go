@@ -18,14 +18,14 @@ import (
 
 // Options of Read.
 type Options struct {
-	Lines  int           // how many of the last lines; 0: none, below 0: all there are
-	Follow bool          // go on with what is written from then on, until ctx ends
-	Every  time.Duration // how often a follower looks; 0: four times a second
+	Lines  int           // how many of the last lines; 0: none, negative: all
+	Follow bool          // then follow what is written, until ctx ends
+	Every  time.Duration // how often to poll; 0: four times a second
 }
 
-// Read gives emit the lines of home's log, without their ends. Following goes on through rotation, removal and
-// a daemon's end, and waits for a log that is not there yet. The error wraps fault.NotFound if there is no
-// log, and is emit's if that fails; the end of ctx is none.
+// Read passes the lines of home's log to emit, without their ends. Following continues across rotation, removal and
+// restarts of the daemon, and waits for a log that does not exist yet. The error is a fault.NotFound if there is no
+// log, or emit's; the end of ctx is not an error.
 func Read(ctx context.Context, home string, o Options, emit func(line []byte) error) error {
 	r := &reader{dir: filepath.Join(home, folder), emit: emit}
 	defer r.close()
@@ -62,16 +62,16 @@ func (r *reader) follow(ctx context.Context, o Options) error {
 	}
 }
 
-// reader is at a place in the log.
+// reader is a position in the log.
 type reader struct {
 	dir  string
 	emit func([]byte) error
-	f    *os.File // the one being read; nil if there is none
+	f    *os.File // the file being read, or nil
 	off  int64
-	part []byte // of a line whose end is not written yet
+	part []byte // an incomplete line
 
-	// before is what the old file was when f was opened; nil: there was none. It is held open so that no other
-	// file can come to look like it.
+	// before is the old file as of when f was opened, or nil. It is kept open so that no other file can get its inode
+	// and be mistaken for it.
 	before *os.File
 }
 
@@ -84,7 +84,7 @@ func (r *reader) close() {
 	r.f, r.before = nil, nil
 }
 
-// last emits the last n lines of both files, and stays at the end. A last line without an end counts if whole.
+// last emits the last n lines of both files and stays at the end. If whole, a last line without an end counts.
 func (r *reader) last(n int, whole bool) error {
 	if err := r.open(current); err != nil {
 		return err
@@ -128,8 +128,8 @@ func (r *reader) last(n int, whole bool) error {
 	return nil
 }
 
-// open goes over to the beginning of the file called name, and notes the old one. The error wraps
-// fs.ErrNotExist if it is not there; the reader then stays where it is.
+// open moves to the beginning of the file called name, and opens the old one as before. The error wraps fs.ErrNotExist
+// if there is no such file; the reader then stays where it is.
 func (r *reader) open(name string) error {
 	for {
 		f, err := openRegular(filepath.Join(r.dir, name))
@@ -147,7 +147,7 @@ func (r *reader) open(name string) error {
 			return err
 		}
 		if before != nil && name == current && same(before, info) {
-			f.Close() // it was rotated between the two
+			f.Close() // the log was rotated in between
 			before.Close()
 			continue
 		}
@@ -165,10 +165,10 @@ func same(f *os.File, info fs.FileInfo) bool {
 	return err == nil && os.SameFile(mine, info)
 }
 
-// more emits what was written since, and goes over to the file that has the log's name if it is another.
+// more emits what was written since, and switches to the file that has the log's name if it is another one.
 func (r *reader) more() error {
 	for {
-		// Looked at before the end is read: what is in this file by then is all it will ever have.
+		// Check before reading to the end: if it is another file by now, this one gets no more lines.
 		now, err := os.Lstat(filepath.Join(r.dir, current))
 		still := err == nil && same(r.f, now)
 		if r.f != nil {
@@ -176,7 +176,7 @@ func (r *reader) more() error {
 				return err
 			}
 		}
-		if still || err != nil { // or removed: it will be made anew
+		if still || err != nil { // or removed: it will be recreated
 			return nil
 		}
 		next := current
@@ -184,7 +184,7 @@ func (r *reader) more() error {
 			if err := r.flush(); err != nil {
 				return err
 			}
-			// After two rotations since the last look there is one file between.
+			// After two rotations since the last look there is one file in between.
 			if was, err := os.Lstat(filepath.Join(r.dir, old)); err == nil && !same(r.f, was) && !same(r.before, was) {
 				next = old
 			}
@@ -197,7 +197,7 @@ func (r *reader) more() error {
 	}
 }
 
-// drain emits the whole lines up to the end of the file.
+// drain emits the complete lines up to the end of the file.
 func (r *reader) drain() error {
 	info, err := r.f.Stat()
 	if err != nil {
@@ -212,7 +212,7 @@ func (r *reader) drain() error {
 		r.off += int64(len(b))
 		r.part = append(r.part, b...)
 		switch {
-		case err == nil || len(r.part) >= 2*maxLine: // a trace that crashed, cut
+		case err == nil || len(r.part) >= 2*maxLine: // the second case cuts a crash report without line ends
 			line := bytes.TrimRight(r.part, "\r\n")
 			r.part = r.part[:0]
 			if err := r.emit(line); err != nil {
@@ -236,14 +236,14 @@ func (r *reader) flush() error {
 	return r.emit(line)
 }
 
-// openRegular opens a file that is no symlink and nothing that a reader would wait on.
+// openRegular opens a regular file: no symlink, and nothing that a reader would block on.
 func openRegular(path string) (*os.File, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the log: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("reading the log: %q is no file", path)
+		return nil, fmt.Errorf("reading the log: %q is not a regular file", path)
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|osfs.NoFollow, 0)
 	if err != nil {

@@ -72,12 +72,12 @@ func TestReadRefuses(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", daemonlog.Path(home)); err != nil {
 		t.Fatal(err)
 	}
-	if err := daemonlog.Read(context.Background(), home, daemonlog.Options{Lines: 1}, never); err == nil || !strings.Contains(err.Error(), "no file") {
+	if err := daemonlog.Read(context.Background(), home, daemonlog.Options{Lines: 1}, never); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a symlink: got %v, want it refused", err)
 	}
 }
 
-// TestFollow goes through everything that happens to a file, and must see each line once, in order.
+// TestFollow puts a log through everything that can happen to it; each line must be seen once, in order.
 func TestFollow(t *testing.T) {
 	home := t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -97,30 +97,30 @@ func TestFollow(t *testing.T) {
 				t.Fatalf("got %q, want %q", line, want)
 			}
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %q", want)
+			t.Fatalf("%q did not come", want)
 		}
 	}
 	l := open(t, home, 40) // after the reader began: it waits for the file
 	write(t, l, "first\n")
 	expect("first")
-	for i := range 50 { // eight or so lines a file
+	for i := range 50 { // about eight lines per file
 		line := fmt.Sprintf("%04d", i)
 		write(t, l, line+"\n")
 		expect(line)
 	}
-	// Two lines in files of their own between two looks, at most: neither is lost.
+	// Two lines, each in a file of its own, possibly between two polls: neither is lost.
 	write(t, l, strings.Repeat("a", 39)+"\n"+strings.Repeat("b", 39)+"\n")
 	expect(strings.Repeat("a", 39))
 	expect(strings.Repeat("b", 39))
 	if err := os.Remove(l.Path()); err != nil {
 		t.Fatal(err)
 	}
-	write(t, l, "anew\n")
-	expect("anew")
+	write(t, l, "recreated\n")
+	expect("recreated")
 	if err := os.Truncate(l.Path(), 0); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond) // a reader that never sees it empty cannot know
+	time.Sleep(20 * time.Millisecond) // the reader can only notice if it sees the file empty
 	write(t, l, "emptied\n")
 	expect("emptied")
 	cancel()

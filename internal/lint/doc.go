@@ -1,8 +1,8 @@
-// Package lint says which BitTorrent clients a torrent or magnet will trouble, and what to do about it.
+// Package lint finds what makes a torrent or magnet link fail in BitTorrent clients, and says what to do about it.
 //
-// Entry points: Torrent, Magnet and Refused; each returns findings, the gravest first. The package
-// judges what it is given. It opens no file and no connection, so it cannot say whether a tracker
-// answers or anybody holds the content.
+// Entry points: Torrent, Magnet and Refused; each returns findings, the most severe first. The package only looks at
+// what it is given. It opens no file and no connection, so it cannot say whether a tracker answers or anybody has the
+// content.
 //
-// What it knows of other clients was seen with the versions it names, or is written in their documents.
+// What it knows about other clients was observed with the versions it names, or is in their documentation.
 package lint

@@ -8,7 +8,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
-// Level is how grave a finding is.
+// Level is the severity of a finding.
 type Level string
 
 const (
@@ -17,15 +17,15 @@ const (
 	Note    Level = "note"    // good to know; nothing breaks
 )
 
-// Finding is one thing that troubles someone.
+// Finding is one problem.
 type Finding struct {
 	Level Level  `json:"level"`
-	What  string `json:"what"` // what is in the torrent or magnet, a sentence without a full stop
-	Who   string `json:"who"`  // the clients it troubles, and how
-	Fix   string `json:"fix"`  // what to do, may be empty
+	What  string `json:"what"` // what is wrong with the torrent or magnet link, a sentence without a full stop
+	Who   string `json:"who"`  // the clients that have trouble with it, and which
+	Fix   string `json:"fix"`  // what to do; may be empty
 }
 
-// Torrent judges a torrent that metafile accepted.
+// Torrent checks a torrent that metafile accepted.
 func Torrent(t *metafile.Torrent) []Finding {
 	var f []Finding
 	f = append(f, empty(t)...)
@@ -35,44 +35,44 @@ func Torrent(t *metafile.Torrent) []Finding {
 	f = append(f, names(t)...)
 	f = append(f, sources(t)...)
 	for _, note := range t.Notes {
-		f = append(f, Finding{Warning, "it is odd: " + note, "clients differ on what they make of it, and some refuse the torrent", "publish it again, with p2pshare publish"})
+		f = append(f, Finding{Warning, "it is odd: " + note, "clients interpret it differently, and some refuse the torrent", "publish it again, with p2pshare publish"})
 	}
 	return sorted(f)
 }
 
-// Magnet judges a magnet or a bare infohash.
+// Magnet checks a magnet link or a bare infohash.
 func Magnet(ref catalog.Ref) []Finding {
 	var f []Finding
 	if ref.V1 == nil && ref.V2 != nil {
-		f = append(f, Finding{Error, "it names a v2 infohash alone",
+		f = append(f, Finding{Error, "it has only a v2 infohash",
 			"aria2 and Transmission 3 cannot fetch it; only clients with BitTorrent v2 can (libtorrent 2, p2pshare)",
 			"publish as hybrid or v1, and share a magnet with urn:btih"})
 	}
 	if len(ref.Trackers) == 0 && len(ref.Peers) == 0 {
 		f = append(f, Finding{Warning, "it names no tracker and no peer",
-			"clients without DHT cannot begin, and those with it need some seconds to find the first peer",
-			"add &tr=URL for a tracker, or &x.pe=HOST:PORT for a peer that is always there"})
+			"clients without DHT cannot start, and those with it need some seconds to find the first peer",
+			"add &tr=URL for a tracker, or &x.pe=HOST:PORT for a peer that is always online"})
 	}
 	for _, w := range ref.Ignored {
-		f = append(f, Finding{Warning, "a part will be passed over: " + w, "every client", "correct or remove it"})
+		f = append(f, Finding{Warning, "a part is ignored: " + w, "every client", "correct or remove it"})
 	}
 	if ref.DisplayName == "" {
-		f = append(f, Finding{Note, "it carries no name", "clients show the infohash until they have the metadata", "add &dn=NAME"})
+		f = append(f, Finding{Note, "it has no name", "clients show the infohash until they have the metadata", "add &dn=NAME"})
 	}
 	if len(ref.Peers) > 0 {
-		f = append(f, Finding{Note, "it names peers (x.pe)", "aria2 and Transmission pass them over", ""})
+		f = append(f, Finding{Note, "it names peers (x.pe)", "aria2 and Transmission ignore them", ""})
 	}
 	if len(ref.Select) > 0 {
-		f = append(f, Finding{Note, "it selects files (so)", "clients without BEP 53, among them aria2 and Transmission, fetch all of them", ""})
+		f = append(f, Finding{Note, "it selects files (so)", "clients without BEP 53, such as aria2 and Transmission, fetch all of them", ""})
 	}
 	return sorted(f)
 }
 
-// Refused is the finding for a torrent that metafile refused with err.
+// Refused returns the finding for a torrent that metafile refused with err.
 func Refused(err error) Finding {
 	return Finding{Error, "p2pshare refuses it: " + err.Error(),
 		"p2pshare will not fetch or seed it; other clients may refuse it, rename files, or write where they should not",
-		"make the torrent anew with p2pshare publish, which names what has to change"}
+		"make a new torrent with p2pshare publish, which says what has to change"}
 }
 
 func sorted(f []Finding) []Finding {

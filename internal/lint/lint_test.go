@@ -12,7 +12,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
-// sound is a torrent without findings; tests change one thing.
+// sound returns a torrent without findings; tests change one thing in it.
 func sound() *metafile.Torrent {
 	return &metafile.Torrent{
 		Meta: &metainfo.MetaInfo{Announce: "http://t.example/announce"},
@@ -56,19 +56,19 @@ func TestTorrent(t *testing.T) {
 		{"tail pad", func(m *metafile.Torrent) { folder(m, "a"); m.V2 = &[32]byte{}; pads(m, "", "p") },
 			[]string{"warning: hybrid of v1 and v2", "warning: pads", "warning: ends in a pad"}},
 		{"no bytes", func(m *metafile.Torrent) { m.Pieces, m.Size, m.Files = 0, 0, []metafile.File{{}} }, []string{"error: no bytes"}},
-		{"names that not every system can hold", func(m *metafile.Torrent) { folder(m, "a:b", "c?/d", "e", "E"); pads(m) },
-			[]string{`warning: "a:b" cannot be had on every system: it contains ':', which names a drive or a stream on Windows, and so for 2 more`}},
+		{"names that are not valid everywhere", func(m *metafile.Torrent) { folder(m, "a:b", "c?/d", "e", "E"); pads(m) },
+			[]string{`warning: "a:b" is not valid on every system: it contains ':', which names a drive or a stream on Windows (and 2 more)`}},
 		{"large pieces", func(m *metafile.Torrent) { m.PieceLength = 32 << 20 }, []string{"warning: pieces are 32 MiB"}},
 		{"16 MiB pieces", func(m *metafile.Torrent) { m.PieceLength = 16 << 20 }, nil},
 		{"many pieces", func(m *metafile.Torrent) { m.Pieces = 200_000 }, []string{"warning: 200,000 pieces"}},
 		{"few pieces", func(m *metafile.Torrent) { m.Pieces = 3 }, []string{"note: only 3 pieces"}},
 		{"few pieces of a small file", func(m *metafile.Torrent) { m.Pieces, m.Size = 3, 3<<20 }, nil},
-		{"odd piece length", func(m *metafile.Torrent) { m.PieceLength = 3 << 18 }, []string{"warning: no power of two"}},
-		{"tiny pieces", func(m *metafile.Torrent) { m.PieceLength = 1 << 10 }, []string{"warning: no power of two"}},
+		{"odd piece length", func(m *metafile.Torrent) { m.PieceLength = 3 << 18 }, []string{"warning: not a power of two"}},
+		{"tiny pieces", func(m *metafile.Torrent) { m.PieceLength = 1 << 10 }, []string{"warning: not a power of two"}},
 		{"long path", func(m *metafile.Torrent) { folder(m, strings.Repeat("d", 100)+"/"+strings.Repeat("f", 100)) }, []string{"warning: longer than 200"}},
 		{"decomposed name", func(m *metafile.Torrent) { folder(m, "e\u0301", "ok") }, []string{"warning: composed form"}},
 		{"option-like name", func(m *metafile.Torrent) { m.Name = "-rf" }, []string{"warning: begins with a space or a hyphen"}},
-		{"hidden files", func(m *metafile.Torrent) { folder(m, ".git", ".env", "a") }, []string{`note: "file/.git" begins with a dot, and so for 1 more`}},
+		{"hidden files", func(m *metafile.Torrent) { folder(m, ".git", ".env", "a") }, []string{`note: "file/.git" begins with a dot (and 1 more)`}},
 		{"torrent inside", func(m *metafile.Torrent) { folder(m, "a.torrent") }, []string{"note: .torrent file itself"}},
 		{"no tracker", func(m *metafile.Torrent) { m.Meta.Announce = "" }, []string{"note: no tracker and no web seed"}},
 		{"tracker in a tier", func(m *metafile.Torrent) { m.Meta.Announce = ""; m.Meta.AnnounceList = [][]string{{}, {"udp://t:1"}} }, nil},
@@ -83,8 +83,8 @@ func TestTorrent(t *testing.T) {
 		{"file web seed with slash", func(m *metafile.Torrent) { m.Meta.UrlList = []string{"http://w/x/"} }, []string{"note: ends in a slash"}},
 		{"ftp web seed", func(m *metafile.Torrent) { m.Meta.UrlList = []string{"ftp://w/x"} }, []string{"warning: is ftp"}},
 		{"odd", func(m *metafile.Torrent) { m.Notes = []string{"nodes: no list, and passed over"} }, []string{"warning: nodes: no list"}},
-		{"tracker that is none", func(m *metafile.Torrent) { m.Meta.Announce = "wss://t.example/" }, []string{"warning: wss://t.example/"}},
-		{"pads without a mark", func(m *metafile.Torrent) {
+		{"unsupported tracker", func(m *metafile.Torrent) { m.Meta.Announce = "wss://t.example/" }, []string{"warning: wss://t.example/"}},
+		{"pads without the attribute", func(m *metafile.Torrent) {
 			folder(m, "a", "b")
 			m.Info.Files = []metainfo.FileInfo{{Path: []string{"a"}}, {Path: []string{"_____padding_file_0_x"}}, {Path: []string{"b"}}}
 		}, []string{"warning: has 1 pads"}},
@@ -106,10 +106,10 @@ func TestMagnet(t *testing.T) {
 	}{
 		{"sound", v1 + "&dn=a&tr=http://t.example/", nil},
 		{"bare", v1, []string{"warning: no tracker and no peer", "note: no name"}},
-		{"v2 only", v2 + "&dn=a&tr=http://t.example/", []string{"error: v2 infohash alone"}},
+		{"v2 only", v2 + "&dn=a&tr=http://t.example/", []string{"error: only a v2 infohash"}},
 		{"peer", v1 + "&dn=a&x.pe=a:1", []string{"note: names peers"}},
 		{"selection", v1 + "&dn=a&tr=http://t.example/&so=1", []string{"note: selects files"}},
-		{"debris", v1 + "&dn=a&tr=http://t.example/&tr=wss://x/", []string{"warning: passed over"}},
+		{"unsupported tracker", v1 + "&dn=a&tr=http://t.example/&tr=wss://x/", []string{"warning: ignored"}},
 		{"infohash", "0123456789abcdef0123456789abcdef01234567", []string{"warning: no tracker", "note: no name"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -140,7 +140,7 @@ func check(t *testing.T, got []lint.Finding, want []string) {
 			t.Errorf("finding %d: got %s: %s, want %s", i, f.Level, f.What, want[i])
 		}
 		if f.Who == "" {
-			t.Errorf("finding %d, %q, names nobody", i, f.What)
+			t.Errorf("finding %d, %q, names no clients", i, f.What)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
-// empty is of torrents whose files have no bytes. libtorrent 2.0: "invalid length of torrent".
+// empty finds torrents whose files have no bytes. libtorrent 2.0 refuses them with "invalid length of torrent".
 func empty(t *metafile.Torrent) []Finding {
 	if t.Pieces > 0 {
 		return nil
@@ -35,23 +35,23 @@ func format(t *metafile.Torrent) []Finding {
 	if t.V2 != nil {
 		// The table of docs/interop.md shows both, with hybrids of libtorrent too.
 		f = append(f, Finding{Warning, "it is a hybrid of v1 and v2 (BEP 52)",
-			"aria2 1.36 takes it for another infohash, and Transmission 3.00 cannot read it; newer ones can", "publish with --format v1"})
+			"aria2 1.36 uses another infohash for it, and Transmission 3.00 cannot read it; newer versions can", "publish with --format v1"})
 	}
 	count, tail := padding(t)
 	if count > 0 {
 		f = append(f, Finding{Warning, fmt.Sprintf("it has %d pads (BEP 47)", count),
-			"clients without BEP 47, among them aria2 and Transmission 3, fetch them and write files called .pad",
-			"publish with --format v1, which writes none"})
+			"clients without BEP 47, such as aria2 and Transmission 3, fetch them and write files called .pad",
+			"publish with --format v1, which has none"})
 	}
 	if tail {
 		f = append(f, Finding{Warning, "it ends in a pad",
-			"clients differ on whether a pad follows the last file, so the same files may give another infohash elsewhere",
+			"clients differ on whether a pad follows the last file, so the same files may get another infohash there",
 			"publish with --format v1"})
 	}
 	return f
 }
 
-// padding counts the pads of the v1 file list, and says whether one is last.
+// padding counts the pads of the v1 file list; tail says whether the last entry is one.
 func padding(t *metafile.Torrent) (count int, tail bool) {
 	for _, f := range t.Info.Files {
 		tail = metafile.IsPad(&f)
@@ -68,25 +68,25 @@ func pieces(t *metafile.Torrent) []Finding {
 	switch {
 	case t.PieceLength > largePiece:
 		f = append(f, Finding{Warning, fmt.Sprintf("its pieces are %s", size),
-			"some clients refuse pieces beyond 16 MiB, and every client loses that much to one wrong byte",
+			"some clients refuse pieces beyond 16 MiB, and one wrong byte costs every client that much",
 			"publish with --piece-length 16MiB or less"})
 	case t.Pieces > manyPieces:
 		f = append(f, Finding{Warning, fmt.Sprintf("it has %s pieces", humanize.Comma(int64(t.Pieces))),
-			"peers of a magnet send a metadata of many megabytes first, and small devices hold it in memory",
-			"publish with a larger --piece-length, or leave the choice out"})
+			"clients that start from a magnet link first need many megabytes of metadata, which small devices hold in memory",
+			"publish with a larger --piece-length, or without that option"})
 	}
 	if t.Pieces < fewPieces && t.Size >= fewPiecesSize {
 		f = append(f, Finding{Note, fmt.Sprintf("it has only %d pieces", t.Pieces),
-			"fetchers have little to give each other before each holds nearly everything", "publish with a smaller --piece-length"})
+			"peers have little to exchange before each has nearly everything", "publish with a smaller --piece-length"})
 	}
 	if t.PieceLength&(t.PieceLength-1) != 0 || t.PieceLength < 16<<10 {
-		f = append(f, Finding{Warning, fmt.Sprintf("its piece length, %d bytes, is no power of two from 16 KiB", t.PieceLength),
-			"some clients refuse it", "publish with --piece-length 1MiB, or leave the choice out"})
+		f = append(f, Finding{Warning, fmt.Sprintf("its piece length, %d bytes, is not a power of two of 16 KiB or more", t.PieceLength),
+			"some clients refuse it", "publish with --piece-length 1MiB, or without that option"})
 	}
 	return f
 }
 
-// portable looks for names that not every system can hold.
+// portable finds names that are not valid on every system.
 func portable(t *metafile.Torrent) []Finding {
 	first, why, n := "", "", 0
 	note := func(path, what string) {
@@ -101,18 +101,18 @@ func portable(t *metafile.Torrent) []Finding {
 		if err := namerules.Portable(name.Own); err != nil {
 			note(path.Join(dir, name.Own), reason(err))
 		} else if name.Rival != "" {
-			note(path.Join(dir, name.Own), fmt.Sprintf("it and %q are one name on some systems", name.Rival))
+			note(path.Join(dir, name.Own), fmt.Sprintf("it is the same name as %q on some systems", name.Rival))
 		}
 		return name.Own
 	})
 	if n == 0 {
 		return nil
 	}
-	what := fmt.Sprintf("%q cannot be had on every system: %s", first, why)
+	what := fmt.Sprintf("%q is not valid on every system: %s", first, why)
 	if n > 1 {
-		what += fmt.Sprintf(", and so for %d more", n-1)
+		what += fmt.Sprintf(" (and %d more)", n-1)
 	}
-	return []Finding{{Warning, what, "clients on Windows and on file systems like it refuse it, rename it or stop; p2pshare gives it another name there, and tells it",
+	return []Finding{{Warning, what, "clients on Windows and on Windows file systems refuse it, rename it or stop; p2pshare uses another name there, and says so",
 		"rename it; publish --portable lists all such names"}}
 }
 
@@ -123,8 +123,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// names looks at what is allowed and still troubles someone; metafile refused what is dangerous. One
-// finding a kind, with the first such name as its example.
+// names finds names that are allowed but cause trouble; metafile refuses those that are dangerous. There is one
+// finding per kind of problem, with the first such name as its example.
 func names(t *metafile.Torrent) []Finding {
 	var f []Finding
 	kinds := []struct {
@@ -133,13 +133,13 @@ func names(t *metafile.Torrent) []Finding {
 		what, who, remed string
 	}{
 		{func(_, p string) bool { return utf8.RuneCountInString(p) > longPath }, Warning, "has a path longer than 200 characters",
-			"Windows programs without long paths cannot open it", "shorten it"},
+			"Windows programs without support for long paths cannot open it", "shorten it"},
 		{func(c, _ string) bool { return !norm.NFC.IsNormalString(c) }, Warning, "is not in Unicode's composed form (NFC)",
-			"macOS and Linux take it for different names", "rename it, or publish with p2pshare, which composes names"},
+			"macOS and Linux treat other forms of it as different names", "rename it, or publish with p2pshare, which composes names"},
 		{func(c, _ string) bool { return strings.HasPrefix(c, " ") || strings.HasPrefix(c, "-") }, Warning, "begins with a space or a hyphen",
-			"shell commands take it for an option or two words", "rename it"},
+			"shell commands read it as an option or as two words", "rename it"},
 		{func(c, _ string) bool { return strings.HasPrefix(c, ".") }, Note, "begins with a dot",
-			"file managers do not show it", "leave it out with --exclude if it is not meant to be shared"},
+			"file managers hide it", "leave it out with --exclude if it is not meant to be shared"},
 		{func(c, _ string) bool { return strings.HasSuffix(strings.ToLower(c), ".torrent") }, Note, "is a .torrent file itself",
 			"clients that watch the folder will add it", "leave it out with --exclude"},
 	}
@@ -160,7 +160,7 @@ func names(t *metafile.Torrent) []Finding {
 		if n > 0 {
 			what := fmt.Sprintf("%q %s", first, k.what)
 			if n > 1 {
-				what += fmt.Sprintf(", and so for %d more", n-1)
+				what += fmt.Sprintf(" (and %d more)", n-1)
 			}
 			f = append(f, Finding{k.level, what, k.who, k.remed})
 		}
@@ -168,7 +168,7 @@ func names(t *metafile.Torrent) []Finding {
 	return f
 }
 
-// sources looks at how peers and bytes are found.
+// sources checks trackers, web seeds and DHT nodes.
 func sources(t *metafile.Torrent) []Finding {
 	var f []Finding
 	if t.Meta == nil {
@@ -189,17 +189,17 @@ func sources(t *metafile.Torrent) []Finding {
 			"every client: no peers are found, and all bytes come from the web seeds", "publish with --tracker URL"})
 	case !trackers && !seeds:
 		f = append(f, Finding{Note, "it names no tracker and no web seed",
-			"peers are found by DHT and on the LAN alone; clients with DHT off find nobody",
+			"peers are found only by DHT and on the LAN; clients with DHT off find none",
 			"publish with --tracker URL or --webseed URL"})
 	}
 	if t.Private && len(t.Meta.Nodes) > 0 {
 		f = append(f, Finding{Warning, "it is private and names DHT nodes",
-			"clients must not use them (BEP 27); one that does tells strangers of it", "publish it anew"})
+			"clients must not use them (BEP 27); one that does reveals the torrent to strangers", "publish it again"})
 	}
 	for _, u := range t.Meta.UpvertedAnnounceList().DistinctValues() {
 		if err := catalog.CheckTracker(u); err != nil {
-			f = append(f, Finding{Warning, fmt.Sprintf("a tracker is none that p2pshare asks: %s", webaddr.Redact(err.Error())),
-				"p2pshare, and every client that does not know its kind", "write it as udp://HOST:PORT or http(s)://HOST, or leave it out"})
+			f = append(f, Finding{Warning, fmt.Sprintf("p2pshare does not support a tracker: %s", webaddr.Redact(err.Error())),
+				"p2pshare, and every client without support for its kind, ignores it", "write it as udp://HOST:PORT or http(s)://HOST, or leave it out"})
 		}
 	}
 	for _, u := range t.Meta.UrlList {
@@ -207,13 +207,13 @@ func sources(t *metafile.Torrent) []Finding {
 		switch {
 		case t.Dir && !strings.HasSuffix(u, "/"):
 			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q of a folder does not end in a slash", shown),
-				"clients differ on whether they add it before the folder's name (BEP 19)", "write it with a slash at its end"})
+				"clients differ on whether they add it before the folder's name (BEP 19)", "add a slash at its end"})
 		case !t.Dir && strings.HasSuffix(u, "/"):
 			f = append(f, Finding{Note, fmt.Sprintf("the web seed %q of a single file ends in a slash", shown),
-				fmt.Sprintf("clients add the name to it: they will ask for %q", webaddr.RedactURL(u+t.Name)), ""})
+				fmt.Sprintf("clients append the name to it: they will request %q", webaddr.RedactURL(u+t.Name)), ""})
 		}
 		if strings.HasPrefix(u, "ftp:") {
-			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q is ftp", shown), "p2pshare and most clients pass it over", "offer it by https"})
+			f = append(f, Finding{Warning, fmt.Sprintf("the web seed %q is ftp", shown), "p2pshare and most clients ignore it", "offer it over https"})
 		}
 	}
 	return f

@@ -15,7 +15,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
-// collector turns a status into metrics. It keeps what makes counters of numbers that go when a share goes.
+// collector turns a status into metrics. It keeps totals, because the numbers of a share vanish with the share.
 type collector struct {
 	status func(context.Context) (*node.Status, error)
 
@@ -24,7 +24,7 @@ type collector struct {
 	total counters
 }
 
-// counters are what a share has counted.
+// counters are the counters of a share: bytes sent, bytes received, pieces that did not verify.
 type counters struct{ up, down, bad int64 }
 
 func newCollector(status func(context.Context) (*node.Status, error)) *collector {
@@ -40,36 +40,36 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("p2pshare_"+name, help, labels, nil)
 }
 
-// descs are named in docs/SPEC.md; a name that goes or changes its meaning breaks dashboards.
+// descs are listed in docs/SPEC.md; removing a name or changing its meaning breaks dashboards.
 var (
 	buildInfo  = desc("build_info", "Version of p2pshare and of Go; always 1.", "version", "go_version")
 	started    = desc("start_time_seconds", "When the node was started, in seconds since 1970.")
-	received   = desc("content_bytes_total", "Bytes of content that fetches got, by where from, since the node was started.", "source")
-	saved      = desc("origin_saved_bytes_total", "Bytes of content that fetches got from peers or from disk and not from web seeds, since the node was started.")
+	received   = desc("content_bytes_total", "Bytes of content that fetches received, by source, since the node was started.", "source")
+	saved      = desc("origin_saved_bytes_total", "Bytes of content that fetches received from peers or reused from disk instead of web seeds, since the node was started.")
 	uploaded   = desc("uploaded_bytes_total", "Bytes of content sent to peers, of all shares seen since the node was started.")
 	downloaded = desc("downloaded_bytes_total", "Bytes of content received, of all shares seen since the node was started.")
 	badPieces  = desc("bad_pieces_total", "Pieces received that did not verify, of all shares seen since the node was started.")
-	rates      = desc("transfer_bytes_per_second", "Present rate, of all shares.", "direction")
-	limits     = desc("limit_bytes_per_second", "Limit that holds at this hour; 0 is none.", "direction")
+	rates      = desc("transfer_bytes_per_second", "Current rate of all shares.", "direction")
+	limits     = desc("limit_bytes_per_second", "Limit in force now; 0 means no limit.", "direction")
 	peers      = desc("peers", "Peers connected, of all shares.")
-	dhtNodes   = desc("dht_nodes", "Nodes of the DHT that are known to answer.")
+	dhtNodes   = desc("dht_nodes", "DHT nodes known to answer.")
 	shares     = desc("shares", "Shares by state.", "state")
-	unlisted   = desc("shares_unlisted", "Shares that have no series of their own, for there are too many.")
-	problems   = desc("home_problems", "Things in the home that could not be read and were passed over.")
+	unlisted   = desc("shares_unlisted", "Shares without series of their own because there are too many.")
+	problems   = desc("home_problems", "Items in the home that could not be read and were skipped.")
 
 	shareUp     = desc("share_uploaded_bytes_total", "Bytes of content sent to peers since the share was added.", shareLabels...)
 	shareDown   = desc("share_downloaded_bytes_total", "Bytes of content received since the share was added.", shareLabels...)
 	shareBad    = desc("share_bad_pieces_total", "Pieces received that did not verify since the share was added.", shareLabels...)
 	shareSize   = desc("share_size_bytes", "Size of the content.", shareLabels...)
 	sharePeers  = desc("share_peers", "Peers connected.", shareLabels...)
-	shareCopies = desc("share_copies", "Other machines seen to hold every piece.", shareLabels...)
+	shareCopies = desc("share_copies", "Other machines seen to have every piece.", shareLabels...)
 	shareState  = desc("share_info", "State of the share; always 1.", append(slices.Clone(shareLabels), "state")...)
 )
 
-// The ID makes a series one of its kind: a share that cannot be read has no infohash.
+// The ID makes each series unique: a share that cannot be read has no infohash.
 var shareLabels = []string{"id", "name", "infohash"}
 
-// Describe names every kind of series, whether there is one now or not.
+// Describe sends the description of every series, whether it exists now or not.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, started, received, saved, uploaded, downloaded, badPieces, rates, limits,
 		peers, dhtNodes, shares, unlisted, problems, shareUp, shareDown, shareBad, shareSize, sharePeers, shareCopies, shareState} {
@@ -77,13 +77,13 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect asks for the status once and sends what it says.
+// Collect gets the status once and sends its metrics.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
 	defer cancel()
 	s, err := c.status(ctx)
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(buildInfo, fmt.Errorf("asking for the status: %w", err))
+		ch <- prometheus.NewInvalidMetric(buildInfo, fmt.Errorf("getting the status: %w", err))
 		return
 	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
@@ -139,8 +139,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// rise adds what the shares have counted since the last time to the totals. A share that was removed took
-// its numbers from the status with it, and a counter must not fall.
+// rise adds to the totals what the shares have counted since the last call. When a share is removed its numbers vanish
+// from the status, but a counter must not fall.
 func (c *collector) rise(now []node.Share) counters {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,8 +156,8 @@ func (c *collector) rise(now []node.Share) counters {
 	return c.total
 }
 
-// oldest are the shares that are listed: those that were added first, so that a series does not come and go
-// with another share's luck.
+// oldest returns the shares that are listed: those that were added first, so that a series does not come and go as
+// other shares do.
 func oldest(all []node.Share) []node.Share {
 	if len(all) <= maxShares {
 		return all
@@ -169,7 +169,7 @@ func oldest(all []node.Share) []node.Share {
 	return all[:maxShares]
 }
 
-// label makes a name one that every reader of labels can show.
+// label makes a name valid and printable for every reader of labels.
 func label(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -178,7 +178,7 @@ func label(s string) string {
 		return '\ufffd'
 	}, strings.ToValidUTF8(s, "\ufffd"))
 	if len(s) > maxName {
-		s = strings.ToValidUTF8(s[:maxName], "") // not through a character
+		s = strings.ToValidUTF8(s[:maxName], "") // do not cut a character
 	}
 	return s
 }

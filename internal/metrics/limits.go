@@ -3,14 +3,14 @@ package metrics
 import "time"
 
 const (
-	// maxShares are listed one by one, the oldest first; with nine series each that is 9,000, which Prometheus
-	// takes in its stride. The totals count all.
+	// maxShares is how many shares are listed one by one, the oldest first; with nine series each that is 9,000, which
+	// Prometheus handles easily. The totals count all.
 	maxShares = 1000
-	// maxName cuts the label of a share's name. A torrent's may have 255 bytes.
+	// maxName bounds the label of a share's name, in bytes. A torrent's name may have 255.
 	maxName = 255
 
-	statusTimeout = 10 * time.Second // Prometheus's own scrape timeout by default
-	// A scraper, a second one and somebody with a browser.
+	statusTimeout = 10 * time.Second // Prometheus's default scrape timeout
+	// Enough for two scrapers and a browser.
 	maxConns     = 16
 	maxAtOnce    = 4
 	headTimeout  = 5 * time.Second

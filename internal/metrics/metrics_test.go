@@ -96,7 +96,7 @@ func TestMetrics(t *testing.T) {
 	)
 	if page := scrape(t, metrics.New(give(full()))); !strings.Contains(page, `p2pshare_build_info{go_version="go1.`) || !strings.Contains(page, `version="1.2.3"} 1`) ||
 		!strings.Contains(page, "process_resident_memory_bytes") {
-		t.Errorf("got\n%s\nwant the build and the process in it", page)
+		t.Errorf("got\n%s\nwant it to include the build and the process", page)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestCountersDoNotFall(t *testing.T) {
 func TestNumberOfSeriesIsBounded(t *testing.T) {
 	s := &node.Status{}
 	for i := range 1500 {
-		// The newest come first: which are listed does not go by the order of the status.
+		// The newest come first: the order of the status must not decide which are listed.
 		s.Shares = append(s.Shares, node.Share{ID: fmt.Sprintf("s%04d", i), Added: time.Unix(int64(10000-i), 0), State: node.StateSeeding})
 	}
 	page := scrape(t, metrics.New(give(s)))
@@ -138,7 +138,7 @@ func TestNumberOfSeriesIsBounded(t *testing.T) {
 		t.Error("the newest share is listed, want the oldest")
 	}
 	if s.Shares[0].ID != "s0000" {
-		t.Error("the status was sorted, and is not ours")
+		t.Error("the caller's status was sorted")
 	}
 }
 
@@ -146,7 +146,7 @@ func TestNamesOfStrangers(t *testing.T) {
 	for name, c := range map[string]struct{ in, want string }{
 		"quotes":    {"a\"b\\c", `a\"b\\c`},
 		"line end":  {"a\nb", "a\ufffdb"},
-		"no UTF-8":  {"a\xffb", "a\ufffdb"},
+		"not UTF-8": {"a\xffb", "a\ufffdb"},
 		"direction": {"a\u202eb", "a\ufffdb"},
 		"long":      {strings.Repeat("é", 200), strings.Repeat("é", 127)},
 	} {
@@ -162,11 +162,11 @@ func TestStatusFails(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "the store is on fire") {
-		t.Errorf("got %d %q, want 500 and why", w.Code, w.Body)
+		t.Errorf("got %d %q, want 500 and the reason", w.Code, w.Body)
 	}
 }
 
-// serve runs a server and returns its address and what ends it.
+// serve runs a server and returns its address and a function that ends it.
 func serve(t *testing.T, addr string) (string, func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -232,7 +232,7 @@ func TestServer(t *testing.T) {
 		{"localhost", "GET", "/metrics", "localhost:" + port, 200, "p2pshare_peers 7"},
 		{"IPv6", "GET", "/metrics", "[::1]:" + port, 200, "p2pshare_peers 7"},
 		{"no port", "GET", "/metrics", "LocalHost", 200, "p2pshare_peers 7"},
-		{"rebound name", "GET", "/metrics", "evil.example:" + port, 421, "not the host"},
+		{"DNS rebinding", "GET", "/metrics", "evil.example:" + port, 421, "not the host"},
 		{"another address", "GET", "/metrics", "192.0.2.1:" + port, 421, "not the host"},
 		{"another page", "GET", "/", addr, 404, "/metrics"},
 		{"profiles", "GET", "/debug/pprof/", addr, 404, "/metrics"},
@@ -250,7 +250,7 @@ func TestServer(t *testing.T) {
 func TestServerOnANamedAddress(t *testing.T) {
 	addr, _ := serve(t, "0.0.0.0:0")
 	_, port, _ := net.SplitHostPort(addr)
-	// Whoever opens it to the network is scraped by a name of the network.
+	// A server that is open to the network may be scraped by a name of the network.
 	if code, _ := get(t, "GET", "http://127.0.0.1:"+port+"/metrics", "nas.local:"+port); code != 200 {
 		t.Errorf("got %d, want 200", code)
 	}
@@ -263,7 +263,7 @@ func TestServerEndsWithOpenConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\n"); err != nil { // and never the rest
+	if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\n"); err != nil { // and the rest never comes
 		t.Fatal(err)
 	}
 	start := time.Now()

@@ -20,8 +20,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/panics"
 )
 
-// New answers every request with the metrics of status and of this process. A status that fails is answered
-// with 500 and its reason.
+// New returns a handler that answers every request with the metrics of status and of this process. If status fails it
+// answers 500 with the reason.
 func New(status func(context.Context) (*node.Status, error)) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(newCollector(status), collectors.NewGoCollector(),
@@ -31,12 +31,12 @@ func New(status func(context.Context) (*node.Status, error)) http.Handler {
 	})
 }
 
-// Listen opens addr, HOST:PORT. Without a host it is loopback: what is shared with whom is nobody else's
-// business. The error is a usage one if addr is malformed.
+// Listen opens addr, HOST:PORT. Without a host it listens on loopback: what is shared with whom is private. A malformed
+// addr is a usage error.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fault.Hint(fault.New(fault.Usage, "the address of the metrics %q is malformed: %w", addr, err), "write it as 127.0.0.1:9877, or as :9877")
+		return nil, fault.Hint(fault.New(fault.Usage, "the metrics address %q is malformed: %w", addr, err), "write it as 127.0.0.1:9877, or as :9877")
 	}
 	if host == "" {
 		host = "127.0.0.1"
@@ -49,7 +49,7 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve listens on addr and serves New until ctx ends, which is no error.
+// Serve listens on addr and serves New until ctx ends, which is not an error.
 func Serve(ctx context.Context, addr string, log *slog.Logger, status func(context.Context) (*node.Status, error)) error {
 	l, err := Listen(ctx, addr)
 	if err != nil {
@@ -58,7 +58,7 @@ func Serve(ctx context.Context, addr string, log *slog.Logger, status func(conte
 	return ServeOn(ctx, l, log, status)
 }
 
-// ServeOn is Serve on a listener that is open, which it closes.
+// ServeOn is Serve on an open listener, which it closes.
 func ServeOn(ctx context.Context, l net.Listener, log *slog.Logger, status func(context.Context) (*node.Status, error)) error {
 	h := onlyMetrics(New(status))
 	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
@@ -86,7 +86,7 @@ func ServeOn(ctx context.Context, l net.Listener, log *slog.Logger, status func(
 	return nil
 }
 
-// onlyMetrics has one page.
+// onlyMetrics serves /metrics and nothing else.
 func onlyMetrics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -102,8 +102,8 @@ func onlyMetrics(next http.Handler) http.Handler {
 	})
 }
 
-// onlyLocal refuses a Host that is not this machine: a page of the web whose name was made to resolve to
-// loopback would be answered otherwise, and its scripts could read the answer.
+// onlyLocal refuses a Host that is not this machine: otherwise a web page whose name was made to resolve to loopback
+// could read the answer with its scripts.
 func onlyLocal(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)

@@ -94,7 +94,7 @@ func TestConfigRefusals(t *testing.T) {
 		code int
 	}{
 		{"[network]\nprot = 1", "config.toml:2: there is no setting \"network.prot\"\n  did you mean port?", 4},
-		{"[network]\nport = \"1\"", "config.toml:2: port is a text", 4},
+		{"[network]\nport = \"1\"", "config.toml:2: port is a string", 4},
 		{"[network]\nport = 70000", `config.toml:2: port: "70000" is not a number between`, 4},
 		{"[network]\nmax-up = \"fast\"", `config.toml:2: max-up: "fast" is not a rate`, 4},
 		{"[network]\nmax-down = \"8Mb\"", "bits or bytes", 4},
@@ -234,7 +234,7 @@ func TestConfigInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.want(12, path+"\n", "not written over", "config", "init")
+	s.want(12, path+"\n", "not overwritten", "config", "init")
 	if again, _ := os.ReadFile(path); string(again) != string(data) {
 		t.Error("the file was written over")
 	}

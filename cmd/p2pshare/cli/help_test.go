@@ -137,7 +137,7 @@ func TestLint(t *testing.T) {
 	s = newShell(t)
 	s.want(0, "warning: it names no tracker and no peer\n  troubles: ", "", "lint", magnet)
 	s = newShell(t)
-	s.want(1, "error: it names a v2 infohash alone", "lint found 1 error", "lint", strings.Repeat("ab", 32))
+	s.want(1, "error: it has only a v2 infohash", "lint found 1 error", "lint", strings.Repeat("ab", 32))
 	s = newShell(t)
 	s.want(10, "", "gone.torrent", "lint", "gone.torrent")
 
