@@ -45,7 +45,7 @@ func closed(t *testing.T, l *audit.Log) {
 	}
 }
 
-// accounts are those of lines, in their order.
+// accounts returns the accounts of lines, in order.
 func accounts(lines []audit.Line) string {
 	var out []string
 	for _, l := range lines {
@@ -94,12 +94,12 @@ func TestFieldsAreHarmless(t *testing.T) {
 	}{
 		{"control and direction", audit.Line{Account: "a\x1b[2Jb\u202ec\nd\x9b"}, audit.Line{Account: "a\ufffd[2Jb\ufffdc\ufffdd\ufffd"}},
 		{"long", audit.Line{Why: strings.Repeat("x", 5000)}, audit.Line{Why: strings.Repeat("x", 256)}},
-		{"long, and the cut within a character", audit.Line{Why: strings.Repeat("x", 255) + "é"}, audit.Line{Why: strings.Repeat("x", 255)}},
+		{"long, with the limit inside a character", audit.Line{Why: strings.Repeat("x", 255) + "é"}, audit.Line{Why: strings.Repeat("x", 255)}},
 		{"a port", audit.Line{From: "192.0.2.1:4711"}, audit.Line{From: "192.0.2.1"}},
 		{"a port, IPv6", audit.Line{From: "[2001:db8::1]:4711"}, audit.Line{From: "2001:db8::1"}},
 		{"IPv4 in IPv6", audit.Line{From: "[::ffff:192.0.2.1]:4711"}, audit.Line{From: "192.0.2.1"}},
-		{"no number", audit.Line{Seconds: math.NaN()}, audit.Line{}},
-		{"no end", audit.Line{Seconds: math.Inf(1)}, audit.Line{}},
+		{"not a number", audit.Line{Seconds: math.NaN()}, audit.Line{}},
+		{"infinite", audit.Line{Seconds: math.Inf(1)}, audit.Line{}},
 		{"a clock set back", audit.Line{Seconds: -3}, audit.Line{}},
 		{"another zone", audit.Line{Time: noon.In(time.FixedZone("x", 3600))}, audit.Line{}},
 	}
@@ -123,7 +123,7 @@ func TestFieldsAreHarmless(t *testing.T) {
 
 func TestFilesArePrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Log("Windows keeps no such modes")
+		t.Log("Windows has no such modes")
 		return
 	}
 	dir := t.TempDir()
@@ -170,13 +170,13 @@ func TestRotation(t *testing.T) {
 	}
 	for i, l := range got {
 		if want := fmt.Sprintf("user%02d", n-len(got)+i); l.Account != want {
-			t.Fatalf("line %d: got %s, want %s: a gap, or the wrong order", i, l.Account, want)
+			t.Fatalf("line %d: got %s, want %s; a line is missing, or the order is wrong", i, l.Account, want)
 		}
 	}
 	if got := accounts(read(t, dir, audit.Query{Lines: 2})); got != "user98 user99" {
 		t.Errorf("the last two: got %q", got)
 	}
-	over := read(t, dir, audit.Query{Lines: 25}) // from more than one file
+	over := read(t, dir, audit.Query{Lines: 25}) // spans more than one file
 	if len(over) != 25 || over[0].Account != "user75" || over[24].Account != "user99" {
 		t.Errorf("the last 25: got %q", accounts(over))
 	}
@@ -199,12 +199,12 @@ func TestQuery(t *testing.T) {
 	}{
 		{"all", audit.Query{}, "anna bert anna carl bert"},
 		{"a user", audit.Query{User: "bert"}, "bert bert"},
-		{"nobody", audit.Query{User: "dora"}, ""},
+		{"an unknown user", audit.Query{User: "dora"}, ""},
 		{"since", audit.Query{Since: noon.Add(2 * time.Hour)}, "anna carl bert"},
 		{"since, a user", audit.Query{Since: noon.Add(2 * time.Hour), User: "anna"}, "anna"},
 		{"the last", audit.Query{Lines: 1}, "bert"},
 		{"the last of a user", audit.Query{Lines: 1, User: "anna", Since: noon}, "anna"},
-		{"more than there are", audit.Query{Lines: 50}, "anna bert anna carl bert"},
+		{"more than exist", audit.Query{Lines: 50}, "anna bert anna carl bert"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -223,7 +223,7 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// TestForeignBytes holds the reader and the writer to what is whole, whatever a crash left or somebody wrote.
+// TestForeignBytes: reader and writer keep to complete lines, whatever a crash left or somebody else wrote.
 func TestForeignBytes(t *testing.T) {
 	good := `{"time":"2026-05-04T12:00:00Z","what":"admitted","account":"anna"}` + "\n"
 	tests := []struct {
@@ -231,7 +231,7 @@ func TestForeignBytes(t *testing.T) {
 	}{
 		{"a torn last line", good + `{"time":"2026-05-04T12:00:00Z","wh`, "anna bert"},
 		{"only a torn line", `{"ti`, "bert"},
-		{"a torn line that is JSON", good + strings.TrimSuffix(good, "\n"), "anna anna bert"}, // whole but for its end
+		{"a torn line that is JSON", good + strings.TrimSuffix(good, "\n"), "anna anna bert"}, // complete except for its line end
 		{"empty lines", "\n\n" + good + "\n", "anna bert"},
 		{"zeros after a crash", good + strings.Repeat("\x00", 4096), "anna bert"},
 		{"an endless line", strings.Repeat("x", 1<<20) + "\n" + good, "anna bert"},
@@ -239,7 +239,7 @@ func TestForeignBytes(t *testing.T) {
 		{"a line as long as the buffer", strings.Repeat("x", 16<<10-1) + "\n" + good, "anna bert"},
 		{"other JSON", "[]\n{}\n7\n" + `{"what":"admitted","account":"x"}` + "\n" + good, "anna bert"},
 		{"negative numbers", `{"time":"2026-05-04T12:00:00Z","what":"served","account":"x","sent":-1}` + "\n" + good, "anna bert"},
-		{"a field that is new", `{"time":"2026-05-04T12:00:00Z","what":"admitted","account":"anna","mood":"good"}` + "\n", "anna bert"},
+		{"an unknown field", `{"time":"2026-05-04T12:00:00Z","what":"admitted","account":"anna","mood":"good"}` + "\n", "anna bert"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -254,13 +254,13 @@ func TestForeignBytes(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 			if b, _ := os.ReadFile(audit.Path(dir)); !strings.HasPrefix(string(b), test.before) {
-				t.Error("what was there has changed")
+				t.Error("the existing bytes have changed")
 			}
 		})
 	}
 }
 
-func TestNoFileOfOurs(t *testing.T) {
+func TestForeignFiles(t *testing.T) {
 	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -287,12 +287,12 @@ func TestNoFileOfOurs(t *testing.T) {
 	if _, err := audit.Open(dir, audit.Options{}); fault.HintOf(err) == "" {
 		t.Errorf("a folder in its place: got %v, want an error with a hint", err)
 	}
-	if _, err := audit.Open(filepath.Join(dir, "absent"), audit.Options{}); err == nil {
+	if _, err := audit.Open(filepath.Join(dir, "missing"), audit.Options{}); err == nil {
 		t.Error("no such folder: got no error")
 	}
 }
 
-func TestFileIsMadeAnew(t *testing.T) {
+func TestRemovedFileIsRecreated(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, audit.Options{})
 	l.Add(audit.Line{What: audit.Admitted, Account: "anna"})
@@ -309,7 +309,7 @@ func TestFileIsMadeAnew(t *testing.T) {
 	}
 }
 
-// TestRepeats: the first refusal is written at once, those like it at the end of the minute, as one.
+// TestRepeats: the first refusal is written at once, its repeats at the end of the minute, as one line.
 func TestRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -323,33 +323,33 @@ func TestRepeats(t *testing.T) {
 			l.Add(no)
 			if i%100 == 0 {
 				l.Add(audit.Line{What: audit.Refused, Account: "bert", Why: "no right"})
-				l.Add(audit.Line{What: audit.Admitted, Account: "carl"}) // never summed up
+				l.Add(audit.Line{What: audit.Admitted, Account: "carl"}) // never combined
 			}
-			synctest.Wait() // the queue is short
+			synctest.Wait() // let the queue drain
 		}
 		if got := accounts(read(t, dir, audit.Query{})); got != "anna bert carl carl carl carl carl" {
-			t.Errorf("at once: got %q, want the first of each, and every admission", got)
+			t.Errorf("at once: got %q, want the first refusal of each, and every admission", got)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		got := read(t, dir, audit.Query{})
 		if len(got) != 9 || got[7].Account != "anna" || got[7].Times != 499 || got[8].Account != "bert" || got[8].Times != 4 || got[7].From != "192.0.2.1" {
-			t.Errorf("after a minute: got %+v, want anna 499 times and bert 4 times more", got)
+			t.Errorf("after a minute: got %+v, want 499 more of anna and 4 more of bert", got)
 		}
 		time.Sleep(time.Hour)
-		no.Times = 3 // the caller has summed up some itself
+		no.Times = 3 // the caller has combined some already
 		l.Add(no)
 		l.Add(no)
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
 		if got := read(t, dir, audit.Query{}); len(got) != 11 || got[9].Times != 3 || got[10].Times != 3 {
-			t.Errorf("after an hour: got %+v, want a first line and a sum anew", got)
+			t.Errorf("after an hour: got %+v, want a new first line and a new sum", got)
 		}
 	})
 }
 
-// TestFlood: with ever new keys and addresses the lines stay few, and nothing is lost from the sum.
+// TestFlood: with ever new keys and addresses there are few lines, and none is missing from the sum.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -383,21 +383,21 @@ func TestFlood(t *testing.T) {
 			}
 		}
 		if sum != n+500 {
-			t.Errorf("the lines stand for %d refusals, want %d", sum, n+500)
+			t.Errorf("the lines add up to %d refusals, want %d", sum, n+500)
 		}
 		if anonymous != n-256 {
-			t.Errorf("told by their reason alone: got %d, want %d", anonymous, n-256)
+			t.Errorf("with nothing but a reason: got %d, want %d", anonymous, n-256)
 		}
 	})
 }
 
-// TestNeverWaits fills the queue while the disk stands still.
+// TestNeverWaits fills the queue while the disk is stuck.
 func TestNeverWaits(t *testing.T) {
 	dir := t.TempDir()
 	hold := make(chan struct{})
 	var once sync.Once
-	// The clock is asked for by the writer when it tells of drops; the logger when the disk fails. Here the
-	// logger is the disk that stands still: there is a folder where the file should be.
+	// A folder in place of the file makes writing fail, and the logger, which is called then, blocks: that stands for a
+	// disk that is stuck.
 	stuck := make(chan struct{})
 	log := slog.New(slog.NewTextHandler(writer(func(p []byte) (int, error) {
 		once.Do(func() { close(stuck); <-hold })
@@ -413,7 +413,7 @@ func TestNeverWaits(t *testing.T) {
 	l.Add(audit.Line{What: audit.Admitted, Account: "lost"})
 	<-stuck
 	const n = 5000
-	for range n { // would hang if it waited
+	for range n { // hangs if Add waits
 		l.Add(audit.Line{What: audit.Admitted, Account: "anna"})
 	}
 	if err := os.Remove(audit.Path(dir)); err != nil {
@@ -436,7 +436,7 @@ func TestNeverWaits(t *testing.T) {
 		}
 	}
 	if disk != 1 || full == 0 || anna == 0 || anna+full != n {
-		t.Errorf("got %d written, %d dropped by the queue, %d by the disk, want %d in all and 1", anna, full, disk, n)
+		t.Errorf("got %d written, %d dropped by the queue, %d by the disk, want %d in total, and 1", anna, full, disk, n)
 	}
 	closed(t, l)
 }
@@ -445,7 +445,7 @@ type writer func([]byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
-// TestDiskFails: what is lost is told of at Close, and the log has one line of it, not one for each.
+// TestDiskFails: Close reports what is lost, and the log has a single line about it, not one for each.
 func TestDiskFails(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
@@ -467,7 +467,7 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, audit.Options{MaxBytes: 4000})
 	var wg sync.WaitGroup
@@ -511,7 +511,7 @@ func FuzzRead(f *testing.F) {
 		if len(all) > 0 {
 			two := read(t, dir, audit.Query{Lines: 1})
 			if len(two) != 1 || two[0] != all[len(all)-1] {
-				t.Fatalf("the last one: got %+v, want %+v", two, all[len(all)-1])
+				t.Fatalf("the last line: got %+v, want %+v", two, all[len(all)-1])
 			}
 		}
 	})

@@ -11,17 +11,17 @@ import (
 	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
-// file is the file with the audit's name.
+// file is the current file of the audit.
 type file struct {
 	path string
 	max  int64
-	f    *os.File // nil when it could not be opened again
+	f    *os.File // nil if it could not be reopened
 	info fs.FileInfo
 	size int64
-	torn bool // it does not end with a line end
+	torn bool // the last line has no line end
 }
 
-// openFile opens the file, and makes it if it is not there. A symlink in its place is removed, not followed.
+// openFile opens the file, creating it if needed. A symlink in its place is removed, not followed.
 func openFile(path string, maxBytes int64) (*file, error) {
 	f := &file{path: path, max: maxBytes}
 	return f, f.open()
@@ -33,7 +33,7 @@ func (f *file) open() error {
 	case err == nil && info.Mode()&fs.ModeSymlink != 0:
 		err = os.Remove(f.path)
 	case err == nil && !info.Mode().IsRegular():
-		return fault.Hint(fmt.Errorf("opening the audit: %q is no file", f.path), "move it away; a file is made there")
+		return fault.Hint(fmt.Errorf("opening the audit: %q is not a regular file", f.path), "move it away; a new file is created there")
 	case errors.Is(err, fs.ErrNotExist):
 		err = nil
 	}
@@ -67,7 +67,7 @@ func (f *file) close() {
 	}
 }
 
-// write appends a line, which ends with a line end, below a torn one if there is one.
+// write appends a line, which ends with a line end. If the last line is torn, it first ends that one.
 func (f *file) write(line []byte) error {
 	now, err := os.Lstat(f.path)
 	if f.f == nil || err != nil || !os.SameFile(now, f.info) {
@@ -91,7 +91,7 @@ func (f *file) write(line []byte) error {
 	case err == nil:
 		f.torn = false
 	case n > 0:
-		// A part of a line, on a full disk: take it back, or begin the next one below it.
+		// Part of a line, on a full disk: remove it, or begin the next line below it.
 		if f.f.Truncate(f.size-int64(n)) == nil {
 			f.size -= int64(n)
 		} else {
@@ -101,8 +101,8 @@ func (f *file) write(line []byte) error {
 	return err
 }
 
-// rotate makes the file the first old one, and begins anew. Where that can't be done, as on Windows while
-// somebody reads, the file goes on to twice its size, and is emptied.
+// rotate makes the file the first old one, and begins a new one. Where renaming fails, as on Windows while the file is
+// open for reading, the file may grow to twice its limit, and is emptied then.
 func (f *file) rotate() error {
 	f.close()
 	var failed error
@@ -123,7 +123,7 @@ func (f *file) rotate() error {
 	return nil
 }
 
-// numbered is the name of the i-th old file; of the file itself with 0.
+// numbered returns the path of the i-th old file, or of the current one if i is 0.
 func numbered(path string, i int) string {
 	if i == 0 {
 		return path

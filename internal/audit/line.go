@@ -12,15 +12,15 @@ import (
 // What happened.
 const (
 	Admitted = "admitted" // a connection was let in
-	Refused  = "refused"  // and Why
+	Refused  = "refused"  // a connection or request was refused; Why says the reason
 	Served   = "served"   // a connection ended, with Sent, Got and Seconds
 	Cut      = "cut"      // a connection was closed because rights had changed
-	Garbage  = "garbage"  // pieces that did not verify, Bad of them
-	Dropped  = "dropped"  // Times lines were not written, and Why
+	Garbage  = "garbage"  // Bad pieces did not verify
+	Dropped  = "dropped"  // Times lines were not written; Why says the reason
 )
 
-// Line is one event. From is an IP address; without Time it happened when it was added. Times is how often the
-// same happened; 0 is once.
+// Line is one event. From is an IP address; Add sets a zero Time to now. Times is how often the same event happened; 0
+// means once.
 type Line struct {
 	Time    time.Time `json:"time"`
 	What    string    `json:"what"`
@@ -36,20 +36,20 @@ type Line struct {
 	Times   int64     `json:"times,omitempty"`
 }
 
-// times is how often l happened.
+// times returns how often l happened.
 func (l Line) times() int64 { return max(l.Times, 1) }
 
-// plain is l with fields that are short, and safe to show, and that hold on to no larger string.
+// plain returns l with fields that are short and safe to show, and that do not keep larger strings alive.
 func (l Line) plain() Line {
 	for _, f := range []*string{&l.What, &l.Account, &l.Device, &l.From, &l.Entry, &l.Why} {
 		*f = plain(*f)
 	}
-	// A port makes every attempt a kind of its own.
+	// The port is dropped: it would make every attempt a kind of its own.
 	if a, err := netip.ParseAddrPort(l.From); err == nil {
 		l.From = a.Addr().Unmap().String()
 	}
 	if l.Seconds < 0 || l.Seconds != l.Seconds || l.Seconds > 1e12 {
-		l.Seconds = 0 // of a clock that was set, and JSON has no NaN
+		l.Seconds = 0 // the clock was set back, or it is NaN, which JSON does not have
 	}
 	return l
 }
@@ -67,13 +67,13 @@ func plain(s string) string {
 	}, cut))
 }
 
-// encode is l as it stands in the file, with its line end.
+// encode returns l as it is in the file, with its line end.
 func (l Line) encode() ([]byte, error) {
 	b, err := json.Marshal(l)
 	return append(b, '\n'), err
 }
 
-// decode reads a line of the file. It answers false for what is none of ours: a torn line, another program's.
+// decode parses a line of the file. It returns false for a line that is torn or not ours.
 func decode(b []byte) (Line, bool) {
 	var l Line
 	if len(b) > maxLine || json.Unmarshal(b, &l) != nil || l.What == "" || l.Time.IsZero() {

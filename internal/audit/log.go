@@ -13,19 +13,19 @@ import (
 
 const name = "audit.jsonl"
 
-// Path is where a group's folder has its audit.
+// Path returns the path of the audit in a group's folder.
 func Path(folder string) string { return filepath.Join(folder, name) }
 
-// Options of a Log. What is zero has its default.
+// Options of a Log. Zero fields have defaults.
 type Options struct {
-	MaxBytes int64            // of a file; MaxBytes
-	Window   time.Duration    // in which repeats are summed up; a minute
-	Now      func() time.Time // time.Now
-	Log      *slog.Logger     // told when the disk takes no lines; nobody
+	MaxBytes int64            // of a file; default MaxBytes
+	Window   time.Duration    // in which repeats are combined; default a minute
+	Now      func() time.Time // default time.Now
+	Log      *slog.Logger     // gets a warning when lines cannot be written; default none
 }
 
-// Log takes lines. Its methods may be called from any goroutine. One process at a time may have a group's open;
-// the home's lock sees to that.
+// Log takes lines. Its methods are safe for concurrent use. Only one process at a time may have a group's audit open;
+// the home's lock ensures that.
 type Log struct {
 	o       Options
 	folder  string
@@ -34,14 +34,14 @@ type Log struct {
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
-	dropped atomic.Int64 // that did not fit the queue
-	file    *file        // of run
-	repeats repeats      // of run
-	failed  int64        // of run: lines that the disk did not take
-	bug     error        // ended run before its time; there once done is closed
+	dropped atomic.Int64 // lines that did not fit in the queue
+	file    *file        // owned by run
+	repeats repeats      // owned by run
+	failed  int64        // owned by run: lines that could not be written
+	bug     error        // the panic that ended run, if any; valid once done is closed
 }
 
-// Open goes on with the audit in folder, which is there. Close ends it.
+// Open opens the audit in folder, which must exist, and appends to it. Close ends it.
 func Open(folder string, o Options) (*Log, error) {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = MaxBytes
@@ -72,7 +72,7 @@ func Open(folder string, o Options) (*Log, error) {
 	return l, nil
 }
 
-// Add writes a line, soon. It never waits. After Close it does nothing.
+// Add queues a line to be written. It never waits. After Close it does nothing.
 func (l *Log) Add(line Line) {
 	if line.Time.IsZero() {
 		line.Time = l.o.Now()
@@ -86,8 +86,8 @@ func (l *Log) Add(line Line) {
 	}
 }
 
-// Read answers the lines that q asks for, the latest last, with all that was added before; repeats that wait
-// for the end of their minute are written first.
+// Read returns the lines that q asks for, the latest last, including all that were added before; repeats still being
+// counted are written first.
 func (l *Log) Read(q Query) ([]Line, error) {
 	reply := make(chan struct{})
 	select {
@@ -101,15 +101,15 @@ func (l *Log) Read(q Query) ([]Line, error) {
 	return Read(l.folder, q)
 }
 
-// Close writes what waits, and ends. The error is of the disk: what it did not take is lost.
+// Close writes what is queued, and ends the log. The error says how many lines could not be written and are lost.
 func (l *Log) Close() error {
 	l.once.Do(func() { close(l.stop) })
 	<-l.done
 	if l.bug != nil {
-		return fmt.Errorf("writing %q: lines are lost: %w", Path(l.folder), l.bug)
+		return fmt.Errorf("writing %q: lines were lost: %w", Path(l.folder), l.bug)
 	}
 	if l.failed > 0 {
-		return fmt.Errorf("writing %q: %d lines are lost", Path(l.folder), l.failed)
+		return fmt.Errorf("writing %q: %d lines were lost", Path(l.folder), l.failed)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (l *Log) run() {
 	}
 }
 
-// drain takes what is queued.
+// drain takes all queued lines.
 func (l *Log) drain() {
 	for {
 		select {
@@ -156,7 +156,7 @@ func (l *Log) drain() {
 	}
 }
 
-// take writes a line, or counts it to those like it.
+// take writes a line, or counts it as a repeat.
 func (l *Log) take(line Line) {
 	l.tellLost()
 	if line.What == Refused {
@@ -168,35 +168,35 @@ func (l *Log) take(line Line) {
 	l.write(line)
 }
 
-// sumUp writes what was counted, and begins a new window.
+// sumUp writes the counted repeats, and begins a new window.
 func (l *Log) sumUp() {
 	for _, line := range l.repeats.take() {
 		l.write(line)
 	}
 }
 
-// tellLost writes how many lines are missing at this place.
+// tellLost writes how many lines are missing here.
 func (l *Log) tellLost() {
 	if n := l.dropped.Swap(0); n > 0 {
-		l.write(Line{Time: l.o.Now().UTC().Round(0), What: Dropped, Why: "more came than could be written", Times: n})
+		l.write(Line{Time: l.o.Now().UTC().Round(0), What: Dropped, Why: "lines came faster than they could be written", Times: n})
 	}
 	if l.failed > 0 {
 		n := l.failed
 		l.failed = 0
-		if l.put(Line{Time: l.o.Now().UTC().Round(0), What: Dropped, Why: "the disk took nothing", Times: n}) != nil {
+		if l.put(Line{Time: l.o.Now().UTC().Round(0), What: Dropped, Why: "the disk could not be written", Times: n}) != nil {
 			l.failed = n
 		}
 	}
 }
 
-// write writes a line. One that the disk does not take is counted; the first is logged.
+// write writes a line. One that cannot be written is counted; the first of them is logged.
 func (l *Log) write(line Line) {
 	err := l.put(line)
 	if err == nil {
 		return
 	}
 	if l.failed == 0 {
-		l.o.Log.Warn("the audit of a group can not be written", "file", Path(l.folder), "error", err)
+		l.o.Log.Warn("the audit of a group cannot be written", "file", Path(l.folder), "error", err)
 	}
 	l.failed += line.times()
 }

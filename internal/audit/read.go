@@ -15,15 +15,15 @@ import (
 	"github.com/p2pshare/p2pshare/internal/osfs"
 )
 
-// Query chooses lines. What is zero chooses all.
+// Query selects lines. Zero fields select everything.
 type Query struct {
-	User  string    // of this account
-	Since time.Time // not before
-	Lines int       // the last so many; at most MaxLines
+	User  string    // only lines of this account
+	Since time.Time // only lines since then
+	Lines int       // only the last Lines lines; at most MaxLines
 }
 
-// Read answers the lines of folder that q asks for, the latest last; none if there is no audit. It reads no
-// further back than it needs to.
+// Read returns the lines in folder that q selects, the latest last; none if there is no audit. It reads no further back
+// than needed.
 func Read(folder string, q Query) ([]Line, error) {
 	if q.Lines < 0 || q.Lines > MaxLines {
 		return nil, fault.New(fault.Usage, "reading the audit: %d lines, want at most %d", q.Lines, MaxLines)
@@ -53,14 +53,14 @@ func Read(folder string, q Query) ([]Line, error) {
 	return out, nil
 }
 
-// openAll opens the files, the youngest first. A rotation in between makes one come twice, under both its names,
-// which counts once.
+// openAll opens the files, the newest first. If a rotation in between makes one appear twice, under both its names, it
+// counts once.
 func openAll(path string) ([]*os.File, error) {
 	var files []*os.File
 	var infos []fs.FileInfo
 	for i := range Old + 1 {
 		if info, err := os.Lstat(numbered(path, i)); err == nil && !info.Mode().IsRegular() {
-			continue // none of ours
+			continue // not ours
 		}
 		f, err := os.OpenFile(numbered(path, i), os.O_RDONLY|osfs.NoFollow, 0)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -79,7 +79,7 @@ func openAll(path string) ([]*os.File, error) {
 	return files, nil
 }
 
-// last answers the last n lines of r that q chooses.
+// last returns the last n lines of r that q selects.
 func last(r io.Reader, q Query, n int) ([]Line, error) {
 	var ring []Line
 	next := 0
@@ -96,7 +96,7 @@ func last(r io.Reader, q Query, n int) ([]Line, error) {
 			continue
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, err
-		case err == nil: // whole
+		case err == nil: // a complete line
 			if l, ok := decode(bytes.TrimSuffix(b, []byte("\n"))); ok && q.wants(l) {
 				if len(ring) < n {
 					ring = append(ring, l)
@@ -111,7 +111,7 @@ func last(r io.Reader, q Query, n int) ([]Line, error) {
 	}
 }
 
-// skipLine reads up to a line's end.
+// skipLine reads to the end of a line.
 func skipLine(in *bufio.Reader) error {
 	for {
 		if _, err := in.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {

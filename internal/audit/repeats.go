@@ -2,16 +2,16 @@ package audit
 
 import "time"
 
-// kind is what refusals have in common that are summed up.
+// kind is what repeats of a refusal have in common.
 type kind struct {
 	What, Account, Device, From, Entry, Why string
 }
 
-// repeats counts refusals that came before in this window. The zero value is empty.
+// repeats counts repeated refusals in this window. The zero value is empty.
 type repeats struct {
 	known map[kind]*count
-	order []kind // as they came first
-	kinds int    // told apart by all that is known of them
+	order []kind // in the order of their first line
+	kinds int    // kinds distinguished by all fields
 }
 
 type count struct {
@@ -19,17 +19,17 @@ type count struct {
 	last  time.Time
 }
 
-// any says whether a window is open.
+// any reports whether a window is open.
 func (r *repeats) any() bool { return len(r.known) > 0 }
 
-// add counts a line. It answers the line to write, and true, if it is the first of its kind.
+// add counts a line. If it is the first of its kind, add returns the line to write, and true.
 func (r *repeats) add(l Line) (Line, bool) {
 	k := kind{l.What, l.Account, l.Device, l.From, l.Entry, l.Why}
 	if r.known == nil {
 		r.known = map[kind]*count{}
 	}
 	if r.known[k] == nil && r.kinds >= maxKinds {
-		// Too many: of the others only the reason is told.
+		// Too many: distinguish the rest only by their reason.
 		k = kind{What: l.What, Why: l.Why}
 		if r.known[k] == nil && len(r.known) >= maxKinds+maxReasons {
 			k.Why = "various"
@@ -49,7 +49,7 @@ func (r *repeats) add(l Line) (Line, bool) {
 	return l, true
 }
 
-// take answers a line for each kind that was repeated, in the order in which they came first, and forgets all.
+// take returns a line for each kind that was repeated, in the order of their first lines, and forgets all.
 func (r *repeats) take() []Line {
 	var out []Line
 	for _, k := range r.order {
