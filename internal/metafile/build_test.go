@@ -8,7 +8,7 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 )
 
-// dict is a dictionary that a test writes; keys are sorted when it is encoded.
+// dict is a dictionary; encode sorts its keys.
 type dict = map[string]any
 
 const kib16 = 16 << 10
@@ -22,7 +22,7 @@ func encode(t testing.TB, v any) []byte {
 	return b
 }
 
-// with is a copy of d with some keys set; nil removes one.
+// with returns a copy of d with some keys set; nil removes one.
 func with(d dict, keysAndValues ...any) dict {
 	out := dict{}
 	for k, v := range d {
@@ -49,7 +49,7 @@ func path(p string) []any {
 
 func sha1s(n int) string { return strings.Repeat("x", 20*n) }
 
-// v1File is an info of one file, v1Folder one of two in a folder.
+// v1File returns the info of one file, v1Folder of files in a folder.
 func v1File() dict {
 	return dict{"name": "a", "length": 40000, "piece length": kib16, "pieces": sha1s(3)}
 }
@@ -76,7 +76,7 @@ func leaf(length int, seed string) dict {
 	return dict{"": props}
 }
 
-// v2Folder is a folder of a (10 bytes), b/c (one piece) and d (none).
+// v2Folder returns a folder of a (10 bytes), b/c (one piece) and d (empty).
 func v2Folder() dict {
 	return dict{
 		"name": "folder", "meta version": 2, "piece length": kib16,
@@ -84,7 +84,7 @@ func v2Folder() dict {
 	}
 }
 
-// hybridFolder is v2Folder with the v1 fields that fit it.
+// hybridFolder returns v2Folder with the matching v1 fields.
 func hybridFolder() dict {
 	return with(v2Folder(), "pieces", sha1s(2), "files", hybridFiles())
 }
@@ -100,7 +100,7 @@ func hybridFiles() []any {
 
 func deepList(n int) string { return strings.Repeat("l", n) + strings.Repeat("e", n) }
 
-// layered is a v2 torrent of one file of two pieces, with its layer.
+// layered returns a v2 torrent of one file of two pieces, with its layer.
 func layered() (info dict, layer string, fileRoot string) {
 	l, r := root("left"), root("right")
 	h := sha256.Sum256([]byte(l + r))

@@ -25,7 +25,7 @@ func ReadFile(path string) (*Torrent, error) {
 		return nil, fmt.Errorf("reading a torrent: %w", err)
 	}
 	defer f.Close()
-	// One byte more tells a file at the limit from one beyond it.
+	// Read one byte more than the limit, to detect a file beyond it.
 	b, err := io.ReadAll(io.LimitReader(f, maxTorrent+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading a torrent: %w", err)
@@ -37,14 +37,14 @@ func ReadFile(path string) (*Torrent, error) {
 	return t, nil
 }
 
-// Decode judges the bytes of a .torrent file. What stands after its dictionary is passed over: no hash is over it, and
+// Decode parses and checks the bytes of a .torrent file. It ignores anything after the dictionary: no hash covers it, and
 // files from the web end in line breaks, zeros and remarks of the server.
 func Decode(b []byte) (*Torrent, error) {
 	if len(b) > maxTorrent {
 		return nil, notTorrent(refuse("", "larger than %d MiB", maxTorrent>>20))
 	}
 	if len(b) == 0 || b[0] != 'd' {
-		return nil, notTorrent(refuse("", "it does not begin a bencoded dictionary"))
+		return nil, notTorrent(refuse("", "it does not start with a bencoded dictionary"))
 	}
 	end, err := scan(b)
 	if err != nil {
@@ -56,7 +56,7 @@ func Decode(b []byte) (*Torrent, error) {
 		return nil, err
 	}
 	if len(info) > maxInfo {
-		return nil, refused(refuse("info", "%d bytes, and %d MiB is the most", len(info), maxInfo>>20))
+		return nil, refused(refuse("info", "%d bytes, more than %d MiB", len(info), maxInfo>>20))
 	}
 	o := readOuter(b)
 	o.mi.InfoBytes = bytes.Clone(info)
@@ -68,11 +68,11 @@ func Decode(b []byte) (*Torrent, error) {
 	return t, nil
 }
 
-// FromInfo judges an info dictionary that came alone. A v2 info lacks its piece layers then: they
+// FromInfo checks an info dictionary that came without a .torrent file. A v2 info then lacks its piece layers, which
 // come from peers, each checked against its file's root.
 func FromInfo(info []byte) (*Torrent, error) {
 	if len(info) > maxInfo {
-		return nil, refused(refuse("info", "%d bytes, and %d MiB is the most", len(info), maxInfo>>20))
+		return nil, refused(refuse("info", "%d bytes, more than %d MiB", len(info), maxInfo>>20))
 	}
 	if len(info) == 0 || info[0] != 'd' {
 		return nil, refused(refuse("info", "not a dictionary"))
@@ -82,13 +82,13 @@ func FromInfo(info []byte) (*Torrent, error) {
 		return nil, refused(err)
 	}
 	if end != len(info) {
-		// The infohash would be over them too, and a .torrent has no place to keep them.
+		// The infohash would cover them too, and a .torrent has no place to keep them.
 		return nil, refused(refuse("info", "%d bytes after its end", len(info)-end))
 	}
 	return judge(&metainfo.MetaInfo{InfoBytes: bytes.Clone(info)}, true)
 }
 
-// infoOf is the info dictionary within the .torrent b, which scan has accepted.
+// infoOf returns the info dictionary of the .torrent b, which scan has accepted.
 func infoOf(b []byte) ([]byte, error) {
 	var info []byte
 	c := &cursor{b: b}
@@ -114,8 +114,7 @@ func infoOf(b []byte) ([]byte, error) {
 	return info, nil
 }
 
-// judge makes the Torrent of mi, whose bytes scan has accepted. alone says that there is nothing but
-// the info.
+// judge makes the Torrent of mi, whose bytes scan has accepted. alone means that there is nothing but the info.
 func judge(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 	t, err := judgeInfo(mi, alone)
 	if err != nil {
@@ -151,13 +150,13 @@ func judgeInfo(mi *metainfo.MetaInfo, alone bool) (*Torrent, error) {
 	switch info.MetaVersion {
 	case 0, 1:
 		if p.tree != nil {
-			return nil, refuse("file tree", "it has no place without meta version 2")
+			return nil, refuse("file tree", "not allowed without meta version 2")
 		}
 		err = t.judgeV1Only(p)
 	case 2:
 		err = t.judgeV2(p)
 	default:
-		err = refuse("meta version", "%d is not known here, 2 is the highest", info.MetaVersion)
+		err = refuse("meta version", "%d is unknown, the highest is 2", info.MetaVersion)
 	}
 	if err != nil {
 		return nil, err
@@ -186,11 +185,11 @@ func judgeNumbers(info *metainfo.Info) error {
 	case pl <= 0:
 		return refuse("piece length", "%d is not positive", pl)
 	case pl > maxPieceLength:
-		return refuse("piece length", "%d bytes, and %d MiB is the most", pl, maxPieceLength>>20)
+		return refuse("piece length", "%d bytes, more than %d MiB", pl, maxPieceLength>>20)
 	case info.MetaVersion == 2 && (pl < minPieceLengthV2 || pl&(pl-1) != 0):
-		return refuse("piece length", "%d is not a power of two of at least 16 KiB, as version 2 has it", pl)
+		return refuse("piece length", "%d is not a power of two of at least 16 KiB, as version 2 requires", pl)
 	case pl < minPieceLengthV1:
-		return refuse("piece length", "%d bytes, and %d is the least", pl, minPieceLengthV1)
+		return refuse("piece length", "%d bytes, less than %d", pl, minPieceLengthV1)
 	}
 	return nil
 }

@@ -17,10 +17,11 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 )
 
-// inUTF8 gives every name of an info in UTF-8: as name.utf-8 and path.utf-8 have it, else name and path if they are UTF-8,
-// else those by the encoding that stands beside the info, which may be empty, else by a guess, which note tells. A magnet's
-// info comes without that encoding. The names are put where the engine looks first too.
-func inUTF8(info *metainfo.Info, told string) (note string) {
+// inUTF8 converts every name of an info to UTF-8. It uses name.utf-8 and path.utf-8; else name and path if they are valid
+// UTF-8; else it decodes those with the encoding declared next to the info, which may be empty; else with a guess, which
+// note reports. A magnet's info comes without a declared encoding. It stores the names in the fields that the engine reads
+// first.
+func inUTF8(info *metainfo.Info, declared string) (note string) {
 	if !utf8.ValidString(info.NameUtf8) {
 		info.NameUtf8 = ""
 	}
@@ -52,10 +53,10 @@ func inUTF8(info *metainfo.Info, told string) (note string) {
 	if len(foreign) == 0 {
 		return ""
 	}
-	if told = strings.TrimSpace(told); told != "" {
-		enc, err := htmlindex.Get(told)
+	if declared = strings.TrimSpace(declared); declared != "" {
+		enc, err := htmlindex.Get(declared)
 		if err != nil {
-			enc, err = ianaindex.IANA.Encoding(told)
+			enc, err = ianaindex.IANA.Encoding(declared)
 		}
 		if err == nil && enc != nil && decodeAll(enc, foreign) {
 			return ""
@@ -63,7 +64,7 @@ func inUTF8(info *metainfo.Info, told string) (note string) {
 	}
 	for _, g := range guesses(foreign) {
 		if decodeAll(g.enc, foreign) {
-			return fmt.Sprintf("its names are not UTF-8 and not in an encoding that it tells, and are read as %s", g.name)
+			return fmt.Sprintf("its names are not UTF-8 and not in a declared encoding; they are read as %s", g.name)
 		}
 	}
 	return ""
@@ -78,7 +79,7 @@ func valid(components []string) bool {
 	return true
 }
 
-// decodeAll changes names to UTF-8, all of them or, where one is not in the encoding, none.
+// decodeAll converts all names to UTF-8, or none of them if one is not in the encoding.
 func decodeAll(enc encoding.Encoding, names []*string) bool {
 	out := make([]string, len(names))
 	for i, s := range names {
@@ -98,7 +99,7 @@ type guess struct {
 	enc  encoding.Encoding
 }
 
-// guesses are the encodings that names may be in, the likeliest first; the last fits any bytes.
+// guesses returns the encodings that the names may be in, the most likely first; the last fits any bytes.
 func guesses(names []*string) (list []guess) {
 	var (
 		cyrillic  = guess{"windows-1251", charmap.Windows1251}
@@ -140,11 +141,11 @@ func guesses(names []*string) (list []guess) {
 		}
 	}
 	switch {
-	case sji > 0: // the bytes that hiragana and katakana begin with
+	case sji > 0: // the first bytes of hiragana and katakana
 		list = []guess{shiftJIS, gb, big5}
 	case longest == 1 || !low && 2*n < 5*runs: // single letters among ASCII
 		list = []guess{latin}
-	case !low: // words of capitals and small letters; East Asian text has lower bytes among others
+	case !low: // words of upper and lower case letters; East Asian text also has lower bytes
 		list = []guess{cyrillic}
 	case kana > 0:
 		list = []guess{eucJP, gb, big5}

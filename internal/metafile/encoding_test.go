@@ -15,7 +15,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
-// TestNamesOfEveryKind: what leads nowhere else is a name, of a torrent, a file and a folder, by every version.
+// TestNamesOfEveryKind checks that every safe name is accepted for a torrent, a file and a folder, in each version.
 func TestNamesOfEveryKind(t *testing.T) {
 	for _, name := range []string{
 		"می\u200cخواهم.mp3", "👨\u200d👩\u200d👧.jpg", "Chapter 1: x.txt", "Who?.txt", "Vol. 1.", "a ", "aux.c", "con", "a\nb", "a\x1b[1m", "a\u202eb",
@@ -41,7 +41,7 @@ func TestNamesOfEveryKind(t *testing.T) {
 	}
 }
 
-// TestEncodings: names in other encodings are read by what tells them best.
+// TestEncodings checks that names in other encodings are decoded by the best available evidence.
 func TestEncodings(t *testing.T) {
 	in := func(e encoding.Encoding, s string) string {
 		out, err := e.NewEncoder().String(s)
@@ -55,24 +55,24 @@ func TestEncodings(t *testing.T) {
 		return with(v1Folder(), "files", []any{f}, "pieces", sha1s(1))
 	}
 	for _, c := range []struct {
-		about string
-		info  dict
-		told  string // beside the info
-		want  string
-		guess string // in the note; empty: none
+		about    string
+		info     dict
+		declared string // encoding, outside the info
+		want     string
+		guess    string // in the note; empty: none
 	}{
 		{"UTF-8", v1Folder("café"), "", "café", ""},
-		{"UTF-8, and told otherwise", v1Folder("café"), "GBK", "café", ""},
+		{"UTF-8, declared otherwise", v1Folder("café"), "GBK", "café", ""},
 		{"path.utf-8", file(dict{"path": path("caf\xe9"), "path.utf-8": path("café")}), "", "café", ""},
-		{"path.utf-8 over what is told", file(dict{"path": path("caf\xe9"), "path.utf-8": path("café")}), "windows-1251", "café", ""},
+		{"path.utf-8 over the declared encoding", file(dict{"path": path("caf\xe9"), "path.utf-8": path("café")}), "windows-1251", "café", ""},
 		{"path.utf-8 alone", file(dict{"path.utf-8": path("café")}), "", "café", ""},
-		{"path.utf-8 that is none", file(dict{"path": path("cafe"), "path.utf-8": path("caf\xe9")}), "", "cafe", ""},
-		{"told", v1Folder(in(japanese.ShiftJIS, "表")), "Shift_JIS", "表", ""},
-		{"told by another name", v1Folder(in(simplifiedchinese.GBK, "电影")), "GB2312", "电影", ""},
-		{"told in small letters", v1Folder(in(charmap.Windows1251, "фильм")), " cp1251 ", "фильм", ""},
-		{"told wrongly", v1Folder("caf\xe9"), "Shift_JIS", "café", "windows-1252"},
-		{"told as UTF-8", v1Folder("caf\xe9"), "UTF-8", "café", "windows-1252"},
-		{"told as what there is not", v1Folder("caf\xe9"), "klingon", "café", "windows-1252"},
+		{"path.utf-8 that is not UTF-8", file(dict{"path": path("cafe"), "path.utf-8": path("caf\xe9")}), "", "cafe", ""},
+		{"declared", v1Folder(in(japanese.ShiftJIS, "表")), "Shift_JIS", "表", ""},
+		{"declared by another name", v1Folder(in(simplifiedchinese.GBK, "电影")), "GB2312", "电影", ""},
+		{"declared in lower case", v1Folder(in(charmap.Windows1251, "фильм")), " cp1251 ", "фильм", ""},
+		{"declared wrongly", v1Folder("caf\xe9"), "Shift_JIS", "café", "windows-1252"},
+		{"declared as UTF-8", v1Folder("caf\xe9"), "UTF-8", "café", "windows-1252"},
+		{"declared as an unknown encoding", v1Folder("caf\xe9"), "klingon", "café", "windows-1252"},
 		{"western", v1Folder("caf\xe9.txt"), "", "café.txt", "windows-1252"},
 		{"western, two together", v1Folder(in(charmap.Windows1252, "année créée")), "", "année créée", "windows-1252"},
 		{"Russian", v1Folder(in(charmap.Windows1251, "Война и мир.avi")), "", "Война и мир.avi", "windows-1251"},
@@ -80,10 +80,10 @@ func TestEncodings(t *testing.T) {
 		{"Japanese, EUC", v1Folder(in(japanese.EUCJP, "となりのトトロ.avi")), "", "となりのトトロ.avi", "EUC-JP"},
 		{"Korean", v1Folder(in(korean.EUCKR, "올드보이.avi")), "", "올드보이.avi", "EUC-KR"},
 		{"Chinese", v1Folder(in(simplifiedchinese.GBK, "霸王别姬电影.avi")), "", "霸王别姬电影.avi", "GB18030"},
-		{"told Big5", v1Folder(in(traditionalchinese.Big5, "霸王別姬")), "Big5", "霸王別姬", ""},
-		{"no encoding has it", v1Folder("a\xff\x81b"), "", "", "read as"},
+		{"declared Big5", v1Folder(in(traditionalchinese.Big5, "霸王別姬")), "Big5", "霸王別姬", ""},
+		{"valid in no encoding", v1Folder("a\xff\x81b"), "", "", "read as"},
 	} {
-		m, err := metafile.Decode(encode(t, dict{"info": c.info, "encoding": c.told}))
+		m, err := metafile.Decode(encode(t, dict{"info": c.info, "encoding": c.declared}))
 		if err != nil {
 			t.Errorf("%s: %v", c.about, err)
 			continue
@@ -91,9 +91,9 @@ func TestEncodings(t *testing.T) {
 		if got := m.FilePath(0); got != c.want && c.want != "" {
 			t.Errorf("%s: got %q, want %q", c.about, got, c.want)
 		}
-		told := slices.ContainsFunc(m.Notes, func(n string) bool { return strings.Contains(n, "are read as") && strings.Contains(n, c.guess) })
-		if told != (c.guess != "") {
-			t.Errorf("%s: got the notes %q, want a guess of %q told", c.about, m.Notes, c.guess)
+		noted := slices.ContainsFunc(m.Notes, func(n string) bool { return strings.Contains(n, "are read as") && strings.Contains(n, c.guess) })
+		if noted != (c.guess != "") {
+			t.Errorf("%s: got the notes %q, want a guess of %q noted", c.about, m.Notes, c.guess)
 		}
 	}
 	name := with(v1File(), "name", "caf\xe9", "name.utf-8", "café")

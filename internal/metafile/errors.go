@@ -10,7 +10,7 @@ import (
 type Error struct {
 	Field string // where: "info", "piece length", "file 3"; may be empty
 	Why   string
-	Err   error // what the judge of that field said, such as a *names.Error; may be nil
+	Err   error // the cause, such as a *names.Error; may be nil
 }
 
 func (e *Error) Error() string {
@@ -29,17 +29,17 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// refuse makes an Error about a field.
+// refuse makes an Error for a field.
 func refuse(field, format string, args ...any) error {
 	return &Error{Field: field, Why: fmt.Sprintf(format, args...)}
 }
 
-// refuseErr makes an Error about a field from what its judge said.
+// refuseErr makes an Error for a field from its cause.
 func refuseErr(field string, err error) error {
 	return &Error{Field: field, Err: err}
 }
 
-// notTorrent says that the bytes are no torrent at all.
+// notTorrent reports that the bytes are not a torrent at all.
 func notTorrent(err error) error {
 	return &fault.Error{
 		Kind: fault.Unverified,
@@ -48,11 +48,11 @@ func notTorrent(err error) error {
 	}
 }
 
-// refused says that the bytes are a torrent that must not be used.
+// refused reports that the bytes are a torrent that must not be used.
 func refused(err error) error {
 	return &fault.Error{
 		Kind: fault.Unverified,
-		Hint: "the torrent itself is at fault: whoever made it has to make it anew",
+		Hint: "the torrent itself is broken: its creator has to make a new one",
 		Err:  fmt.Errorf("torrent refused: %w", err),
 	}
 }

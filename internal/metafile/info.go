@@ -9,23 +9,23 @@ import (
 	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// presence is which keys the info has, and the bytes of those that are read elsewhere.
+// presence records which keys the info has, and the bytes of those that are read elsewhere.
 type presence struct {
 	length, files, pieces bool
 	tree                  []byte
-	alone                 bool   // nothing stands beside the info
-	salt                  []byte // as torrents of private groups have
+	alone                 bool   // there is only the info
+	salt                  []byte // torrents of private groups have one
 }
 
-// hasV1 says whether the info can be read as version 1. The engine's own answer looks at values, and takes a hybrid of an
-// empty file for v2 alone.
+// hasV1 says whether the info can be read as version 1. The engine's own check looks at values, and takes a hybrid of an
+// empty file for v2 only.
 func (t *Torrent) hasV1(p presence) bool {
 	return t.Info.HasV1() || p.pieces && (p.length || p.files)
 }
 
-// readInfo reads the keys of an info that scan has accepted, all but the file tree. What says which bytes belong where
-// must be of its type; what only describes them (attributes, source, names in UTF-8) is passed over if it is not. Of a
-// key that stands twice the last is taken, as the engine does.
+// readInfo reads the keys of an info that scan has accepted, except the file tree. Keys that say which bytes belong where
+// must be of the right type; keys that only describe them (attributes, source, names in UTF-8) are ignored if they are not.
+// If a key occurs twice, the last one counts, as in the engine.
 func readInfo(b []byte) (*metainfo.Info, presence, error) {
 	info := new(metainfo.Info)
 	var p presence
@@ -36,7 +36,7 @@ func readInfo(b []byte) (*metainfo.Info, presence, error) {
 			n, ok = c.integer()
 		}
 		if !ok {
-			return refuse(key, "it is no number of 64 bits: %.26q", c.b[at:])
+			return refuse(key, "not a 64-bit integer: %.26q", c.b[at:])
 		}
 		*v = n
 		return nil
@@ -53,7 +53,7 @@ func readInfo(b []byte) (*metainfo.Info, presence, error) {
 		case "pieces":
 			p.pieces = true
 			if c.kind() != 's' {
-				return refuse(key, "they are no string of hashes")
+				return refuse(key, "not a string of hashes")
 			}
 			info.Pieces = bytes.Clone(c.str())
 		case "name":
@@ -97,8 +97,8 @@ func readInfo(b []byte) (*metainfo.Info, presence, error) {
 	return info, p, err
 }
 
-// readPrivate reads BEP 27's flag. An odd value counts as yes unless it is a zero or nothing: who keeps a torrent too
-// private can still fetch it, and who does not has told strangers of it.
+// readPrivate reads the flag of BEP 27. An odd value means private unless it is zero or empty: treating a public torrent as
+// private still allows fetching it, while the reverse would reveal it to strangers.
 func readPrivate(c *cursor) *bool {
 	yes := true
 	switch c.kind() {
@@ -144,7 +144,7 @@ func readFile(c *cursor, i int) (fi metainfo.FileInfo, err error) {
 	case !isDict:
 		return fi, refuse("files", "entry %d is not a dictionary", i)
 	case !length && !strings.Contains(fi.Attr, "l"):
-		return fi, refuse("files", "entry %d has no length of 64 bits", i)
+		return fi, refuse("files", "entry %d has no 64-bit length", i)
 	}
 	return fi, nil
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Magnet is the link to t, with the trackers, web seeds and peers (host:port) that are given. The
-// infohashes come first and with plain colons, since some clients look for nothing else.
+// Magnet returns the magnet link to t, with the given trackers, web seeds and peers (host:port). The infohashes come first
+// and with unescaped colons, since some clients accept nothing else.
 func (t *Torrent) Magnet(trackers, webSeeds, peers []string) string {
 	var b strings.Builder
 	sep := "magnet:?"
@@ -34,7 +34,7 @@ func (t *Torrent) Magnet(trackers, webSeeds, peers []string) string {
 	return b.String()
 }
 
-// escape is url.QueryEscape with %20 for a space: a magnet is no form, and some clients show the plus.
+// escape is url.QueryEscape with %20 for a space: some clients display the plus of a form.
 func escape(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }

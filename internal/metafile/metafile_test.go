@@ -62,7 +62,7 @@ func TestReadFileOfOtherCreators(t *testing.T) {
 				t.Errorf("files: got %q, want %q", got, tt.files)
 			}
 			sameAsEngine(t, m)
-			// A magnet's info is the same torrent.
+			// The info alone, as for a magnet link, is the same torrent.
 			alone, err := metafile.FromInfo(m.Meta.InfoBytes)
 			if err != nil {
 				t.Fatalf("FromInfo: %v", err)
@@ -74,7 +74,7 @@ func TestReadFileOfOtherCreators(t *testing.T) {
 	}
 }
 
-// sameAsEngine checks that our reading of the files is the engine's.
+// sameAsEngine checks that we read the files as the engine does.
 func sameAsEngine(t *testing.T, m *metafile.Torrent) {
 	t.Helper()
 	var want, got []string
@@ -98,7 +98,7 @@ func sameAsEngine(t *testing.T, m *metafile.Torrent) {
 	}
 }
 
-// TestHybridOfAnEmptyFile: one without bytes and pieces is a hybrid all the same, with both infohashes.
+// TestHybridOfAnEmptyFile checks that without bytes and pieces it is still a hybrid, with both infohashes.
 func TestHybridOfAnEmptyFile(t *testing.T) {
 	for about, info := range map[string]dict{
 		"file":   with(v2Folder(), "file tree", dict{"folder": leaf(0, "")}, "pieces", "", "length", 0),
@@ -126,11 +126,11 @@ func TestAccepts(t *testing.T) {
 		{"v1 with a pad", with(v1Folder(), "pieces", sha1s(2), "files", hybridFiles())},
 		{"v1 pad with an unsafe name", with(v1Folder(), "pieces", sha1s(1), "files", []any{
 			dict{"path": path("a"), "length": 1}, dict{"path": path("../x"), "length": 1, "attr": "p"}})},
-		{"folder in two spellings of case", v1Folder("A/x", "a/y")},
+		{"folders that differ in case", v1Folder("A/x", "a/y")},
 		{"v2", v2Folder()},
 		{"hybrid", hybridFolder()},
 		{"v1 empty files", with(v1Folder(), "pieces", "", "files", []any{dict{"path": path("a"), "length": 0}, dict{"path": path("b/c"), "length": 0}})},
-		{"v1 pads alone", with(v1Folder(), "pieces", sha1s(1), "files", []any{dict{"path": path(".pad/4"), "length": 4, "attr": "p"}})},
+		{"v1 only pads", with(v1Folder(), "pieces", sha1s(1), "files", []any{dict{"path": path(".pad/4"), "length": 4, "attr": "p"}})},
 		{"v2 empty files", with(v2Folder(), "file tree", dict{"a": leaf(0, ""), "b": dict{"c": leaf(0, "")}})},
 		{"v2 empty file", with(v2Folder(), "file tree", dict{"folder": leaf(0, "")})},
 		{"v2 empty file with no pieces", with(v2Folder(), "file tree", dict{"folder": leaf(0, "")}, "pieces", "")},
@@ -171,12 +171,12 @@ func TestRefusesInfo(t *testing.T) {
 		{"backslash", v1Folder(`..\x`), "separates"},
 		{"no path", with(v1Folder("a"), "files", []any{dict{"length": 10}}), "empty"},
 		{"deep path", v1Folder(strings.Repeat("a/", names.MaxDepth) + "b"), "deep"},
-		{"same path", v1Folder("a", "a"), "two are called"},
+		{"same path", v1Folder("a", "a"), "two files are called"},
 		{"file is a folder", v1Folder("a", "a/b"), "both a file and a folder"},
 		{"NUL", v1Folder("a\x00b"), "NUL"},
 		{"backslash in another encoding", v1Folder("\xe9\\x"), "separates"},
 		{"same in two encodings", with(v1Folder(), "files", []any{
-			dict{"path": path("caf\xe9"), "length": 1}, dict{"path": path("x"), "path.utf-8": path("café"), "length": 1}}, "pieces", sha1s(1)), "two are called"},
+			dict{"path": path("caf\xe9"), "length": 1}, dict{"path": path("x"), "path.utf-8": path("café"), "length": 1}}, "pieces", sha1s(1)), "two files are called"},
 		{"not UTF-8 in a tree", with(v2Folder(), "file tree", dict{"caf\xe9": leaf(1, "a")}), "UTF-8"},
 		{"folder is a file", v1Folder("a/b", "a"), "both a file and a folder"},
 		{"100,001 files", v1Folder(many...), "more than 100000"},
@@ -185,7 +185,7 @@ func TestRefusesInfo(t *testing.T) {
 		{"piece length huge", with(v1File(), "piece length", 1<<40, "pieces", sha1s(1)), "piece length"},
 		{"piece length tiny", with(v1File(), "piece length", 1, "pieces", sha1s(40000)), "piece length"},
 		{"piece length missing", with(v1File(), "piece length", nil), "piece length"},
-		{"v2 piece length no power", with(v2Folder(), "piece length", 50000), "power of two"},
+		{"v2 piece length not a power of two", with(v2Folder(), "piece length", 50000), "power of two"},
 		{"v2 piece length small", with(v2Folder(), "piece length", 8192), "power of two"},
 		{"negative size", with(v1File(), "length", -1), "length"},
 		{"huge size", with(v1File(), "length", int64(1)<<62), "TiB"},
@@ -278,12 +278,12 @@ func TestRefusesBencode(t *testing.T) {
 		{"string length overflow", "d1:a99999999999999999999:xe", "string length"},
 		{"string length of many digits", "d" + strings.Repeat("0", 50) + "1:a1:xe", "neither a value"},
 		{"string length with sign", "d+1:a1:xe", "string length"},
-		{"empty integer", "d1:aiee", "no integer"},
-		{"minus alone", "d1:ai-ee", "no integer"},
-		{"integer with plus", "d1:ai+1ee", "no integer"},
-		{"fraction", "d1:ai1.5ee", "no integer"},
-		{"integer without end", "d1:ai1", "without an end"},
-		{"key is no string", "di1ei1ee", "neither a value"},
+		{"empty integer", "d1:aiee", "not an integer"},
+		{"minus alone", "d1:ai-ee", "not an integer"},
+		{"integer with plus", "d1:ai+1ee", "not an integer"},
+		{"fraction", "d1:ai1.5ee", "not an integer"},
+		{"integer without end", "d1:ai1", "unterminated"},
+		{"key is not a string", "di1ei1ee", "neither a value"},
 		{"key without value", "d1:ae", "without a value"},
 		{"garbage", "d1:a?e", "neither a value"},
 		{"16 MiB and more", "d1:a" + fmt.Sprint(17<<20) + ":" + strings.Repeat("x", 17<<20) + "e", "16 MiB"},
@@ -363,7 +363,7 @@ func TestMagnet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if parsed.InfoHash.Value != *m.V1 || parsed.V2InfoHash.Value != *m.V2 || parsed.DisplayName != "a b&c" || parsed.Params.Get("x.pe") != "[::1]:80" {
-		t.Errorf("the engine reads %+v out of it", parsed)
+		t.Errorf("the engine parses it as %+v", parsed)
 	}
 }
 
@@ -390,7 +390,7 @@ func FuzzDecode(f *testing.F) {
 		m, err := metafile.Decode(b)
 		if err != nil {
 			if m != nil {
-				t.Error("a torrent beside an error")
+				t.Error("both a torrent and an error")
 			}
 			return
 		}
@@ -400,20 +400,20 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("accepts path %q", file.Path)
 			}
 			if !m.Dir && (i > 0 || len(file.Path) > 0) {
-				t.Errorf("no folder, but file %d is %q", i, file.Path)
+				t.Errorf("not a folder, but file %d is %q", i, file.Path)
 			}
 		}
-		// What is kept of it reads the same.
+		// The torrent that is kept reads the same.
 		kept, err := bencode.Marshal(m.Meta)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again, err := metafile.Decode(kept)
 		if err != nil {
-			t.Fatalf("what is kept is refused: %v", err)
+			t.Fatalf("the kept torrent is refused: %v", err)
 		}
 		if !bytes.Equal(again.Meta.InfoBytes, m.Meta.InfoBytes) || !reflect.DeepEqual(again.Info, m.Info) || !reflect.DeepEqual(again.Files, m.Files) {
-			t.Errorf("what is kept reads otherwise: got %+v, want %+v", again, m)
+			t.Errorf("the kept torrent differs: got %+v, want %+v", again, m)
 		}
 	})
 }

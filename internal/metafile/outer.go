@@ -12,15 +12,15 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
-// outer is what stands beside the info. Nothing is hashed over it and no byte of the content hangs on it, so none of it
-// costs the torrent: what can be used is, and what cannot is noted.
+// outer holds the keys outside the info. No hash covers them and no byte of the content depends on them, so none of them
+// makes the torrent invalid: usable values are used, and others are noted.
 type outer struct {
 	mi     metainfo.MetaInfo
 	notes  []string
-	looked map[string]int // values of a field that were looked at
+	looked map[string]int // values examined, by field
 }
 
-// readOuter reads the .torrent b, which scan has accepted, but for its info.
+// readOuter reads the .torrent b, which scan has accepted, except for its info.
 func readOuter(b []byte) *outer {
 	o := &outer{looked: map[string]int{}}
 	c := &cursor{b: b}
@@ -47,7 +47,7 @@ func readOuter(b []byte) *outer {
 				return nil
 			}
 			c.skip()
-			o.note("creation date: no number, and passed over")
+			o.note("creation date: not a number, ignored")
 		case "piece layers":
 			o.layers(c)
 		default:
@@ -71,8 +71,9 @@ func (o *outer) note(format string, args ...any) {
 	}
 }
 
-// addresses are the strings of the value at the cursor, which may be one, a list of them, or hold them among other
-// things, repaired as browsers do. One string may hold several, a line or blank between each.
+// addresses returns the strings of the value at the cursor, which may be a string, a list of strings, or a list that contains
+// strings among other things. It repairs them as browsers do. One string may hold several addresses, separated by line
+// breaks or spaces.
 func (o *outer) addresses(c *cursor, field string) (out []string) {
 	kind := c.kind()
 	if kind != 'l' {
@@ -92,7 +93,7 @@ func (o *outer) addresses(c *cursor, field string) (out []string) {
 			switch u := webaddr.Repair(p); {
 			case u == "":
 			case len(u) > maxURL:
-				o.note("%s: an address of %d bytes is passed over, %d is the most", field, len(u), maxURL)
+				o.note("%s: an address of %d bytes is ignored; the limit is %d", field, len(u), maxURL)
 			default:
 				out = append(out, u)
 			}
@@ -104,18 +105,18 @@ func (o *outer) addresses(c *cursor, field string) (out []string) {
 		})
 	default:
 		c.skip()
-		o.note("%s: a value that is no address is passed over", field)
+		o.note("%s: a value that is not an address is ignored", field)
 	}
 	return out
 }
 
-// room is what of more is new to list and finds room in it.
+// room returns the values of more that are not in list yet and still fit into it.
 func (o *outer) room(more, list []string, what string) (out []string) {
 	for _, u := range more {
 		switch {
 		case slices.Contains(list, u) || slices.Contains(out, u):
 		case len(list)+len(out) == maxURLs:
-			o.note("%s beyond the first %d are passed over", what, maxURLs)
+			o.note("%s beyond the first %d are ignored", what, maxURLs)
 			return out
 		default:
 			out = append(out, u)
@@ -124,7 +125,7 @@ func (o *outer) room(more, list []string, what string) (out []string) {
 	return out
 }
 
-// tiers reads BEP 12's list of lists. A list of addresses, as some sites write it, is a tier for each.
+// tiers reads BEP 12's list of lists. A plain list of addresses, as some sites write it, is read as one tier per address.
 func (o *outer) tiers(c *cursor) {
 	o.mi.AnnounceList = nil
 	if c.kind() != 'l' {
@@ -141,7 +142,7 @@ func (o *outer) tiers(c *cursor) {
 	})
 }
 
-// single makes a tier of each.
+// single makes a tier for each address.
 func (o *outer) single(urls []string) (tiers [][]string) {
 	for _, u := range o.room(urls, nil, "trackers") {
 		tiers = append(tiers, []string{u})
@@ -154,7 +155,7 @@ func (o *outer) nodes(c *cursor) {
 	o.mi.Nodes = nil
 	if c.kind() != 'l' {
 		c.skip()
-		o.note("nodes: no list, and passed over")
+		o.note("nodes: not a list, ignored")
 		return
 	}
 	_ = c.list(func() error {
@@ -164,7 +165,7 @@ func (o *outer) nodes(c *cursor) {
 		}
 		switch node := readNode(c); {
 		case node == "" || len(node) > maxURL:
-			o.note("nodes: a value that is no host and port is passed over")
+			o.note("nodes: a value that is not a host and port is ignored")
 		default:
 			o.mi.Nodes = append(o.mi.Nodes, metainfo.Node(node))
 		}
@@ -172,7 +173,7 @@ func (o *outer) nodes(c *cursor) {
 	})
 }
 
-// readNode reads a host and port, a list of two or HOST:PORT; empty if it is neither.
+// readNode reads a host and port, as a list of two or as HOST:PORT; empty if it is neither.
 func readNode(c *cursor) string {
 	if c.kind() == 's' {
 		return string(c.str())
@@ -200,9 +201,9 @@ func (o *outer) text(c *cursor, field string) string {
 	s, ok := c.text()
 	switch {
 	case !ok:
-		o.note("%s: no text, and passed over", field)
+		o.note("%s: not a string, ignored", field)
 	case len(s) > maxText:
-		o.note("%s: its %d bytes are passed over, %d is the most", field, len(s), maxText)
+		o.note("%s: ignored, because it has %d bytes; the limit is %d", field, len(s), maxText)
 		return ""
 	}
 	return s
@@ -220,7 +221,7 @@ func (o *outer) layers(c *cursor) {
 		return nil
 	})
 	if !ok {
-		o.note("piece layers: no dictionary, and passed over")
+		o.note("piece layers: not a dictionary, ignored")
 		return
 	}
 	o.mi.PieceLayers = layers

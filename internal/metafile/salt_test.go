@@ -15,10 +15,10 @@ func TestOfGroup(t *testing.T) {
 		want       bool
 	}{
 		{"private with a salt", "7:privatei1e4:salt32:0123456789abcdef0123456789abcdefe", true},
-		{"open with a salt", "4:salt32:0123456789abcdef0123456789abcdefe", false},
-		{"private alone", "7:privatei1ee", false},
+		{"public with a salt", "4:salt32:0123456789abcdef0123456789abcdefe", false},
+		{"private without a salt", "7:privatei1ee", false},
 		{"a salt of another length", "7:privatei1e4:salt31:0123456789abcdef0123456789abcdee", false},
-		{"a salt that is no string", "7:privatei1e4:salti16ee", false},
+		{"a salt that is not a string", "7:privatei1e4:salti16ee", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := metafile.FromInfo([]byte(head + c.rest))

@@ -5,29 +5,29 @@ import (
 	"strconv"
 )
 
-// scanner reads bencode in whatever form can be read in one way only: keys in any order and more than once, integers
-// and lengths with zeros before them, integers of any size. Infohashes are over the bytes as they are, so to ask for
-// the canonical form would only keep people from torrents that others fetch. It never recurses.
+// scanner reads bencode in any form that has only one possible reading: keys in any order and more than once, integers
+// and lengths with leading zeros, integers of any size. Infohashes cover the bytes as they are, so requiring the canonical
+// form would only keep people from torrents that others can fetch. It never recurses.
 type scanner struct {
 	b       []byte
 	values  int
 	nesting int64
 }
 
-// frame is a list or dictionary that is open.
+// frame is an open list or dictionary.
 type frame struct {
 	dict    bool
 	wantKey bool // the next value of the dictionary is a key
 	start   int
 }
 
-// scan checks that b begins with one value of bencode, and says where it ends.
+// scan checks that b begins with one bencoded value, and returns the offset of its end.
 func scan(b []byte) (end int, err error) {
 	s := &scanner{b: b}
 	return s.value(0)
 }
 
-// value checks the value that begins at i and returns where it ends.
+// value checks the value at offset i and returns the offset of its end.
 func (s *scanner) value(i int) (int, error) {
 	var open []frame
 	for {
@@ -36,14 +36,14 @@ func (s *scanner) value(i int) (int, error) {
 		}
 		if s.b[i] == 'e' {
 			if len(open) == 0 {
-				return 0, refuse("bencode", "unexpected end mark at byte %d", i)
+				return 0, refuse("bencode", "unexpected end marker at byte %d", i)
 			}
 			top := open[len(open)-1]
 			if top.dict && !top.wantKey {
 				return 0, refuse("bencode", "key without a value at byte %d", i)
 			}
 			if s.nesting += int64(i - top.start); s.nesting > maxNesting {
-				return 0, refuse("bencode", "too much of it is nested too deep")
+				return 0, refuse("bencode", "too much data is nested too deeply")
 			}
 			open = open[:len(open)-1]
 			i++
@@ -92,7 +92,7 @@ func (s *scanner) value(i int) (int, error) {
 	}
 }
 
-// closed notes that a value of the frame has ended.
+// closed records that a value of the frame has ended.
 func (f *frame) closed() {
 	if f.dict {
 		f.wantKey = true
@@ -102,16 +102,16 @@ func (f *frame) closed() {
 func (s *scanner) integer(i int) (int, error) {
 	n := bytes.IndexByte(s.b[i:], 'e')
 	if n < 0 {
-		return 0, refuse("bencode", "integer without an end at byte %d", i)
+		return 0, refuse("bencode", "unterminated integer at byte %d", i)
 	}
 	text := s.b[i+1 : i+n]
 	if digits := bytes.TrimPrefix(text, []byte("-")); len(digits) == 0 || len(bytes.Trim(digits, "0123456789")) > 0 {
-		return 0, refuse("bencode", "%q is no integer", clip(text))
+		return 0, refuse("bencode", "%q is not an integer", clip(text))
 	}
 	return i + n + 1, nil
 }
 
-// str reads the string at i. The result is not nil.
+// str reads the string at offset i. The result is never nil.
 func (s *scanner) str(i int) ([]byte, int, error) {
 	n := bytes.IndexByte(s.b[i:min(len(s.b), i+maxLengthDigits)], ':')
 	if n < 0 {
@@ -120,22 +120,22 @@ func (s *scanner) str(i int) ([]byte, int, error) {
 	text := s.b[i : i+n]
 	length, err := strconv.ParseUint(string(text), 10, 31)
 	if err != nil {
-		return nil, 0, refuse("bencode", "%q is no string length", text)
+		return nil, 0, refuse("bencode", "%q is not a string length", text)
 	}
 	begin := i + n + 1
 	if length > uint64(len(s.b)-begin) {
-		return nil, 0, refuse("bencode", "string of %d bytes, and %d are left", length, len(s.b)-begin)
+		return nil, 0, refuse("bencode", "string of %d bytes, but only %d are left", length, len(s.b)-begin)
 	}
 	end := begin + int(length)
 	return s.b[begin:end:end], end, nil
 }
 
-// clip bounds what a message repeats.
+// clip shortens b for a message.
 func clip(b []byte) []byte {
 	return b[:min(len(b), 60)]
 }
 
-// cursor walks bencode that scan has accepted, so it checks types and nothing else.
+// cursor walks bencode that scan has accepted, so it checks only types.
 type cursor struct {
 	b []byte
 	i int
@@ -157,7 +157,7 @@ func (c *cursor) str() []byte {
 	return v
 }
 
-// integer reads an integer, and says whether it is one of 64 bits.
+// integer reads an integer; ok is false if it does not fit into 64 bits.
 func (c *cursor) integer() (v int64, ok bool) {
 	n := bytes.IndexByte(c.b[c.i:], 'e')
 	v, err := strconv.ParseInt(string(c.b[c.i+1:c.i+n]), 10, 64)
@@ -165,7 +165,7 @@ func (c *cursor) integer() (v int64, ok bool) {
 	return v, err == nil
 }
 
-// skip passes over one value and returns its bytes.
+// skip skips one value and returns its bytes.
 func (c *cursor) skip() []byte {
 	start, depth := c.i, 0
 	for {
@@ -187,7 +187,7 @@ func (c *cursor) skip() []byte {
 	}
 }
 
-// fields calls f for each key of the dictionary at the cursor; f must take the value.
+// fields calls f for each key of the dictionary at the cursor; f must consume the value.
 func (c *cursor) fields(f func(key string) error) error {
 	c.i++
 	for c.kind() != 'e' {
@@ -199,7 +199,7 @@ func (c *cursor) fields(f func(key string) error) error {
 	return nil
 }
 
-// list calls f for each element of the list at the cursor; f must take it.
+// list calls f for each element of the list at the cursor; f must consume it.
 func (c *cursor) list(f func() error) error {
 	c.i++
 	for c.kind() != 'e' {
@@ -211,8 +211,8 @@ func (c *cursor) list(f func() error) error {
 	return nil
 }
 
-// dictFields calls f for each key of the value at the cursor if that is a dictionary, and says whether it is; what is none
-// is passed over.
+// dictFields calls f for each key of the value at the cursor if that is a dictionary. Otherwise it skips the value and
+// returns false.
 func (c *cursor) dictFields(f func(key string) error) (bool, error) {
 	if c.kind() != 'd' {
 		c.skip()
@@ -221,8 +221,8 @@ func (c *cursor) dictFields(f func(key string) error) (bool, error) {
 	return true, c.fields(f)
 }
 
-// text reads a string, and says whether there is one; another value is passed over. Some creators wrap a string in a
-// list of one, which other clients read too.
+// text reads a string; another value is skipped and gives false. Some creators wrap a string in a list of one, which other
+// clients accept too.
 func (c *cursor) text() (string, bool) {
 	switch c.kind() {
 	case 's':
@@ -237,7 +237,7 @@ func (c *cursor) text() (string, bool) {
 	return "", false
 }
 
-// texts reads the first n of a list of strings, and says whether there is one; another value is passed over.
+// texts reads the first n strings of a list of strings; another value is skipped and gives false.
 func (c *cursor) texts(n int) ([]string, bool) {
 	if c.kind() != 'l' {
 		c.skip()

@@ -14,16 +14,16 @@ import (
 	"github.com/p2pshare/p2pshare/internal/metafile"
 )
 
-// oddTorrent is a .torrent that other clients fetch, though it is not as the BEPs have it.
+// oddTorrent is a .torrent that other clients fetch, although it violates the BEPs.
 type oddTorrent struct {
 	about string
 	b     []byte
 }
 
-// str is a string of bencode.
+// str encodes s as a bencoded string.
 func str(s string) string { return fmt.Sprintf("%d:%s", len(s), s) }
 
-// oddInfos are infos of v1File, of 40,000 bytes, in other words.
+// oddInfos returns infos equivalent to v1File (40,000 bytes) in unusual forms.
 func oddInfos() map[string]string {
 	pieces := str(sha1s(3))
 	entry := func(s string) string {
@@ -33,30 +33,30 @@ func oddInfos() map[string]string {
 		return "d6:lengthi40000e4:name1:a12:piece lengthi16384e6:pieces" + pieces + extra + "e"
 	}
 	return map[string]string{
-		"keys out of order":             "d12:piece lengthi16384e6:pieces" + pieces + "4:name1:a6:lengthi40000ee",
-		"keys of a file out of order":   entry("d4:pathl1:fe6:lengthi40000ee"),
-		"key twice":                     "d6:lengthi40000e6:lengthi40000e4:name1:a4:name1:a12:piece lengthi16384e6:pieces" + pieces + "e",
-		"key of a file twice":           entry("d6:lengthi40000e6:lengthi40000e4:pathl1:fee"),
-		"key twice, the last counts":    "d6:lengthi5e6:lengthi40000e4:name1:b4:name1:a12:piece lengthi16384e6:pieces" + pieces + "e",
-		"zeros before an integer":       "d6:lengthi0040000e4:name1:a12:piece lengthi016384e6:pieces" + pieces + "e",
-		"zeros before a length":         "d06:lengthi40000e004:name01:a12:piece lengthi16384e6:pieces0" + pieces + "e",
-		"minus zero":                    whole("4:zeroi-0e"),
-		"integer beyond 64 bits":        whole("3:bigi" + strings.Repeat("9", 100) + "e"),
-		"minus beyond 64 bits":          whole("3:bigi-99999999999999999999e"),
-		"odd dictionary in a key":       whole("1:xd1:bi1e1:ai2e1:ai03eee"),
-		"source is an integer":          whole("6:sourcei5e"),
-		"source is a list":              whole("6:sourcel1:x1:ye"),
-		"source is a dictionary":        whole("6:sourced1:xi1ee"),
-		"attr is an integer":            whole("4:attri5e"),
-		"attr of a file is an integer":  entry("d4:attri5e6:lengthi40000e4:pathl1:fee"),
-		"name.utf-8 is an integer":      whole("10:name.utf-8i5e"),
-		"path.utf-8 is an integer":      entry("d6:lengthi40000e4:pathl1:fe10:path.utf-8i5ee"),
-		"path.utf-8 has an integer":     entry("d6:lengthi40000e4:pathl1:fe10:path.utf-8li5eee"),
-		"symlink path without attr":     entry("d6:lengthi40000e4:pathl1:fe12:symlink pathi5ee"),
-		"md5sum is an integer":          entry("d6:lengthi40000e6:md5sumi5e4:pathl1:fee"),
-		"private is nothing":            whole("7:private0:"),
-		"salt is an integer":            whole("4:salti5e"),
-		"name of the wrong type beside": "d6:lengthi40000e4:namei5e10:name.utf-81:a12:piece lengthi16384e6:pieces" + pieces + "e",
+		"keys out of order":            "d12:piece lengthi16384e6:pieces" + pieces + "4:name1:a6:lengthi40000ee",
+		"keys of a file out of order":  entry("d4:pathl1:fe6:lengthi40000ee"),
+		"key twice":                    "d6:lengthi40000e6:lengthi40000e4:name1:a4:name1:a12:piece lengthi16384e6:pieces" + pieces + "e",
+		"key of a file twice":          entry("d6:lengthi40000e6:lengthi40000e4:pathl1:fee"),
+		"key twice, the last counts":   "d6:lengthi5e6:lengthi40000e4:name1:b4:name1:a12:piece lengthi16384e6:pieces" + pieces + "e",
+		"zeros before an integer":      "d6:lengthi0040000e4:name1:a12:piece lengthi016384e6:pieces" + pieces + "e",
+		"zeros before a length":        "d06:lengthi40000e004:name01:a12:piece lengthi16384e6:pieces0" + pieces + "e",
+		"minus zero":                   whole("4:zeroi-0e"),
+		"integer beyond 64 bits":       whole("3:bigi" + strings.Repeat("9", 100) + "e"),
+		"minus beyond 64 bits":         whole("3:bigi-99999999999999999999e"),
+		"odd dictionary in a key":      whole("1:xd1:bi1e1:ai2e1:ai03eee"),
+		"source is an integer":         whole("6:sourcei5e"),
+		"source is a list":             whole("6:sourcel1:x1:ye"),
+		"source is a dictionary":       whole("6:sourced1:xi1ee"),
+		"attr is an integer":           whole("4:attri5e"),
+		"attr of a file is an integer": entry("d4:attri5e6:lengthi40000e4:pathl1:fee"),
+		"name.utf-8 is an integer":     whole("10:name.utf-8i5e"),
+		"path.utf-8 is an integer":     entry("d6:lengthi40000e4:pathl1:fe10:path.utf-8i5ee"),
+		"path.utf-8 has an integer":    entry("d6:lengthi40000e4:pathl1:fe10:path.utf-8li5eee"),
+		"symlink path without attr":    entry("d6:lengthi40000e4:pathl1:fe12:symlink pathi5ee"),
+		"md5sum is an integer":         entry("d6:lengthi40000e6:md5sumi5e4:pathl1:fee"),
+		"private is nothing":           whole("7:private0:"),
+		"salt is an integer":           whole("4:salti5e"),
+		"name of the wrong type":       "d6:lengthi40000e4:namei5e10:name.utf-81:a12:piece lengthi16384e6:pieces" + pieces + "e",
 	}
 }
 
@@ -79,7 +79,8 @@ func oddTorrents(t testing.TB) (list []oddTorrent) {
 	return list
 }
 
-// One odd value never costs the torrent, and its infohash is over the bytes as they are, also after it was kept.
+// TestTakesOddTorrents checks that an odd value never makes a torrent invalid, and that its infohash covers the original
+// bytes, also after the torrent was kept.
 func TestTakesOddTorrents(t *testing.T) {
 	for _, c := range oddTorrents(t) {
 		t.Run(c.about, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestTakesOddTorrents(t *testing.T) {
 			}
 			sameAsEngine(t, m)
 			if want := sha1.Sum(m.Meta.InfoBytes); *m.V1 != want || !bytes.Contains(c.b, m.Meta.InfoBytes) {
-				t.Errorf("infohash: got %v, want that of the bytes as they are, %x", m.V1, want)
+				t.Errorf("infohash: got %v, want that of the original bytes, %x", m.V1, want)
 			}
 			kept, err := bencode.Marshal(m.Meta)
 			if err != nil {
@@ -100,10 +101,10 @@ func TestTakesOddTorrents(t *testing.T) {
 			}
 			again, err := metafile.Decode(kept)
 			if err != nil {
-				t.Fatalf("what is kept of it: got %v", err)
+				t.Fatalf("the kept torrent: got %v", err)
 			}
 			if *again.V1 != *m.V1 || len(again.Notes) > 0 {
-				t.Errorf("what is kept of it: got %v and notes %q, want %v and none", again.V1, again.Notes, m.V1)
+				t.Errorf("the kept torrent: got %v and notes %q, want %v and none", again.V1, again.Notes, m.V1)
 			}
 			alone, err := metafile.FromInfo(m.Meta.InfoBytes)
 			if err != nil || *alone.V1 != *m.V1 {
@@ -113,18 +114,19 @@ func TestTakesOddTorrents(t *testing.T) {
 	}
 }
 
-// What says which bytes belong where is not guessed, and no message tells of a decoder.
+// TestRefusesOddInfos checks that fields which say which bytes belong where are never guessed, and that no message exposes
+// the decoder.
 func TestRefusesOddInfos(t *testing.T) {
 	pieces := str(sha1s(3))
 	for _, c := range []struct{ about, info, want string }{
-		{"length beyond 64 bits", "d6:lengthi99999999999999999999e4:name1:a12:piece lengthi16384e6:pieces" + pieces + "e", "length: it is no number"},
-		{"length is text", "d6:length5:400004:name1:a12:piece lengthi16384e6:pieces" + pieces + "e", "length: it is no number"},
-		{"piece length is text", "d6:lengthi40000e4:name1:a12:piece length5:163846:pieces" + pieces + "e", "piece length: it is no number"},
-		{"pieces are a list", "d6:lengthi40000e4:name1:a12:piece lengthi16384e6:piecesl" + pieces + "ee", "pieces: they are no string"},
+		{"length beyond 64 bits", "d6:lengthi99999999999999999999e4:name1:a12:piece lengthi16384e6:pieces" + pieces + "e", "length: not a 64-bit integer"},
+		{"length is text", "d6:length5:400004:name1:a12:piece lengthi16384e6:pieces" + pieces + "e", "length: not a 64-bit integer"},
+		{"piece length is text", "d6:lengthi40000e4:name1:a12:piece length5:163846:pieces" + pieces + "e", "piece length: not a 64-bit integer"},
+		{"pieces are a list", "d6:lengthi40000e4:name1:a12:piece lengthi16384e6:piecesl" + pieces + "ee", "pieces: not a string"},
 		{"name is an integer", "d6:lengthi40000e4:namei1e12:piece lengthi16384e6:pieces" + pieces + "e", "name"},
 		{"meta version is text", "d6:lengthi40000e12:meta version1:24:name1:a12:piece lengthi16384e6:pieces" + pieces + "e", "meta version"},
-		{"file without a length", "d5:filesld4:pathl1:feee4:name1:a12:piece lengthi16384e6:pieces0:e", "entry 0 has no length"},
-		{"length of a file is text", "d5:filesld6:length1:14:pathl1:feee4:name1:a12:piece lengthi16384e6:pieces0:e", "entry 0 has no length"},
+		{"file without a length", "d5:filesld4:pathl1:feee4:name1:a12:piece lengthi16384e6:pieces0:e", "entry 0 has no 64-bit length"},
+		{"length of a file is text", "d5:filesld6:length1:14:pathl1:feee4:name1:a12:piece lengthi16384e6:pieces0:e", "entry 0 has no 64-bit length"},
 		{"path is text", "d5:filesld6:lengthi0e4:path1:fee4:name1:a12:piece lengthi16384e6:pieces0:e", "file 0"},
 		{"path has an integer", "d5:filesld6:lengthi0e4:pathli1eeee4:name1:a12:piece lengthi16384e6:pieces0:e", "file 0"},
 	} {
@@ -133,7 +135,7 @@ func TestRefusesOddInfos(t *testing.T) {
 			_, err := metafile.Decode([]byte("d4:info" + c.info + "e"))
 			for _, inside := range []string{"bencode", "unmarshal", "parsing", "reflect", "metainfo", "trailing"} {
 				if strings.Contains(err.Error(), inside) {
-					t.Errorf("got %q, which tells of the decoder's insides", err)
+					t.Errorf("got %q, which exposes the decoder", err)
 				}
 			}
 		})
@@ -153,11 +155,11 @@ func TestAddresses(t *testing.T) {
 	for _, c := range []struct {
 		about string
 		outer dict
-		tiers string // of the trackers in use, the first of each
+		tiers string // the first tracker of each tier in use
 		seeds string
 		notes int
 	}{
-		{"as BEP 12 has it", dict{"announce": a, "announce-list": []any{[]any{a}, []any{b}}}, a + " " + b, "", 0},
+		{"as in BEP 12", dict{"announce": a, "announce-list": []any{[]any{a}, []any{b}}}, a + " " + b, "", 0},
 		{"flat list", dict{"announce": a, "announce-list": []any{a, b}}, a + " " + b, "", 0},
 		{"list and other things", dict{"announce": a, "announce-list": []any{[]any{a, 5}, b, 7, dict{"x": a}}}, a + " " + b, "", 1},
 		{"list is text", dict{"announce": a, "announce-list": b}, b, "", 0},
@@ -173,8 +175,8 @@ func TestAddresses(t *testing.T) {
 		{"two in one", dict{"announce": a + "\n" + b}, a + " " + b, "", 0},
 		{"twice", dict{"announce-list": []any{[]any{a, a}, []any{a}, []any{b}}}, a + " " + b, "", 0},
 		{"too long", dict{"announce": long}, "", "", 1},
-		{"too long beside others", dict{"announce-list": []any{[]any{long, a}, []any{long}, []any{b}}}, a + " " + b, "", 1},
-		{"at the longest", dict{"announce": long[:2048]}, long[:2048], "", 0},
+		{"too long among others", dict{"announce-list": []any{[]any{long, a}, []any{long}, []any{b}}}, a + " " + b, "", 1},
+		{"exactly the longest", dict{"announce": long[:2048]}, long[:2048], "", 0},
 		{"url-list is text", dict{"url-list": a}, "", a, 0},
 		{"url-list is empty", dict{"url-list": ""}, "", "", 0},
 		{"url-list and other things", dict{"url-list": []any{a, 5, "", dict{}, []any{"https://w.example/"}}}, "", a + " https://w.example/", 1},
@@ -232,7 +234,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// The private flag holds in whatever form it was written.
+// TestPrivate checks that the private flag counts in whatever form it is written.
 func TestPrivate(t *testing.T) {
 	for v, want := range map[string]bool{"i1e": true, "i01e": true, "i10e": true, "i-1e": true, "i99999999999999999999e": true, "1:1": true, "4:true": true,
 		"li1ee": true, "de": true, "i0e": false, "i-0e": false, "i000e": false, "1:0": false, "0:": false} {
@@ -254,14 +256,14 @@ func TestPads(t *testing.T) {
 		pad   dict
 		is    bool
 	}{
-		{"of BitComet", file("_____padding_file_0_if you see this file, please update____", 6384), true},
-		{"of BitComet, in a folder", file("d/_____padding_file_12_x", 6384), true},
-		{"of BEP 47", with(file(".pad/6384", 6384), "attr", "p"), true},
-		{"of BEP 47 by name", file(".pad/6384", 6384), true},
+		{"from BitComet", file("_____padding_file_0_if you see this file, please update____", 6384), true},
+		{"from BitComet, in a folder", file("d/_____padding_file_12_x", 6384), true},
+		{"from BEP 47", with(file(".pad/6384", 6384), "attr", "p"), true},
+		{"from BEP 47, by name", file(".pad/6384", 6384), true},
 		{"by name and number", file(".pad/0", 6384), true},
-		{"of old libtorrent", file(".____padding_file/0", 6384), true},
+		{"from old libtorrent", file(".____padding_file/0", 6384), true},
 		{"with another attribute", with(file(".pad/6384", 6384), "attr", "h"), true},
-		{"in UTF-8 alone", dict{"path": path("x"), "path.utf-8": path(".pad/1"), "length": 6384}, true},
+		{"only in path.utf-8", dict{"path": path("x"), "path.utf-8": path(".pad/1"), "length": 6384}, true},
 		{"a name in .pad", file(".pad/readme", 6384), false},
 		{"a folder in .pad", file(".pad/1/2", 6384), false},
 		{"a file of that name elsewhere", file("x/.pad/1", 6384), false},
@@ -283,7 +285,7 @@ func TestPads(t *testing.T) {
 			sameAsEngine(t, m)
 		})
 	}
-	// A hybrid's tree says what is a file.
+	// The tree of a hybrid says which entries are files.
 	info := with(v2Folder(), "pieces", sha1s(1), "file tree", dict{"_____padding_file_0_x": leaf(10, "a")}, "files", []any{file("_____padding_file_0_x", 10)})
 	m, err := metafile.FromInfo(encode(t, info))
 	if err != nil || len(m.Files) != 1 {
@@ -311,7 +313,7 @@ func TestSymlinks(t *testing.T) {
 		{"through a file", []any{link("l", "V/A/F/x")}, 1},
 		{"through a link to nothing", []any{link("l", "none"), link("k", "l/x")}, 2},
 		{"to itself", []any{link("l", "l")}, 1},
-		{"in a circle", []any{link("k", "l"), link("l", "k"), link("m", "k/x")}, 3},
+		{"in a loop", []any{link("k", "l"), link("l", "k"), link("m", "k/x")}, 3},
 		{"into its own folder", []any{link("V/A/here", "V/A")}, 0},
 		{"that grows", []any{link("l", "l/l/l")}, 1},
 		{"without a length", []any{dict{"path": path("l"), "attr": "l", "symlink path": path("V/A/F")}}, 0},
@@ -331,13 +333,13 @@ func TestSymlinks(t *testing.T) {
 		files := []any{dict{"path": path("V/A/F"), "length": 10}, link("l", to)}
 		wantRefusal(t, encode(t, with(v1Folder(), "pieces", sha1s(1), "files", files)), "symlink target")
 	}
-	// Nothing lies below a link. One that is spelled like a folder in other case is another thing: where a system holds them
-	// for one, the second gets another name.
+	// Nothing lies below a link. A folder whose name differs from the link only in case is something else: on systems where
+	// the two names are the same, the second gets another name.
 	files := []any{link("l", "V"), dict{"path": path("l/x"), "length": 10}}
 	wantRefusal(t, encode(t, with(v1Folder(), "pieces", sha1s(1), "files", files)), "both a file and a folder")
 }
 
-// Looking up where links lead is bounded however they are laid.
+// TestSymlinksOfAWeb checks that resolving symlinks is bounded, whatever they look like.
 func TestSymlinksOfAWeb(t *testing.T) {
 	var files []any
 	for i := range 20000 {
@@ -354,13 +356,14 @@ func TestTreeOfAnotherOrder(t *testing.T) {
 	a, b := string(encode(t, dict{"a": leaf(10, "a")})), string(encode(t, dict{"b": dict{"c": leaf(kib16, "c")}}))
 	in, out := a[1:len(a)-1]+b[1:len(b)-1], b[1:len(b)-1]+a[1:len(a)-1]
 	if !strings.Contains(info, in) {
-		t.Fatal("the test does not know how the tree is written")
+		t.Fatal("the test does not recognize the encoding of the tree")
 	}
 	wantRefusal(t, []byte(strings.Replace(info, in, out, 1)), "is not after")
 	wantRefusal(t, []byte(strings.Replace(info, in, in[:len(a)-2]+in, 1)), "is not after")
 }
 
-// The engine's own decoder reads what it can read as it is read here: requests are made of its numbers.
+// TestReadsAsTheEngineDoes checks that infos the engine's own decoder accepts are read the same, because requests are made of
+// its numbers.
 func TestReadsAsTheEngineDoes(t *testing.T) {
 	for _, c := range append(oddTorrents(t), oddTorrent{"hybrid", encode(t, dict{"info": hybridFolder()})}, oddTorrent{"v2", encode(t, dict{"info": v2Folder()})}) {
 		m, err := metafile.Decode(c.b)
@@ -369,7 +372,7 @@ func TestReadsAsTheEngineDoes(t *testing.T) {
 		}
 		theirs, err := m.Meta.UnmarshalInfo()
 		if err != nil {
-			continue // it cannot
+			continue // the engine cannot read it
 		}
 		if !slices.Equal(theirs.Pieces, m.Info.Pieces) || theirs.Length != m.Info.Length || theirs.PieceLength != m.Info.PieceLength ||
 			!reflect.DeepEqual(slices.Collect(theirs.UpvertedFilesIter()), slices.Collect(m.Info.UpvertedFilesIter())) {

@@ -9,7 +9,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// v1Half is what the v1 fields of an info say.
+// v1Half is the content as the v1 fields of an info describe it.
 type v1Half struct {
 	dir    bool
 	files  []File // without pads
@@ -17,7 +17,7 @@ type v1Half struct {
 	size   int64  // bytes without pads
 }
 
-// judgeV1Only fills t from an info without version 2.
+// judgeV1Only fills in t from an info without version 2.
 func (t *Torrent) judgeV1Only(p presence) error {
 	half, err := judgeV1(t.Info, p)
 	if err != nil {
@@ -28,7 +28,7 @@ func (t *Torrent) judgeV1Only(p presence) error {
 	return nil
 }
 
-// judgeV1 judges name, files and pieces of BEP 3, with the attributes of BEP 47.
+// judgeV1 checks the name, files and pieces of BEP 3, with the attributes of BEP 47.
 func judgeV1(info *metainfo.Info, p presence) (*v1Half, error) {
 	switch {
 	case p.length && p.files:
@@ -51,14 +51,14 @@ func judgeV1(info *metainfo.Info, p presence) (*v1Half, error) {
 		return nil, err
 	}
 	if len(info.Pieces)%20 != 0 {
-		return nil, refuse("pieces", "%d bytes are no whole number of SHA-1 hashes", len(info.Pieces))
+		return nil, refuse("pieces", "%d bytes are not a whole number of SHA-1 hashes", len(info.Pieces))
 	}
 	have, want := int64(len(info.Pieces)/20), pieces(half.length, info.PieceLength)
 	if have != want {
-		return nil, refuse("pieces", "%d hashes for %d bytes in pieces of %d, which are %d", have, half.length, info.PieceLength, want)
+		return nil, refuse("pieces", "%d hashes; %d bytes in pieces of %d make %d", have, half.length, info.PieceLength, want)
 	}
 	if want > maxPieces {
-		return nil, refuse("pieces", "%d of them, and %d is the most", want, maxPieces)
+		return nil, refuse("pieces", "%d of them, more than %d", want, maxPieces)
 	}
 	return half, nil
 }
@@ -66,13 +66,13 @@ func judgeV1(info *metainfo.Info, p presence) (*v1Half, error) {
 func (half *v1Half) addSingle(info *metainfo.Info) error {
 	a := info.ExtendedFileAttrs
 	if strings.ContainsAny(a.Attr, "lp") {
-		return refuse("attr", "%q makes no file of the only one", a.Attr)
+		return refuse("attr", "%q says that the only file is not a regular file", a.Attr)
 	}
 	half.files = []File{{Exec: strings.Contains(a.Attr, "x"), Hidden: strings.Contains(a.Attr, "h")}}
 	return half.add(&half.files[0], info.Length, "length")
 }
 
-// addFiles reads the file list. With byName pads are known by their names too: those of a hybrid are marked, and its
+// addFiles reads the file list. With byName it also recognizes pads by their names; the pads of a hybrid are marked, and its
 // tree says which files there are.
 func (half *v1Half) addFiles(info *metainfo.Info, byName bool) error {
 	components := 0
@@ -110,13 +110,13 @@ func (half *v1Half) addFiles(info *metainfo.Info, byName bool) error {
 	return nil
 }
 
-// add puts f, length bytes long, at the end of the piece space.
+// add places f, length bytes long, at the end of the piece space.
 func (half *v1Half) add(f *File, length int64, field string) error {
 	if length < 0 {
 		return refuse(field, "a length of %d bytes", length)
 	}
 	if length > maxSize || half.length+length > maxSize {
-		return refuse(field, "more than %d TiB in all", int64(maxSize)>>40)
+		return refuse(field, "more than %d TiB in total", int64(maxSize)>>40)
 	}
 	f.Length, f.Offset = length, half.length
 	half.length += length

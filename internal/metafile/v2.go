@@ -13,8 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// judgeV2 fills t from an info of version 2 (BEP 52), and checks that the v1 half, if there is one,
-// says the same.
+// judgeV2 fills in t from an info of version 2 (BEP 52), and checks that the v1 half, if there is one, agrees.
 func (t *Torrent) judgeV2(p presence) error {
 	if p.tree == nil {
 		return refuse("info", "version 2 without a file tree")
@@ -34,7 +33,7 @@ func (t *Torrent) judgeV2(p presence) error {
 	t.Files, t.Size = w.files, w.size
 	t.Pieces = int(w.offset / t.PieceLength)
 	if !t.hasV1(p) {
-		// BEP 52: a tree of one file that is called as the torrent is that file, not a folder.
+		// BEP 52: a tree of one file with the torrent's name is that file, not a folder.
 		t.Dir = len(t.Files) != 1 || !slices.Equal(t.Files[0].Path, []string{t.Name})
 	} else {
 		half, err := judgeV1(t.Info, p)
@@ -60,13 +59,13 @@ type treeWalk struct {
 	c           cursor
 	pieceLength int64
 	files       []File
-	offset      int64 // where the next file begins: v2 files begin on a piece
+	offset      int64 // of the next file: v2 files start at a piece
 	size        int64
 	components  int
 }
 
-// dir reads the dictionary at the cursor, which is the folder at path, and gives the tree as the engine has it. Its depth
-// is bounded by the scan.
+// dir reads the dictionary at the cursor, which is the folder at path, and returns the tree as the engine represents it. scan
+// has bounded its depth.
 func (w *treeWalk) dir(path []string) (tree metainfo.FileTree, err error) {
 	n, last := 0, ""
 	field := fmt.Sprintf("file tree at %q", strings.Join(path, "/"))
@@ -74,7 +73,7 @@ func (w *treeWalk) dir(path []string) (tree metainfo.FileTree, err error) {
 	err = w.c.fields(func(name string) error {
 		n++
 		if name == "" {
-			// The properties of a file stand alone in the dictionary that bears its name.
+			// The properties of a file are the only key in the dictionary named after it.
 			if len(path) == 0 || n > 1 || w.c.kind() != 'd' {
 				return refuse(field, "file properties where there is no file")
 			}
@@ -94,7 +93,7 @@ func (w *treeWalk) dir(path []string) (tree metainfo.FileTree, err error) {
 		if w.c.kind() != 'd' {
 			return refuse(field, "entry %q is not a dictionary", name)
 		}
-		// The pieces are numbered in this order, and clients that sort the names would number them otherwise.
+		// The pieces are numbered in this order; clients that sort the names would number them differently.
 		if name <= last {
 			return refuse(field, "entry %q is not after entry %q", name, last)
 		}
@@ -117,7 +116,7 @@ func (w *treeWalk) dir(path []string) (tree metainfo.FileTree, err error) {
 	return tree, err
 }
 
-// file reads the properties at the cursor, of the file at path.
+// file reads the properties at the cursor, for the file at path.
 func (w *treeWalk) file(path []string, field string) error {
 	f := File{Path: path, Offset: w.offset, Length: -1}
 	var attr string
@@ -128,7 +127,7 @@ func (w *treeWalk) file(path []string, field string) error {
 		case key == "length" && kind == 'i':
 			n, ok := w.c.integer()
 			if !ok {
-				return refuse(field, "a length beyond 64 bits")
+				return refuse(field, "a length of more than 64 bits")
 			}
 			f.Length = n
 		case key == "pieces root" && kind == 's':
@@ -159,13 +158,13 @@ func (w *treeWalk) file(path []string, field string) error {
 	}
 	switch {
 	case f.Length < 0:
-		return refuse(field, "no length that is at least 0")
+		return refuse(field, "no length, or a negative one")
 	case f.Length > maxSize || w.offset+f.Length > maxSize:
-		return refuse(field, "more than %d TiB in all", int64(maxSize)>>40)
+		return refuse(field, "more than %d TiB in total", int64(maxSize)>>40)
 	case f.Length > 0 && f.Root == nil:
 		return refuse(field, "no pieces root")
 	case f.Length == 0 && f.Root != nil:
-		return refuse(field, "a pieces root without bytes")
+		return refuse(field, "a pieces root for an empty file")
 	case strings.Contains(attr, "p"):
 		return refuse(field, "a pad, which version 2 does not have")
 	}
@@ -194,8 +193,7 @@ func (w *treeWalk) file(path []string, field string) error {
 	return nil
 }
 
-// sameAsEngine checks that the engine's reading of the tree is ours: offsets and lengths are what its
-// requests are made of.
+// sameAsEngine checks that the engine reads the tree as we do, because its requests depend on offsets and lengths.
 func (t *Torrent) sameAsEngine(files []File) error {
 	if err := t.Info.FileTree.Validate(); err != nil {
 		return refuseErr("file tree", err)
@@ -203,48 +201,47 @@ func (t *Torrent) sameAsEngine(files []File) error {
 	i := 0
 	for fi := range t.Info.UpvertedFilesIter() {
 		if i == len(files) || fi.Length != files[i].Length || fi.TorrentOffset != files[i].Offset || !slices.Equal(fi.Path, files[i].Path) {
-			return refuse("file tree", "it can be read in two ways at file %d", i)
+			return refuse("file tree", "ambiguous at file %d", i)
 		}
 		i++
 	}
 	if i != len(files) {
-		return refuse("file tree", "it can be read in two ways after file %d", i)
+		return refuse("file tree", "ambiguous after file %d", i)
 	}
 	return nil
 }
 
-// agree checks that the v1 half of a hybrid names the files of the tree, in its order, and that pads
-// put each on a piece of its own.
+// agree checks that the v1 half of a hybrid has the files of the tree, in the same order, and that pads align each with
+// the start of a piece.
 func (t *Torrent) agree(half *v1Half) error {
 	if len(half.files) != len(t.Files) {
-		return refuse("hybrid", "%d files by version 1, %d by version 2", len(half.files), len(t.Files))
+		return refuse("hybrid", "%d files in version 1, %d in version 2", len(half.files), len(t.Files))
 	}
 	if !half.dir && !slices.Equal(t.Files[0].Path, []string{t.Name}) {
-		return refuse("hybrid", "one file by version 1, a folder by version 2")
+		return refuse("hybrid", "one file in version 1, a folder in version 2")
 	}
 	for i := range t.Files {
 		v1, v2 := &half.files[i], &t.Files[i]
 		switch {
 		case half.dir && !slices.Equal(v1.Path, v2.Path):
-			return refuse("hybrid", "file %d is %q by version 1, %q by version 2", i, strings.Join(v1.Path, "/"), strings.Join(v2.Path, "/"))
+			return refuse("hybrid", "file %d is %q in version 1, %q in version 2", i, strings.Join(v1.Path, "/"), strings.Join(v2.Path, "/"))
 		case v1.Length != v2.Length:
-			return refuse("hybrid", "%q has %d bytes by version 1, %d by version 2", strings.Join(v2.Path, "/"), v1.Length, v2.Length)
+			return refuse("hybrid", "%q has %d bytes in version 1, %d in version 2", strings.Join(v2.Path, "/"), v1.Length, v2.Length)
 		case v1.Length > 0 && v1.Offset != v2.Offset:
-			return refuse("hybrid", "%q is at byte %d by version 1, %d by version 2", strings.Join(v2.Path, "/"), v1.Offset, v2.Offset)
+			return refuse("hybrid", "%q is at byte %d in version 1, %d in version 2", strings.Join(v2.Path, "/"), v1.Offset, v2.Offset)
 		case !slices.Equal(v1.Symlink, v2.Symlink):
-			return refuse("hybrid", "%q is a symlink by one version only, or to elsewhere", strings.Join(v2.Path, "/"))
+			return refuse("hybrid", "%q is a symlink in one version only, or has different targets", strings.Join(v2.Path, "/"))
 		}
 		v2.Exec, v2.Hidden = v2.Exec || v1.Exec, v2.Hidden || v1.Hidden
 	}
 	if n := pieces(half.length, t.PieceLength); n != int64(t.Pieces) {
-		return refuse("hybrid", "%d pieces by version 1, %d by version 2", n, t.Pieces)
+		return refuse("hybrid", "%d pieces in version 1, %d in version 2", n, t.Pieces)
 	}
 	return nil
 }
 
-// judgeLayers checks the piece layers that stand beside the info. They may be missing only if there
-// is another way to check a piece: the v1 hashes, or, with an info that came alone, peers who are
-// asked for them.
+// judgeLayers checks the piece layers outside the info. A layer may be missing only if there is another way to check a piece:
+// the v1 hashes or, if only the info was given, peers that are asked for the layer.
 func (t *Torrent) judgeLayers(p presence) error {
 	var padHash [32]byte
 	if len(t.Meta.PieceLayers) > 0 {
@@ -264,9 +261,9 @@ func (t *Torrent) judgeLayers(p presence) error {
 			continue
 		}
 		if f.Length <= t.PieceLength {
-			// BEP 52 has none here; one that says the same does no harm.
+			// BEP 52 has no layer for such a file, but one that equals the root does no harm.
 			if layer != string(f.Root[:]) {
-				return refuse(field, "it is not the root of a file of one piece")
+				return refuse(field, "not the root of a file of one piece")
 			}
 			continue
 		}
