@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// special are the ranges no public service lives in, beside those netip tells itself (IANA's
-// special-purpose registries, RFC 6890).
+// special are ranges without public services, in addition to those that netip knows (IANA's special-purpose registries,
+// RFC 6890).
 var special = []struct {
 	prefix netip.Prefix
 	what   string
@@ -26,11 +26,11 @@ var special = []struct {
 	{netip.MustParsePrefix("fec0::/10"), "a site-local address"},
 }
 
-// sharedByCarrier is RFC 6598's range.
+// sharedByCarrier is the range of RFC 6598.
 var sharedByCarrier = netip.MustParsePrefix("100.64.0.0/10")
 
-// metadata are the addresses at which clouds give their machines secrets. One is public, the others may lie in a network that is
-// trusted.
+// metadata are the addresses at which clouds hand out secrets to their machines. One of them is public, others may be
+// in a network that is trusted.
 var metadata = map[netip.Addr]string{
 	netip.MustParseAddr("169.254.169.254"): "AWS, Azure, Google and most others",
 	netip.MustParseAddr("169.254.169.253"): "AWS, its resolver",
@@ -43,7 +43,7 @@ var metadata = map[netip.Addr]string{
 	netip.MustParseAddr("100.100.100.200"): "Alibaba",
 }
 
-// embedded are the IPv6 ranges that carry an IPv4 address, which decides: off is its first byte.
+// embedded are the IPv6 ranges that carry an IPv4 address, which is then judged; off is the offset of its first byte.
 var embedded = []struct {
 	prefix netip.Prefix
 	off    int
@@ -53,12 +53,12 @@ var embedded = []struct {
 	{netip.MustParsePrefix("::/96"), 12},        // IPv4-compatible, RFC 4291
 }
 
-// notPublic says what ip is when it is no public unicast address, else "".
+// notPublic returns a description of ip if it is not a public unicast address, else "".
 func notPublic(ip netip.Addr) string {
 	ip = ip.Unmap().WithZone("")
 	switch {
 	case !ip.IsValid():
-		return "no address"
+		return "not an address"
 	case metadata[ip] != "":
 		return "a cloud's metadata address"
 	case ip.IsUnspecified():

@@ -62,6 +62,6 @@ func TestNotPublic(t *testing.T) {
 		}
 	}
 	if got := notPublic(netip.Addr{}); got == "" {
-		t.Error("notPublic of no address: got public, want a refusal")
+		t.Error("notPublic of an invalid address: got nothing, want a refusal")
 	}
 }

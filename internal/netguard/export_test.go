@@ -1,4 +1,4 @@
 package netguard
 
-// FetchTorrentLimit is FetchTorrent with another size limit, so that tests need no 64 MiB.
+// FetchTorrentLimit is FetchTorrent with another size limit, so that tests do not need 64 MiB.
 var FetchTorrentLimit = fetchTorrent

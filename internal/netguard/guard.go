@@ -20,37 +20,36 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
-// Options of a Guard. The zero value is strict and takes the environment's proxies and the system's
-// certificates.
+// Options of a Guard. The zero value is strict and uses the environment's proxies and the system's certificates.
 type Options struct {
-	Allow   []string                              // hosts the user named; see Guard.Allow
+	Allow   []string                              // hosts named by the user; see Guard.Allow
 	Proxy   func(*http.Request) (*url.URL, error) // nil: http.ProxyFromEnvironment
 	RootCAs *x509.CertPool                        // nil: the system's
 	Lookup  LookupFunc                            // nil: the system's resolver
 
-	// InsecureTrackers are hosts of trackers whose certificates are not verified.
+	// InsecureTrackers are the hosts of trackers whose certificates are not verified.
 	InsecureTrackers []string
 }
 
 // LookupFunc resolves a host to its addresses; network is "ip".
 type LookupFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-// Guard judges addresses. Its methods may be called at the same time.
+// Guard judges addresses. Its methods are safe for concurrent use.
 type Guard struct {
 	proxy   func(*http.Request) (*url.URL, error)
 	rootCAs *x509.CertPool
 	lookup  LookupFunc
-	lax     map[string]bool // hosts whose certificates are not verified as trackers; does not change
+	lax     map[string]bool // hosts of trackers whose certificates are not verified; never changed
 
 	mu      sync.Mutex
 	allowed map[string]bool // hosts, lower case
 	proxies map[string]bool // host:port of proxies in use
 }
 
-// BlockedError is an address that was refused.
+// BlockedError is returned for an address that was refused.
 type BlockedError struct {
-	Host string     // as it was named
-	IP   netip.Addr // what it stands for
+	Host string     // as given
+	IP   netip.Addr // what Host resolved to
 	What string     // why it is refused: "a loopback address"
 }
 
@@ -61,9 +60,9 @@ func (e *BlockedError) Error() string {
 	return fmt.Sprintf("refused to connect to %q: it is %s", e.Host, e.What)
 }
 
-// RedirectError is a redirect that was not followed.
+// RedirectError is returned for a redirect that was not followed.
 type RedirectError struct {
-	From, To string // URLs, without what may be secret in them
+	From, To string // URLs, redacted
 	Why      string
 	Err      error // a *BlockedError when the target's address is the reason, else nil
 }
@@ -74,11 +73,11 @@ func (e *RedirectError) Error() string {
 
 func (e *RedirectError) Unwrap() error { return e.Err }
 
-// Explain wraps err with fault.Denied and a hint if a guard refused something, else returns err as it is.
+// Explain wraps err with fault.Denied and a hint if a guard refused something; otherwise it returns err unchanged.
 func Explain(err error) error {
 	if blocked, ok := errors.AsType[*BlockedError](err); ok {
 		return fault.Hint(&fault.Error{Kind: fault.Denied, Err: err},
-			"if %q is a machine of yours, name it yourself (--webseed, --tracker) or give --allow-private", blocked.Host)
+			"if %q is a machine of yours, name it explicitly (--webseed, --tracker) or use --allow-private", blocked.Host)
 	}
 	if _, ok := errors.AsType[*RedirectError](err); ok {
 		return &fault.Error{Kind: fault.Denied, Err: err}
@@ -86,7 +85,7 @@ func Explain(err error) error {
 	return err
 }
 
-// New makes a guard.
+// New returns a guard.
 func New(o Options) *Guard {
 	g := &Guard{proxy: o.Proxy, rootCAs: o.RootCAs, lookup: o.Lookup, lax: make(map[string]bool), allowed: make(map[string]bool), proxies: make(map[string]bool)}
 	if g.proxy == nil {
@@ -103,8 +102,8 @@ func New(o Options) *Guard {
 	return g
 }
 
-// Allow lets these hosts have any address: the user named them. Each is a name or an IP address, which stands for every port,
-// or host:port or a URL, which stand for that port alone: who has a tracker there may have something else beside it.
+// Allow permits any address for hosts that the user named. Each is a name or an IP address, which allows every port, or
+// host:port or a URL, which allow only that port: a host with the user's tracker may run other services too.
 func (g *Guard) Allow(hosts ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -115,7 +114,7 @@ func (g *Guard) Allow(hosts ...string) {
 	}
 }
 
-// Allowed says whether the user named host, or host with this port.
+// Allowed reports whether the user named host, or host with this port.
 func (g *Guard) Allowed(host, port string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -123,7 +122,8 @@ func (g *Guard) Allowed(host, port string) bool {
 	return g.allowed[host] || g.allowed[target(host, port)]
 }
 
-// Judge is nil if ip, to which the host of addr resolved, may be spoken to; else a *BlockedError. addr is host:port.
+// Judge returns nil if connecting to ip, to which the host of addr resolved, is allowed, else a *BlockedError. addr is
+// host:port.
 func (g *Guard) Judge(addr string, ip netip.Addr) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -135,7 +135,7 @@ func (g *Guard) Judge(addr string, ip netip.Addr) error {
 	return blocked(host, ip)
 }
 
-// DialContext is net.Dialer's, and refuses what Judge refuses, address by address.
+// DialContext is like net.Dialer's, but refuses what Judge refuses, for each address that is tried.
 func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -143,8 +143,8 @@ func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn
 	}
 	d := net.Dialer{Timeout: dialTimeout}
 	if !g.Allowed(host, port) && !g.isProxy(addr) {
-		// Control runs with the address the socket is about to connect to: no second resolution
-		// can come between the judgement and the connection.
+		// Control gets the address that the socket is about to connect to: no second resolution can come between
+		// the judgement and the connection.
 		d.Control = func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
 			if err != nil {
@@ -156,8 +156,7 @@ func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn
 	return d.DialContext(ctx, network, addr)
 }
 
-// Transport is an HTTP transport behind the guard. Each call makes a new one; give it to a client
-// together with CheckRedirect.
+// Transport returns a new HTTP transport behind the guard. The client that uses it must use CheckRedirect too.
 func (g *Guard) Transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  g.proxyFor,
@@ -170,26 +169,26 @@ func (g *Guard) Transport() *http.Transport {
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    16,
-		ForceAttemptHTTP2:      true, // a DialContext of one's own turns it off otherwise
+		ForceAttemptHTTP2:      true, // a custom DialContext turns it off otherwise
 	}
 }
 
-// Client is an HTTP client with Transport and CheckRedirect. It has no total time limit.
+// Client returns an HTTP client with Transport and CheckRedirect. It has no overall time limit.
 func (g *Guard) Client() *http.Client {
 	return &http.Client{Transport: g.Transport(), CheckRedirect: g.CheckRedirect}
 }
 
-// CheckRedirect is for http.Client. It refuses the sixth redirect, https to http, other schemes, and
-// a host that is not public unless it is the one the chain began with: what a stranger's server
-// points at was not named by the user, even when the same host was named elsewhere.
+// CheckRedirect is for http.Client. It refuses the sixth redirect, https to http, other schemes, and a host that is
+// not public unless it is the one the chain began with: a host that a stranger's server points at was not named by the
+// user for this request, even if the user named it elsewhere.
 func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
 	last := via[len(via)-1].URL
-	req.Header.Del("Referer") // a tracker's URL has who we are, and often a key
+	req.Header.Del("Referer") // a tracker's URL identifies us, and often has a key
 	refuse := func(err error, why string) error {
 		return &RedirectError{From: webaddr.RedactURL(last.String()), To: webaddr.RedactURL(req.URL.String()), Why: why, Err: err}
 	}
 	if len(via) > maxRedirects {
-		return refuse(nil, fmt.Sprintf("it is the %dth", len(via)))
+		return refuse(nil, fmt.Sprintf("it is the %dth in a row", len(via)))
 	}
 	switch {
 	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
@@ -202,9 +201,9 @@ func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
 		return nil
 	}
 	if !g.Allowed(host, portOf(req.URL)) {
-		return nil // the dialer judges it
+		return nil // the dialer will judge it
 	}
-	// The dialer would let this host pass, as the user named it.
+	// The dialer would let this host pass because the user named it elsewhere.
 	ctx, cancel := context.WithTimeout(req.Context(), resolveTimeout)
 	defer cancel()
 	ips, err := g.lookup(ctx, "ip", host)
@@ -226,8 +225,8 @@ func blocked(host string, ip netip.Addr) error {
 	return nil
 }
 
-// hostOf is the canonical host of a name, an address, host:port or a URL, and its port if one is meant; no host if there is
-// none.
+// hostOf returns the canonical host of a name, an address, host:port or a URL, and the port if it has one. If there is
+// no host it returns "".
 func hostOf(s string) (host, port string) {
 	if strings.Contains(s, "://") {
 		u, err := url.Parse(s)
@@ -242,7 +241,7 @@ func hostOf(s string) (host, port string) {
 	return canonical(strings.Trim(s, "[]")), ""
 }
 
-// portOf is the port that is dialled for a URL.
+// portOf returns the port that is dialled for a URL.
 func portOf(u *url.URL) string {
 	if port := u.Port(); port != "" {
 		return port
@@ -250,7 +249,7 @@ func portOf(u *url.URL) string {
 	return map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
 }
 
-// target is a host with a port, or every port of it.
+// target is the key in Guard.allowed: a host with a port, or a host for all ports.
 func target(host, port string) string {
 	if port == "" {
 		return host
@@ -258,7 +257,7 @@ func target(host, port string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// canonical makes two spellings of one host equal.
+// canonical gives all spellings of a host the same form.
 func canonical(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Unmap().String()

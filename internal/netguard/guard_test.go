@@ -27,7 +27,7 @@ func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// asLocalhost is the server's URL under its other name.
+// asLocalhost returns the server's URL with localhost as host.
 func asLocalhost(s *httptest.Server) string {
 	return strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 }
@@ -45,7 +45,7 @@ func get(t *testing.T, g *netguard.Guard, addr string) (string, error) {
 	return string(b), err
 }
 
-func TestDialRefusesWhatTheUserDidNotName(t *testing.T) {
+func TestDialRefusesUnnamedHosts(t *testing.T) {
 	asked := false
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { asked = true; io.WriteString(w, "secret") })
 	for _, c := range []struct {
@@ -80,11 +80,11 @@ func TestDialRefusesWhatTheUserDidNotName(t *testing.T) {
 				t.Errorf("got %+v, want the loopback address and the reason", blocked)
 			}
 			if asked {
-				t.Error("the server was asked all the same")
+				t.Error("the server got a request all the same")
 			}
 			explained := netguard.Explain(err)
 			if fault.KindOf(explained) != fault.Denied || !strings.Contains(fault.HintOf(explained), "--allow-private") {
-				t.Errorf("explained as kind %v, hint %q; want denied and the way out", fault.KindOf(explained), fault.HintOf(explained))
+				t.Errorf("explained as kind %v, hint %q; want denied and a hint", fault.KindOf(explained), fault.HintOf(explained))
 			}
 		})
 	}
@@ -122,15 +122,15 @@ func TestRedirects(t *testing.T) {
 	for _, c := range []struct {
 		name, to string
 		allow    []string
-		want     string // in the error; empty: followed
+		want     string // part of the error; empty if it is followed
 		blocked  bool
 	}{
 		{"same host", "/end", []string{"127.0.0.1"}, "", false},
 		{"same host, other port", target.URL, []string{"127.0.0.1"}, "", false},
-		{"to a host nobody named", asLocalhost(target), []string{"127.0.0.1"}, "a loopback address", true},
+		{"to a host that was not named", asLocalhost(target), []string{"127.0.0.1"}, "a loopback address", true},
 		{"to a host named elsewhere", asLocalhost(target), []string{"127.0.0.1", "localhost"}, "a loopback address", true},
 		{"to cloud metadata", "http://169.254.169.254/latest/meta-data/", []string{"127.0.0.1"}, "a cloud's metadata address", true},
-		{"for ever", "/again", []string{"127.0.0.1"}, "it is the 6th", false},
+		{"endless", "/again", []string{"127.0.0.1"}, "it is the 6th", false},
 		{"to a file", "file:///etc/passwd", []string{"127.0.0.1"}, "neither http nor https", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,12 +211,12 @@ func TestProxy(t *testing.T) {
 		body, err := get(t, g, c.url)
 		if c.ok {
 			if err != nil || body != "through" {
-				t.Errorf("%s: got %q, %v, want it through the proxy", c.url, body, err)
+				t.Errorf("%s: got %q, %v, want the proxy's answer", c.url, body, err)
 			}
 			continue
 		}
 		if _, ok := errors.AsType[*netguard.BlockedError](err); !ok || len(asked) != 0 {
-			t.Errorf("%s: got %v and %q asked of the proxy, want a BlockedError and nothing", c.url, err, asked)
+			t.Errorf("%s: got %v and requests to the proxy %q, want a BlockedError and none", c.url, err, asked)
 		}
 	}
 }
@@ -227,22 +227,22 @@ func TestFetchTorrent(t *testing.T) {
 		name string
 		h    http.HandlerFunc
 		kind fault.Kind
-		want string // in the error; empty: the torrent
+		want string // part of the error; empty if the torrent is returned
 	}{
 		{"good", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, torrent) }, 0, ""},
 		{"404", http.NotFound, fault.NotFound, "404 Not Found"},
 		{"410", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, fault.NotFound, "410"},
 		{"403", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, fault.Denied, "403"},
 		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, fault.Failed, "500"},
-		{"206 unasked", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(206) }, fault.Failed, "206"},
+		{"unrequested 206", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(206) }, fault.Failed, "206"},
 		{"web page", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "\n<!doctype html><p>hello") }, fault.Failed, "web page"},
 		{"empty", func(http.ResponseWriter, *http.Request) {}, fault.Failed, "empty"},
 		{"something else", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "PK\x03\x04") }, fault.Failed, "not a .torrent"},
-		{"too large and said", func(w http.ResponseWriter, _ *http.Request) {
+		{"too large, with its length", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "2000")
 			w.Write(make([]byte, 2000))
 		}, fault.Failed, "larger than 1000 bytes"},
-		{"too large unsaid", func(w http.ResponseWriter, _ *http.Request) {
+		{"too large, without its length", func(w http.ResponseWriter, _ *http.Request) {
 			for range 20 {
 				w.Write(make([]byte, 100))
 				w.(http.Flusher).Flush()
@@ -252,7 +252,7 @@ func TestFetchTorrent(t *testing.T) {
 			w.Header().Set("Content-Length", "500")
 			io.WriteString(w, "d4:info")
 		}, fault.Failed, "unexpected EOF"},
-		{"redirect inside", func(w http.ResponseWriter, r *http.Request) {
+		{"redirect to a private address", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://192.168.0.1/", http.StatusFound)
 		}, fault.Denied, "a private address"},
 	} {
@@ -278,7 +278,7 @@ func TestFetchTorrent(t *testing.T) {
 	}
 }
 
-// TestFetchTorrentMagnet: what of an answer is a magnet link, and what is none.
+// TestFetchTorrentMagnet: which answers count as a magnet link.
 func TestFetchTorrentMagnet(t *testing.T) {
 	const link = "magnet:?xt=urn:btih:78ef432a1e021dbe4e5054999fef430ee18e4041&dn=x y&tr=http%3A%2F%2Ft"
 	for name, c := range map[string]struct {
@@ -286,15 +286,15 @@ func TestFetchTorrentMagnet(t *testing.T) {
 		code           int
 		want           string
 	}{
-		"redirect":         {link, "", 302, link},
-		"redirect, shouts": {"MAGNET:" + link[7:], "", 307, "MAGNET:" + link[7:]},
-		"created":          {link, "d1:ae", 201, link},
-		"body":             {"", link, 200, link},
-		"body with more":   {"", "\ufeff \n" + link + "\nthanks", 200, link},
-		"page":             {"", "<a href=\"" + link + "\">", 200, ""},
-		"too long":         {"", link + strings.Repeat("x", 1<<20), 200, ""},
-		"not at its start": {"", "see " + link, 200, ""},
-		"half":             {"magnet:", "", 302, ""},
+		"redirect":            {link, "", 302, link},
+		"redirect, capitals":  {"MAGNET:" + link[7:], "", 307, "MAGNET:" + link[7:]},
+		"created":             {link, "d1:ae", 201, link},
+		"body":                {"", link, 200, link},
+		"body with more text": {"", "\ufeff \n" + link + "\nthanks", 200, link},
+		"page":                {"", "<a href=\"" + link + "\">", 200, ""},
+		"too long":            {"", link + strings.Repeat("x", 1<<20), 200, ""},
+		"not at the start":    {"", "see " + link, 200, ""},
+		"incomplete":          {"magnet:", "", 302, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -317,7 +317,7 @@ func TestFetchTorrentMagnet(t *testing.T) {
 	}
 }
 
-func TestFetchTorrentTimes(t *testing.T) {
+func TestFetchTorrentTimeouts(t *testing.T) {
 	release := make(chan struct{})
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -340,7 +340,7 @@ func TestFetchTorrentTimes(t *testing.T) {
 	}
 }
 
-func TestFetchTorrentNobodyListens(t *testing.T) {
+func TestFetchTorrentConnectionRefused(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// zone is how far an address reaches. Whoever names one may name those of his own zone and of wider ones: a tracker in
-// an office knows its neighbours, and one on the internet has no business there.
+// zone is the scope of an address. A source may name addresses of its own zone and of wider ones: a tracker in an
+// office knows its neighbours, but one on the internet has no business naming them.
 type zone int
 
 const (
 	thisHost  zone = iota // loopback
 	thisLink              // link-local
-	nearby                // private, unique local, a carrier's shared ones, which VPNs use too
+	nearby                // private, unique local, and carrier-shared, which VPNs use too
 	everybody             // the internet
 )
 
-// zoneOf is the zone of a unicast address; what says why ip is an address that no peer ever has.
+// zoneOf returns the zone of a unicast address; what, if not empty, says why no peer can have ip.
 func zoneOf(ip netip.Addr) (z zone, what string) {
 	what = notPublic(ip)
 	switch plain := ip.Unmap(); {
@@ -37,12 +37,12 @@ func zoneOf(ip netip.Addr) (z zone, what string) {
 	return 0, what
 }
 
-// Public says whether ip is an address of the internet.
+// Public reports whether ip is an address of the public internet.
 func Public(ip netip.Addr) bool { return notPublic(ip) == "" }
 
-// JudgePeer is nil if the address of a peer may be dialled that somebody at from has named; else a *BlockedError. The
-// zero from is somebody of whom no address is known, who counts as far away. An address may be named by itself: a packet or a
-// connection has come from there.
+// JudgePeer returns nil if the address of a peer, named by a source at from, may be dialled, else a *BlockedError. The
+// zero from is a source of unknown address, which counts as remote. A peer may always name its own address, from which
+// a packet or a connection has come.
 func JudgePeer(peer netip.AddrPort, from netip.Addr) error {
 	ip := peer.Addr().Unmap()
 	refuse := func(what string) error {
@@ -65,22 +65,23 @@ func JudgePeer(peer netip.AddrPort, from netip.Addr) error {
 	if z < by {
 		return refuse(notPublic(ip))
 	}
-	// A service that this machine offers to its own network is none of a stranger's, as one on loopback.
+	// Services that this machine offers to its own network must not be reached by others' claims, like those on
+	// loopback.
 	if z == nearby && by > thisHost && own.has(ip) && !own.has(from) {
 		return refuse("an address of this machine")
 	}
 	return nil
 }
 
-// JudgeLinked judges the address of a peer that a link or a file names, from wherever that came. One in a private network is
-// allowed for links that are handed on there, and careful then says that nothing may be sent to it that the link's author
-// chose.
+// JudgeLinked judges the address of a peer in a link or a file, whose origin is unknown. An address in a private
+// network is allowed, because links are passed on within one; careful then says that nothing may be sent to it that
+// the link's author chose.
 func JudgeLinked(peer netip.AddrPort) (careful bool, err error) {
 	if err = JudgePeer(peer, netip.Addr{}); err == nil {
 		return false, nil
 	}
 	z, what := zoneOf(peer.Addr())
-	// A link-local address says nothing without the zone, which is of this machine: its user has written it.
+	// A link-local address says nothing without its zone, which is local to this machine: so the user has written it.
 	private := z == nearby || z == thisLink && peer.Addr().Zone() != ""
 	if what == "" && private && service(peer.Port()) == "" && !own.has(peer.Addr()) {
 		return true, nil
@@ -88,14 +89,14 @@ func JudgeLinked(peer netip.AddrPort) (careful bool, err error) {
 	return false, err
 }
 
-// JudgeMember judges the address of a member that a link or a member at from names. A member's port may be any, for what is sent
-// there is a TLS handshake; the rest is as for peers and links.
+// JudgeMember judges the address of a group member, named by a link or by a member at from. Any port but 0 is allowed,
+// because what is sent there is a TLS handshake; otherwise the rules for peers and links apply.
 func JudgeMember(member netip.AddrPort, from netip.Addr) error {
-	const some = 6881
+	const peerPort = 6881
 	if member.Port() == 0 {
 		return JudgePeer(member, from)
 	}
-	at := netip.AddrPortFrom(member.Addr(), some)
+	at := netip.AddrPortFrom(member.Addr(), peerPort)
 	if from.IsValid() {
 		return JudgePeer(at, from)
 	}
@@ -103,8 +104,9 @@ func JudgeMember(member netip.AddrPort, from netip.Addr) error {
 	return err
 }
 
-// service says what listens at a port where no peer is expected, else "": 0, the ports of the system but for 443, which peers use to
-// get out of strict networks, and those above of services that take commands from who can reach them.
+// service describes what listens at a port where no peer is expected, else it returns "". Such ports are 0, those
+// below 1024 except 443, which peers use to get through strict firewalls, and higher ones of services that take
+// commands from anyone who can reach them.
 func service(port uint16) string {
 	_, known := slices.BinarySearch(services, port)
 	switch {
@@ -116,7 +118,7 @@ func service(port uint16) string {
 	return ""
 }
 
-// services are sorted.
+// services are the ports above 1023 of other services, sorted.
 var services = []uint16{
 	1080, 1433, 1434, 1521, 1719, 1720, 1723, 1883, 1900, 2049, // SOCKS, MS SQL, Oracle, H.323, PPTP, MQTT, SSDP, NFS
 	2181, 2375, 2376, 2379, 2380, 3128, 3260, 3306, 3389, 3659, // ZooKeeper, Docker, etcd, Squid, iSCSI, MySQL, RDP
@@ -127,7 +129,7 @@ var services = []uint16{
 	10250, 10255, 11211, 11434, 15672, 27017, 27018, 61613, // kubelet, memcached, Ollama, RabbitMQ, MongoDB, STOMP
 }
 
-// ownLast is how long a list of this machine's addresses is used.
+// ownLast is how long a list of this machine's addresses is reused.
 const ownLast = 5 * time.Second
 
 // own are the addresses of this machine.
@@ -144,7 +146,7 @@ func (o *ownAddrs) has(ip netip.Addr) bool {
 	defer o.mu.Unlock()
 	if o.at.IsZero() || time.Since(o.at) > ownLast {
 		o.at, o.is = time.Now(), map[netip.Addr]bool{}
-		addrs, _ := net.InterfaceAddrs() // without them loopback alone is ours
+		addrs, _ := net.InterfaceAddrs() // if this fails, only loopback is known to be ours
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
 				o.is[p.Addr().Unmap().WithZone("")] = true

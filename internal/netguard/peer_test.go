@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// within is an address in the same zone as others of which it names some.
+// Sources in each of the zones. TestJudgePeer says what each may name.
 const (
 	farAway  = "8.8.8.8"
 	inOffice = "10.9.8.7"
@@ -15,11 +15,11 @@ const (
 	nowhere  = ""
 )
 
-// TestJudgePeer is who may name what.
+// TestJudgePeer: which sources may name which addresses.
 func TestJudgePeer(t *testing.T) {
 	for _, c := range []struct {
 		peer string
-		by   []string // of those who may name it
+		by   []string // the sources that may name it
 	}{
 		{"1.1.1.1:6881", []string{farAway, inOffice, onLink, onHost, nowhere}},
 		{"1.1.1.1:443", []string{farAway, inOffice, onLink, onHost, nowhere}},
@@ -38,7 +38,7 @@ func TestJudgePeer(t *testing.T) {
 		{"127.9.9.9:6881", []string{onHost}},
 		{"[::1]:6881", []string{onHost}},
 		{"[::ffff:127.0.0.1]:6881", []string{onHost}},
-		// Nobody names these.
+		// Nobody may name these.
 		{"169.254.169.254:6881", nil},
 		{"[::ffff:169.254.169.254]:6881", nil},
 		{"[fd00:ec2::254]:6881", nil},
@@ -64,7 +64,7 @@ func TestJudgePeer(t *testing.T) {
 		{"[2001:0:53aa:64c::1]:6881", nil},
 		{"[fec0::1]:6881", nil},
 		{"[100::1]:6881", nil},
-		// Ports where something else listens.
+		// Ports where other services listen.
 		{"1.1.1.1:0", nil},
 		{"1.1.1.1:22", nil},
 		{"1.1.1.1:53", nil},
@@ -84,9 +84,10 @@ func TestJudgePeer(t *testing.T) {
 		}
 	}
 	if err := JudgePeer(netip.AddrPort{}, netip.MustParseAddr(onHost)); err == nil {
-		t.Error("no address at all: got nil, want a refusal")
+		t.Error("an invalid address: got nil, want a refusal")
 	}
-	// What came from an address may be answered there, but for ports that it chooses.
+	// An address from which something came may be named by itself, except for the ports of services and addresses that
+	// no peer has.
 	for _, a := range []string{"127.0.0.1:6881", "10.9.8.7:6881", "[fe80::2%eth0]:6881", "169.254.3.3:6881"} {
 		if p := netip.MustParseAddrPort(a); JudgePeer(p, p.Addr()) != nil {
 			t.Errorf("%s, named by itself: got %v, want nil", a, JudgePeer(p, p.Addr()))
@@ -99,13 +100,13 @@ func TestJudgePeer(t *testing.T) {
 	}
 }
 
-func TestServicesAreSorted(t *testing.T) {
+func TestServicesSorted(t *testing.T) {
 	if !slices.IsSorted(services) {
-		t.Error("the ports are looked up as if they were sorted, and are not")
+		t.Error("services is not sorted, but searched by bisection")
 	}
 }
 
-// A link names addresses of the internet, and with care of a private network.
+// A link may name addresses of the internet, and, with care, of a private network.
 func TestJudgeLinked(t *testing.T) {
 	for _, c := range []struct {
 		peer          string
@@ -137,7 +138,7 @@ func TestJudgeLinked(t *testing.T) {
 	}
 }
 
-// A member's port may be any, and the rest is as for peers.
+// A member may have any port; otherwise the rules for peers apply.
 func TestJudgeMember(t *testing.T) {
 	for _, c := range []struct {
 		member, from string
@@ -160,8 +161,8 @@ func TestJudgeMember(t *testing.T) {
 	}
 }
 
-// An address of this machine in its own network is as good as loopback: services listen there too.
-func TestOwnAddressesAreNotNamed(t *testing.T) {
+// An address of this machine in its own network counts as loopback does: services listen there too.
+func TestOwnAddressesAreRefused(t *testing.T) {
 	office := netip.MustParseAddrPort("10.0.0.1:6881")
 	own.mu.Lock()
 	own.at, own.is = own.at.AddDate(9999, 0, 0), map[netip.Addr]bool{office.Addr(): true}

@@ -13,22 +13,22 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// ProxyError is a proxy of the environment that does not connect to a server. net/http alone gives but the words of
-// the status, as if the server had said them.
+// ProxyError is returned if a proxy from the environment does not connect to a server. net/http would only return the
+// text of the status, as if the server had sent it.
 type ProxyError struct {
 	Proxy string // host:port
-	Code  int    // of its answer
+	Code  int    // status of its answer
 }
 
 func (e *ProxyError) Error() string {
-	s := fmt.Sprintf("the proxy %q answers %d %s", e.Proxy, e.Code, http.StatusText(e.Code))
+	s := fmt.Sprintf("the proxy %q answered %d %s", e.Proxy, e.Code, http.StatusText(e.Code))
 	if e.Code == http.StatusProxyAuthRequired {
-		s += ": it wants a name and a password, as in HTTPS_PROXY=http://NAME:PASSWORD@" + e.Proxy
+		s += ": it wants a user name and a password; set HTTPS_PROXY=http://NAME:PASSWORD@" + e.Proxy
 	}
 	return s
 }
 
-// judgeProxy is nil if a proxy made a tunnel.
+// judgeProxy returns nil if the proxy established a tunnel.
 func judgeProxy(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
 	if res.StatusCode == http.StatusOK {
 		return nil
@@ -45,12 +45,12 @@ func (g *Guard) proxyFor(req *http.Request) (*url.URL, error) {
 		return nil, err
 	}
 	g.mu.Lock()
-	g.proxies[proxyAddr(u)] = true // the environment named it: it may be at home
+	g.proxies[proxyAddr(u)] = true // it comes from the environment, so it may have a private address
 	g.mu.Unlock()
 	return u, nil
 }
 
-// judgeUnresolved judges a host that is looked up elsewhere, as far as its name says where it is.
+// judgeUnresolved judges a host that the proxy will look up, by its name alone.
 func (g *Guard) judgeUnresolved(u *url.URL) error {
 	host := u.Hostname()
 	if g.Allowed(host, portOf(u)) {
@@ -61,9 +61,9 @@ func (g *Guard) judgeUnresolved(u *url.URL) error {
 	if ip, err := netip.ParseAddr(plain); err == nil {
 		return blocked(host, ip)
 	}
-	plain, err := idna.Lookup.ToASCII(plain) // digits of other scripts become ours
+	plain, err := idna.Lookup.ToASCII(plain) // digits of other scripts become ASCII
 	if err != nil {
-		return refuse("not a name that can be looked up")
+		return refuse("not a valid host name")
 	}
 	if ip, err := netip.ParseAddr(plain); err == nil {
 		return blocked(host, ip)
@@ -72,15 +72,15 @@ func (g *Guard) judgeUnresolved(u *url.URL) error {
 	switch {
 	case label == "localhost" || label == "localdomain":
 		return blocked(host, netip.IPv6Loopback())
-	case label == "" || label[0] >= '0' && label[0] <= '9': // inet_aton reads 2130706433, 0x7f.1 and 127.1 as addresses
-		return refuse("an address in a form that hides it")
+	case label == "" || label[0] >= '0' && label[0] <= '9': // inet_aton accepts 2130706433, 0x7f.1 and 127.1 as addresses
+		return refuse("an address in disguise")
 	case !strings.Contains(plain, ".") || slices.Contains(atHome, label) || strings.HasSuffix(plain, ".home.arpa"):
-		return refuse("a name of the network that is at home here")
+		return refuse("a name of the local network")
 	}
 	return nil
 }
 
-// atHome are the domains of names that mean something else in every network (RFC 6762, RFC 8375, ICANN's .internal).
+// atHome are the domains whose names mean something else in every network (RFC 6762, RFC 8375, ICANN's .internal).
 var atHome = []string{"internal", "intranet", "local", "lan", "home", "corp", "localnet"}
 
 func (g *Guard) isProxy(addr string) bool {
@@ -89,7 +89,7 @@ func (g *Guard) isProxy(addr string) bool {
 	return g.proxies[strings.ToLower(addr)]
 }
 
-// proxyAddr is the host:port that net/http dials for a proxy.
+// proxyAddr returns the host:port that net/http dials for a proxy.
 func proxyAddr(u *url.URL) string {
 	return strings.ToLower(net.JoinHostPort(u.Hostname(), portOf(u)))
 }

@@ -15,15 +15,15 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
-// MagnetError is an address that leads to a magnet link where a .torrent was looked for.
+// MagnetError is returned by FetchTorrent if the address leads to a magnet link instead of a .torrent.
 type MagnetError struct{ Link string }
 
 func (e *MagnetError) Error() string { return "it leads to a magnet link" }
 
-// maxMagnet bounds a magnet link that an address leads to.
+// maxMagnet bounds a magnet link that an address leads to, in bytes.
 const maxMagnet = 64 << 10
 
-// asMagnet is a *MagnetError if s is a magnet link and maybe more behind it, else nil.
+// asMagnet returns a *MagnetError if s begins with a magnet link, else nil.
 func asMagnet(s string) error {
 	const scheme = "magnet:?"
 	s = strings.TrimSpace(s)
@@ -39,7 +39,7 @@ func asMagnet(s string) error {
 	return &MagnetError{s}
 }
 
-// magnets ends a request at an answer that points at a magnet link, which the redirects of a client cannot follow.
+// magnets fails a request whose answer redirects to a magnet link, which http.Client cannot follow.
 type magnets struct{ http.RoundTripper }
 
 func (m magnets) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -54,10 +54,10 @@ func (m magnets) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// FetchTorrent gets the bytes of a .torrent from an http or https address. client is Guard.Client's.
-// Judged: the status, the size (64 MiB), that the bytes begin like a torrent and not like a web page,
-// and the time (2 minutes); what is inside is the caller's to judge. Errors are fault errors, and name the address without
-// what may be secret in it; one is a *MagnetError if a redirect or the answer is a magnet link.
+// FetchTorrent gets the bytes of a .torrent from an http or https address. client comes from Guard.Client. It checks
+// the status, the size (64 MiB), that the bytes begin like a torrent and not like a web page, and the time (2
+// minutes); the content is for the caller to check. Errors are fault errors and contain the redacted address; if a
+// redirect or the answer is a magnet link, the error is a *MagnetError.
 func FetchTorrent(ctx context.Context, client *http.Client, addr string) ([]byte, error) {
 	return fetchTorrent(ctx, client, addr, maxTorrentSize)
 }
@@ -69,7 +69,7 @@ func fetchTorrent(ctx context.Context, client *http.Client, addr string, limit i
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, asked, nil)
 	if err != nil {
-		return nil, fault.New(fault.Usage, "%q is no web address: %w", addr, err)
+		return nil, fault.New(fault.Usage, "%q is not a web address: %w", addr, err)
 	}
 	req.Header.Set("Accept", "application/x-bittorrent, */*;q=0.1")
 	c := *client
@@ -85,7 +85,7 @@ func fetchTorrent(ctx context.Context, client *http.Client, addr string, limit i
 	if err := judgeStatus(addr, resp.StatusCode); err != nil {
 		return nil, err
 	}
-	tooLarge := fault.New(fault.Failed, "getting %q: larger than %d bytes, the most a .torrent may have", addr, limit)
+	tooLarge := fault.New(fault.Failed, "getting %q: larger than %d bytes, the limit for a .torrent", addr, limit)
 	if resp.ContentLength > limit {
 		return nil, tooLarge
 	}
@@ -110,14 +110,14 @@ func judgeStatus(addr string, code int) error {
 	case code == http.StatusNotFound || code == http.StatusGone:
 		kind, hint = fault.NotFound, "check the address"
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		kind, hint = fault.Denied, "get the .torrent with a browser and give its path"
+		kind, hint = fault.Denied, "get the .torrent with a browser and use the path of that file"
 	case code == http.StatusTooManyRequests || code >= 500:
-		hint = "the server is in trouble; try again later"
+		hint = "the server has problems; try again later"
 	}
 	return fault.Hint(fault.New(kind, "getting %q: the server answered %d %s", addr, code, http.StatusText(code)), "%s", hint)
 }
 
-// sniff refuses early, and in the user's words, what is plainly no torrent.
+// sniff refuses early, and with a clear error, what is obviously not a torrent.
 func sniff(addr, contentType string, data []byte) error {
 	start := bytes.TrimLeft(data[:min(len(data), 512)], " \t\r\n\xef\xbb\xbf")
 	if bytes.HasPrefix(bytes.ToLower(start), []byte("magnet:?")) {
@@ -139,7 +139,7 @@ func sniff(addr, contentType string, data []byte) error {
 
 func getting(outer context.Context, addr string, err error) error {
 	if outer.Err() != nil {
-		return outer.Err() // the user's own: interrupted, or --timeout
+		return outer.Err() // ended by the user: interrupted, or --timeout
 	}
 	wrapped := fmt.Errorf("getting %q: %w", addr, shorten(err))
 	var netErr net.Error
@@ -149,7 +149,7 @@ func getting(outer context.Context, addr string, err error) error {
 	return Explain(wrapped)
 }
 
-// shorten strips the method and the URL that net/http puts in front: the caller names the URL.
+// shorten strips the method and the URL that net/http prepends: the caller adds the URL.
 func shorten(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err

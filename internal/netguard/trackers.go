@@ -10,20 +10,20 @@ import (
 	"net/url"
 )
 
-// errLaxProxy is a proxy that would not be verified either.
-var errLaxProxy = errors.New("a tracker whose certificate is not verified is not asked through an https proxy")
+// errLaxProxy is returned for a proxy whose certificate would not be verified either.
+var errLaxProxy = errors.New("a tracker whose certificate is not verified cannot be used through an https proxy")
 
-// Trackers asks HTTP trackers. It judges as Guard.Client does, keeps no connection, and does not verify the certificates
-// of Options.InsecureTrackers, but does those of hosts they redirect to.
+// Trackers sends requests to HTTP trackers. It applies the same rules as Guard.Client, keeps no connections, and does
+// not verify the certificates of Options.InsecureTrackers, but does verify those of other hosts that they redirect to.
 type Trackers struct {
 	guard       *Guard
 	strict, lax *http.Transport
 }
 
-// Trackers makes what asks trackers.
+// Trackers returns a client for HTTP trackers.
 func (g *Guard) Trackers() *Trackers {
 	strict := g.Transport()
-	strict.DisableKeepAlives = true // some hold theirs open for ever
+	strict.DisableKeepAlives = true // some trackers keep connections open for ever
 	lax := strict.Clone()
 	lax.TLSClientConfig.InsecureSkipVerify = true
 	lax.Proxy = func(req *http.Request) (*url.URL, error) {
@@ -36,8 +36,8 @@ func (g *Guard) Trackers() *Trackers {
 	return &Trackers{g, strict, lax}
 }
 
-// Do sends a request. from is the address of who answered, after redirects; none if that is not known, because a proxy
-// was asked for it by its name. The caller closes the body.
+// Do sends a request. from is the address of the server that answered, after redirects; it is invalid if that is not
+// known because the request went through a proxy by name. The caller closes the body.
 func (t *Trackers) Do(req *http.Request) (res *http.Response, from netip.Addr, err error) {
 	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
 		from = netip.Addr{}
@@ -49,7 +49,7 @@ func (t *Trackers) Do(req *http.Request) (res *http.Response, from netip.Addr, e
 	res, err = client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			err = fmt.Errorf("%w; if this tracker is yours, give --insecure-tracker %s", err, req.URL.Hostname())
+			err = fmt.Errorf("%w; if this tracker is yours, use --insecure-tracker %s", err, req.URL.Hostname())
 		}
 		return nil, netip.Addr{}, err
 	}
@@ -59,7 +59,7 @@ func (t *Trackers) Do(req *http.Request) (res *http.Response, from netip.Addr, e
 	return res, from, nil
 }
 
-// RoundTrip chooses a transport for each hop of a redirect. It is for Do.
+// RoundTrip chooses the transport for each hop of a redirect. It is for Do.
 func (t *Trackers) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.guard.lax[canonical(req.URL.Hostname())] {
 		return t.lax.RoundTrip(req)

@@ -13,7 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/netguard"
 )
 
-// ask announces to a URL and gives the body.
+// ask sends an announce to a URL and returns the body.
 func ask(t *testing.T, g *netguard.Guard, u string) (body, from string, err error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u, nil)
@@ -32,7 +32,7 @@ func ask(t *testing.T, g *netguard.Guard, u string) (body, from string, err erro
 	return string(b), at.String(), err
 }
 
-// quietTLS is a server with a certificate that nobody knows.
+// quietTLS starts a server with a certificate of an unknown authority.
 func quietTLS(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = nil
@@ -41,7 +41,7 @@ func quietTLS(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// A tracker's certificate is verified; the way out is for one host, and for none that it redirects to.
+// A tracker's certificate is verified; the exception holds for one host, not for those that it redirects to.
 func TestTrackerCertificates(t *testing.T) {
 	to := ""
 	s := quietTLS(t, func(w http.ResponseWriter, r *http.Request) {
@@ -57,14 +57,14 @@ func TestTrackerCertificates(t *testing.T) {
 		name     string
 		insecure []string
 		url, to  string
-		want     string // in the error; empty: answered
+		want     string // part of the error; empty if it is answered
 	}{
 		{"unknown authority", nil, s.URL, "", "--insecure-tracker 127.0.0.1"},
 		{"excepted", []string{"127.0.0.1"}, s.URL, "", ""},
 		{"excepted by URL", []string{s.URL + "/announce"}, s.URL, "", ""},
-		{"excepted by name, in other letters", []string{"LocalHost."}, localhost, "", ""},
-		{"another is excepted", []string{"localhost"}, s.URL, "", "--insecure-tracker"},
-		{"excepted, and redirects to who is not", []string{"127.0.0.1"}, s.URL + "/away", localhost, "refused the redirect"},
+		{"excepted by name, in another spelling", []string{"LocalHost."}, localhost, "", ""},
+		{"another host is excepted", []string{"localhost"}, s.URL, "", "--insecure-tracker"},
+		{"excepted, redirecting to a host that is not", []string{"127.0.0.1"}, s.URL + "/away", localhost, "refused the redirect"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := base
@@ -84,11 +84,11 @@ func TestTrackerCertificates(t *testing.T) {
 	o := base
 	o.InsecureTrackers = []string{"127.0.0.1"}
 	if _, err := get(t, netguard.New(o), s.URL); err == nil {
-		t.Error("a web seed at the excepted host was not verified")
+		t.Error("the certificate of a web seed at the excepted host was not verified")
 	}
 }
 
-// Redirects of trackers are judged at each hop, tell nobody of where they come from, and end.
+// Redirects of trackers are judged at each hop, carry no Referer, and are limited in number.
 func TestTrackerRedirects(t *testing.T) {
 	referer, reached := "", 0
 	inside := serve(t, func(w http.ResponseWriter, r *http.Request) { reached++ })
@@ -106,10 +106,10 @@ func TestTrackerRedirects(t *testing.T) {
 	}{
 		"to a host named elsewhere":       {asLocalhost(inside) + "/admin/delete?/announce", []string{s.URL, asLocalhost(inside)}},
 		"to another port of the host":     {inside.URL + "/admin", []string{s.URL}},
-		"to a host that nobody named":     {asLocalhost(inside), []string{s.URL}},
+		"to a host that was not named":    {asLocalhost(inside), []string{s.URL}},
 		"to metadata":                     {"http://169.254.169.254/latest", []string{s.URL}},
 		"to a file":                       {"file:///etc/passwd", []string{s.URL}},
-		"for ever":                        {"/again", []string{s.URL}},
+		"endless":                         {"/again", []string{s.URL}},
 		"to an address in another script": {strings.Replace(inside.URL, "127.0.0.1", "１２７.0.0.1", 1), []string{s.URL}},
 	} {
 		to = c.to
@@ -118,7 +118,7 @@ func TestTrackerRedirects(t *testing.T) {
 		}
 	}
 	if reached > 0 {
-		t.Errorf("%d requests reached what is inside, want none", reached)
+		t.Errorf("%d requests reached the private server, want none", reached)
 	}
 	to = "/end"
 	if _, _, err := ask(t, netguard.New(netguard.Options{Allow: []string{s.URL}, Proxy: noProxy}), s.URL+"/announce?passkey=secret"); err != nil || referer != "" {
@@ -126,7 +126,7 @@ func TestTrackerRedirects(t *testing.T) {
 	}
 }
 
-// Through a proxy only names are known: none that says where it is gets there, in whatever form.
+// Through a proxy only names are known: every form of a private address or local name is refused.
 func TestTrackersThroughAProxy(t *testing.T) {
 	asked := 0
 	p := serve(t, func(w http.ResponseWriter, _ *http.Request) { asked++; io.WriteString(w, "through") })
@@ -145,17 +145,17 @@ func TestTrackersThroughAProxy(t *testing.T) {
 		before := asked
 		body, _, err := ask(t, g, "http://"+host+"/announce")
 		if _, ok := errors.AsType[*netguard.BlockedError](err); !ok || asked != before {
-			t.Errorf("%s: got %q, %v, and the proxy was asked %d times; want a BlockedError and none", host, body, err, asked-before)
+			t.Errorf("%s: got %q, %v, and the proxy was asked %d times; want a BlockedError and no request", host, body, err, asked-before)
 		}
 	}
 	for host, from := range map[string]string{"tracker.example.org": "", "8.8.8.8": "8.8.8.8", "10.7.7.7:6969": "10.7.7.7"} {
 		if body, got, err := ask(t, g, "http://"+host+"/announce"); err != nil || body != "through" || got != from {
-			t.Errorf("%s: got %q from %q, %v; want it through the proxy, from %q", host, body, got, err, from)
+			t.Errorf("%s: got %q from %q, %v; want the proxy's answer, from %q", host, body, got, err, from)
 		}
 	}
 }
 
-// A header without an end is not kept.
+// The header of an answer is bounded.
 func TestTrackerHeaderIsBounded(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("y", 1<<20)) })
 	if _, _, err := ask(t, netguard.New(netguard.Options{Allow: []string{s.URL}, Proxy: noProxy}), s.URL); err == nil {
