@@ -166,7 +166,7 @@ func TestFrozen(t *testing.T) {
 		if d.Broken != nil {
 			t.Errorf("it is broken where nothing counts: %v", d.Broken)
 		}
-		if d, _ := w.fold().Device(key("carol1")); !errors.Is(d.Broken, signed.NotCanonical) {
+		if d, _ := w.fold().Device(key("carol1")); !errors.Is(d.Broken, signed.ErrNotCanonical) {
 			t.Errorf("without the fork: %v", fmt.Sprint(d.Broken))
 		}
 	})

@@ -13,7 +13,7 @@ type Part struct {
 	Device signed.Key
 	Size   int64 // records read
 	Last   int64 // the time of the last of them
-	Broken error // why the log ends before its head does; signed.Future: it waits there, and may be read on later
+	Broken error // why the log ends before its head does; signed.ErrFuture: it waits there, and may be read on later
 	// Common is set by who holds evidence that the device signed two histories: they have so many records in common, which
 	// alone count. -1: it has not.
 	Common int64
@@ -110,7 +110,7 @@ func (p *Part) Add(l signed.Log) {
 }
 
 // Waits says whether the log ends at a record from the future, which counts when its time has come.
-func (p *Part) Waits() bool { return errors.Is(p.Broken, signed.Future) }
+func (p *Part) Waits() bool { return errors.Is(p.Broken, signed.ErrFuture) }
 
 func (p *Part) add(r signed.Record) {
 	v, err := body(r)

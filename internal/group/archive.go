@@ -225,12 +225,12 @@ func (a *Archive) Into(ctx context.Context, g *Group) (records int64, err error)
 		err := a.read(func(raw []byte) error { return g.AddRoots(ctx, [][]byte{raw}) }, func(raw []byte, body io.Reader) error {
 			n, err := g.addArchived(ctx, raw, body, fresh)
 			came += n
-			if errors.Is(err, signed.Unsigned) {
+			if errors.Is(err, signed.ErrUnsigned) {
 				early, err, fresh = err, nil, false
 			}
 			return err
 		}, func(raw []byte) error {
-			if err := g.AddFork(ctx, raw); err != nil && !errors.Is(err, signed.Gap) {
+			if err := g.AddFork(ctx, raw); err != nil && !errors.Is(err, signed.ErrGap) {
 				return err
 			}
 			return nil

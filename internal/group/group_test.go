@@ -303,7 +303,7 @@ func TestForkOfLongerLogs(t *testing.T) {
 			}
 			// The author hears of it too, and signs nothing on top.
 			must(t, push(t, alice, dave))
-			if err := share(dave, "app", "9"); !errors.Is(err, signed.Forked) {
+			if err := share(dave, "app", "9"); !errors.Is(err, signed.ErrForked) {
 				t.Errorf("the author signs on: got %v, want Forked", err)
 			}
 		})

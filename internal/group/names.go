@@ -66,7 +66,7 @@ func (g *Group) door(device signed.Key, first []byte) error {
 		return err
 	}
 	g.claimed(Claimant{Device: device, Name: name, At: g.now()})
-	return &signed.Refusal{What: "log", Reason: signed.Taken, Detail: fmt.Sprintf("the name %q that device %v asks for is another's", name, device)}
+	return &signed.Refusal{What: "log", Reason: signed.ErrTaken, Detail: fmt.Sprintf("the name %q that device %v asks for is another's", name, device)}
 }
 
 // spokenFor says whether a name may belong to another key: only then a state has to be folded to know. g.mu is held.

@@ -69,7 +69,7 @@ func TestNobodyTakesAName(t *testing.T) {
 	}
 	head, records, id := imposter(t, alice, "ann", l.Records[len(l.Records)-1].N+1)
 	for who, g := range map[string]*group.Group{"alice": alice, "bob": bob, "ann": ann} {
-		if err := g.AddLog(t.Context(), head, 0, records); !errors.Is(err, signed.Taken) {
+		if err := g.AddLog(t.Context(), head, 0, records); !errors.Is(err, signed.ErrTaken) {
 			t.Errorf("%s takes it: %v", who, err)
 		}
 		if c := g.Claimants(); len(c) != 1 || c[0].Name != "ann" || c[0].Device != head.Device {
@@ -192,7 +192,7 @@ func give(t *testing.T, a, b *group.Group) {
 			}
 			raw, err := a.Records(h.Device, from, 1<<24)
 			must(t, err)
-			if err := b.AddLog(t.Context(), h, from, slices.Collect(signed.Lines(raw))); !errors.Is(err, signed.Unsigned) {
+			if err := b.AddLog(t.Context(), h, from, slices.Collect(signed.Lines(raw))); !errors.Is(err, signed.ErrUnsigned) {
 				must(t, err)
 			}
 		}
@@ -227,7 +227,7 @@ func TestTimesOfOthersMoveNobody(t *testing.T) {
 			late, err := acl.AccountChange{Name: "mallory", Slot: []byte("x")}.Marshal(now.Add(signed.MaxAhead - 200*time.Millisecond).UnixMilli())
 			must(t, err)
 			records := [][]byte{hello, late}
-			if err := admin.AddLog(t.Context(), headOf(t, admin, dev, records), 0, records); member || !errors.Is(err, signed.Unsigned) {
+			if err := admin.AddLog(t.Context(), headOf(t, admin, dev, records), 0, records); member || !errors.Is(err, signed.ErrUnsigned) {
 				must(t, err)
 			}
 			add("eve", newSecret(t).Public())

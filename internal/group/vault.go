@@ -80,7 +80,7 @@ func (g *Group) AddRoots(_ context.Context, raw [][]byte) error {
 			continue
 		}
 		_, err := g.log.AddRoot(r)
-		if errors.Is(err, signed.Old) {
+		if errors.Is(err, signed.ErrOld) {
 			continue
 		}
 		if err != nil {
@@ -110,7 +110,7 @@ func (g *Group) Evidence(from, most int) (out [][]byte) {
 // ForkSum tells what follows from the evidence: members with the same count the same.
 func (g *Group) ForkSum() string { return g.log.ForkSum() }
 
-// AddFork takes evidence against a device that has a log here, and freezes it. Of others the refusal is signed.Gap: anyone can
+// AddFork takes evidence against a device that has a log here, and freezes it. Of others the refusal is signed.ErrGap: anyone can
 // make any number of devices.
 func (g *Group) AddFork(_ context.Context, raw []byte) error {
 	if g.Holds(raw) {
@@ -193,7 +193,7 @@ func (g *Group) judgeLog(ctx context.Context, h signed.Head, from int64, records
 	defer g.writing.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.vouched(h.Device, first(from, records), true); errors.Is(err, signed.Taken) || errors.Is(err, signed.Future) {
+	if err := g.vouched(h.Device, first(from, records), true); errors.Is(err, signed.ErrTaken) || errors.Is(err, signed.ErrFuture) {
 		return err
 	} else if err != nil {
 		g.waiting.put(arrival{head: h, records: records, from: groupsync.CallerOf(ctx), at: g.now()}, from == 0)
@@ -225,21 +225,21 @@ func (g *Group) addLog(h signed.Head, from int64, records [][]byte) error {
 		records, from = records[skip:], held
 	}
 	if from > held {
-		return &signed.Refusal{What: "log", Reason: signed.Gap, Detail: fmt.Sprintf("records from %d on, where %d are held", from, held)}
+		return &signed.Refusal{What: "log", Reason: signed.ErrGap, Detail: fmt.Sprintf("records from %d on, where %d are held", from, held)}
 	}
 	if g.closed(h.Device, held) != nil || h.Size > held && g.share(h.Device, from, records) != nil {
 		return nil // what is wrong with one account is no fault of who brought it
 	}
 	l, err := g.log.Extend(h, records, g.now())
 	switch {
-	case complete && (errors.Is(err, signed.Disagrees) || errors.Is(err, signed.Old)):
+	case complete && (errors.Is(err, signed.ErrDisagrees) || errors.Is(err, signed.ErrOld)):
 		derr := g.log.Dispute(h, all, g.now())
 		g.froze()
-		if errors.Is(derr, signed.Forked) || derr == nil && (frozen || errors.Is(err, signed.Old)) {
+		if errors.Is(derr, signed.ErrForked) || derr == nil && (frozen || errors.Is(err, signed.ErrOld)) {
 			return nil
 		}
 		return errors.Join(err, derr)
-	case errors.Is(err, signed.Forked), errors.Is(err, signed.Old):
+	case errors.Is(err, signed.ErrForked), errors.Is(err, signed.ErrOld):
 		return nil
 	case err != nil:
 		return err

@@ -13,7 +13,7 @@ import (
 
 // Vouched says whether the log of a device that begins with the record first (nil: it is not known) would be taken: it is
 // this machine's, the group knows the device, or an account vouches for it by its first record. Otherwise the refusal is
-// signed.Unsigned. Anyone can make any number of devices: of others not a byte is kept on disk. fresh asks the state of this
+// signed.ErrUnsigned. Anyone can make any number of devices: of others not a byte is kept on disk. fresh asks the state of this
 // moment, which may have to be folded again; without it the latest one that was folded will do.
 func (g *Group) Vouched(device signed.Key, first []byte, fresh bool) error {
 	defer g.tellClaims()
@@ -53,7 +53,7 @@ func (g *Group) vouched(device signed.Key, first []byte, fresh bool) error {
 			return nil
 		}
 	}
-	return &signed.Refusal{What: "log", Reason: signed.Unsigned, Detail: fmt.Sprintf("nobody vouches for device %v", device)}
+	return &signed.Refusal{What: "log", Reason: signed.ErrUnsigned, Detail: fmt.Sprintf("nobody vouches for device %v", device)}
 }
 
 // first is the first record of a log, if records begin with it.

@@ -74,7 +74,7 @@ func TestStrangersLogs(t *testing.T) {
 		}
 		h, raw := stranger(t, alice, records...)
 		ctx := groupsync.WithCaller(t.Context(), fmt.Sprint(i%50))
-		if err := alice.AddLog(ctx, h, 0, raw); !errors.Is(err, signed.Unsigned) {
+		if err := alice.AddLog(ctx, h, 0, raw); !errors.Is(err, signed.ErrUnsigned) {
 			t.Fatalf("got %v, want Unsigned", err)
 		}
 	}
@@ -104,7 +104,7 @@ func TestALogThatComesEarly(t *testing.T) {
 	early := func(caller string) {
 		t.Helper()
 		h, records := whole(t, bob)
-		if err := handIn(caller, h, records); !errors.Is(err, signed.Unsigned) {
+		if err := handIn(caller, h, records); !errors.Is(err, signed.ErrUnsigned) {
 			t.Fatalf("got %v, want Unsigned", err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestALogThatComesEarly(t *testing.T) {
 	early("10.0.0.1")
 	for i := range 1000 {
 		h, records := stranger(t, alice, `{"n":1,"op":"junk"}`)
-		if err := handIn("10.0.0.2", h, records); !errors.Is(err, signed.Unsigned) {
+		if err := handIn("10.0.0.2", h, records); !errors.Is(err, signed.ErrUnsigned) {
 			t.Fatalf("stranger %d: got %v, want Unsigned", i, err)
 		}
 	}

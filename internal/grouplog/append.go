@@ -28,8 +28,8 @@ func (e *BehindError) Error() string {
 }
 
 // Compare holds the own log against the heads that peers have of it: one for each peer that has one. asked is how
-// many peers answered, those without one included, and must not be 0. Errors: a *BehindError; signed.Forked, when a
-// peer shows another history, whose records tell what follows from it; signed.Gap where the own records are damaged.
+// many peers answered, those without one included, and must not be 0. Errors: a *BehindError; signed.ErrForked, when a
+// peer shows another history, whose records tell what follows from it; signed.ErrGap where the own records are damaged.
 func (s *Store) Compare(k signed.Key, asked int, heads []signed.Head) (Compared, error) {
 	if asked < 1 || asked < len(heads) {
 		return Compared{}, fault.Hint(fault.New(fault.Failed, "no member was asked for this device's log"),
@@ -46,13 +46,13 @@ func (s *Store) Compare(k signed.Key, asked int, heads []signed.Head) (Compared,
 			return Compared{}, err
 		}
 		if h.Device != k {
-			return Compared{}, refused("head", signed.WrongDevice, "it is of the device %v", h.Device)
+			return Compared{}, refused("head", signed.ErrWrongDevice, "it is of the device %v", h.Device)
 		}
 		switch {
 		case h.Size > l.head.Size:
 			return Compared{}, &BehindError{Head: h, Held: l.head.Size}
 		case h.Compare(l.head) == signed.Conflict:
-			return Compared{}, refused("log", signed.Forked, "a member has another log of the own device, of %d records too", h.Size)
+			return Compared{}, refused("log", signed.ErrForked, "a member has another log of the own device, of %d records too", h.Size)
 		}
 	}
 	return compared(k, l), nil
@@ -80,7 +80,7 @@ func (s *Store) own(k signed.Key) (*log, error) {
 		return &log{tree: new(signed.Tree)}, nil
 	}
 	if l.floor.Size > 0 {
-		return nil, fault.Hint(refused("log", signed.Gap, "the records of the own device %v are damaged", k), "a member who is online has them")
+		return nil, fault.Hint(refused("log", signed.ErrGap, "the records of the own device %v are damaged", k), "a member who is online has them")
 	}
 	return l, nil
 }
@@ -106,7 +106,7 @@ func (s *Store) Append(c Compared, by signed.Secret, now time.Time, records ...[
 		return none(fault.New(fault.Failed, "appending to a log that has %d records, and was compared at %d", l.head.Size, c.size))
 	}
 	if l.head.Size > 0 && !now.After(l.head.Time) && len(records) == 0 || now.Before(l.head.Time.Add(-signed.MaxAhead)) {
-		return none(refused("clock", signed.ClockOff, "this clock shows %v, and the log was signed at %v", now.UTC(), l.head.Time))
+		return none(refused("clock", signed.ErrClockOff, "this clock shows %v, and the log was signed at %v", now.UTC(), l.head.Time))
 	}
 	at := func(yield func([]byte) bool) {
 		for _, r := range records {
@@ -124,7 +124,7 @@ func (s *Store) Append(c Compared, by signed.Secret, now time.Time, records ...[
 		size += int64(len(r)) + 1
 	}
 	if size > signed.MaxLog || tree.Size() > signed.MaxRecords || tree.Size() == 0 {
-		return none(refused("log", signed.TooLarge, "the log would have %d records of %d bytes", tree.Size(), size))
+		return none(refused("log", signed.ErrTooLarge, "the log would have %d records of %d bytes", tree.Size(), size))
 	}
 	head, err := signed.SignHead(s.group, by, tree.Size(), tree.Root(), now)
 	if err != nil {

@@ -113,13 +113,13 @@ func TestTornAndFlipped(t *testing.T) {
 // mend brings back a damaged log, which takes nothing that was not there before.
 func mend(t *testing.T, s *grouplog.Store, dir string) {
 	t.Helper()
-	if _, err := s.Offline(key("dev")); !errors.Is(err, signed.Gap) {
+	if _, err := s.Offline(key("dev")); !errors.Is(err, signed.ErrGap) {
 		t.Errorf("appending to a damaged log: got %v", err)
 	}
 	_, err := s.Extend(head(t, "dev", recs(0, 2, "r"), now.Add(time.Minute)), recs(0, 2, "r"), now)
-	wantReason(t, err, signed.Old)
+	wantReason(t, err, signed.ErrOld)
 	_, err = s.Extend(head(t, "dev", recs(0, 4, "z"), now), recs(0, 4, "z"), now)
-	wantReason(t, err, signed.Disagrees)
+	wantReason(t, err, signed.ErrDisagrees)
 	if got, whole := open(t, dir).Head(key("dev")); got.Size != 3 || whole {
 		t.Errorf("opened again: got %d, whole %v", got.Size, whole)
 	}
@@ -177,7 +177,7 @@ func TestMixedFiles(t *testing.T) {
 	}
 	s = open(t, dir)
 	p := s.Problems()
-	if len(p) != 1 || !errors.Is(p[0].Err, signed.WrongDevice) || p[0].String() == "" {
+	if len(p) != 1 || !errors.Is(p[0].Err, signed.ErrWrongDevice) || p[0].String() == "" {
 		t.Fatalf("problems: got %v, want the other device's head", p)
 	}
 	wantSize(t, s, "dev", 0, true)

@@ -109,7 +109,7 @@ func TestLogsOfManyDevices(t *testing.T) {
 	s.Fill(grouplog.MaxDevices - 1)
 	extend(t, s, "last", 0, 1)
 	_, err := s.Extend(head(t, "more", recs(0, 1, "r"), now), recs(0, 1, "r"), now)
-	wantReason(t, err, signed.TooLarge)
+	wantReason(t, err, signed.ErrTooLarge)
 	if list, err := filepath.Glob(filepath.Join(dir, "logs", key("more").String()+"*")); err != nil || len(list) > 0 {
 		t.Errorf("on disk: %v, %v", list, err)
 	}

@@ -114,7 +114,7 @@ func (s *Store) hashes(l *log, from int64, take func(signed.Hash) bool) error {
 
 // Dispute judges a peer's whole log of a device against the one that is held, after Extend found that they disagree.
 // records are all of the peer's, from the first. If the device has signed both, the evidence is kept, the device frozen, and the
-// error is signed.Forked; otherwise it says what is wrong with what the peer sent, or is nil: it is one history.
+// error is signed.ErrForked; otherwise it says what is wrong with what the peer sent, or is nil: it is one history.
 func (s *Store) Dispute(head signed.Head, records [][]byte, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *Store) Dispute(head signed.Head, records [][]byte, now time.Time) error
 		return err
 	}
 	if l.floor.Size > 0 {
-		return refused("log", signed.Gap, "the records of device %v that are held are damaged", head.Device)
+		return refused("log", signed.ErrGap, "the records of device %v that are held are damaged", head.Device)
 	}
 	held := make([]signed.Hash, 0, l.head.Size)
 	if err := s.hashes(l, 0, func(h signed.Hash) bool { held = append(held, h); return true }); err != nil {
@@ -141,7 +141,7 @@ func (s *Store) Dispute(head signed.Head, records [][]byte, now time.Time) error
 	}
 	f, err := signed.NewFork(l.head, head, held, theirs)
 	switch {
-	case errors.Is(err, signed.Disagrees):
+	case errors.Is(err, signed.ErrDisagrees):
 		return nil
 	case err == nil:
 		_, err = s.keepFork(f)
@@ -153,7 +153,7 @@ func (s *Store) Dispute(head signed.Head, records [][]byte, now time.Time) error
 }
 
 func forked(k signed.Key) error {
-	return fault.Hint(refused("log", signed.Forked, "device %v has signed two histories: what both begin with counts, and nothing more is signed", k),
+	return fault.Hint(refused("log", signed.ErrForked, "device %v has signed two histories: what both begin with counts, and nothing more is signed", k),
 		"a restored backup or a copied home does this, and so does a thief; p2pshare group leave and group join make this machine a new device")
 }
 
@@ -174,7 +174,7 @@ func (s *Store) keepFork(f signed.Fork) (news bool, err error) {
 }
 
 // AddFork takes evidence from a peer and freezes the device; news says whether it leaves less of its log than was known. It
-// refuses evidence against devices without a log here (signed.Gap), of which anyone can make any amount.
+// refuses evidence against devices without a log here (signed.ErrGap), of which anyone can make any amount.
 func (s *Store) AddFork(raw []byte) (news bool, err error) {
 	f, err := signed.OpenFork(raw, s.group)
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Store) AddFork(raw []byte) (news bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.logs[f.Device] == nil {
-		return false, refused("fork", signed.Gap, "there is no log of device %v here", f.Device)
+		return false, refused("fork", signed.ErrGap, "there is no log of device %v here", f.Device)
 	}
 	return s.keepFork(f)
 }

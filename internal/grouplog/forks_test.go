@@ -25,7 +25,7 @@ func give(t *testing.T, from, to *grouplog.Store) {
 		if err == nil {
 			_, err = to.AddFork(raw)
 		}
-		if err != nil && !errors.Is(err, signed.Gap) {
+		if err != nil && !errors.Is(err, signed.ErrGap) {
 			t.Fatal(err)
 		}
 	}
@@ -43,10 +43,10 @@ func give(t *testing.T, from, to *grouplog.Store) {
 		rest = all[held.Size:]
 	}
 	_, err = to.Extend(h, rest, now)
-	if errors.Is(err, signed.Disagrees) || errors.Is(err, signed.Old) {
+	if errors.Is(err, signed.ErrDisagrees) || errors.Is(err, signed.ErrOld) {
 		err = to.Dispute(h, all, now)
 	}
-	if err != nil && !errors.Is(err, signed.Forked) {
+	if err != nil && !errors.Is(err, signed.ErrForked) {
 		t.Fatal(err)
 	}
 }
@@ -172,7 +172,7 @@ func TestFrozenLog(t *testing.T) {
 	lacks(history("x", 2, 3), 0, true) // it parts earlier
 	wrong := history("y", 4, 9)
 	_, err := s.Extend(head(t, "dev", wrong, now), wrong[3:], now)
-	wantReason(t, err, signed.Disagrees) // it does not lead there
+	wantReason(t, err, signed.ErrDisagrees) // it does not lead there
 	wantSize(t, s, "dev", 3, true)
 	if err := s.Dispute(head(t, "dev", wrong, now), wrong, now); err != nil {
 		t.Errorf("it agrees with what is held: %v", err)
@@ -188,11 +188,11 @@ func TestFrozenLog(t *testing.T) {
 	// Now nothing more is, whatever it signs.
 	for name, more := range map[string][][]byte{"on": history("b", 6, 20), "the other half": history("a", 6, 9), "a third": history("x", 2, 40)} {
 		lacks(more, 0, false)
-		if _, err := s.Extend(head(t, "dev", more, now), more[8:], now); !errors.Is(err, signed.Forked) {
+		if _, err := s.Extend(head(t, "dev", more, now), more[8:], now); !errors.Is(err, signed.ErrForked) {
 			t.Errorf("%s: got %v, want Forked", name, err)
 		}
 	}
-	if _, err := s.Offline(key("dev")); !errors.Is(err, signed.Forked) {
+	if _, err := s.Offline(key("dev")); !errors.Is(err, signed.ErrForked) {
 		t.Errorf("its own machine signs on: %v", err)
 	}
 
@@ -206,7 +206,7 @@ func TestFrozenLog(t *testing.T) {
 	lacks(history("a", 6, 9), 0, true)
 	a := history("a", 6, 9)
 	bad := history("y", 5, 9)
-	if _, err := s.Extend(head(t, "dev", bad, now), bad, now); !errors.Is(err, signed.Disagrees) {
+	if _, err := s.Extend(head(t, "dev", bad, now), bad, now); !errors.Is(err, signed.ErrDisagrees) {
 		t.Errorf("a beginning that does not count: got %v", err)
 	}
 	if _, err := s.Extend(head(t, "dev", a, now), a, now); err != nil {

@@ -154,29 +154,29 @@ func TestExtendRefuses(t *testing.T) {
 		recs [][]byte
 		want signed.Reason
 	}{
-		{"a rollback", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 4, "r"), now.Add(time.Minute)) }, recs(0, 4, "r"), signed.Old},
-		{"a head signed earlier", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 5, "r"), now.Add(-time.Minute)) }, nil, signed.Old},
-		{"another log of that size", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 5, "z"), now) }, nil, signed.Disagrees},
-		{"a longer log with another past", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "z"), now) }, recs(5, 7, "z"), signed.Disagrees},
-		{"a record left out", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now) }, recs(5, 6, "r"), signed.Gap},
-		{"records from the start again", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now) }, recs(0, 7, "r"), signed.Gap},
-		{"records of another", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now) }, recs(5, 7, "q"), signed.Disagrees},
-		{"a head of the future", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now.Add(time.Hour)) }, recs(5, 7, "r"), signed.Future},
+		{"a rollback", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 4, "r"), now.Add(time.Minute)) }, recs(0, 4, "r"), signed.ErrOld},
+		{"a head signed earlier", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 5, "r"), now.Add(-time.Minute)) }, nil, signed.ErrOld},
+		{"another log of that size", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 5, "z"), now) }, nil, signed.ErrDisagrees},
+		{"a longer log with another past", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "z"), now) }, recs(5, 7, "z"), signed.ErrDisagrees},
+		{"a record left out", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now) }, recs(5, 6, "r"), signed.ErrGap},
+		{"records from the start again", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now) }, recs(0, 7, "r"), signed.ErrGap},
+		{"records of another", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now) }, recs(5, 7, "q"), signed.ErrDisagrees},
+		{"a head of the future", func(t *testing.T) signed.Head { return head(t, "dev", recs(0, 7, "r"), now.Add(time.Hour)) }, recs(5, 7, "r"), signed.ErrFuture},
 		{"a head of another group", func(t *testing.T) signed.Head {
 			h, err := signed.SignHead(foreign, secret("dev"), 1, signed.Hash{}, now)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return h
-		}, nil, signed.WrongGroup},
+		}, nil, signed.ErrWrongGroup},
 		{"a head that was changed after it was opened", func(t *testing.T) signed.Head {
 			h := head(t, "dev", recs(0, 7, "r"), now)
 			h.Size = 6
 			return h
-		}, recs(5, 6, "r"), signed.Disagrees},
+		}, recs(5, 6, "r"), signed.ErrDisagrees},
 		{"a record of two lines", func(t *testing.T) signed.Head {
 			return head(t, "dev", append(recs(0, 5, "r"), []byte("a\nb")), now)
-		}, [][]byte{[]byte("a\nb")}, signed.Malformed},
+		}, [][]byte{[]byte("a\nb")}, signed.ErrMalformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, dir := newStore(t)
@@ -205,7 +205,7 @@ func TestExtendRefuses(t *testing.T) {
 	}
 	big = append(big, big[0], big[0])
 	_, err = s.Extend(head(t, "big", big, now), big[66:], now)
-	wantReason(t, err, signed.TooLarge)
+	wantReason(t, err, signed.ErrTooLarge)
 }
 
 func snapshot(t testing.TB, dir string) string {
@@ -239,7 +239,7 @@ func TestForks(t *testing.T) {
 		{"as long", 5, 5, "z", true, "", false},
 		{"a longer one of the same", 5, 8, "r", false, "", false},
 		{"a shorter one of the same", 8, 5, "r", false, "", false},
-		{"records that are not the head's", 5, 8, "z", false, signed.Disagrees, true},
+		{"records that are not the head's", 5, 8, "z", false, signed.ErrDisagrees, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, dir := newStore(t)
@@ -252,7 +252,7 @@ func TestForks(t *testing.T) {
 			err := s.Dispute(h, all, now)
 			switch {
 			case c.wantForked:
-				wantReason(t, err, signed.Forked)
+				wantReason(t, err, signed.ErrForked)
 				if !strings.Contains(err.Error(), key("dev").String()) || fault.HintOf(err) == "" {
 					t.Errorf("%v does not name the device, or has no hint", err)
 				}
@@ -272,22 +272,22 @@ func TestForks(t *testing.T) {
 			}
 			// The device is frozen, here and wherever the evidence is told.
 			_, err = open(t, dir).Extend(head(t, "dev", recs(0, 20, "r"), now), recs(c.held, 20, "r"), now)
-			wantReason(t, err, signed.Forked)
+			wantReason(t, err, signed.ErrForked)
 			_, err = s.Offline(key("dev"))
-			wantReason(t, err, signed.Forked)
+			wantReason(t, err, signed.ErrForked)
 			raw, err := s.Forks()[0].Marshal()
 			if err != nil {
 				t.Fatal(err)
 			}
 			other, _ := newStore(t)
 			_, err = other.AddFork(raw)
-			wantReason(t, err, signed.Gap)
+			wantReason(t, err, signed.ErrGap)
 			extend(t, other, "dev", 0, 2)
 			if _, err := other.AddFork(raw); err != nil {
 				t.Fatal(err)
 			}
 			_, err = other.Extend(head(t, "dev", recs(0, 3, "r"), now), recs(2, 3, "r"), now)
-			wantReason(t, err, signed.Forked)
+			wantReason(t, err, signed.ErrForked)
 			if _, err := other.AddFork(bytes.Replace(raw, []byte("a"), []byte("b"), 1)); err == nil {
 				t.Error("forged evidence is taken")
 			}
@@ -315,10 +315,10 @@ func TestRoots(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.AddRoot(r2.Raw)
-	wantReason(t, err, signed.Old)
+	wantReason(t, err, signed.ErrOld)
 	other := r2.Successor(now.Add(time.Hour))
 	_, err = s.AddRoot(sign(other))
-	wantReason(t, err, signed.Forked)
+	wantReason(t, err, signed.ErrForked)
 	if list, err := filepath.Glob(filepath.Join(dir, "evidence", "root-3-*.note")); err != nil || len(list) != 1 {
 		t.Errorf("evidence against the owners: got %v, %v", list, err)
 	}
@@ -336,7 +336,7 @@ func TestRoots(t *testing.T) {
 	}
 	s = open(t, dir)
 	_, err = s.Roots()
-	wantReason(t, err, signed.Gap)
+	wantReason(t, err, signed.ErrGap)
 	if p := s.Problems(); len(p) != 1 || p[0].Path != filepath.Join("roots", "2.note") {
 		t.Errorf("problems: got %v", p)
 	}
@@ -351,9 +351,9 @@ func TestRoots(t *testing.T) {
 	}
 	empty := open(t, t.TempDir())
 	_, err = empty.Roots()
-	wantReason(t, err, signed.Gap)
+	wantReason(t, err, signed.ErrGap)
 	_, err = empty.AddRoot(r2.Raw)
-	wantReason(t, err, signed.Gap)
+	wantReason(t, err, signed.ErrGap)
 }
 
 func TestLines(t *testing.T) {
@@ -475,7 +475,7 @@ func TestRestoredDiskDoesNotFork(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = alone.Compare(key("dev"), 1, []signed.Head{mine})
-	wantReason(t, err, signed.Forked)
+	wantReason(t, err, signed.ErrForked)
 	if _, err = alone.Compare(key("dev"), 1, []signed.Head{head(t, "eve", recs(0, 1, "r"), now)}); err == nil {
 		t.Error("another device's head is taken for the own")
 	}

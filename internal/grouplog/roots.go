@@ -80,7 +80,7 @@ func (s *Store) Roots() ([]*signed.SignedRoot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if int64(len(s.roots)) < s.floor || len(s.roots) == 0 {
-		return nil, fault.Hint(refused("root", signed.Gap, "version %d is wanted, and cannot be read", len(s.roots)+1),
+		return nil, fault.Hint(refused("root", signed.ErrGap, "version %d is wanted, and cannot be read", len(s.roots)+1),
 			"a member who is online has it")
 	}
 	return slices.Clone(s.roots), nil
@@ -99,7 +99,7 @@ func (s *Store) AddRoot(raw []byte) (*signed.SignedRoot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.judgeRoot(raw)
-	if errors.Is(err, signed.Forked) {
+	if errors.Is(err, signed.ErrForked) {
 		return nil, errors.Join(err, s.keepRootFork(raw))
 	}
 	if err != nil {

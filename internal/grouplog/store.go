@@ -120,7 +120,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, refused("file", signed.TooLarge, "%q has %d bytes, more than %d, or is no file", path, info.Size(), limit)
+		return nil, refused("file", signed.ErrTooLarge, "%q has %d bytes, more than %d, or is no file", path, info.Size(), limit)
 	}
 	b := make([]byte, info.Size())
 	_, err = io.ReadFull(f, b)
@@ -224,7 +224,7 @@ func (s *Store) openLog(k signed.Key) error {
 func (s *Store) headOf(raw []byte, k signed.Key) (signed.Head, error) {
 	h, err := signed.OpenHead(raw, s.group)
 	if err == nil && h.Device != k {
-		err = refused("head", signed.WrongDevice, "it is of the device %v", h.Device)
+		err = refused("head", signed.ErrWrongDevice, "it is of the device %v", h.Device)
 	}
 	return h, err
 }
@@ -243,7 +243,7 @@ func (l *log) read(b []byte) error {
 		last = raw
 	}
 	if l.tree.Size() != l.head.Size || l.tree.Root() != l.head.Root {
-		return refused("log", signed.Disagrees, "the records of device %v are not those its head was signed over", l.head.Device)
+		return refused("log", signed.ErrDisagrees, "the records of device %v are not those its head was signed over", l.head.Device)
 	}
 	l.last = timeOf(last)
 	return nil

@@ -17,8 +17,8 @@ import (
 
 // Extend takes a head and the records between the log that is held and it; none, where the head is the same log
 // signed later. It returns the new records as they are read. Refused, with nothing changed, are: what is older
-// (signed.Old), of a future (signed.Future), does not fit together or contradicts what is known (signed.Disagrees: the
-// peer's fault until Dispute says otherwise), and what does not count of a frozen device (signed.Forked). Anyone can make a
+// (signed.ErrOld), of a future (signed.ErrFuture), does not fit together or contradicts what is known (signed.ErrDisagrees: the
+// peer's fault until Dispute says otherwise), and what does not count of a frozen device (signed.ErrForked). Anyone can make a
 // device and sign a log: the caller extends logs of devices alone that somebody vouches for (acl.State.Welcome, for a new one).
 func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signed.Log, error) {
 	s.mu.Lock()
@@ -29,7 +29,7 @@ func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signe
 	l := s.logs[head.Device]
 	if l == nil {
 		if len(s.logs) >= MaxDevices {
-			return signed.Log{}, refused("log", signed.TooLarge, "the group has the logs of %d devices, and more are not kept", MaxDevices)
+			return signed.Log{}, refused("log", signed.ErrTooLarge, "the group has the logs of %d devices, and more are not kept", MaxDevices)
 		}
 		l = &log{tree: new(signed.Tree)}
 	}
@@ -38,16 +38,16 @@ func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signe
 	case f != nil && f.led:
 		return signed.Log{}, forked(head.Device)
 	case f != nil && l.head.Size >= f.Size:
-		return signed.Log{}, refused("log", signed.Disagrees, "device %v has signed two histories, and all of the other is wanted", head.Device)
+		return signed.Log{}, refused("log", signed.ErrDisagrees, "device %v has signed two histories, and all of the other is wanted", head.Device)
 	case f != nil && head.Size >= f.Size:
 		// What leads to the records that count is taken, whatever else was known.
 	default:
 		known := l.known()
 		switch head.Compare(known) {
 		case signed.Conflict:
-			return signed.Log{}, refused("log", signed.Disagrees, "device %v has signed another log of %d records", head.Device, head.Size)
+			return signed.Log{}, refused("log", signed.ErrDisagrees, "device %v has signed another log of %d records", head.Device, head.Size)
 		case signed.Earlier:
-			return signed.Log{}, refused("head", signed.Old, "%d records of device %v signed %v, and %d signed %v are known",
+			return signed.Log{}, refused("head", signed.ErrOld, "%d records of device %v signed %v, and %d signed %v are known",
 				head.Size, head.Device, head.Time, known.Size, known.Time)
 		case signed.Same:
 			if l.floor.Size == 0 {
@@ -60,7 +60,7 @@ func (s *Store) Extend(head signed.Head, records [][]byte, now time.Time) (signe
 		return signed.Log{}, err
 	}
 	if size > signed.MaxLog {
-		return signed.Log{}, refused("log", signed.TooLarge, "the log of device %v would have %d bytes, more than %d", head.Device, size, signed.MaxLog)
+		return signed.Log{}, refused("log", signed.ErrTooLarge, "the log of device %v would have %d bytes, more than %d", head.Device, size, signed.MaxLog)
 	}
 	return s.write(l, head, tree, records, now)
 }
@@ -80,7 +80,7 @@ func (s *Store) opened(head signed.Head) error {
 		return err
 	}
 	if again.Device != head.Device || again.Size != head.Size || again.Root != head.Root || !again.Time.Equal(head.Time) {
-		return refused("head", signed.Disagrees, "the head of device %v is not what was signed", head.Device)
+		return refused("head", signed.ErrDisagrees, "the head of device %v is not what was signed", head.Device)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func grow(l *log, f *fork, head signed.Head, records [][]byte) (*signed.Tree, in
 	size := l.bytes
 	for i, r := range records {
 		if bytes.IndexByte(r, '\n') >= 0 {
-			return nil, 0, refused("record", signed.Malformed, "record %d of device %v holds a newline", l.tree.Size()+int64(i), head.Device)
+			return nil, 0, refused("record", signed.ErrMalformed, "record %d of device %v holds a newline", l.tree.Size()+int64(i), head.Device)
 		}
 		size += int64(len(r)) + 1
 	}
@@ -109,7 +109,7 @@ func grow(l *log, f *fork, head signed.Head, records [][]byte) (*signed.Tree, in
 			before.Append(r)
 		}
 		if before.Root() != root {
-			return nil, 0, refused("log", signed.Disagrees, "the records of device %v are not those that are known", head.Device)
+			return nil, 0, refused("log", signed.ErrDisagrees, "the records of device %v are not those that are known", head.Device)
 		}
 	}
 	return tree, size, nil

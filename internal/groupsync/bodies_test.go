@@ -55,7 +55,7 @@ func ask(h http.Handler, path string, body io.Reader, length int64) *httptest.Re
 type closed struct{ *shelf }
 
 func (closed) Vouched(signed.Key, []byte, bool) error {
-	return &signed.Refusal{What: "log", Reason: signed.Unsigned, Detail: "nobody vouches"}
+	return &signed.Refusal{What: "log", Reason: signed.ErrUnsigned, Detail: "nobody vouches"}
 }
 
 // TestBodiesWithoutEnd: of a body that does not end little is read, and none of it is kept.

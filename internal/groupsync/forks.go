@@ -26,7 +26,7 @@ func (p *Peer) pullForks(ctx context.Context, theirs string) error {
 				return nil
 			}
 			err := p.vault.AddFork(ctx, []byte(s))
-			if errors.Is(err, signed.Gap) {
+			if errors.Is(err, signed.ErrGap) {
 				p.missed = true
 				return nil
 			}

@@ -72,7 +72,9 @@ var ErrTaken = errors.New("the name is another's")
 
 // passing says whether a log that was refused may be taken later: its name is another's so far, or its time to come. It is no
 // fault of who brought it.
-func passing(err error) bool { return errors.Is(err, signed.Taken) || errors.Is(err, signed.Future) }
+func passing(err error) bool {
+	return errors.Is(err, signed.ErrTaken) || errors.Is(err, signed.ErrFuture)
+}
 
 // NewPeer makes a Peer whose member client reaches, whatever the host of a URL is.
 func NewPeer(client *http.Client, g signed.GroupID, v Vault) *Peer {
@@ -194,7 +196,7 @@ func (p *Peer) pullLogs(ctx context.Context, heads []signed.Head) (news bool, er
 				came = true
 			case passing(perr):
 				p.putOff(head)
-			case errors.Is(perr, signed.Unsigned):
+			case errors.Is(perr, signed.ErrUnsigned):
 				early = append(early, head)
 			default:
 				err = errors.Join(err, perr)
@@ -240,7 +242,7 @@ func (p *Peer) pullLog(ctx context.Context, head signed.Head, from int64, fresh 
 		return err
 	}
 	err = p.vault.AddLog(ctx, head, from, records)
-	if from > 0 && errors.Is(err, signed.Disagrees) {
+	if from > 0 && errors.Is(err, signed.ErrDisagrees) {
 		// The peer lies, or the device has signed two histories: all of this one tells.
 		if records, err = p.records(ctx, head, 0, fresh); err != nil {
 			return err

@@ -80,7 +80,7 @@ func (p *Peer) pushHeads(ctx context.Context, heads []signed.Head, all bool) (fo
 			p.again = slices.DeleteFunc(p.again, func(o signed.Head) bool { return o.Device == h.Device })
 			p.again = append(p.again, h)
 			p.again = p.again[max(0, len(p.again)-maxLater):]
-			if h.Device == p.self && errors.Is(err, signed.Taken) {
+			if h.Device == p.self && errors.Is(err, signed.ErrTaken) {
 				mine = ErrTaken
 			}
 		case errors.Is(err, errNotTaken) && w.From > 0:

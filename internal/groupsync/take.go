@@ -63,7 +63,7 @@ func (h *Handler) takeList(w http.ResponseWriter, r *http.Request, name string, 
 func (h *Handler) takeForks(w http.ResponseWriter, r *http.Request) {
 	if h.takeList(w, r, "forks", maxForks, maxForkText, forkWork, nil, func(raw []byte) error {
 		err := h.o.Vault.AddFork(r.Context(), raw)
-		if errors.Is(err, signed.Gap) {
+		if errors.Is(err, signed.ErrGap) {
 			return nil // of a device that is not known here
 		}
 		return h.vaulted(err)
@@ -153,7 +153,7 @@ func (h *Handler) takeLog(w http.ResponseWriter, r *http.Request) {
 	}
 	head, err := signed.OpenHead(start[:end], h.o.Group)
 	if err == nil && head.Device != device {
-		err = &signed.Refusal{What: "head", Reason: signed.WrongDevice, Detail: "it is of another device"}
+		err = &signed.Refusal{What: "head", Reason: signed.ErrWrongDevice, Detail: "it is of another device"}
 	}
 	if err != nil {
 		refuse(w, h.vaulted(err))
@@ -197,7 +197,7 @@ func (h *Handler) readRecords(in io.Reader, head signed.Head, from, size int64) 
 			}
 		}
 		if int64(len(records)) >= head.Size-from {
-			return nil, h.vaulted(&signed.Refusal{What: "log", Reason: signed.Disagrees, Detail: "it has more records than its head"})
+			return nil, h.vaulted(&signed.Refusal{What: "log", Reason: signed.ErrDisagrees, Detail: "it has more records than its head"})
 		}
 		if len(record) > cap(slab)-len(slab) {
 			slab = make([]byte, 0, max(len(record), piece))

@@ -87,7 +87,7 @@ type strict struct {
 
 func (s strict) AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error {
 	if h.Device == s.device && s.count(s.first) == 0 {
-		return &signed.Refusal{What: "log", Reason: signed.Unsigned, Detail: "nobody vouches"}
+		return &signed.Refusal{What: "log", Reason: signed.ErrUnsigned, Detail: "nobody vouches"}
 	}
 	return s.shelf.AddLog(ctx, h, from, records)
 }

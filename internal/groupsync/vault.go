@@ -41,12 +41,12 @@ type Intake interface {
 	Wants(h signed.Head) (from int64, news bool, err error)
 	// Vouched says whether the log of a device that begins with the record first (nil: it is not known) is taken: nobody
 	// reads or keeps what anybody can sign. fresh: by all that has come; false: what was known a moment ago will do.
-	// Otherwise the refusal is signed.Unsigned.
+	// Otherwise the refusal is signed.ErrUnsigned.
 	Vouched(device signed.Key, first []byte, fresh bool) error
 	// AddLog takes the records of a head from one on, which is the first that is not held. Where they do not follow on
-	// those that are held the refusal is signed.Disagrees: all of them, from 0 on, then tell whose fault it is.
+	// those that are held the refusal is signed.ErrDisagrees: all of them, from 0 on, then tell whose fault it is.
 	AddLog(ctx context.Context, h signed.Head, from int64, records [][]byte) error
-	// AddFork takes evidence. Of devices that are not known here it takes none: the refusal is signed.Gap.
+	// AddFork takes evidence. Of devices that are not known here it takes none: the refusal is signed.ErrGap.
 	AddFork(ctx context.Context, raw []byte) error
 }
 

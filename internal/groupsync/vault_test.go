@@ -97,7 +97,7 @@ func (s *shelf) AddRoots(_ context.Context, raw [][]byte) error {
 		}
 		if !bytes.HasPrefix(r, []byte("root")) {
 			s.refused++
-			return &signed.Refusal{What: "root", Reason: signed.Malformed, Detail: "no root"}
+			return &signed.Refusal{What: "root", Reason: signed.ErrMalformed, Detail: "no root"}
 		}
 		s.roots = append(s.roots, r)
 		s.touch()
@@ -129,10 +129,10 @@ func (s *shelf) AddFork(_ context.Context, raw []byte) error {
 	defer s.mu.Unlock()
 	if !bytes.HasPrefix(raw, []byte(evidence)) {
 		s.refused++
-		return &signed.Refusal{What: "fork", Reason: signed.Malformed, Detail: "no fork"}
+		return &signed.Refusal{What: "fork", Reason: signed.ErrMalformed, Detail: "no fork"}
 	}
 	if s.unknown {
-		return &signed.Refusal{What: "fork", Reason: signed.Gap, Detail: "of nobody"}
+		return &signed.Refusal{What: "fork", Reason: signed.ErrGap, Detail: "of nobody"}
 	}
 	if !slices.ContainsFunc(s.forks, func(f []byte) bool { return bytes.Equal(f, raw) }) {
 		s.forks = append(s.forks, bytes.Clone(raw))
@@ -173,7 +173,7 @@ func (s *shelf) AddLog(_ context.Context, h signed.Head, from int64, records [][
 	}
 	if from > l.tree.Size() {
 		s.refused++
-		return &signed.Refusal{What: "log", Reason: signed.Gap, Detail: "gap"}
+		return &signed.Refusal{What: "log", Reason: signed.ErrGap, Detail: "gap"}
 	}
 	if skip := l.tree.Size() - from; skip > int64(len(records)) {
 		return nil

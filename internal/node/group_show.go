@@ -91,7 +91,7 @@ func (m *member) warnings(s *acl.State) (out []string) {
 	}
 	out = append(out, m.nameWarnings(s)...)
 	for _, d := range s.Devices() {
-		if d.Broken != nil && !errors.Is(d.Broken, signed.Future) {
+		if d.Broken != nil && !errors.Is(d.Broken, signed.ErrFuture) {
 			out = append(out, fmt.Sprintf("the log of a device of %q is broken: %v", d.Account, d.Broken))
 		}
 	}

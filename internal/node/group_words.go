@@ -115,7 +115,7 @@ func (m *member) lacks(own signed.Head) bool {
 		return false
 	}
 	_, news, err := m.Wants(own)
-	return news || errors.Is(err, signed.Future) || errors.Is(err, signed.Taken)
+	return news || errors.Is(err, signed.ErrFuture) || errors.Is(err, signed.ErrTaken)
 }
 
 // counts says whether the word of who has a key counts: that of a machine of a confirmed account.

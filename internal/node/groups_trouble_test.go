@@ -43,11 +43,11 @@ func TestWrongClock(t *testing.T) {
 	waitWarning(t, late, "this clock is 2h0m0s off")
 	add := node.GroupRequest{Group: "acme", AddUser: &node.AddUser{Name: "x", Role: "publisher", Key: filepath.Join(t.TempDir(), "k")}}
 	_, err := late.Group(t.Context(), add, func(node.Event) {})
-	if !errors.Is(err, signed.ClockOff) || !strings.Contains(fault.HintOf(err), "--offline") {
+	if !errors.Is(err, signed.ErrClockOff) || !strings.Contains(fault.HintOf(err), "--offline") {
 		t.Errorf("signing: got %v (%s), want the clock, and the way out", err, fault.HintOf(err))
 	}
 	add.Offline = true
-	if _, err := late.Group(t.Context(), add, func(node.Event) {}); errors.Is(err, signed.ClockOff) || fault.KindOf(err) != fault.Denied {
+	if _, err := late.Group(t.Context(), add, func(node.Event) {}); errors.Is(err, signed.ErrClockOff) || fault.KindOf(err) != fault.Denied {
 		t.Errorf("with --offline: got %v, want that a reader may not", err)
 	}
 }

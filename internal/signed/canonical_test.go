@@ -183,18 +183,18 @@ func TestLinkRefuses(t *testing.T) {
 		want     signed.Reason
 		words    string
 	}{
-		{"nothing", "", signed.Malformed, "not a p2pshare link"},
-		{"a magnet", "magnet:?xt=x", signed.Malformed, "not a p2pshare link"},
-		{"cut short", good[:len(good)-1], signed.Checksum, "mistyped"},
-		{"cut by two", good[:len(good)-2], signed.Checksum, "mistyped"},
-		{"one more", good + "a", signed.Checksum, "mistyped"},
-		{"a 1 for an l", good[:12] + "1" + good[13:], signed.Checksum, "mistyped"},
-		{"spare bits", strings.TrimSuffix(good, good[len(good)-1:]) + string(good[len(good)-1]^1), signed.Checksum, "mistyped"},
-		{"no port", good + "?p=10.0.0.1", signed.Malformed, "not HOST:PORT"},
-		{"a path for a host", good + "?p=a/b:1", signed.Malformed, "not HOST:PORT"},
-		{"port 0", good + "?p=a:0", signed.Malformed, "not HOST:PORT"},
-		{"nine addresses", good + "?p=a:1" + strings.Repeat("&p=a:1", 8), signed.TooLarge, "more than 8"},
-		{"5 KiB", good + "?x=" + strings.Repeat("x", 5<<10), signed.TooLarge, "more than"},
+		{"nothing", "", signed.ErrMalformed, "not a p2pshare link"},
+		{"a magnet", "magnet:?xt=x", signed.ErrMalformed, "not a p2pshare link"},
+		{"cut short", good[:len(good)-1], signed.ErrChecksum, "mistyped"},
+		{"cut by two", good[:len(good)-2], signed.ErrChecksum, "mistyped"},
+		{"one more", good + "a", signed.ErrChecksum, "mistyped"},
+		{"a 1 for an l", good[:12] + "1" + good[13:], signed.ErrChecksum, "mistyped"},
+		{"spare bits", strings.TrimSuffix(good, good[len(good)-1:]) + string(good[len(good)-1]^1), signed.ErrChecksum, "mistyped"},
+		{"no port", good + "?p=10.0.0.1", signed.ErrMalformed, "not HOST:PORT"},
+		{"a path for a host", good + "?p=a/b:1", signed.ErrMalformed, "not HOST:PORT"},
+		{"port 0", good + "?p=a:0", signed.ErrMalformed, "not HOST:PORT"},
+		{"nine addresses", good + "?p=a:1" + strings.Repeat("&p=a:1", 8), signed.ErrTooLarge, "more than 8"},
+		{"5 KiB", good + "?x=" + strings.Repeat("x", 5<<10), signed.ErrTooLarge, "more than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := signed.ParseLink(c.in)
@@ -266,9 +266,9 @@ func TestClock(t *testing.T) {
 		}
 	}
 	_, err := signed.NextTime(now, 0, ms+300_000, 0)
-	wantReason(t, err, signed.ClockOff, "5m0s ahead")
+	wantReason(t, err, signed.ErrClockOff, "5m0s ahead")
 	_, err = signed.NextTime(now, ms+300_000, 0, 0)
-	wantReason(t, err, signed.ClockOff, "5m0s ahead")
+	wantReason(t, err, signed.ErrClockOff, "5m0s ahead")
 
 	at := func(ds ...time.Duration) (out []time.Time) {
 		for _, d := range ds {
@@ -283,7 +283,7 @@ func TestClock(t *testing.T) {
 		t.Errorf("two that are wrong on either side: got %v, %v", d, err)
 	}
 	_, err = signed.Skew(now, at(-time.Hour, -time.Hour, 0))
-	wantReason(t, err, signed.ClockOff, "1h0m0s off")
+	wantReason(t, err, signed.ErrClockOff, "1h0m0s off")
 	for d, want := range map[time.Duration]signed.Age{time.Hour: signed.Fresh, 49 * time.Hour: signed.Aging, 721 * time.Hour: signed.Stale, -time.Minute: signed.Fresh} {
 		if got := signed.AgeOf(now, now.Add(-d), 720); got != want {
 			t.Errorf("heard of %v ago: got %v, want %v", d, got, want)

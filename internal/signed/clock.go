@@ -14,7 +14,7 @@ func NextTime(now time.Time, last, admins, others int64) (int64, error) {
 	ms := now.UnixMilli()
 	n := max(ms, last+1, admins+1, min(others+1, ms+maxFollow.Milliseconds()))
 	if ahead := time.Duration(n-ms) * time.Millisecond; ahead > MaxLead {
-		return 0, refuse("clock", ClockOff, "the group's records are %v ahead of this clock", ahead.Round(time.Second))
+		return 0, refuse("clock", ErrClockOff, "the group's records are %v ahead of this clock", ahead.Round(time.Second))
 	}
 	return n, nil
 }
@@ -28,7 +28,7 @@ func Skew(now time.Time, peers []time.Time) (time.Duration, error) {
 	sorted := slices.SortedFunc(slices.Values(peers), time.Time.Compare)
 	d := now.Sub(sorted[len(sorted)/2])
 	if d > MaxAhead || d < -MaxAhead {
-		return d, refuse("clock", ClockOff, "this clock is %v off that of the other members", d.Abs().Round(time.Minute))
+		return d, refuse("clock", ErrClockOff, "this clock is %v off that of the other members", d.Abs().Round(time.Minute))
 	}
 	return d, nil
 }

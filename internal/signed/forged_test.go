@@ -44,19 +44,19 @@ func TestHeadOfADishonestDevice(t *testing.T) {
 		name, text string
 		want       signed.Reason
 	}{
-		{"size 0", "0\n" + root + "\n1790000000\n", signed.Malformed},
-		{"a negative size", "-1\n" + root + "\n1790000000\n", signed.Malformed},
-		{"a size beyond a log's", "1048577\n" + root + "\n1790000000\n", signed.Malformed},
-		{"no size", "x\n" + root + "\n1790000000\n", signed.Malformed},
-		{"a leading zero", "05\n" + root + "\n1790000000\n", signed.NotCanonical},
-		{"a plus", "5\n" + root + "\n+1790000000\n", signed.NotCanonical},
-		{"no hash", "5\n!\n1790000000\n", signed.Malformed},
-		{"a short hash", "5\nAAAA\n1790000000\n", signed.Malformed},
-		{"spare bits in the hash", "5\n" + root[:42] + "B=\n1790000000\n", signed.NotCanonical},
-		{"time 0", "5\n" + root + "\n0\n", signed.Malformed},
-		{"no time", "5\n" + root + "\nnow\n", signed.Malformed},
-		{"a line more", "5\n" + root + "\n1790000000\nmore\n", signed.Malformed},
-		{"a line less", "5\n" + root + "\n", signed.Malformed},
+		{"size 0", "0\n" + root + "\n1790000000\n", signed.ErrMalformed},
+		{"a negative size", "-1\n" + root + "\n1790000000\n", signed.ErrMalformed},
+		{"a size beyond a log's", "1048577\n" + root + "\n1790000000\n", signed.ErrMalformed},
+		{"no size", "x\n" + root + "\n1790000000\n", signed.ErrMalformed},
+		{"a leading zero", "05\n" + root + "\n1790000000\n", signed.ErrNotCanonical},
+		{"a plus", "5\n" + root + "\n+1790000000\n", signed.ErrNotCanonical},
+		{"no hash", "5\n!\n1790000000\n", signed.ErrMalformed},
+		{"a short hash", "5\nAAAA\n1790000000\n", signed.ErrMalformed},
+		{"spare bits in the hash", "5\n" + root[:42] + "B=\n1790000000\n", signed.ErrNotCanonical},
+		{"time 0", "5\n" + root + "\n0\n", signed.ErrMalformed},
+		{"no time", "5\n" + root + "\nnow\n", signed.ErrMalformed},
+		{"a line more", "5\n" + root + "\n1790000000\nmore\n", signed.ErrMalformed},
+		{"a line less", "5\n" + root + "\n", signed.ErrMalformed},
 	} {
 		_, err := signed.OpenHead(signNote(t, gid, c.text), gid)
 		if err == nil {

@@ -26,17 +26,17 @@ type wireFork struct {
 	V       int       `json:"v"`
 }
 
-// NewFork makes the evidence from two heads of one device and the hashes of all records below each. It refuses with Disagrees
+// NewFork makes the evidence from two heads of one device and the hashes of all records below each. It refuses with ErrDisagrees
 // when the heads belong to one history, or the hashes to others.
 func NewFork(one, other Head, hashes, others []Hash) (Fork, error) {
 	if int64(len(hashes)) != one.Size || int64(len(others)) != other.Size {
-		return Fork{}, refuse("fork", Gap, "%d and %d hashes for logs of %d and %d records", len(hashes), len(others), one.Size, other.Size)
+		return Fork{}, refuse("fork", ErrGap, "%d and %d hashes for logs of %d and %d records", len(hashes), len(others), one.Size, other.Size)
 	}
 	at := 0
 	for ; at < min(len(hashes), len(others)) && hashes[at] == others[at]; at++ {
 	}
 	if at == min(len(hashes), len(others)) {
-		return Fork{}, refuse("fork", Disagrees, "the two heads of device %v belong to one history", one.Device)
+		return Fork{}, refuse("fork", ErrDisagrees, "the two heads of device %v belong to one history", one.Device)
 	}
 	if bytes.Compare(hashes[at][:], others[at][:]) > 0 {
 		one, other, hashes, others = other, one, others, hashes
@@ -51,23 +51,23 @@ func NewFork(one, other Head, hashes, others []Hash) (Fork, error) {
 // check verifies all but the heads' signatures, and fills in Device and Root.
 func (f *Fork) check() error {
 	if f.Heads[0].Group != f.Heads[1].Group || f.Heads[0].Device != f.Heads[1].Device {
-		return refuse("fork", WrongDevice, "its heads belong to two devices or groups")
+		return refuse("fork", ErrWrongDevice, "its heads belong to two devices or groups")
 	}
 	if bytes.Compare(f.Records[0][:], f.Records[1][:]) >= 0 {
-		return refuse("fork", NotCanonical, "its two records are one, or stand in the wrong order")
+		return refuse("fork", ErrNotCanonical, "its two records are one, or stand in the wrong order")
 	}
 	var roots [2]Hash
 	for i, h := range f.Heads {
 		if f.Size < 0 || f.Size >= h.Size {
-			return refuse("fork", Disagrees, "record %d of a log of %d", f.Size, h.Size)
+			return refuse("fork", ErrDisagrees, "record %d of a log of %d", f.Size, h.Size)
 		}
 		if err := tlog.CheckRecord(toProof(f.Proofs[i]), h.Size, tlog.Hash(h.Root), f.Size, tlog.Hash(f.Records[i])); err != nil {
-			return refuse("fork", Disagrees, "its proof does not hold: %v", err)
+			return refuse("fork", ErrDisagrees, "its proof does not hold: %v", err)
 		}
 		roots[i] = before(f.Size, h.Size, f.Proofs[i])
 	}
 	if roots[0] != roots[1] {
-		return refuse("fork", Disagrees, "the logs differ before record %d too", f.Size)
+		return refuse("fork", ErrDisagrees, "the logs differ before record %d too", f.Size)
 	}
 	f.Device, f.Root = f.Heads[0].Device, roots[0]
 	return nil
@@ -91,11 +91,11 @@ func (f Fork) Marshal() ([]byte, error) {
 // OpenFork reads evidence from anyone; what it returns is proven.
 func OpenFork(raw []byte, g GroupID) (Fork, error) {
 	if len(raw) > MaxFork {
-		return Fork{}, refuse("fork", TooLarge, "%d bytes, more than %d", len(raw), MaxFork)
+		return Fork{}, refuse("fork", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxFork)
 	}
 	r, err := ReadFields(raw)
 	if err != nil {
-		return Fork{}, refuse("fork", NotCanonical, "%v", err)
+		return Fork{}, refuse("fork", ErrNotCanonical, "%v", err)
 	}
 	r.NeedInt("v", 1, 1)
 	f := Fork{Size: r.NeedInt("size", 0, MaxRecords-1)}
@@ -103,10 +103,10 @@ func OpenFork(raw []byte, g GroupID) (Fork, error) {
 	records := readHashes(r, "records", 2)
 	f.Proofs = [2][]Hash{readHashes(r, "one", maxProof), readHashes(r, "other", maxProof)}
 	if err := r.Done(); err != nil {
-		return Fork{}, refuse("fork", Malformed, "%v", err)
+		return Fork{}, refuse("fork", ErrMalformed, "%v", err)
 	}
 	if len(heads) != 2 || len(records) != 2 {
-		return Fork{}, refuse("fork", Malformed, "it has not two heads and two records")
+		return Fork{}, refuse("fork", ErrMalformed, "it has not two heads and two records")
 	}
 	f.Records = [2]Hash(records)
 	for i := range f.Heads {

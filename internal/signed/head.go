@@ -47,46 +47,46 @@ func (h Head) text() string {
 // OpenHead reads a head of a group. The device is the one it names; the caller says whether it wants that one.
 func OpenHead(raw []byte, g GroupID) (Head, error) {
 	if len(raw) > MaxHead {
-		return Head{}, refuse("head", TooLarge, "%d bytes, more than %d", len(raw), MaxHead)
+		return Head{}, refuse("head", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxHead)
 	}
 	text, _, found := bytes.Cut(raw, []byte("\n\n"))
 	lines := strings.Split(string(text), "\n")
 	if !found || len(lines) != 4 {
-		return Head{}, refuse("head", Malformed, "no checkpoint of four lines")
+		return Head{}, refuse("head", ErrMalformed, "no checkpoint of four lines")
 	}
 	who, ok := strings.CutPrefix(lines[0], logOrigin)
 	gid, dev, _ := strings.Cut(who, "/")
 	h := Head{}
 	var err error
 	if h.Group, err = ParseGroupID(gid); !ok || err != nil {
-		return Head{}, refuse("head", Malformed, "its origin %.200q is not %sGROUP/DEVICE", lines[0], logOrigin)
+		return Head{}, refuse("head", ErrMalformed, "its origin %.200q is not %sGROUP/DEVICE", lines[0], logOrigin)
 	}
 	if h.Device, err = ParseKey(dev); err != nil {
-		return Head{}, refuse("head", Malformed, "its origin %.200q is not %sGROUP/DEVICE", lines[0], logOrigin)
+		return Head{}, refuse("head", ErrMalformed, "its origin %.200q is not %sGROUP/DEVICE", lines[0], logOrigin)
 	}
 	if h.Group != g {
-		return Head{}, refuse("head", WrongGroup, "it belongs to the group %v, not %v", h.Group, g)
+		return Head{}, refuse("head", ErrWrongGroup, "it belongs to the group %v, not %v", h.Group, g)
 	}
 	v, err := h.Device.verifier(lines[0])
 	if err != nil {
-		return Head{}, refuse("head", Malformed, "%v", err)
+		return Head{}, refuse("head", ErrMalformed, "%v", err)
 	}
 	n, err := note.Open(raw, note.VerifierList(v))
 	if err != nil {
 		var bad *note.InvalidSignatureError
 		var none *note.UnverifiedNoteError
 		if errors.As(err, &bad) || errors.As(err, &none) {
-			return Head{}, refuse("head", Unsigned, "the device %v has not signed it", h.Device)
+			return Head{}, refuse("head", ErrUnsigned, "the device %v has not signed it", h.Device)
 		}
-		return Head{}, refuse("head", Malformed, "%v", err)
+		return Head{}, refuse("head", ErrMalformed, "%v", err)
 	}
 	if err := h.meaning(lines[1:]); err != nil {
-		return Head{}, refuse("head", Malformed, "%v", err)
+		return Head{}, refuse("head", ErrMalformed, "%v", err)
 	}
 	// Exactly the bytes that SignHead makes: one line of signature, one way to write each number.
 	again, err := note.Sign(&note.Note{Text: h.text(), Sigs: n.Sigs})
 	if err != nil || !bytes.Equal(again, raw) {
-		return Head{}, refuse("head", NotCanonical, "it is not written as heads are")
+		return Head{}, refuse("head", ErrNotCanonical, "it is not written as heads are")
 	}
 	h.Raw = again
 	return h, nil
@@ -112,7 +112,7 @@ func (h *Head) meaning(lines []string) (err error) {
 // Judge refuses a head that is too far ahead of now to be believed.
 func (h Head) Judge(now time.Time) error {
 	if ahead := h.Time.Sub(now); ahead > MaxAhead {
-		return refuse("head", Future, "the head of device %v is %v ahead of this clock", h.Device, ahead.Round(time.Second))
+		return refuse("head", ErrFuture, "the head of device %v is %v ahead of this clock", h.Device, ahead.Round(time.Second))
 	}
 	return nil
 }

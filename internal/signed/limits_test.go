@@ -41,10 +41,10 @@ func TestLargestThereIs(t *testing.T) {
 		most int
 		want signed.Reason
 	}{
-		{"a record", read, signed.MaxRecord, signed.TooLarge},
-		{"a record that is verified", verify, signed.MaxRecord, signed.TooLarge},
-		{"a head's size", head, signed.MaxRecords, signed.Malformed},
-		{"a head that is ahead, in ms", ahead, int(signed.MaxAhead.Milliseconds()), signed.Future},
+		{"a record", read, signed.MaxRecord, signed.ErrTooLarge},
+		{"a record that is verified", verify, signed.MaxRecord, signed.ErrTooLarge},
+		{"a head's size", head, signed.MaxRecords, signed.ErrMalformed},
+		{"a head that is ahead, in ms", ahead, int(signed.MaxAhead.Milliseconds()), signed.ErrFuture},
 	} {
 		if err := c.do(c.most); err != nil {
 			t.Errorf("%s of %d: %v", c.name, c.most, err)
@@ -71,7 +71,7 @@ func TestRootVersionsEnd(t *testing.T) {
 			}
 			continue
 		}
-		wantReason(t, err, signed.TooLarge, fmt.Sprintf("version %d is beyond %d", c.version, signed.MaxRoots))
+		wantReason(t, err, signed.ErrTooLarge, fmt.Sprintf("version %d is beyond %d", c.version, signed.MaxRoots))
 	}
 }
 
@@ -94,7 +94,7 @@ func TestSkewBothWays(t *testing.T) {
 			}
 			continue
 		}
-		wantReason(t, err, signed.ClockOff, "off that of the other members")
+		wantReason(t, err, signed.ErrClockOff, "off that of the other members")
 	}
 }
 

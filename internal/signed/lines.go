@@ -18,11 +18,11 @@ func ReadLines(r io.Reader) iter.Seq2[[]byte, error] {
 			part, err := in.ReadSlice('\n')
 			whole := err == nil
 			if total += len(part); total > MaxLog {
-				yield(nil, refuse("log", TooLarge, "more than %d bytes", MaxLog))
+				yield(nil, refuse("log", ErrTooLarge, "more than %d bytes", MaxLog))
 				return
 			}
 			if len(long)+len(part) > MaxRecord+1 {
-				yield(nil, refuse("record", TooLarge, "more than %d bytes", MaxRecord))
+				yield(nil, refuse("record", ErrTooLarge, "more than %d bytes", MaxRecord))
 				return
 			}
 			switch {
@@ -41,7 +41,7 @@ func ReadLines(r io.Reader) iter.Seq2[[]byte, error] {
 			case errors.Is(err, io.EOF) && len(part)+len(long) == 0:
 				return
 			case errors.Is(err, io.EOF):
-				yield(nil, refuse("record", Malformed, "the last one has no newline"))
+				yield(nil, refuse("record", ErrMalformed, "the last one has no newline"))
 				return
 			default:
 				yield(nil, err)

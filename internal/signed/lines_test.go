@@ -52,9 +52,9 @@ func TestReadLines(t *testing.T) {
 		r    io.Reader
 		want error
 	}{
-		"no newline":  {strings.NewReader("a\nb"), signed.Malformed},
-		"a long line": {&endless{text: "x"}, signed.TooLarge},
-		"a long log":  {&endless{text: "xxxxxxxxx\n"}, signed.TooLarge},
+		"no newline":  {strings.NewReader("a\nb"), signed.ErrMalformed},
+		"a long line": {&endless{text: "x"}, signed.ErrTooLarge},
+		"a long log":  {&endless{text: "xxxxxxxxx\n"}, signed.ErrTooLarge},
 		"a bad disk":  {io.MultiReader(strings.NewReader("a\n"), iotest.ErrReader(broken)), broken},
 	} {
 		if err := last(c.r); !errors.Is(err, c.want) {

@@ -39,22 +39,22 @@ func ParseLink(s string) (Link, error) {
 	}
 	s = strings.TrimSpace(s)
 	if len(s) > MaxLink {
-		return bad(TooLarge, "%d bytes, more than %d", len(s), MaxLink)
+		return bad(ErrTooLarge, "%d bytes, more than %d", len(s), MaxLink)
 	}
 	if len(s) < len(linkScheme) || !strings.EqualFold(s[:len(linkScheme)], linkScheme) {
-		return bad(Malformed, "not a p2pshare link: it does not begin with %s", linkScheme)
+		return bad(ErrMalformed, "not a p2pshare link: it does not begin with %s", linkScheme)
 	}
 	body, query, _ := strings.Cut(s[len(linkScheme):], "?")
 	b, err := linkAlphabet.DecodeString(strings.ToUpper(body))
 	if err != nil || len(b) < 4 || linkAlphabet.EncodeToString(b) != strings.ToUpper(body) {
-		return bad(Checksum, "not a p2pshare link: it was mistyped or cut short")
+		return bad(ErrChecksum, "not a p2pshare link: it was mistyped or cut short")
 	}
 	b, sum := b[:len(b)-2], b[len(b)-2:]
 	if want := sha256.Sum256(b); [2]byte(sum) != [2]byte(want[:2]) {
-		return bad(Checksum, "not a p2pshare link: it was mistyped or cut short")
+		return bad(ErrChecksum, "not a p2pshare link: it was mistyped or cut short")
 	}
 	if b[0] != 1 {
-		return bad(Malformed, "a link of version %d, and this p2pshare reads version 1", b[0])
+		return bad(ErrMalformed, "a link of version %d, and this p2pshare reads version 1", b[0])
 	}
 	l := Link{}
 	switch {
@@ -64,19 +64,19 @@ func ParseLink(s string) (Link, error) {
 		l.Kind = Private
 		copy(l.Secret[:], b[22:])
 	default:
-		return bad(Malformed, "not a p2pshare link: kind %d of %d bytes", b[1], len(b))
+		return bad(ErrMalformed, "not a p2pshare link: kind %d of %d bytes", b[1], len(b))
 	}
 	copy(l.Group[:], b[2:])
 	params, err := url.ParseQuery(query)
 	if err != nil {
-		return bad(Malformed, "what follows the ? is not understood")
+		return bad(ErrMalformed, "what follows the ? is not understood")
 	}
 	for _, hint := range params["p"] {
 		if err := checkHint(hint); err != nil {
-			return bad(Malformed, "%v", err)
+			return bad(ErrMalformed, "%v", err)
 		}
 		if len(l.Hints) == maxHints {
-			return bad(TooLarge, "more than %d addresses", maxHints)
+			return bad(ErrTooLarge, "more than %d addresses", maxHints)
 		}
 		l.Hints = append(l.Hints, hint)
 	}

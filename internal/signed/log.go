@@ -38,7 +38,7 @@ type Log struct {
 // ParseRecord reads a record by itself.
 func ParseRecord(raw []byte) (Record, error) {
 	if len(raw) > MaxRecord {
-		return Record{}, refuse("record", TooLarge, "%d bytes, more than %d", len(raw), MaxRecord)
+		return Record{}, refuse("record", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxRecord)
 	}
 	// The two fields that every record has are picked out in the pass that checks the form of all.
 	f := Fields{names: make([][]byte, 0, 2), raw: make([][]byte, 0, 2)}
@@ -49,14 +49,14 @@ func ParseRecord(raw []byte) (Record, error) {
 		return nil
 	})
 	if err != nil {
-		return Record{}, refuse("record", NotCanonical, "%v", err)
+		return Record{}, refuse("record", ErrNotCanonical, "%v", err)
 	}
 	r := Record{N: f.NeedInt("n", 1, maxSafe), Op: f.NeedText("op", 32), Raw: raw}
 	if f.err == nil && bytes.ContainsFunc([]byte(r.Op), func(c rune) bool { return (c < 'a' || c > 'z') && c != '-' }) {
-		return Record{}, refuse("record", Malformed, "operation %q is not of a-z and hyphens", r.Op)
+		return Record{}, refuse("record", ErrMalformed, "operation %q is not of a-z and hyphens", r.Op)
 	}
 	if f.err != nil {
-		return Record{}, refuse("record", Malformed, "%v", f.err)
+		return Record{}, refuse("record", ErrMalformed, "%v", f.err)
 	}
 	return r, nil
 }
@@ -74,13 +74,13 @@ func ParseLog(device Key, first, last int64, lines iter.Seq[[]byte], now time.Ti
 		case err != nil:
 			var why *Refusal
 			if !errors.As(err, &why) {
-				why = &Refusal{Reason: Malformed, Detail: err.Error()}
+				why = &Refusal{Reason: ErrMalformed, Detail: err.Error()}
 			}
 			l.Broken = refuse("log", why.Reason, "record %d of device %v: %s", i, device, why.Detail)
 		case r.N <= last:
-			l.Broken = refuse("log", OutOfOrder, "record %d of device %v is of the time %d, not after %d", i, device, r.N, last)
+			l.Broken = refuse("log", ErrOutOfOrder, "record %d of device %v is of the time %d, not after %d", i, device, r.N, last)
 		case r.N > limit:
-			l.Broken = refuse("log", Future, "record %d of device %v is %v ahead of this clock", i, device,
+			l.Broken = refuse("log", ErrFuture, "record %d of device %v is %v ahead of this clock", i, device,
 				time.UnixMilli(r.N).Sub(now).Round(time.Second))
 		}
 		if l.Broken != nil {

@@ -39,25 +39,25 @@ func TestHeadRefuses(t *testing.T) {
 		want  signed.Reason
 		words string
 	}{
-		{"nothing", nil, gid, signed.Malformed, "four lines"},
-		{"cut", h.Raw[:len(h.Raw)-7], gid, signed.Malformed, ""},
-		{"3 KiB", append(bytes.Clone(h.Raw), bytes.Repeat([]byte("x"), 3<<10)...), gid, signed.TooLarge, "more than 2048"},
-		{"of another group", h.Raw, signed.GroupID{9}, signed.WrongGroup, "belongs to the group"},
-		{"another device's signature", slices.Concat(text(h.Raw), sig(other.Raw)), gid, signed.Unsigned, "has not signed"},
-		{"a larger size", replace(h.Raw, "\n5\n", "\n6\n"), gid, signed.Unsigned, "has not signed"},
-		{"a later time", replace(h.Raw, "1790000000", "1790000009"), gid, signed.Unsigned, "has not signed"},
-		{"no time", replace(h.Raw, "\n1790000000", ""), gid, signed.Malformed, "four lines"},
-		{"another origin", replace(h.Raw, "v1/log", "v2/log"), gid, signed.Malformed, "its origin"},
-		{"no device", replace(h.Raw, key("dev").String(), "dev"), gid, signed.Malformed, "its origin"},
-		{"a second signature", append(bytes.Clone(h.Raw), "— stranger AAAAAAAA\n"...), gid, signed.NotCanonical, "not written as heads"},
-		{"the signature twice", slices.Concat(h.Raw, sig(h.Raw)[2:]), gid, signed.NotCanonical, "not written as heads"},
+		{"nothing", nil, gid, signed.ErrMalformed, "four lines"},
+		{"cut", h.Raw[:len(h.Raw)-7], gid, signed.ErrMalformed, ""},
+		{"3 KiB", append(bytes.Clone(h.Raw), bytes.Repeat([]byte("x"), 3<<10)...), gid, signed.ErrTooLarge, "more than 2048"},
+		{"of another group", h.Raw, signed.GroupID{9}, signed.ErrWrongGroup, "belongs to the group"},
+		{"another device's signature", slices.Concat(text(h.Raw), sig(other.Raw)), gid, signed.ErrUnsigned, "has not signed"},
+		{"a larger size", replace(h.Raw, "\n5\n", "\n6\n"), gid, signed.ErrUnsigned, "has not signed"},
+		{"a later time", replace(h.Raw, "1790000000", "1790000009"), gid, signed.ErrUnsigned, "has not signed"},
+		{"no time", replace(h.Raw, "\n1790000000", ""), gid, signed.ErrMalformed, "four lines"},
+		{"another origin", replace(h.Raw, "v1/log", "v2/log"), gid, signed.ErrMalformed, "its origin"},
+		{"no device", replace(h.Raw, key("dev").String(), "dev"), gid, signed.ErrMalformed, "its origin"},
+		{"a second signature", append(bytes.Clone(h.Raw), "— stranger AAAAAAAA\n"...), gid, signed.ErrNotCanonical, "not written as heads"},
+		{"the signature twice", slices.Concat(h.Raw, sig(h.Raw)[2:]), gid, signed.ErrNotCanonical, "not written as heads"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := signed.OpenHead(c.raw, c.gid)
 			wantReason(t, err, c.want, c.words)
 		})
 	}
-	wantReason(t, h.Judge(now.Add(-11*time.Minute)), signed.Future, "11m0s ahead")
+	wantReason(t, h.Judge(now.Add(-11*time.Minute)), signed.ErrFuture, "11m0s ahead")
 	if err := h.Judge(now.Add(-9 * time.Minute)); err != nil {
 		t.Error(err)
 	}
@@ -134,12 +134,12 @@ func TestVerifyRecords(t *testing.T) {
 		words string
 	}{
 		{"all", recs[4:], "", ""},
-		{"one is missing", recs[4:9], signed.Gap, "9 records"},
-		{"one too many", append(slices.Clone(recs[4:]), recs[0]), signed.Gap, "11 records"},
-		{"a flipped byte", changed, signed.Disagrees, "not those the head"},
-		{"two in the other order", swapped, signed.Disagrees, "not those the head"},
-		{"replayed from the start", slices.Concat(recs[:2], recs[4:8]), signed.Disagrees, "not those the head"},
-		{"too large a record", long, signed.TooLarge, "record 9"},
+		{"one is missing", recs[4:9], signed.ErrGap, "9 records"},
+		{"one too many", append(slices.Clone(recs[4:]), recs[0]), signed.ErrGap, "11 records"},
+		{"a flipped byte", changed, signed.ErrDisagrees, "not those the head"},
+		{"two in the other order", swapped, signed.ErrDisagrees, "not those the head"},
+		{"replayed from the start", slices.Concat(recs[:2], recs[4:8]), signed.ErrDisagrees, "not those the head"},
+		{"too large a record", long, signed.ErrTooLarge, "record 9"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tree := start()
@@ -175,8 +175,8 @@ func TestRecordProof(t *testing.T) {
 		if err := signed.CheckRecord(head, int64(i), recs[i], p); err != nil {
 			t.Errorf("record %d: %v", i, err)
 		}
-		wantReason(t, signed.CheckRecord(head, int64(i), recs[(i+1)%9], p), signed.Disagrees, "not in the log")
-		wantReason(t, signed.CheckRecord(head, 9, recs[i], p), signed.Disagrees, "record 9 of a log of 9")
+		wantReason(t, signed.CheckRecord(head, int64(i), recs[(i+1)%9], p), signed.ErrDisagrees, "not in the log")
+		wantReason(t, signed.CheckRecord(head, 9, recs[i], p), signed.ErrDisagrees, "record 9 of a log of 9")
 	}
 }
 
@@ -266,13 +266,13 @@ func TestNoFork(t *testing.T) {
 		hs, others []signed.Hash
 		want       signed.Reason
 	}{
-		{"one history of two sizes", head(a[:3]), head(b), hashesOf(a[:3]), hashesOf(b), signed.Disagrees},
-		{"one head twice", head(a), head(a), hashesOf(a), hashesOf(a), signed.Disagrees},
-		{"one log signed twice", head(a), headOf(t, "dev", gid, a, now.Add(time.Hour)), hashesOf(a), hashesOf(a), signed.Disagrees},
-		{"records of another log", head(a), head(a[:5]), hashesOf(a), hashesOf(b[:5]), signed.Disagrees},
-		{"no records", head(a), head(b), nil, nil, signed.Gap},
-		{"too few records", head(a), head(b), hashesOf(a), hashesOf(b[:7]), signed.Gap},
-		{"another device's head", head(a), headOf(t, "eve", gid, b, now), hashesOf(a), hashesOf(b), signed.WrongDevice},
+		{"one history of two sizes", head(a[:3]), head(b), hashesOf(a[:3]), hashesOf(b), signed.ErrDisagrees},
+		{"one head twice", head(a), head(a), hashesOf(a), hashesOf(a), signed.ErrDisagrees},
+		{"one log signed twice", head(a), headOf(t, "dev", gid, a, now.Add(time.Hour)), hashesOf(a), hashesOf(a), signed.ErrDisagrees},
+		{"records of another log", head(a), head(a[:5]), hashesOf(a), hashesOf(b[:5]), signed.ErrDisagrees},
+		{"no records", head(a), head(b), nil, nil, signed.ErrGap},
+		{"too few records", head(a), head(b), hashesOf(a), hashesOf(b[:7]), signed.ErrGap},
+		{"another device's head", head(a), headOf(t, "eve", gid, b, now), hashesOf(a), hashesOf(b), signed.ErrWrongDevice},
 	} {
 		_, err := signed.NewFork(c.one, c.other, c.hs, c.others)
 		if !errors.Is(err, c.want) {
@@ -313,26 +313,26 @@ func TestFalseEvidence(t *testing.T) {
 		{"a record later, where they differ too", func(f *signed.Fork) {
 			f.Size = 4
 			f.Records, f.Proofs = [2]signed.Hash{signed.RecordHash(first[4]), signed.RecordHash(second[4])}, [2][]signed.Hash{path(first, 4), path(second, 4)}
-		}, signed.Disagrees},
+		}, signed.ErrDisagrees},
 		{"a record that both have", func(f *signed.Fork) {
 			f.Size = 2
 			f.Records, f.Proofs = [2]signed.Hash{signed.RecordHash(a[2]), signed.RecordHash(b[2])}, [2][]signed.Hash{path(first, 2), path(second, 2)}
-		}, signed.NotCanonical},
-		{"a record that is in neither", func(f *signed.Fork) { f.Records[0] = signed.Hash{} }, signed.Disagrees},
-		{"another place", func(f *signed.Fork) { f.Size = 5 }, signed.Disagrees},
-		{"the first place", func(f *signed.Fork) { f.Size = 0 }, signed.Disagrees},
-		{"a place behind the smaller log", func(f *signed.Fork) { f.Size = 7 }, signed.Disagrees},
-		{"one head twice", func(f *signed.Fork) { f.Heads[1] = f.Heads[0] }, signed.Disagrees},
-		{"the head of another device", func(f *signed.Fork) { f.Heads[1] = headOf(t, "eve", gid, second, now) }, signed.WrongDevice},
-		{"the proofs swapped", func(f *signed.Fork) { f.Proofs[0], f.Proofs[1] = f.Proofs[1], f.Proofs[0] }, signed.Disagrees},
+		}, signed.ErrNotCanonical},
+		{"a record that is in neither", func(f *signed.Fork) { f.Records[0] = signed.Hash{} }, signed.ErrDisagrees},
+		{"another place", func(f *signed.Fork) { f.Size = 5 }, signed.ErrDisagrees},
+		{"the first place", func(f *signed.Fork) { f.Size = 0 }, signed.ErrDisagrees},
+		{"a place behind the smaller log", func(f *signed.Fork) { f.Size = 7 }, signed.ErrDisagrees},
+		{"one head twice", func(f *signed.Fork) { f.Heads[1] = f.Heads[0] }, signed.ErrDisagrees},
+		{"the head of another device", func(f *signed.Fork) { f.Heads[1] = headOf(t, "eve", gid, second, now) }, signed.ErrWrongDevice},
+		{"the proofs swapped", func(f *signed.Fork) { f.Proofs[0], f.Proofs[1] = f.Proofs[1], f.Proofs[0] }, signed.ErrDisagrees},
 		{"the order swapped", func(f *signed.Fork) {
 			f.Records[0], f.Records[1] = f.Records[1], f.Records[0]
 			f.Heads[0], f.Heads[1] = f.Heads[1], f.Heads[0]
 			f.Proofs[0], f.Proofs[1] = f.Proofs[1], f.Proofs[0]
-		}, signed.NotCanonical},
-		{"no proof", func(f *signed.Fork) { f.Proofs[0] = nil }, signed.Disagrees},
-		{"a longer proof", func(f *signed.Fork) { f.Proofs[1] = append(slices.Clone(f.Proofs[1]), signed.Hash{}) }, signed.Disagrees},
-		{"a proof without end", func(f *signed.Fork) { f.Proofs[1] = make([]signed.Hash, 21) }, signed.Malformed},
+		}, signed.ErrNotCanonical},
+		{"no proof", func(f *signed.Fork) { f.Proofs[0] = nil }, signed.ErrDisagrees},
+		{"a longer proof", func(f *signed.Fork) { f.Proofs[1] = append(slices.Clone(f.Proofs[1]), signed.Hash{}) }, signed.ErrDisagrees},
+		{"a proof without end", func(f *signed.Fork) { f.Proofs[1] = make([]signed.Hash, 21) }, signed.ErrMalformed},
 	} {
 		bad := f
 		bad.Proofs = [2][]signed.Hash{slices.Clone(f.Proofs[0]), slices.Clone(f.Proofs[1])}
@@ -359,7 +359,7 @@ func TestFalseEvidence(t *testing.T) {
 			t.Errorf("%s: taken as evidence", name)
 		}
 	}
-	if _, err := signed.OpenFork(raw, signed.GroupID{1}); !errors.Is(err, signed.WrongGroup) {
+	if _, err := signed.OpenFork(raw, signed.GroupID{1}); !errors.Is(err, signed.ErrWrongGroup) {
 		t.Errorf("in another group: got %v", err)
 	}
 }
@@ -380,18 +380,18 @@ func TestParseLog(t *testing.T) {
 		{"three", join(line(ms, "hello"), line(ms+1, "share"), line(ms+5, "drop")), 3, "", ""},
 		{"an operation of a later program", join(line(ms, "hello"), line(ms+1, "teleport")), 2, "", ""},
 		{"what follows the last newline", []byte(line(ms, "hello") + "\n" + line(ms+1, "sh")), 1, "", ""},
-		{"the time stands", join(line(ms, "hello"), line(ms, "share"), line(ms+5, "drop")), 1, signed.OutOfOrder, "record 1"},
-		{"the time falls", join(line(ms, "hello"), line(ms-1, "share")), 1, signed.OutOfOrder, "not after"},
+		{"the time stands", join(line(ms, "hello"), line(ms, "share"), line(ms+5, "drop")), 1, signed.ErrOutOfOrder, "record 1"},
+		{"the time falls", join(line(ms, "hello"), line(ms-1, "share")), 1, signed.ErrOutOfOrder, "not after"},
 		{"just not in the future", join(line(ms+600_000, "hello")), 1, "", ""},
-		{"in the future", join(line(ms, "hello"), line(ms+600_001, "share"), line(ms+600_002, "share")), 1, signed.Future, "10m0s ahead"},
-		{"not canonical", join(line(ms, "hello"), `{"op":"share","n":9}`), 1, signed.NotCanonical, "record 1"},
-		{"a key twice", join(`{"n":1,"n":2,"op":"hello"}`), 0, signed.NotCanonical, "record 0"},
-		{"no time", join(`{"op":"hello"}`), 0, signed.Malformed, `"n": missing`},
-		{"no operation", join(`{"n":1}`), 0, signed.Malformed, `"op": missing`},
-		{"an operation in capitals", join(`{"n":1,"op":"Hello"}`), 0, signed.Malformed, "a-z"},
-		{"not UTF-8", join("{\"a\":\"\xff\",\"n\":1,\"op\":\"hello\"}"), 0, signed.NotCanonical, "UTF-8"},
-		{"too large", join(`{"a":"` + strings.Repeat("x", signed.MaxRecord) + `","n":1,"op":"hello"}`), 0, signed.TooLarge, "more than"},
-		{"an empty line", join(line(ms, "hello"), ""), 1, signed.NotCanonical, "record 1"},
+		{"in the future", join(line(ms, "hello"), line(ms+600_001, "share"), line(ms+600_002, "share")), 1, signed.ErrFuture, "10m0s ahead"},
+		{"not canonical", join(line(ms, "hello"), `{"op":"share","n":9}`), 1, signed.ErrNotCanonical, "record 1"},
+		{"a key twice", join(`{"n":1,"n":2,"op":"hello"}`), 0, signed.ErrNotCanonical, "record 0"},
+		{"no time", join(`{"op":"hello"}`), 0, signed.ErrMalformed, `"n": missing`},
+		{"no operation", join(`{"n":1}`), 0, signed.ErrMalformed, `"op": missing`},
+		{"an operation in capitals", join(`{"n":1,"op":"Hello"}`), 0, signed.ErrMalformed, "a-z"},
+		{"not UTF-8", join("{\"a\":\"\xff\",\"n\":1,\"op\":\"hello\"}"), 0, signed.ErrNotCanonical, "UTF-8"},
+		{"too large", join(`{"a":"` + strings.Repeat("x", signed.MaxRecord) + `","n":1,"op":"hello"}`), 0, signed.ErrTooLarge, "more than"},
+		{"an empty line", join(line(ms, "hello"), ""), 1, signed.ErrNotCanonical, "record 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := signed.ParseLog(key("dev"), 0, 0, signed.Lines(c.in), now)
@@ -415,7 +415,7 @@ func TestParseLog(t *testing.T) {
 		t.Errorf("a log that goes on: got %+v", more)
 	}
 	more = signed.ParseLog(key("dev"), 7, ms, signed.Lines(join(line(ms, "share"))), now)
-	wantReason(t, more.Broken, signed.OutOfOrder, "record 7")
+	wantReason(t, more.Broken, signed.ErrOutOfOrder, "record 7")
 }
 
 func FuzzHead(f *testing.F) {

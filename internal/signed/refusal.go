@@ -13,22 +13,22 @@ func (r Reason) Error() string { return string(r) }
 
 // The reasons. Where a thing is refused for several, the first that is met is told.
 const (
-	TooLarge     Reason = "too large"
-	Malformed    Reason = "malformed"
-	NotCanonical Reason = "not canonical"
-	Unsigned     Reason = "not signed by who should have"
-	Threshold    Reason = "not enough owners signed"
-	WrongGroup   Reason = "of another group"
-	WrongDevice  Reason = "of another device"
-	Old          Reason = "older than what is known"
-	Gap          Reason = "something is missing before it"
-	Forked       Reason = "two histories"
-	Disagrees    Reason = "does not agree with what was signed"
-	OutOfOrder   Reason = "out of order"
-	Future       Reason = "from the future"
-	Checksum     Reason = "mistyped"
-	ClockOff     Reason = "the clock is wrong"
-	Taken        Reason = "the name is another's"
+	ErrTooLarge     Reason = "too large"
+	ErrMalformed    Reason = "malformed"
+	ErrNotCanonical Reason = "not canonical"
+	ErrUnsigned     Reason = "not signed by who should have"
+	ErrThreshold    Reason = "not enough owners signed"
+	ErrWrongGroup   Reason = "of another group"
+	ErrWrongDevice  Reason = "of another device"
+	ErrOld          Reason = "older than what is known"
+	ErrGap          Reason = "something is missing before it"
+	ErrForked       Reason = "two histories"
+	ErrDisagrees    Reason = "does not agree with what was signed"
+	ErrOutOfOrder   Reason = "out of order"
+	ErrFuture       Reason = "from the future"
+	ErrChecksum     Reason = "mistyped"
+	ErrClockOff     Reason = "the clock is wrong"
+	ErrTaken        Reason = "the name is another's"
 )
 
 // Refusal is something that was not taken.

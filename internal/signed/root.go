@@ -124,7 +124,7 @@ func AddSignature(raw []byte, by Secret) ([]byte, error) {
 // ReadDraft reads a root that may lack signatures. It says nothing of those that are there.
 func ReadDraft(raw []byte) (Root, error) {
 	if len(raw) > MaxRoot {
-		return Root{}, refuse("root", TooLarge, "%d bytes, more than %d", len(raw), MaxRoot)
+		return Root{}, refuse("root", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxRoot)
 	}
 	text, _, _ := bytes.Cut(raw, []byte("\n\n"))
 	return parseRootText(append(slices.Clone(bytes.TrimSuffix(text, []byte("\n"))), '\n'))
@@ -133,11 +133,11 @@ func ReadDraft(raw []byte) (Root, error) {
 // ParseRoot reads a root that enough of its own owners have signed. It says nothing of the group it belongs to.
 func ParseRoot(raw []byte) (*SignedRoot, error) {
 	if len(raw) > MaxRoot {
-		return nil, refuse("root", TooLarge, "%d bytes, more than %d", len(raw), MaxRoot)
+		return nil, refuse("root", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxRoot)
 	}
 	text, _, found := bytes.Cut(raw, []byte("\n\n"))
 	if !found {
-		return nil, refuse("root", Malformed, "no signed note")
+		return nil, refuse("root", ErrMalformed, "no signed note")
 	}
 	r, err := parseRootText(append(slices.Clone(text), '\n'))
 	if err != nil {
@@ -149,7 +149,7 @@ func ParseRoot(raw []byte) (*SignedRoot, error) {
 		return nil, err
 	}
 	if len(s.sigs) < r.Need {
-		return nil, refuse("root", Threshold, "version %d is signed by %d of its owners, and needs %d", r.Version, len(s.sigs), r.Need)
+		return nil, refuse("root", ErrThreshold, "version %d is signed by %d of its owners, and needs %d", r.Version, len(s.sigs), r.Need)
 	}
 	return s, s.encode()
 }
@@ -161,10 +161,10 @@ func Genesis(raw []byte, gid GroupID) (*SignedRoot, error) {
 		return nil, err
 	}
 	if s.Version != 1 {
-		return nil, refuse("root", Gap, "version %d where the first is wanted", s.Version)
+		return nil, refuse("root", ErrGap, "version %d where the first is wanted", s.Version)
 	}
 	if got := s.ID(); got != gid {
-		return nil, refuse("root", WrongGroup, "it founds the group %v, not %v", got, gid)
+		return nil, refuse("root", ErrWrongGroup, "it founds the group %v, not %v", got, gid)
 	}
 	return s, nil
 }
@@ -180,24 +180,24 @@ func (s *SignedRoot) Next(raw []byte) (*SignedRoot, error) {
 	}
 	switch {
 	case n.Version == s.Version && n.Hash == s.Hash, n.Version < s.Version:
-		return nil, refuse("root", Old, "version %d, and version %d is known", n.Version, s.Version)
+		return nil, refuse("root", ErrOld, "version %d, and version %d is known", n.Version, s.Version)
 	case n.Version == s.Version:
-		return nil, refuse("root", Forked, "another version %d than the one that is known: the owners signed two", n.Version)
+		return nil, refuse("root", ErrForked, "another version %d than the one that is known: the owners signed two", n.Version)
 	case n.Version > s.Version+1:
-		return nil, refuse("root", Gap, "version %d, and version %d is the last that is known", n.Version, s.Version)
+		return nil, refuse("root", ErrGap, "version %d, and version %d is the last that is known", n.Version, s.Version)
 	case n.Prev != s.Hash:
-		return nil, refuse("root", Disagrees, "version %d follows another version %d than the one that is known", n.Version, s.Version)
+		return nil, refuse("root", ErrDisagrees, "version %d follows another version %d than the one that is known", n.Version, s.Version)
 	case n.Kind != s.Kind:
-		return nil, refuse("root", Disagrees, "version %d makes a %s group %s", n.Version, s.Kind, n.Kind)
+		return nil, refuse("root", ErrDisagrees, "version %d makes a %s group %s", n.Version, s.Kind, n.Kind)
 	case n.Version > MaxRoots:
-		return nil, refuse("root", TooLarge, "version %d is beyond %d", n.Version, MaxRoots)
+		return nil, refuse("root", ErrTooLarge, "version %d is beyond %d", n.Version, MaxRoots)
 	}
 	before, err := n.signatures(raw, s.Owners)
 	if err != nil {
 		return nil, err
 	}
 	if len(before) < s.Need {
-		return nil, refuse("root", Threshold, "version %d is signed by %d of the owners of version %d, and needs %d",
+		return nil, refuse("root", ErrThreshold, "version %d is signed by %d of the owners of version %d, and needs %d",
 			n.Version, len(before), s.Version, s.Need)
 	}
 	for k, sig := range before {
@@ -247,12 +247,12 @@ func (s *SignedRoot) signatures(raw []byte, owners []Key) (map[Key]note.Signatur
 	case errors.As(err, &none):
 		n = none.Note
 	case errors.As(err, &invalid):
-		return nil, refuse("root", Unsigned, "version %d: the signature of %q is wrong", s.Version, invalid.Name)
+		return nil, refuse("root", ErrUnsigned, "version %d: the signature of %q is wrong", s.Version, invalid.Name)
 	case err != nil:
-		return nil, refuse("root", Malformed, "%v", err)
+		return nil, refuse("root", ErrMalformed, "%v", err)
 	}
 	if n.Text != s.text {
-		return nil, refuse("root", Malformed, "no note of one text")
+		return nil, refuse("root", ErrMalformed, "no note of one text")
 	}
 	for _, sig := range n.Sigs {
 		good[of[sig.Name]] = sig
@@ -297,7 +297,7 @@ func (r Root) text() (string, error) {
 	}
 	text := rootDomain + "\n" + string(body) + "\n"
 	if len(text) > MaxRoot {
-		return "", refuse("root", TooLarge, "%d bytes, more than %d", len(text), MaxRoot)
+		return "", refuse("root", ErrTooLarge, "%d bytes, more than %d", len(text), MaxRoot)
 	}
 	_, err = parseRootText([]byte(text))
 	return text, err
@@ -306,16 +306,16 @@ func (r Root) text() (string, error) {
 // parseRootText reads the text of a root and judges all of it but the signatures.
 func parseRootText(text []byte) (r Root, err error) {
 	if len(text) > MaxRoot {
-		return r, refuse("root", TooLarge, "%d bytes, more than %d", len(text), MaxRoot)
+		return r, refuse("root", ErrTooLarge, "%d bytes, more than %d", len(text), MaxRoot)
 	}
 	body, ok := strings.CutPrefix(string(text), rootDomain+"\n")
 	body, end := strings.CutSuffix(body, "\n")
 	if !ok || !end {
-		return r, refuse("root", Malformed, "it does not begin with %q", rootDomain)
+		return r, refuse("root", ErrMalformed, "it does not begin with %q", rootDomain)
 	}
 	f, err := ReadFields([]byte(body))
 	if err != nil {
-		return r, refuse("root", NotCanonical, "%v", err)
+		return r, refuse("root", ErrNotCanonical, "%v", err)
 	}
 	r.Version = f.NeedInt("v", 1, maxSafe)
 	r.Prev, ok = f.Hash("prev")
@@ -351,7 +351,7 @@ func parseRootText(text []byte) (r Root, err error) {
 	r.Strict = f.Flag("strict")
 	r.Time = time.Unix(f.NeedInt("t", 1, maxSafe), 0).UTC()
 	if err := f.Done(); err != nil {
-		return Root{}, refuse("root", Malformed, "%v", err)
+		return Root{}, refuse("root", ErrMalformed, "%v", err)
 	}
 	return r, nil
 }

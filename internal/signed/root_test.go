@@ -24,7 +24,7 @@ func TestRootGolden(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = signed.Genesis(raw, signed.GroupID{1})
-	wantReason(t, err, signed.WrongGroup, "founds the group")
+	wantReason(t, err, signed.ErrWrongGroup, "founds the group")
 }
 
 // golden compares with testdata, which is what another program would write. P2PSHARE_GOLDEN=write renews it.
@@ -82,13 +82,13 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r1.Next(raw)
-	wantReason(t, err, signed.Threshold, "signed by 0 of its owners")
+	wantReason(t, err, signed.ErrThreshold, "signed by 0 of its owners")
 	raw, err = signed.AddSignature(raw, secret("owner4"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = r1.Next(raw)
-	wantReason(t, err, signed.Threshold, "signed by 1 of the owners of version 1, and needs 2")
+	wantReason(t, err, signed.ErrThreshold, "signed by 1 of the owners of version 1, and needs 2")
 	raw, err = signed.AddSignature(raw, secret("owner3"))
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r2.Next(raw)
-	wantReason(t, err, signed.Threshold, "version 3 is signed by 0")
+	wantReason(t, err, signed.ErrThreshold, "version 3 is signed by 0")
 	good, err := rotated.Sign(secret("owner4"))
 	if err != nil {
 		t.Fatal(err)
@@ -117,13 +117,13 @@ func TestRootRotates(t *testing.T) {
 	}
 
 	_, err = r1.Next(good)
-	wantReason(t, err, signed.Gap, "version 3, and version 1 is the last")
+	wantReason(t, err, signed.ErrGap, "version 3, and version 1 is the last")
 	_, err = r2.Next(r1.Raw)
-	wantReason(t, err, signed.Old, "version 1, and version 2 is known")
+	wantReason(t, err, signed.ErrOld, "version 1, and version 2 is known")
 	_, err = r2.Next(r2.Raw)
-	wantReason(t, err, signed.Old, "version 2, and version 2 is known")
+	wantReason(t, err, signed.ErrOld, "version 2, and version 2 is known")
 	_, err = signed.Genesis(good, gid)
-	wantReason(t, err, signed.Gap, "version 3")
+	wantReason(t, err, signed.ErrGap, "version 3")
 
 	other := r1.Successor(now.Add(3 * time.Hour))
 	raw, err = other.Sign(secret("owner1"), secret("owner2"))
@@ -131,13 +131,13 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r2.Next(raw)
-	wantReason(t, err, signed.Forked, "another version 2")
+	wantReason(t, err, signed.ErrForked, "another version 2")
 	r2b, err := r1.Next(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = r2b.Next(good)
-	wantReason(t, err, signed.Disagrees, "follows another version 2")
+	wantReason(t, err, signed.ErrDisagrees, "follows another version 2")
 	stolen := r2b.Successor(now)
 	stolen.Prev = r2.Hash
 	raw, err = stolen.Sign(secret("owner1"), secret("owner2"))
@@ -145,7 +145,7 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r2b.Next(raw)
-	wantReason(t, err, signed.Disagrees, "follows another version 2")
+	wantReason(t, err, signed.ErrDisagrees, "follows another version 2")
 	turned := r2b.Successor(now)
 	turned.Kind = signed.Private
 	raw, err = turned.Sign(secret("owner1"), secret("owner2"))
@@ -153,7 +153,7 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r2b.Next(raw)
-	wantReason(t, err, signed.Disagrees, "makes a public group private")
+	wantReason(t, err, signed.ErrDisagrees, "makes a public group private")
 }
 
 func TestRootRefuses(t *testing.T) {
@@ -165,33 +165,33 @@ func TestRootRefuses(t *testing.T) {
 		want  signed.Reason
 		words string
 	}{
-		{"nothing", nil, signed.Malformed, "no signed note"},
-		{"cut before the signatures", raw[:bytes.Index(raw, []byte("\n\n"))], signed.Malformed, "no signed note"},
-		{"without signatures", raw[:bytes.Index(raw, []byte("\n\n"))+2], signed.Malformed, ""},
-		{"cut in a signature", raw[:len(raw)-9], signed.Malformed, ""},
-		{"one signature of two", raw[:bytes.LastIndex(raw[:len(raw)-1], []byte("\n"))+1], signed.Threshold, "signed by 1"},
-		{"a changed name", replace(raw, "films", "filmz"), signed.Unsigned, "is wrong"},
-		{"a changed time", replace(raw, "1790000000", "1790000001"), signed.Unsigned, "is wrong"},
-		{"65 KiB", append(bytes.Clone(raw), bytes.Repeat([]byte("x"), 65<<10)...), signed.TooLarge, "more than 65536"},
-		{"another domain", replace(raw, "v1/root", "v1/boot"), signed.Malformed, "does not begin with"},
-		{"a blank", replace(raw, `"need":2`, `"need": 2`), signed.NotCanonical, "no value"},
-		{"a key twice", replace(raw, `"need":2`, `"need":2,"need":2`), signed.NotCanonical, "is not above"},
-		{"an unknown field", replace(raw, `"need":2`, `"need":2,"noon":1`), signed.Malformed, `unknown field "noon"`},
-		{"keys of another case", replace(raw, `"need"`, `"neeD"`), signed.Malformed, `"need": missing`},
-		{"a fraction", replace(raw, `"need":2`, `"need":2.0`), signed.NotCanonical, "plain integer"},
-		{"a leading zero", replace(raw, `"need":2`, `"need":02`), signed.NotCanonical, "plain integer"},
-		{"an exponent", replace(raw, `"need":2`, `"need":2e0`), signed.NotCanonical, "plain integer"},
-		{"nobody need sign", replace(raw, `"need":2`, `"need":0`), signed.Malformed, "not from 1"},
-		{"more than all must sign", replace(raw, `"need":2`, `"need":4`), signed.Malformed, "4 signatures of 3 owners"},
-		{"an owner twice", replace(raw, key("owner2").String(), key("owner1").String()), signed.Malformed, "stands twice"},
-		{"an admin's name twice", replace(raw, `"name":"bob"`, `"name":"alice"`), signed.Malformed, "stands twice"},
-		{"an admin's name in capitals", replace(raw, `"name":"bob"`, `"name":"Bob"`), signed.Malformed, "not a name"},
-		{"a seal of another kind", replace(raw, "age1qqqq", "ssh-ed25"), signed.Malformed, "not an age recipient"},
-		{"version 0", replace(raw, `"v":1`, `"v":0`), signed.Malformed, "not from 1"},
-		{"version 2 without prev", replace(raw, `"v":1`, `"v":2`), signed.Malformed, "wanted in all versions but the first"},
-		{"a third kind", replace(raw, `"kind":"public"`, `"kind":"secret"`), signed.Malformed, "neither public nor private"},
-		{"a false that could be left out", replace(raw, `"owners"`, `"open":false,"owners"`), signed.Malformed, "not left out"},
-		{"an escape in the name", replace(raw, `"name":"films"`, "\"name\":\"fi\u202elms\""), signed.Malformed, "does not print"},
+		{"nothing", nil, signed.ErrMalformed, "no signed note"},
+		{"cut before the signatures", raw[:bytes.Index(raw, []byte("\n\n"))], signed.ErrMalformed, "no signed note"},
+		{"without signatures", raw[:bytes.Index(raw, []byte("\n\n"))+2], signed.ErrMalformed, ""},
+		{"cut in a signature", raw[:len(raw)-9], signed.ErrMalformed, ""},
+		{"one signature of two", raw[:bytes.LastIndex(raw[:len(raw)-1], []byte("\n"))+1], signed.ErrThreshold, "signed by 1"},
+		{"a changed name", replace(raw, "films", "filmz"), signed.ErrUnsigned, "is wrong"},
+		{"a changed time", replace(raw, "1790000000", "1790000001"), signed.ErrUnsigned, "is wrong"},
+		{"65 KiB", append(bytes.Clone(raw), bytes.Repeat([]byte("x"), 65<<10)...), signed.ErrTooLarge, "more than 65536"},
+		{"another domain", replace(raw, "v1/root", "v1/boot"), signed.ErrMalformed, "does not begin with"},
+		{"a blank", replace(raw, `"need":2`, `"need": 2`), signed.ErrNotCanonical, "no value"},
+		{"a key twice", replace(raw, `"need":2`, `"need":2,"need":2`), signed.ErrNotCanonical, "is not above"},
+		{"an unknown field", replace(raw, `"need":2`, `"need":2,"noon":1`), signed.ErrMalformed, `unknown field "noon"`},
+		{"keys of another case", replace(raw, `"need"`, `"neeD"`), signed.ErrMalformed, `"need": missing`},
+		{"a fraction", replace(raw, `"need":2`, `"need":2.0`), signed.ErrNotCanonical, "plain integer"},
+		{"a leading zero", replace(raw, `"need":2`, `"need":02`), signed.ErrNotCanonical, "plain integer"},
+		{"an exponent", replace(raw, `"need":2`, `"need":2e0`), signed.ErrNotCanonical, "plain integer"},
+		{"nobody need sign", replace(raw, `"need":2`, `"need":0`), signed.ErrMalformed, "not from 1"},
+		{"more than all must sign", replace(raw, `"need":2`, `"need":4`), signed.ErrMalformed, "4 signatures of 3 owners"},
+		{"an owner twice", replace(raw, key("owner2").String(), key("owner1").String()), signed.ErrMalformed, "stands twice"},
+		{"an admin's name twice", replace(raw, `"name":"bob"`, `"name":"alice"`), signed.ErrMalformed, "stands twice"},
+		{"an admin's name in capitals", replace(raw, `"name":"bob"`, `"name":"Bob"`), signed.ErrMalformed, "not a name"},
+		{"a seal of another kind", replace(raw, "age1qqqq", "ssh-ed25"), signed.ErrMalformed, "not an age recipient"},
+		{"version 0", replace(raw, `"v":1`, `"v":0`), signed.ErrMalformed, "not from 1"},
+		{"version 2 without prev", replace(raw, `"v":1`, `"v":2`), signed.ErrMalformed, "wanted in all versions but the first"},
+		{"a third kind", replace(raw, `"kind":"public"`, `"kind":"secret"`), signed.ErrMalformed, "neither public nor private"},
+		{"a false that could be left out", replace(raw, `"owners"`, `"open":false,"owners"`), signed.ErrMalformed, "not left out"},
+		{"an escape in the name", replace(raw, `"name":"films"`, "\"name\":\"fi\u202elms\""), signed.ErrMalformed, "does not print"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := signed.ParseRoot(c.raw)
@@ -220,7 +220,7 @@ func TestRootJunkGoesNoFurther(t *testing.T) {
 	}
 	line := one[bytes.LastIndex(one, []byte("\n\n"))+2:]
 	_, err = signed.ParseRoot(append(bytes.Clone(one), line...))
-	wantReason(t, err, signed.Threshold, "signed by 1")
+	wantReason(t, err, signed.ErrThreshold, "signed by 1")
 }
 
 func TestRootSignRefuses(t *testing.T) {

@@ -56,17 +56,17 @@ func (t *Tree) Root() Hash {
 // signature. On an error t is as before. The records must end at head's size exactly.
 func (t *Tree) VerifyRecords(head Head, records [][]byte) error {
 	if got := t.size + int64(len(records)); got != head.Size {
-		return refuse("log", Gap, "%d records of device %v, and its head speaks of %d", got, head.Device, head.Size)
+		return refuse("log", ErrGap, "%d records of device %v, and its head speaks of %d", got, head.Device, head.Size)
 	}
 	n := t.Clone()
 	for _, r := range records {
 		if len(r) > MaxRecord {
-			return refuse("record", TooLarge, "record %d of device %v has %d bytes, more than %d", n.size, head.Device, len(r), MaxRecord)
+			return refuse("record", ErrTooLarge, "record %d of device %v has %d bytes, more than %d", n.size, head.Device, len(r), MaxRecord)
 		}
 		n.Append(r)
 	}
 	if n.Root() != head.Root {
-		return refuse("log", Disagrees, "the %d records after record %d are not those the head of device %v was signed over",
+		return refuse("log", ErrDisagrees, "the %d records after record %d are not those the head of device %v was signed over",
 			len(records), t.size, head.Device)
 	}
 	*t = *n
@@ -76,7 +76,7 @@ func (t *Tree) VerifyRecords(head Head, records [][]byte) error {
 // ProveRecord proves that the record at index is in the log with these leaves: what a receipt keeps.
 func ProveRecord(hashes []Hash, index int64) ([]Hash, error) {
 	if index < 0 || index >= int64(len(hashes)) {
-		return nil, refuse("record", Disagrees, "record %d of a log of %d", index, len(hashes))
+		return nil, refuse("record", ErrDisagrees, "record %d of a log of %d", index, len(hashes))
 	}
 	return proofOf(hashes, int(index)), nil
 }
@@ -123,10 +123,10 @@ func before(index, size int64, proof []Hash) Hash {
 // CheckRecord says whether proof shows that record stands at index in the log of head.
 func CheckRecord(head Head, index int64, record []byte, proof []Hash) error {
 	if index < 0 || index >= head.Size {
-		return refuse("record", Disagrees, "record %d of a log of %d", index, head.Size)
+		return refuse("record", ErrDisagrees, "record %d of a log of %d", index, head.Size)
 	}
 	if err := tlog.CheckRecord(toProof(proof), head.Size, tlog.Hash(head.Root), index, tlog.RecordHash(record)); err != nil {
-		return refuse("record", Disagrees, "record %d is not in the log that device %v signed", index, head.Device)
+		return refuse("record", ErrDisagrees, "record %d is not in the log that device %v signed", index, head.Device)
 	}
 	return nil
 }
