@@ -217,7 +217,7 @@ func shut(n *node.Node, late time.Time) error {
 func openNode(ctx context.Context, s cli.Settings, groupsHere func()) (*node.Node, error) {
 	options := node.Options{
 		Home: s.Home, Network: s.Network, Log: s.Log, Version: s.Version,
-		Daemon: s.Daemon, Fetches: s.Fetches, Floor: s.Floor, Policy: s.Policy, NoSeed: s.NoSeed,
+		Daemon: s.Daemon, Fetches: s.Fetches, Floor: s.Floor, Policy: s.Policy, NoSeed: s.NoSeed, FirmUp: s.FirmUp, FirmDown: s.FirmDown,
 		GroupsHere: groupsHere, GroupsElsewhere: func(ctx context.Context) int { return groupsElsewhere(ctx, s) },
 	}
 	late := time.NewTimer(lockPatience)

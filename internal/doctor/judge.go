@@ -194,9 +194,9 @@ func (c *chart) rates(r Rates) {
 }
 
 func (c *chart) rate(share, id, flag, act, why string, limit int64, now float64) {
-	do := "p2pshare limit --" + flag + " 0 takes the limit away"
+	do := "p2pshare limit --" + flag + " none takes the limit away"
 	if id != "" {
-		do = "p2pshare limit " + id + " --" + flag + " 0 takes the limit away"
+		do = "p2pshare limit " + id + " --" + flag + " none takes the limit away"
 	}
 	switch {
 	case limit <= 0:

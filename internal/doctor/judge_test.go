@@ -70,11 +70,11 @@ func TestFindings(t *testing.T) {
 		{"clock of another year", func(f *doctor.Facts) { f.Clock.Readings[0].Ahead = -400 * 24 * time.Hour }, "clock", true, "400 days behind the time", "timedatectl"},
 		{"a file of the future", func(f *doctor.Facts) { f.Clock.Future, f.Clock.FutureBy = "/h/x", 3*time.Hour }, "clock", false, `"/h/x" was written 3 hours in the future`, "timedatectl"},
 		{"clock set back", func(f *doctor.Facts) { f.Clock.Jump = 2 * time.Hour }, "clock", false, "set back by 2 hours", ""},
-		{"limit used up", func(f *doctor.Facts) { f.Rates.Up = 1 << 20 }, "rate-limit", false, "sending takes all of its limit, 1.0 MB a second", "p2pshare limit --up 0"},
+		{"limit used up", func(f *doctor.Facts) { f.Rates.Up = 1 << 20 }, "rate-limit", false, "sending takes all of its limit, 1.0 MB a second", "p2pshare limit --up none"},
 		{"limit of the hour", func(f *doctor.Facts) {
 			f.Rates.DownLimit, f.Rates.Schedule = 1000, true
-		}, "rate-limit", false, "receiving is limited to 1.0 kB a second, by the schedule of this hour", "p2pshare limit --down 0"},
-		{"limit of a share", func(f *doctor.Facts) { iso(f).DownLimit, iso(f).Down = 20<<10, 20<<10 }, "rate-limit", false, "receiving of this share takes all", "p2pshare limit b2 --down 0"},
+		}, "rate-limit", false, "receiving is limited to 1.0 kB a second, by the schedule of this hour", "p2pshare limit --down none"},
+		{"limit of a share", func(f *doctor.Facts) { iso(f).DownLimit, iso(f).Down = 20<<10, 20<<10 }, "rate-limit", false, "receiving of this share takes all", "p2pshare limit b2 --down none"},
 		{"tracker", func(f *doctor.Facts) { f.Sites[0].Err = "connection refused" }, "tracker", false, "https://t.example/ does not answer: connection refused", "--tracker"},
 		{"web seed", func(f *doctor.Facts) {
 			f.Sites[0] = doctor.Site{WebSeed: true, URL: "https://w.example/", Err: "404 Not Found"}

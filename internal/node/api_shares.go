@@ -117,10 +117,11 @@ type Status struct {
 		Reused   int64 `json:"reused"`
 	} `json:"bytes_from"` // since the node was started
 
-	Limits   Limits   `json:"limits"`
-	Now      Limits   `json:"limits_now"` // what of them holds at this hour
-	Shares   []Share  `json:"shares"`
-	Problems []string `json:"problems"` // of the home: what could not be read and was passed over, and alarms of its groups
+	Limits    Limits   `json:"limits"`
+	LimitsSet []string `json:"limits_set,omitempty"` // which of them a LimitRequest has set: up, down, windows; the others are of the settings
+	Now       Limits   `json:"limits_now"`           // what of them holds at this hour
+	Shares    []Share  `json:"shares"`
+	Problems  []string `json:"problems"` // of the home: what could not be read and was passed over, and alarms of its groups
 }
 
 // ChangeRequest starts or stops shares.
@@ -143,13 +144,15 @@ type LimitRequest struct {
 	Up      *int64    `json:"up,omitempty"`
 	Down    *int64    `json:"down,omitempty"`
 	Windows *[]Window `json:"windows,omitempty"`
-	Policy  *Policy   `json:"policy,omitempty"` // of shares only
+	Default []string  `json:"default,omitempty"` // up and down: as the settings say again; a share has no limit of its own then
+	Policy  *Policy   `json:"policy,omitempty"`  // of shares only
 }
 
 // Limited is what holds after a LimitRequest.
 type Limited struct {
-	Limits Limits  `json:"limits"` // of all together
-	Shares []Share `json:"shares"` // those of Refs
+	Limits Limits   `json:"limits"`        // of all together
+	Set    []string `json:"set,omitempty"` // as Status.LimitsSet
+	Shares []Share  `json:"shares"`        // those of Refs
 }
 
 // Kept says that the node keeps on with a request whatever becomes of its caller: from here on the end of

@@ -205,10 +205,8 @@ func (k *keeper) applyLimits(now time.Time) {
 
 // allLimits are those of all shares together. k.mu is held.
 func (k *keeper) allLimits() Limits {
-	if k.limits != nil {
-		return *k.limits
-	}
-	return Limits{Up: k.n.opts.Network.MaxUp, Down: k.n.opts.Network.MaxDown}
+	l, _ := k.limits.over(k.n.opts.Network, k.firm)
+	return l
 }
 
 const (

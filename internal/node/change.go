@@ -399,18 +399,11 @@ func (k *keeper) limit(r LimitRequest) (*Limited, error) {
 	if err != nil {
 		return nil, err
 	}
-	changes := r.Up != nil || r.Down != nil || r.Windows != nil
+	changes := r.Up != nil || r.Down != nil || r.Windows != nil || len(r.Default) > 0
 	if len(items) == 0 && changes {
-		next := r.apply(all)
-		if err := checkLimits(next); err != nil {
+		if all, err = k.limitAll(r); err != nil {
 			return nil, err
 		}
-		if err := state.WriteVersioned(k.n.home.Path("limits.json"), limitsVersion, next); err != nil {
-			return nil, err
-		}
-		k.mu.Lock()
-		k.limits, all = &next, next
-		k.mu.Unlock()
 	}
 	for _, it := range items {
 		if it.state == StateDamaged {
@@ -432,7 +425,30 @@ func (k *keeper) limit(r LimitRequest) (*Limited, error) {
 	if changes && !k.asleep {
 		k.applyLimits(time.Now())
 	}
-	return &Limited{Limits: all, Shares: k.views(items)}, nil
+	k.mu.Lock()
+	_, set := k.limits.over(k.n.opts.Network, k.firm)
+	k.mu.Unlock()
+	return &Limited{Limits: all, Set: set, Shares: k.views(items)}, nil
+}
+
+// limitAll changes the limits of all shares together, and gives those that hold then. What is said now goes before what the daemon was
+// started with.
+func (k *keeper) limitAll(r LimitRequest) (Limits, error) {
+	k.mu.Lock()
+	next, f := k.limits.change(r), k.firm
+	k.mu.Unlock()
+	f.up, f.down = f.up && r.Up == nil, f.down && r.Down == nil
+	all, _ := next.over(k.n.opts.Network, f)
+	if err := checkLimits(all); err != nil {
+		return all, err
+	}
+	if err := state.WriteVersioned(k.n.home.Path("limits.json"), limitsVersion, next); err != nil {
+		return all, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.limits, k.firm = next, f
+	return all, nil
 }
 
 func (r LimitRequest) apply(l Limits) Limits {
@@ -444,6 +460,14 @@ func (r LimitRequest) apply(l Limits) Limits {
 	}
 	if r.Windows != nil {
 		l.Windows = slices.Clone(*r.Windows)
+	}
+	for _, name := range r.Default { // a share has none of its own
+		switch name {
+		case "up":
+			l.Up = 0
+		case "down":
+			l.Down = 0
+		}
 	}
 	return l
 }

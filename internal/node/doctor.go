@@ -92,10 +92,7 @@ func (x *examination) shares() error {
 			at:      func() (located, error) { return stampsIn(h.store, s.id) }})
 	}
 	x.facts.Problems = withoutShares(h.problems)
-	l := Limits{Up: x.n.opts.Network.MaxUp, Down: x.n.opts.Network.MaxDown}
-	if h.limits != nil {
-		l = *h.limits
-	}
+	l, _ := h.limits.over(x.n.opts.Network, firm{})
 	x.limits(l)
 	return nil
 }

@@ -43,7 +43,8 @@ type keeper struct {
 	items    map[string]*item
 	closed   bool
 	problems []string // of the home
-	limits   *Limits  // nil: never set, and those of the settings hold
+	limits   setLimits
+	firm     firm
 	saved    map[string]counters
 	gone     BytesFrom        // what shares that were removed had received since the start
 	watched  map[*share]*item // whose files are looked at
@@ -56,6 +57,7 @@ func openKeeper(n *Node) (*keeper, error) {
 		return nil, err
 	}
 	k := &keeper{n: n, lock: lock, started: time.Now(), items: map[string]*item{}, watched: map[*share]*item{}, hashing: semaphore.NewWeighted(1)}
+	k.firm = firm{n.opts.FirmUp, n.opts.FirmDown}
 	if n.opts.Fetches > 0 {
 		k.fetches = semaphore.NewWeighted(int64(n.opts.Fetches))
 	}
@@ -168,7 +170,7 @@ type homeState struct {
 	store    *store.Store[record]
 	items    []store.Item[record]
 	bad      []store.Bad
-	limits   *Limits
+	limits   setLimits
 	counters map[string]counters
 	problems []string
 }
@@ -201,12 +203,10 @@ func readHome(home *state.Home, open func(dir string, version int) (*store.Store
 	if h.counters == nil {
 		h.counters = map[string]counters{}
 	}
-	var l Limits
-	switch err := state.ReadVersioned(home.Path("limits.json"), limitsVersion, &l); {
-	case err == nil:
-		h.limits = &l
-	case !errors.Is(err, fs.ErrNotExist):
+	err = state.ReadVersioned(home.Path("limits.json"), limitsVersion, &h.limits)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.problems = append(h.problems, "the limits are not known, and those of the settings hold: "+err.Error())
+		h.limits = setLimits{}
 	}
 	return h, nil
 }

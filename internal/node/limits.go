@@ -2,12 +2,60 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
+
+// setLimits are the limits of all shares together that a LimitRequest has set; nil: those of the settings hold.
+type setLimits struct {
+	Up      *int64   `json:"up,omitempty"`
+	Down    *int64   `json:"down,omitempty"`
+	Windows []Window `json:"windows,omitempty"`
+}
+
+// firm says which rates of the settings go before those that were set.
+type firm struct{ up, down bool }
+
+// over are the limits that hold where a home has set these, and which of them those are.
+func (s setLimits) over(n Network, f firm) (l Limits, set []string) {
+	l = Limits{Up: n.MaxUp, Down: n.MaxDown, Windows: s.Windows}
+	if s.Up != nil && !f.up {
+		l.Up, set = *s.Up, append(set, "up")
+	}
+	if s.Down != nil && !f.down {
+		l.Down, set = *s.Down, append(set, "down")
+	}
+	if len(s.Windows) > 0 {
+		set = append(set, "windows")
+	}
+	return l, set
+}
+
+// change takes up what a request changes.
+func (s setLimits) change(r LimitRequest) setLimits {
+	if r.Up != nil {
+		s.Up = r.Up
+	}
+	if r.Down != nil {
+		s.Down = r.Down
+	}
+	if r.Windows != nil {
+		s.Windows = slices.Clone(*r.Windows)
+	}
+	for _, name := range r.Default {
+		switch name {
+		case "up":
+			s.Up = nil
+		case "down":
+			s.Down = nil
+		}
+	}
+	return s
+}
 
 // maxWindows is more than one for every hour of a week would need if days are named together.
 const maxWindows = 64
@@ -94,7 +142,7 @@ func weekday(s string) int {
 // checkLimits refuses rates and windows that mean nothing.
 func checkLimits(l Limits) error {
 	if l.Up < 0 || l.Down < 0 {
-		return fault.Hint(fault.New(fault.Usage, "a rate is negative"), "0 takes the limit away")
+		return fault.Hint(fault.New(fault.Usage, "a rate is negative"), "none takes the limit away")
 	}
 	if len(l.Windows) > maxWindows {
 		return fault.New(fault.Usage, "%d windows are more than %d", len(l.Windows), maxWindows)

@@ -112,3 +112,49 @@ func TestLimitsLast(t *testing.T) {
 		t.Errorf("after a restart: got %+v, %v", s, err)
 	}
 }
+
+// What was set goes before the settings until it is taken back; what a run is started with goes before both, until something is set in it.
+func TestWhichLimitHolds(t *testing.T) {
+	home := t.TempDir()
+	var n *node.Node
+	end := func() {}
+	start := func(firm bool) {
+		end()
+		n, end = daemon(t, home, func(o *node.Options) {
+			o.Network.MaxUp, o.Network.MaxDown, o.FirmUp = 7000, 8000, firm
+		})
+	}
+	holds := func(when string, up, down int64, set string) {
+		t.Helper()
+		s, err := n.Status(t.Context(), node.StatusRequest{})
+		if err != nil || s.Limits.Up != up || s.Limits.Down != down || strings.Join(s.LimitsSet, " ") != set {
+			t.Errorf("%s: got %+v set by %v, %v; want %d and %d, set %q", when, s.Limits, s.LimitsSet, err, up, down, set)
+		}
+	}
+	limit := func(r node.LimitRequest) {
+		t.Helper()
+		_, err := n.Limit(t.Context(), r)
+		must(t, err)
+	}
+	rate := func(n int64) *int64 { return &n }
+	start(false)
+	holds("nothing was set", 7000, 8000, "")
+	limit(node.LimitRequest{Up: rate(3000)})
+	holds("up was set", 3000, 8000, "up")
+	start(false)
+	holds("started again", 3000, 8000, "up")
+	start(true)
+	holds("with a flag", 7000, 8000, "")
+	limit(node.LimitRequest{Down: rate(0)})
+	holds("down was set in that run", 7000, 0, "down")
+	limit(node.LimitRequest{Up: rate(5000)})
+	holds("up too", 5000, 0, "up down")
+	start(false)
+	holds("without the flag", 5000, 0, "up down")
+	limit(node.LimitRequest{Default: []string{"up"}})
+	holds("up was taken back", 7000, 0, "down")
+	start(false)
+	holds("and stays so", 7000, 0, "down")
+	limit(node.LimitRequest{Default: []string{"down"}})
+	holds("all of it", 7000, 8000, "")
+}

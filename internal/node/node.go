@@ -33,6 +33,8 @@ type Options struct {
 	Fetches int    // a daemon's fetches that run at a time, the others wait; 0: no limit
 	Floor   int64  // bytes of a file system that fetches leave free; less: they wait
 	Policy  Policy // of shares that have none of their own
+	// FirmUp and FirmDown say that Network's rate goes before the one that a LimitRequest has set in an earlier run.
+	FirmUp, FirmDown bool
 	NoSeed  bool   // a daemon's fetches end when the content is there, where the request does not say Seed
 
 	// GroupsHere is called when this process has taken the groups of the home, and GroupsElsewhere says which process holds them that

@@ -22,10 +22,7 @@ func (n *Node) Status(ctx context.Context, r StatusRequest) (*Status, error) {
 		return nil, err
 	}
 	s := &Status{Version: n.opts.Version, Home: n.home.Dir(), Shares: []Share{}, Problems: append([]string{}, h.problems...)}
-	s.Limits = Limits{Up: n.opts.Network.MaxUp, Down: n.opts.Network.MaxDown}
-	if h.limits != nil {
-		s.Limits = *h.limits
-	}
+	s.Limits, s.LimitsSet = h.limits.over(n.opts.Network, firm{})
 	s.Now.Up, s.Now.Down = s.Limits.now(time.Now())
 	list := h.named()
 	at, err := pick(list, r.Refs, len(r.Refs) == 0)
@@ -90,6 +87,7 @@ func (k *keeper) status(r StatusRequest) (*Status, error) {
 		Daemon: true, Version: k.n.opts.Version, PID: os.Getpid(), Started: k.started, Home: k.n.home.Dir(),
 		Port: k.n.port(), Shares: []Share{}, Problems: append([]string{}, k.problems...), Limits: k.allLimits(),
 	}
+	_, s.LimitsSet = k.limits.over(k.n.opts.Network, k.firm)
 	for _, a := range alarms {
 		s.Problems = append(s.Problems, a.String())
 	}

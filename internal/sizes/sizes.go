@@ -26,10 +26,13 @@ func Bytes(s string) (int64, error) {
 }
 
 // Rate reads bytes a second as a size, with or without /s, and bits a second as 80Mbit, 80Mbit/s
-// or 80Mbps. 0 is no limit.
+// or 80Mbps. 0 and none are no limit. A number below 1,000 without a unit is refused: whoever writes 2 means 2M.
 func Rate(s string) (int64, error) {
-	bad := fault.Hint(fault.New(fault.Usage, "%q is not a rate", s), "write it as 2M/s or 2MiB (bytes a second), 80Mbit (bits a second), or 0 for no limit")
+	bad := fault.Hint(fault.New(fault.Usage, "%q is not a rate", s), "write it as 2M/s or 2MiB (bytes a second), 80Mbit (bits a second), or none")
 	v, perSecond := strings.TrimSpace(s), false
+	if strings.EqualFold(v, "none") {
+		return 0, nil
+	}
 	for _, suffix := range []string{"/s", "ps"} {
 		if cut, ok := strings.CutSuffix(v, suffix); ok {
 			v, perSecond = cut, true
@@ -49,6 +52,9 @@ func Rate(s string) (int64, error) {
 	n, err := humanize.ParseBytes(strings.TrimSpace(v))
 	if err != nil || n > maxBytes {
 		return 0, bad
+	}
+	if n > 0 && n < 1000 && strings.Trim(v, "0123456789. ") == "" && bits == 1 {
+		return 0, fault.Hint(fault.New(fault.Usage, "%q is %d bytes a second", s, n), "did you mean %sM or %sk? %sB is what it says", v, v, v)
 	}
 	rate := int64(n) / bits
 	if rate == 0 && n != 0 {

@@ -117,6 +117,8 @@ func TestLimitRequests(t *testing.T) {
 		{[]string{"--up", "2M/s", "--down", "0"}, node.LimitRequest{Up: ptr(int64(2_000_000)), Down: ptr(int64(0))}},
 		{[]string{"rel", "--up", "80Mbit"}, node.LimitRequest{Refs: []string{"rel"}, Up: ptr(int64(10_000_000))}},
 		{[]string{"--window", "Mon-Fri 8:00-18:00 up=1M down=0", "--window", "22:00-06:30 down=80Mbit"}, node.LimitRequest{Windows: &windows}},
+		{[]string{"--up", "default", "--down", "none"}, node.LimitRequest{Default: []string{"up"}, Down: ptr(int64(0))}},
+		{[]string{"--up", "default", "--down", "default"}, node.LimitRequest{Default: []string{"down", "up"}}},
 		{[]string{"--no-windows"}, node.LimitRequest{Windows: &[]node.Window{}}},
 	} {
 		s := newShell(t)

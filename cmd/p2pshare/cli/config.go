@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/p2pshare/p2pshare/internal/config"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
 )
 
 func configCommand() command {
@@ -22,7 +25,7 @@ func configCommand() command {
 		name: "config", args: "show|path|init", group: groupProgram, min: 1, max: 1, run: configAction,
 		summary: "show every setting and where it comes from",
 		about: "A setting is taken from its flag, else from its variable (P2PSHARE_PORT for --port), else from the configuration " +
-			"file, else it has its default. show prints each with its value and the place that gave it; with flags, " +
+			"file, else it has its default. Rates that p2pshare limit has set go before all but flags. show prints each with its value and the place that gave it; with flags, " +
 			"as if they stood on the command line of the daemon. Trackers are shown without what may be a passkey. " +
 			"path prints the path of the file. init writes a file in which every setting is explained and commented " +
 			"out, and never writes over one.\n\n" +
@@ -38,10 +41,10 @@ func configCommand() command {
 	}
 }
 
-func configAction(_ context.Context, s *session, c *cli.Context) error {
+func configAction(ctx context.Context, s *session, c *cli.Context) error {
 	switch action := c.Args().First(); action {
 	case "show":
-		return s.showConfig(c)
+		return s.showConfig(ctx, c)
 	case "path":
 		path, _, err := s.configPath(s.words)
 		if err != nil {
@@ -161,13 +164,64 @@ func (s *session) configure(w *words) error {
 // setting is a line of config show.
 type setting struct {
 	Key   string `json:"key"`
-	Value any    `json:"value"` // null: not set
-	From  string `json:"from"`  // flag, variable, file or default
+	Value any    `json:"value"`           // null: not set
+	From  string `json:"from"`            // flag, limit (p2pshare limit has set it), variable, file or default
+	Hides string `json:"hides,omitempty"` // with limit: what would hold otherwise, and where it is from
 	origin
 }
 
-func (s *session) showConfig(c *cli.Context) error {
-	given := s.words.given()
+// place is the value and where it is from, for one that does not hold.
+func (x setting) place() string {
+	if x.From == "default" {
+		return ""
+	}
+	return valueText(x.Value) + " of " + x.origin.String()
+}
+
+// setRates are the rates that p2pshare limit has set in the home, by the settings that they go before. A home that cannot be asked is
+// told of, for what is shown may not hold then.
+func (s *session) setRates(ctx context.Context) map[string]string {
+	home, err := s.home()
+	if err != nil {
+		return nil
+	}
+	if _, err := os.Stat(home); err != nil {
+		return nil // it is yet to be made
+	}
+	st, err := s.status(ctx, node.StatusRequest{})
+	if err != nil {
+		s.out.event(node.Event{Level: "warn", Message: "whether p2pshare limit has set other rates is not known: " + err.Error()})
+		return nil
+	}
+	out := map[string]string{}
+	for _, name := range st.LimitsSet {
+		switch name {
+		case "up":
+			out["max-up"] = rateValue(st.Limits.Up)
+		case "down":
+			out["max-down"] = rateValue(st.Limits.Down)
+		case "windows":
+			s.out.say("at some hours other rates hold: p2pshare limit shows them")
+		}
+	}
+	return out
+}
+
+// rateValue writes a rate as the configuration has it.
+func rateValue(n int64) string {
+	switch {
+	case n == 0:
+		return "none"
+	case n%1_000_000 == 0:
+		return strconv.FormatInt(n/1_000_000, 10) + "M"
+	case n%1_000 == 0:
+		return strconv.FormatInt(n/1_000, 10) + "k"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func (s *session) showConfig(ctx context.Context, c *cli.Context) error {
+	given, set := s.words.given(), s.setRates(ctx)
 	var list []setting
 	for _, k := range configKeys() {
 		x := setting{Key: k.Section + "." + k.Name, From: "default", Value: shown(k, c)}
@@ -178,6 +232,9 @@ func (s *session) showConfig(c *cli.Context) error {
 			}
 		} else if given[k.Name] {
 			x.From = "flag"
+		}
+		if rate, ok := set[k.Name]; ok && x.From != "flag" {
+			x = setting{Key: x.Key, Value: rate, From: "limit", Hides: x.place()}
 		}
 		list = append(list, x)
 	}
@@ -193,6 +250,11 @@ func (s *session) showConfig(c *cli.Context) error {
 	rows, unset := make([][]string, len(list)), unsetTexts()
 	for i, x := range list {
 		from := x.From
+		if from == "limit" {
+			if from = "p2pshare limit"; x.Hides != "" {
+				from += " (instead of " + x.Hides + ")"
+			}
+		}
 		if text := x.origin.String(); text != "" {
 			from = text
 		}

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -140,6 +141,44 @@ func TestConfigRefusals(t *testing.T) {
 		s.env[variable] = value
 		s.want(4, "", variable+": ", "fetch", v1hex)
 	}
+}
+
+// What p2pshare limit has set is shown with what it goes before.
+func TestConfigShowKnowsLimits(t *testing.T) {
+	s := newShell(t)
+	path := writeConfig(t, s, "[network]\nmax-up = \"20M\"\n")
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	home := filepath.Join(s.dir, "home")
+	s.env["P2PSHARE_HOME"] = home
+	shows := func(want string, args ...string) {
+		t.Helper()
+		s.stdout = buffer{}
+		if code := s.run(append([]string{"config", "show"}, args...)...); code != 0 {
+			t.Errorf("exit code %d: %s", code, s.stderr.String())
+		}
+		if got := strings.Join(strings.Fields(s.stdout.String()), " "); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+	shows("network.max-up 20M " + path + ":2")
+	if s.fake.opened > 0 {
+		t.Error("a home that is not there was opened")
+	}
+	must(os.Mkdir(home, 0o700))
+	s.fake.status = &node.Status{Limits: node.Limits{Up: 3_000_000, Down: 2_500}, LimitsSet: []string{"up", "down", "windows"}}
+	shows("network.max-up 3M p2pshare limit (instead of 20M of " + path + ":2) network.max-down 2500 p2pshare limit network.utp")
+	if !strings.Contains(s.stderr.String(), "at some hours other rates hold") {
+		t.Errorf("stderr: %q", s.stderr.String())
+	}
+	shows("network.max-up 1M flag", "--max-up", "1M")
+	s.stdout = buffer{}
+	s.want(0, `{"key":"network.max-up","value":"3M","from":"limit","hides":"20M of `+path+`:2"}`, "", "config", "show", "--json")
+	s.stdout, s.fake.openErr = buffer{}, errors.New("it is busy")
+	s.want(0, "20M", "whether p2pshare limit has set other rates is not known: it is busy", "config", "show")
 }
 
 func TestConfigShow(t *testing.T) {

@@ -124,6 +124,7 @@ func (s *session) daemonSettings(c *cli.Context, home string) (o DaemonSettings,
 		}
 	}
 	o.NoSeed = c.Bool("no-seed")
+	o.FirmUp, o.FirmDown = s.onLine("max-up"), s.onLine("max-down")
 	o.Policy, err = readPolicy(c, o.Policy)
 	return o, err
 }

@@ -48,6 +48,8 @@ type Settings struct {
 	Floor   int64
 	Policy  node.Policy
 	NoSeed  bool
+
+	FirmUp, FirmDown bool // the rates were given to this run of the daemon, and go before those of p2pshare limit
 }
 
 // Backend carries out requests: the node of this process, or a daemon over its socket.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"github.com/p2pshare/p2pshare/internal/sizes"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,22 +20,24 @@ func limitCommand() command {
 		name: "limit", group: groupShares, args: "[REF...]", max: -1, run: limitAction,
 		summary: "show or set rates, hours and when seeding ends",
 		about: "Without flags, shows what holds now, and why. Without REF, the rates are those of all shares together; with REF, of each " +
-			"share named, which still share the common one. A rate of 0 is no limit. " + refText + "\n\n" +
-			"--window sets rates for a part of the week, in local time: \"mon-fri 08:00-18:00 up=1M down=0\". Without days it is every day; " +
+			"share named, which still share the common one. none, or 0, is no limit. " + refText + "\n\n" +
+			"What you set here holds from now on, and goes before max-up and max-down of the configuration file and of the environment, which p2pshare config show " +
+			"tells; --max-up of p2pshare daemon goes before it for that run. --up default and --down default take back what you set.\n\n" +
+			"--window sets rates for a part of the week, in local time: \"mon-fri 08:00-18:00 up=1M down=none\". Without days it is every day; " +
 			"18:00-08:00 runs past midnight; a rate that it does not name has no limit in it. The first window that holds the hour decides, and " +
 			"outside of all windows --up and --down hold. The windows of one command replace those before.\n\n" +
 			"--stop-ratio, --stop-time and --stop-copies need REF; those of shares without are given to the daemon.",
 		examples: []example{
 			{"what holds now", "p2pshare limit"},
 			{"all together", "p2pshare limit --up 2M --down 80Mbit"},
-			{"less by day", `p2pshare limit --up 0 --window "mon-fri 08:00-18:00 up=500k down=2M"`},
+			{"less by day", `p2pshare limit --up none --window "mon-fri 08:00-18:00 up=500k down=2M"`},
 			{"seed one until twice its size was sent", "p2pshare limit release --stop-ratio 2"},
 		},
 		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse},
 		flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "up", Category: groupOutput, Usage: "send at most `RATE` (2M/s, 1MiB, 80Mbit; 0: no limit)"},
-			&cli.StringFlag{Name: "down", Category: groupOutput, Usage: "receive at most `RATE`"},
-			&cli.StringSliceFlag{Name: "window", Category: groupOutput, Usage: "in the hours of `WINDOW` (\"mon-fri 08:00-18:00 up=1M down=0\") other rates hold; may be repeated"},
+			&cli.StringFlag{Name: "up", Category: groupOutput, Usage: "send at most `RATE` (2M/s, 1MiB, 80Mbit, none, default)"},
+			&cli.StringFlag{Name: "down", Category: groupOutput, Usage: "receive at most `RATE` (likewise)"},
+			&cli.StringSliceFlag{Name: "window", Category: groupOutput, Usage: "in the hours of `WINDOW` (\"mon-fri 08:00-18:00 up=1M down=none\") other rates hold; may be repeated"},
 			&cli.BoolFlag{Name: "no-windows", Category: groupOutput, Usage: "take the windows away"},
 		}, policyFlags("them")...),
 	}
@@ -43,12 +46,14 @@ func limitCommand() command {
 func limitAction(ctx context.Context, s *session, c *cli.Context) error {
 	r := node.LimitRequest{Refs: s.refs(c.Args().Slice())}
 	var err error
-	if r.Up, err = optionalRate(c, "up"); err != nil {
-		return err
+	for name, rate := range map[string]**int64{"up": &r.Up, "down": &r.Down} {
+		if c.String(name) == "default" {
+			r.Default = append(r.Default, name)
+		} else if *rate, err = optionalRate(c, name); err != nil {
+			return err
+		}
 	}
-	if r.Down, err = optionalRate(c, "down"); err != nil {
-		return err
-	}
+	slices.Sort(r.Default)
 	if windows := c.StringSlice("window"); len(windows) > 0 || c.Bool("no-windows") {
 		if len(windows) > 0 && c.Bool("no-windows") {
 			return fault.Hint(usagef("--window and --no-windows contradict each other"), "--window alone replaces the windows that were there")
@@ -133,7 +138,7 @@ var windowHours = regexp.MustCompile(`^([0-9]{1,2}:[0-9]{2})-([0-9]{1,2}:[0-9]{2
 // judge.
 func parseWindow(s string) (node.Window, error) {
 	bad := func(format string, args ...any) (node.Window, error) {
-		return node.Window{}, fault.Hint(usagef("%q: %w", s, fmt.Errorf(format, args...)), `write it as "mon-fri 08:00-18:00 up=1M down=0"`)
+		return node.Window{}, fault.Hint(usagef("%q: %w", s, fmt.Errorf(format, args...)), `write it as "mon-fri 08:00-18:00 up=1M down=none"`)
 	}
 	var w node.Window
 	rates, seen := 0, map[string]bool{}
@@ -189,11 +194,12 @@ func (s *session) showLimits(list []node.Limited, now *node.Status) {
 	if s.out.json {
 		o := struct {
 			Limits *node.Limits  `json:"limits,omitempty"` // of all together
+			Set    []string      `json:"limits_set"`
 			Now    *node.Limits  `json:"limits_now,omitempty"`
 			Shares []shareObject `json:"shares"`
-		}{Shares: shareObjects(shares)}
+		}{Shares: shareObjects(shares), Set: []string{}}
 		if len(list) > 0 {
-			o.Limits = &list[0].Limits
+			o.Limits, o.Set = &list[0].Limits, append(o.Set, list[0].Set...)
 		}
 		if now != nil {
 			o.Now = &now.Now
@@ -207,6 +213,7 @@ func (s *session) showLimits(list []node.Limited, now *node.Status) {
 		for _, line := range limitLines(list[0].Limits, at) {
 			s.out.answer(line)
 		}
+		s.out.say("%s", limitPlaces(list[0].Set, now.Daemon))
 		if !now.Daemon {
 			s.out.say("no daemon runs: this holds when one does")
 		}
@@ -217,6 +224,24 @@ func (s *session) showLimits(list []node.Limited, now *node.Status) {
 			s.out.answer(line)
 		}
 	}
+}
+
+// limitPlaces says where the rates outside of all windows come from.
+func limitPlaces(set []string, daemon bool) string {
+	rest := "those of the configuration, as p2pshare config show tells"
+	if daemon {
+		rest = "those that the daemon was started with"
+	}
+	up, down := slices.Contains(set, "up"), slices.Contains(set, "down")
+	switch {
+	case up && down:
+		return "both rates were set with p2pshare limit; --up default and --down default take that back"
+	case up:
+		return "the rate up was set with p2pshare limit, which --up default takes back; the one down is " + strings.Replace(rest, "those", "that", 1)
+	case down:
+		return "the rate down was set with p2pshare limit, which --down default takes back; the one up is " + strings.Replace(rest, "those", "that", 1)
+	}
+	return "the rates are " + rest
 }
 
 // limitLines are the windows in the order they are looked at, and then the rates outside of them; the one that
