@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,13 +67,30 @@ var (
 	shareState  = desc("share_info", "State of the share; always 1.", append(slices.Clone(shareLabels), "state")...)
 )
 
+var groupLabels = []string{"group", "id"}
+
+var (
+	groupInfo    = desc("group_info", "A group of the home, with the account of this machine and its role; always 1.", append(slices.Clone(groupLabels), "kind", "account", "role")...)
+	groupSigned  = desc("group_admin_signed_timestamp_seconds", "When an admin or the owners signed something last, as far as it is known, in seconds since 1970.", groupLabels...)
+	groupHeard   = desc("group_heard_timestamp_seconds", "When a member gave all that it has last, in seconds since 1970.", groupLabels...)
+	groupMembers = desc("group_members", "Machines of other members that are met now.", groupLabels...)
+	groupEntries = desc("group_entries", "Entries of the catalog.", groupLabels...)
+	groupWarns   = desc("group_warnings", "Things that group show warns of.", groupLabels...)
+	mirrorWanted = desc("group_mirror_wanted", "Contents that the mirror is to hold.", groupLabels...)
+	mirrorHere   = desc("group_mirror_here", "Of the contents that the mirror is to hold, those that are whole here.", groupLabels...)
+	mirrorBytes  = desc("group_mirror_bytes", "Size of what the mirror has of those.", groupLabels...)
+	mirrorLeft   = desc("group_mirror_left_out", "Entries that the mirror leaves out, for want of room or because they were removed.", groupLabels...)
+	mirrorFree   = desc("group_mirror_free_bytes", "Bytes that are free where the mirror lies.", groupLabels...)
+)
+
 // The ID makes each series unique: a share that cannot be read has no infohash.
 var shareLabels = []string{"id", "name", "infohash"}
 
 // Describe sends the description of every series, whether it exists now or not.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, started, received, saved, uploaded, downloaded, badPieces, rates, limits,
-		peers, dhtNodes, shares, unlisted, problems, shareUp, shareDown, shareBad, shareSize, sharePeers, shareCopies, shareState} {
+		peers, dhtNodes, shares, unlisted, problems, shareUp, shareDown, shareBad, shareSize, sharePeers, shareCopies, shareState,
+		groupInfo, groupSigned, groupHeard, groupMembers, groupEntries, groupWarns, mirrorWanted, mirrorHere, mirrorBytes, mirrorLeft, mirrorFree} {
 		ch <- d
 	}
 }
@@ -121,6 +139,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(peers, float64(connected))
 
+	for _, g := range s.Groups[:min(len(s.Groups), maxGroups)] {
+		collectGroup(g, gauge)
+	}
+
 	listed := oldest(s.Shares)
 	gauge(unlisted, float64(len(s.Shares)-len(listed)))
 	for _, sh := range listed {
@@ -136,6 +158,33 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(sharePeers, float64(sh.Peers), of...)
 		gauge(shareCopies, float64(sh.Copies), of...)
 		gauge(shareState, 1, append(of, label(sh.State))...)
+	}
+}
+
+// collectGroup sends how a group stands. A time that is not known has no series: 0 would be half a century ago.
+func collectGroup(g node.Group, gauge func(*prometheus.Desc, float64, ...string)) {
+	of := []string{label(g.Name), label(g.ID)}
+	since := func(d *prometheus.Desc, at time.Time) {
+		if !at.IsZero() {
+			gauge(d, float64(at.UnixMilli())/1000, of...)
+		}
+	}
+	gauge(groupInfo, 1, append(slices.Clone(of), label(g.Kind), label(g.Account), label(g.Role))...)
+	since(groupSigned, g.AdminSigned)
+	since(groupHeard, g.Heard)
+	gauge(groupMembers, float64(g.Members), of...)
+	gauge(groupEntries, float64(g.Entries), of...)
+	gauge(groupWarns, float64(len(g.Warnings)), of...)
+	m := g.Mirror
+	if m == nil {
+		return
+	}
+	gauge(mirrorWanted, float64(m.Wanted), of...)
+	gauge(mirrorHere, float64(m.Here), of...)
+	gauge(mirrorBytes, float64(m.Bytes), of...)
+	gauge(mirrorLeft, float64(m.Left), of...)
+	if m.Free >= 0 {
+		gauge(mirrorFree, float64(m.Free), of...)
 	}
 }
 

@@ -6,6 +6,8 @@ const (
 	// maxShares is how many shares are listed one by one, the oldest first; with nine series each that is 9,000, which
 	// Prometheus handles easily. The totals count all.
 	maxShares = 1000
+	// maxGroups bounds those that are listed, with eleven series each.
+	maxGroups = 100
 	// maxName bounds the label of a share's name, in bytes. A torrent's name may have 255.
 	maxName = 255
 

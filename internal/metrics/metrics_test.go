@@ -61,6 +61,12 @@ func full() *node.Status {
 			{ID: "d", State: node.StateDamaged},
 		},
 	}
+	s.Groups = []node.Group{
+		{Name: "acme", ID: "ah3x", Kind: "public", Account: "ci", Role: "publisher", AdminSigned: time.Unix(1700000001, 500e6), Heard: time.Unix(1700000002, 0), Members: 3, Entries: 12, Warnings: []string{"w"},
+			Mirror: &node.Mirror{Wanted: 10, Here: 8, Bytes: 5000, Free: 9000, Left: 2}},
+		{Name: "films", ID: "ai7q", Kind: "private", Mirror: &node.Mirror{Free: -1}},
+		{Name: "own", ID: "aj1z"},
+	}
 	s.From.Peers, s.From.WebSeeds, s.From.Reused = 70, 20, 3
 	return s
 }
@@ -93,7 +99,24 @@ func TestMetrics(t *testing.T) {
 		`p2pshare_share_peers{id="b",infohash="02",name="v2"} 4`,
 		`p2pshare_share_copies{id="a",infohash="01",name="rel"} 1`,
 		`p2pshare_share_info{id="d",infohash="",name="",state="damaged"} 1`,
+		`p2pshare_group_info{account="ci",group="acme",id="ah3x",kind="public",role="publisher"} 1`,
+		`p2pshare_group_admin_signed_timestamp_seconds{group="acme",id="ah3x"} 1.7000000015e+09`,
+		`p2pshare_group_heard_timestamp_seconds{group="acme",id="ah3x"} 1.700000002e+09`,
+		`p2pshare_group_members{group="acme",id="ah3x"} 3`,
+		`p2pshare_group_entries{group="acme",id="ah3x"} 12`,
+		`p2pshare_group_warnings{group="acme",id="ah3x"} 1`,
+		`p2pshare_group_mirror_wanted{group="acme",id="ah3x"} 10`,
+		`p2pshare_group_mirror_here{group="acme",id="ah3x"} 8`,
+		`p2pshare_group_mirror_bytes{group="acme",id="ah3x"} 5000`,
+		`p2pshare_group_mirror_left_out{group="acme",id="ah3x"} 2`,
+		`p2pshare_group_mirror_free_bytes{group="acme",id="ah3x"} 9000`,
+		`p2pshare_group_mirror_wanted{group="films",id="ai7q"} 0`,
 	)
+	for _, none := range []string{`mirror_free_bytes{group="films"`, `mirror_wanted{group="own"`, `signed_timestamp_seconds{group="films"`} {
+		if strings.Contains(scrape(t, metrics.New(give(full()))), none) {
+			t.Errorf("there is a series %s", none)
+		}
+	}
 	if page := scrape(t, metrics.New(give(full()))); !strings.Contains(page, `p2pshare_build_info{go_version="go1.`) || !strings.Contains(page, `version="1.2.3"} 1`) ||
 		!strings.Contains(page, "process_resident_memory_bytes") {
 		t.Errorf("got\n%s\nwant it to include the build and the process", page)

@@ -94,7 +94,8 @@ type Policy struct {
 // StatusRequest asks how shares stand. REFs are IDs, names, infohashes, their first digits, magnet links
 // or paths; none: all shares.
 type StatusRequest struct {
-	Refs []string `json:"refs,omitempty"`
+	Refs   []string `json:"refs,omitempty"`
+	Groups bool     `json:"groups,omitempty"` // say how the groups stand too
 }
 
 // Status is how a node and its shares stand.
@@ -121,7 +122,8 @@ type Status struct {
 	LimitsSet []string `json:"limits_set,omitempty"` // which of them a LimitRequest has set: up, down, windows; the others are of the settings
 	Now       Limits   `json:"limits_now"`           // what of them holds at this hour
 	Shares    []Share  `json:"shares"`
-	Problems  []string `json:"problems"` // of the home: what could not be read and was passed over, and alarms of its groups
+	Groups    []Group  `json:"groups,omitempty"` // with StatusRequest.Groups
+	Problems  []string `json:"problems"`         // of the home: what could not be read and was passed over, and alarms of its groups
 }
 
 // ChangeRequest starts or stops shares.

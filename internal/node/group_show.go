@@ -64,6 +64,18 @@ func (m *member) info() Group {
 	return out
 }
 
+// groupInfos says how every group stands that this process has open.
+func (n *Node) groupInfos() (out []Group) {
+	s := n.groups.Load()
+	if s == nil {
+		return nil
+	}
+	for _, m := range s.list() {
+		out = append(out, m.info())
+	}
+	return out
+}
+
 func (m *member) headTimes() map[signed.Key]time.Time {
 	out := map[signed.Key]time.Time{}
 	for _, h := range m.AllHeads() {

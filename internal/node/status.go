@@ -77,6 +77,10 @@ func (h *homeState) resting(s named) Share {
 func (k *keeper) status(r StatusRequest) (*Status, error) {
 	now := time.Now()
 	alarms := k.n.groupAlarms() // before mu: a group may have to be read
+	var groups []Group
+	if r.Groups {
+		groups = k.n.groupInfos()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	items, err := k.find(r.Refs, len(r.Refs) == 0)
@@ -87,6 +91,7 @@ func (k *keeper) status(r StatusRequest) (*Status, error) {
 		Daemon: true, Version: k.n.opts.Version, PID: os.Getpid(), Started: k.started, Home: k.n.home.Dir(),
 		Port: k.n.port(), Shares: []Share{}, Problems: append([]string{}, k.problems...), Limits: k.allLimits(),
 	}
+	s.Groups = groups
 	_, s.LimitsSet = k.limits.over(k.n.opts.Network, k.firm)
 	for _, a := range alarms {
 		s.Problems = append(s.Problems, a.String())

@@ -126,7 +126,7 @@ func judge(flag, value string) error {
 		return err
 	case "metrics":
 		if _, _, err := net.SplitHostPort(value); err != nil && value != "" {
-			return fault.Hint(usagef("%q is not HOST:PORT", value), "write 127.0.0.1:9095")
+			return fault.Hint(usagef("%q is not HOST:PORT", value), "write 127.0.0.1:9877")
 		}
 	case "log-format":
 		if value != "text" && value != "json" {
