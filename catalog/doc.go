@@ -2,7 +2,7 @@
 // such files, and the signed names of groups. SPEC.md beside it has the records and how names are resolved.
 //
 //	ParseRef      words -> Ref; with Named for who resolves GROUP/NAME[@VERSION] and LINK/NAME[@VERSION]
-//	Share, Sealed, MarshalDrop   what a publisher signs; ReadShare, and ReadSealed with Sealed.Open, read all of one;
+//	Share, Sealed, Drop   what a publisher signs; ReadShare, and ReadSealed with Sealed.Open, read all of one;
 //	            CheckTorrent holds it against a torrent
 //	NewPart       of a device, Part.Add its records: the shares and drops of one log
 //	Build         Parts and an Authority (acl.State) -> Index

@@ -107,7 +107,7 @@ func (l *logs) share(dev, id, ref string, change ...func(*catalog.Share)) {
 func (l *logs) drop(dev, id string) {
 	l.t.Helper()
 	l.n++
-	raw, err := catalog.MarshalDrop(id, l.n)
+	raw, err := (&catalog.Drop{ID: id}).Marshal(l.n)
 	l.add(dev, raw, err)
 }
 
@@ -503,4 +503,57 @@ func FuzzName(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What was taken back is told of by whom, when and why, until it is published again.
+func TestTakenBack(t *testing.T) {
+	l := newLogs(t)
+	l.share("bob", "a", "app@1.4.4")
+	l.share("bob", "b", "app@1.4.3")
+	l.share("bob", "c", "gone@1")
+	l.share("bob", "d", "again@1")
+	l.n++
+	raw, err := (&catalog.Drop{ID: "a", Note: "crashes on start"}).Marshal(l.n)
+	l.add("bob", raw, err)
+	l.drop("bob", "c")
+	l.drop("bob", "d")
+	l.drop("bob", "none")
+	l.share("bob", "d", "again@v1.0")
+	ix := l.index(authority{})
+	day := time.UnixMilli(l.n).UTC().Format(time.DateOnly)
+	for _, c := range []struct{ name, version, text, hint string }{
+		{"app", "1.4.4", "app@1.4.4 was taken back by bob on " + day + ": crashes on start", "there is app@1.4.3"},
+		{"APP", "v1.4.4", "app@1.4.4 was taken back by bob on " + day + ": crashes on start", "there is app@1.4.3"},
+		{"app", "1.4.5", `"app" has no version "1.4.5"`, "there is app@1.4.3"},
+		{"gone", "", "gone@1 was taken back by bob on " + day, "nothing else is called so"},
+		{"gone", "2", "gone@1 was taken back by bob on " + day, "nothing else is called so"},
+		{"never", "", `nothing here is called "never"`, "--search"},
+	} {
+		_, err := ix.Resolve(c.name, c.version)
+		if fault.KindOf(err) != fault.NotFound || err.Error() != c.text || !strings.Contains(fault.HintOf(err), c.hint) {
+			t.Errorf("%s@%s: got %v, %q, want %q, %q", c.name, c.version, err, fault.HintOf(err), c.text, c.hint)
+		}
+	}
+	if _, err := ix.Resolve("again", "1"); err != nil {
+		t.Error(err)
+	}
+	if len(ix.Taken()) != 2 || ix.TakenBack("again", "1") != nil {
+		t.Errorf("taken back: %v", ix.Taken())
+	}
+}
+
+func TestDropNote(t *testing.T) {
+	for _, d := range []catalog.Drop{
+		{ID: "a", Note: strings.Repeat("n", 2001)}, {ID: "a", Note: "a\x1b[2J"}, {ID: "a", Note: "n", Audience: "all", Epoch: 1, Box: []byte("b")},
+		{ID: "a", Box: []byte("b")}, {ID: "a", Audience: "all", Epoch: 1, Box: make([]byte, 5000)},
+	} {
+		if _, err := d.Marshal(1); err == nil {
+			t.Errorf("%.60v was made", d)
+		}
+	}
+	for _, note := range []string{"", strings.Repeat("n", 2001), "\x00"} {
+		if _, err := catalog.NoteBody(note); err == nil {
+			t.Errorf("a note of %.10q was made", note)
+		}
+	}
 }

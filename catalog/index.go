@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ type Index struct {
 	byKey    map[string]*Name
 	entries  int
 	held     []Held
+	taken    map[slot]*Taken
 	problems []Problem
 	more     int
 }
@@ -55,14 +57,46 @@ type Held struct {
 	N       int64
 }
 
+// Taken is an entry that was taken back.
+type Taken struct {
+	*Entry
+	By     string     // the account
+	At     int64      // the time of the record, in ms, as an Entry's N
+	Why    string     // its note, as far as it can be read here
+	Device signed.Key // of the record of it
+	Index  int64
+}
+
+// Time is when it was taken back.
+func (t *Taken) Time() time.Time { return time.UnixMilli(t.At).UTC() }
+
+func (t *Taken) String() string {
+	s := fmt.Sprintf("%s was taken back by %s on %s", t.Ref(), t.By, t.Time().Format(time.DateOnly))
+	if t.Why != "" {
+		s += ": " + t.Why
+	}
+	return s
+}
+
+// slot is a name with a version, whatever their spelling.
+type slot struct{ key, version string }
+
+func slotOf(name, version string) slot { return slot{names.FoldEntry(name), versionKey(version)} }
+
 // Build judges and orders what the Parts hold, at a time. The order of the Parts does not matter.
 func Build(parts []*Part, auth Authority, now time.Time) *Index {
-	ix := &Index{byKey: map[string]*Name{}}
+	ix := &Index{byKey: map[string]*Name{}, taken: map[slot]*Taken{}}
 	parts = slices.SortedFunc(slices.Values(parts), func(a, b *Part) int { return bytes.Compare(a.Device[:], b.Device[:]) })
 	events := ix.judged(parts, auth)
 	type id struct{ account, id string }
 	live := make(map[id]*event, len(events))
 	byID := map[string][]id{}
+	take := func(k id, drop *event) {
+		if e := live[k]; e != nil && e.entry != nil {
+			ix.taken[slotOf(e.entry.Name, e.entry.Version)] = &Taken{e.entry, drop.account, drop.n, drop.note, drop.device, drop.index}
+		}
+		delete(live, k)
+	}
 	for i := range events {
 		e := &events[i]
 		k := id{e.account, e.item.id}
@@ -74,11 +108,11 @@ func Build(parts []*Part, auth Authority, now time.Time) *Index {
 			live[k] = e
 		case e.admin:
 			for _, k := range byID[k.id] {
-				delete(live, k)
+				take(k, e)
 			}
 			delete(byID, k.id)
 		default:
-			delete(live, k)
+			take(k, e)
 		}
 	}
 	entries := make([]*Entry, 0, len(live))
@@ -151,11 +185,11 @@ func (ix *Index) problem(p Problem) {
 
 // group sorts entries, which come in the order of their records, by name and version.
 func (ix *Index) group(entries []*Entry) {
-	type slot struct{ key, version string }
 	slots := make(map[slot][]*Entry, len(entries))
 	order := make([]slot, 0, len(entries))
 	for _, e := range entries {
-		k := slot{names.FoldEntry(e.Name), versionKey(e.Version)}
+		k := slotOf(e.Name, e.Version)
+		delete(ix.taken, k) // it was published again
 		if slots[k] == nil {
 			order = append(order, k)
 		}
@@ -281,7 +315,11 @@ func contains(s, word string) bool {
 func (ix *Index) Resolve(name, want string) (*Entry, error) {
 	n := ix.byKey[names.FoldEntry(name)]
 	if n == nil {
-		return nil, fault.Hint(fault.New(fault.NotFound, "nothing here is called %q", name), "p2pshare catalog list GROUP --search WORD looks for names")
+		hint := "p2pshare catalog list GROUP --search WORD looks for names"
+		if t := ix.lastTaken(name, want); t != nil {
+			return nil, fault.Hint(fault.New(fault.NotFound, "%v", t), "nothing else is called so; %s", hint)
+		}
+		return nil, fault.Hint(fault.New(fault.NotFound, "nothing here is called %q", name), "%s", hint)
 	}
 	want = strings.ToLower(want)
 	switch want {
@@ -306,8 +344,30 @@ func (ix *Index) Resolve(name, want string) (*Entry, error) {
 			return e, nil
 		}
 	}
+	if t := ix.taken[slotOf(name, want)]; t != nil {
+		return nil, fault.Hint(fault.New(fault.NotFound, "%v", t), "there is %s", n.some())
+	}
 	return nil, fault.Hint(fault.New(fault.NotFound, "%q has no version %q", n.Name, want), "there is %s", n.some())
 }
+
+// lastTaken is what was taken back of a name that nothing has any more: the version that is wanted, or the last of all.
+func (ix *Index) lastTaken(name, want string) (last *Taken) {
+	if t := ix.taken[slotOf(name, want)]; t != nil {
+		return t
+	}
+	for k, t := range ix.taken {
+		if k.key == names.FoldEntry(name) && (last == nil || t.At > last.At) {
+			last = t
+		}
+	}
+	return last
+}
+
+// TakenBack is the entry of a name and version that was taken back, and not published again; nil if there is none.
+func (ix *Index) TakenBack(name, version string) *Taken { return ix.taken[slotOf(name, version)] }
+
+// Taken are the entries that were taken back and not published again, in no order.
+func (ix *Index) Taken() []*Taken { return slices.Collect(maps.Values(ix.taken)) }
 
 // Usual is the entry that a name alone means.
 func (n *Name) Usual() *Entry {

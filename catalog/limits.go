@@ -33,6 +33,8 @@ const (
 
 	// maxNote is the longest note, in bytes: a paragraph for people, not a document.
 	maxNote = 2000
+	// maxNoteBox is a sealed note: the note, and what age adds for its one recipient.
+	maxNoteBox = maxNote + 2048
 
 	// maxRead is how many accounts and teams a share is for, as in rules.
 	maxRead = 500

@@ -29,6 +29,7 @@ type item struct {
 	n, index int64
 	id       string
 	drop     bool
+	note     string // of a drop
 	share    *Share
 	hold     *Hold
 	ver      version.Version
@@ -84,8 +85,10 @@ func (p *Part) read(records []signed.Record, open Opener) error {
 			}
 			continue
 		}
-		it := item{n: r.N, index: r.Index, id: rec.id, drop: rec.drop}
+		it := item{n: r.N, index: r.Index, id: rec.id, drop: rec.drop != nil}
 		switch {
+		case rec.drop != nil:
+			it.note = rec.drop.note(open)
 		case rec.share != nil:
 			rec.share.WebSeeds = nil // as the sums: entries of an index are for finding
 			it.share = rec.share

@@ -132,13 +132,70 @@ func (s *Share) Marshal(n int64) ([]byte, error) {
 	}{s.ID, n, "share", s.body()}))
 }
 
-// MarshalDrop makes the bytes of the record that takes shares of an ID back.
-func MarshalDrop(id string, n int64) ([]byte, error) {
+// Drop takes back the shares of an ID.
+type Drop struct {
+	ID   string
+	Note string // why, for people; of a public group
+
+	// In a private group the note is sealed to those who could read what is taken back: NoteBody is what is in the box.
+	Audience string
+	Epoch    int64
+	Box      []byte
+}
+
+// NoteBody is the canonical form of a note that is to be sealed.
+func NoteBody(note string) ([]byte, error) {
+	b, err := signed.Marshal(noteBody{note})
+	if err == nil {
+		_, err = readNote(b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making a note: %w", err)
+	}
+	return b, nil
+}
+
+type noteBody struct {
+	Note string `json:"note"`
+}
+
+func readNote(raw []byte) (string, error) {
+	f, err := signed.ReadFields(raw)
+	if err != nil {
+		return "", err
+	}
+	note := f.NeedText("note", maxNote)
+	f.Fail("note", checkNote(note))
+	return note, f.Done()
+}
+
+// Marshal makes the bytes of the record, at a time.
+func (d *Drop) Marshal(n int64) ([]byte, error) {
 	return checked(signed.Marshal(struct {
-		ID string `json:"id"`
-		N  int64  `json:"n"`
-		Op string `json:"op"`
-	}{id, n, "drop"}))
+		Audience string `json:"aud,omitempty"`
+		Box      []byte `json:"box,omitempty"`
+		Epoch    int64  `json:"epoch,omitempty"`
+		ID       string `json:"id"`
+		N        int64  `json:"n"`
+		Note     string `json:"note,omitempty"`
+		Op       string `json:"op"`
+	}{d.Audience, d.Box, d.Epoch, d.ID, n, d.Note, "drop"}))
+}
+
+// note is why, as far as it can be read here.
+func (d *Drop) note(open Opener) string {
+	if d.Box == nil || open == nil {
+		return d.Note
+	}
+	clear, err := open.OpenShare(d.Audience, d.Epoch, d.Box)
+	if err != nil {
+		return ""
+	}
+	note, err := readNote(clear)
+	if err != nil {
+		return ""
+	}
+	return note
 }
 
 // checked reads what was made as others will read it.
@@ -161,7 +218,7 @@ type record struct {
 	id     string
 	share  *Share
 	sealed *Sealed
-	drop   bool
+	drop   *Drop
 }
 
 // readRecord reads a share or drop. With sums it keeps the lists that an index does not need.
@@ -171,7 +228,16 @@ func readRecord(r signed.Record, sums bool) (out record, err error) {
 	f.Fail("id", signed.CheckName(out.id))
 	switch {
 	case r.Op == "drop":
-		out.drop = true
+		d := Drop{ID: out.id, Note: f.Text("note", maxNote)}
+		f.Fail("note", checkNote(d.Note))
+		if f.Has("box") {
+			d.Audience, d.Epoch, d.Box = f.NeedText("aud", signed.MaxName), f.NeedInt("epoch", 1, maxEpoch), f.NeedBytes("box", maxNoteBox)
+			f.Fail("aud", signed.CheckName(d.Audience))
+			if d.Note != "" {
+				f.Fail("note", errors.New("in clear words and sealed"))
+			}
+		}
+		out.drop = &d
 	case f.Has("open"):
 		raw := f.Raw("open")
 		if raw == nil {

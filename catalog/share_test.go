@@ -43,7 +43,7 @@ func TestShareGolden(t *testing.T) {
 	var out bytes.Buffer
 	for i, m := range []func(n int64) ([]byte, error){share("app").Marshal, full().Marshal,
 		(&catalog.Sealed{ID: "s", Audience: "all", Epoch: 1, Box: []byte("box")}).Marshal,
-		func(n int64) ([]byte, error) { return catalog.MarshalDrop("s", n) }} {
+		func(n int64) ([]byte, error) { return (&catalog.Drop{ID: "s"}).Marshal(n) }} {
 		raw, err := m(now.UnixMilli() + int64(i))
 		if err != nil {
 			t.Fatal(err)

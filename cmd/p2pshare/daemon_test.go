@@ -321,7 +321,7 @@ func TestDaemonDetached(t *testing.T) {
 		says string
 	}{
 		{[]string{"daemon", "--detach", "--listen", "192.0.2.1"}, 1, "192.0.2.1"},
-		{[]string{"daemon", "--detach", "--metrics", "9095"}, 4, "--metrics"},
+		{[]string{"daemon", "--detach", "--metrics", "9877"}, 4, "--metrics"},
 	} {
 		if _, stderr, code := h.run(tt.args...); code != tt.code || !strings.Contains(stderr, tt.says) {
 			t.Errorf("%q: got exit code %d and %q, want %d and %q", tt.args, code, stderr, tt.code, tt.says)

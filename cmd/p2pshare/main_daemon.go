@@ -195,7 +195,9 @@ func (d *daemon) run(ctx context.Context, ready func(cli.DaemonInfo)) (err error
 }
 
 func (d *daemon) status(n *node.Node) func(context.Context) (*node.Status, error) {
-	return func(ctx context.Context) (*node.Status, error) { return n.Status(ctx, node.StatusRequest{Groups: true}) }
+	return func(ctx context.Context) (*node.Status, error) {
+		return n.Status(ctx, node.StatusRequest{Groups: true})
+	}
 }
 
 // shut closes the node. What is not done when its time is over is left to the end of the process.

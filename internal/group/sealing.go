@@ -103,6 +103,21 @@ func (s Sealing) Share(share *catalog.Share) Record {
 	return s.record(share, s.id(share.Name, share.Version))
 }
 
+// Drop makes the record that takes back the shares of an ID, with a note that is sealed to the audience.
+func (s Sealing) Drop(id, note string) Record {
+	return func(n int64) ([]byte, error) {
+		body, err := catalog.NoteBody(note)
+		if err != nil {
+			return nil, err
+		}
+		box, err := seal.Box(body, s.Recipients)
+		if err != nil {
+			return nil, err
+		}
+		return (&catalog.Drop{ID: id, Audience: s.Audience, Epoch: s.Epoch, Box: box}).Marshal(n)
+	}
+}
+
 func (s Sealing) record(share *catalog.Share, id string) Record {
 	return func(n int64) ([]byte, error) {
 		body, err := share.Body()

@@ -300,6 +300,7 @@ type GroupLogRecord struct {
 	Device  string    `json:"device,omitempty"`
 	Kind    string    `json:"kind"`            // root, device, account, rule, key, link, share, drop or other
 	Entry   string    `json:"entry,omitempty"` // NAME[@VERSION] that was shared or dropped, if it is known here
+	Note    string    `json:"note,omitempty"`  // why it was dropped
 	What    string    `json:"what"`            // a sentence
 	Void    string    `json:"void,omitempty"`  // why it does not count
 }
@@ -315,6 +316,8 @@ type CatalogRequest struct {
 	Export *string      `json:"export,omitempty"` // the file to write, absolute
 	Import *string      `json:"import,omitempty"` // the file to read, absolute
 	Drop   *string      `json:"drop,omitempty"`   // NAME[@VERSION]
+	Note   string       `json:"note,omitempty"`   // with Drop: why, for those who ask for it later
+	Taken  *string      `json:"taken,omitempty"`  // NAME[@VERSION]: was it taken back
 }
 
 // ListCatalog lists entries.
@@ -330,6 +333,15 @@ type CatalogAnswer struct {
 	Problems []string `json:"problems"`          // records that do not count, and why; disagreements
 	Records  int64    `json:"records,omitempty"` // that were verified, exported or taken
 	Devices  int      `json:"devices,omitempty"`
+
+	Taken *Taken `json:"taken,omitempty"` // of Taken; nil: it was not taken back
+}
+
+// Taken says that an entry was taken back.
+type Taken struct {
+	By   string    `json:"by"` // the account
+	Time time.Time `json:"time"`
+	Note string    `json:"note,omitempty"` // why
 }
 
 // Entry is a share of a group under its name.

@@ -31,6 +31,7 @@ type Share struct {
 	Mirror     bool   `json:"mirror,omitempty"`  // the mirror of a group fetched it
 	Entry      string `json:"entry,omitempty"`   // GROUP/NAME@VERSION, of what was published in a group or fetched from one
 	Group      string `json:"group,omitempty"`   // GROUP
+	Taken      *Taken `json:"taken,omitempty"`   // with Entry: it was taken back since
 	Members    bool   `json:"members,omitempty"` // the group is private: its members alone find and get it
 
 	State    string    `json:"state"`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -44,7 +45,9 @@ func (n *Node) Catalog(ctx context.Context, r CatalogRequest, on func(Event)) (*
 			a.Records, err = arc.Into(ctx, m.Group)
 		}
 	case r.Drop != nil:
-		err = m.drop(ctx, *r.Drop, r.Offline, a, on)
+		err = m.drop(ctx, r, a, on)
+	case r.Taken != nil:
+		err = m.takenBack(*r.Taken, a)
 	default:
 		err = fault.New(fault.Usage, "nothing is asked of the catalog")
 	}
@@ -204,11 +207,29 @@ func (m *member) verifyAll(a *CatalogAnswer) error {
 	return nil
 }
 
-func (m *member) drop(ctx context.Context, ref string, offline bool, a *CatalogAnswer, on func(Event)) error {
-	if err := m.maySign(ctx, offline, on); err != nil {
+// takenBack says whether an entry was taken back, and by whom.
+func (m *member) takenBack(ref string, a *CatalogAnswer) error {
+	name, version, err := catalog.SplitName(ref)
+	if err != nil {
 		return err
 	}
-	e, err := m.resolve(ref)
+	ix, err := m.Index()
+	if err != nil {
+		return err
+	}
+	if t := ix.TakenBack(name, version); t != nil {
+		a.Taken = takenOf(t)
+	}
+	return nil
+}
+
+func takenOf(t *catalog.Taken) *Taken { return &Taken{By: t.By, Time: t.Time(), Note: t.Why} }
+
+func (m *member) drop(ctx context.Context, r CatalogRequest, a *CatalogAnswer, on func(Event)) error {
+	if err := m.maySign(ctx, r.Offline, on); err != nil {
+		return err
+	}
+	e, err := m.resolve(*r.Drop)
 	if err != nil {
 		return err
 	}
@@ -220,11 +241,33 @@ func (m *member) drop(ctx context.Context, ref string, offline bool, a *CatalogA
 		return fault.Hint(fault.New(fault.Denied, "%q was published by %q", e.Ref(), e.Account), "%q can drop it, or an admin", e.Account)
 	}
 	a.Entries = append(a.Entries, m.entry(e, nil))
-	if err := m.Append(func(n int64) ([]byte, error) { return catalog.MarshalDrop(e.ID, n) }); err != nil {
+	records, err := m.dropRecords(e, r.Note)
+	if err != nil {
+		return err
+	}
+	if err := m.Append(records...); err != nil {
 		return err
 	}
 	m.passOn(ctx, on)
 	return nil
+}
+
+// dropRecords take an entry back. Why is sealed to those who could read the entry, where it was.
+func (m *member) dropRecords(e *catalog.Entry, note string) ([]group.Record, error) {
+	if note == "" || !m.private() {
+		if _, err := catalog.NoteBody(note); err != nil && note != "" {
+			return nil, fault.New(fault.Usage, "--note: %w", err)
+		}
+		return []group.Record{(&catalog.Drop{ID: e.ID, Note: note}).Marshal}, nil
+	}
+	to, err := m.Audience(e.Path(), e.Read)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := catalog.NoteBody(note); err != nil {
+		return nil, fault.New(fault.Usage, "--note: %w", err)
+	}
+	return append(to.Grants, to.Drop(e.ID, note)), nil
 }
 
 // signedEntry is what a fetch by name holds the torrent against.
@@ -263,3 +306,33 @@ var errNoTorrent = errors.New("no member has the torrent")
 
 // entryTime is when an entry was published, for the log.
 func entryTime(e *catalog.Entry) string { return e.Published().Format(time.RFC3339) }
+
+// catalogs are the indexes of the groups that this process has open, by their names here.
+func (n *Node) catalogs() map[string]*catalog.Index {
+	out := map[string]*catalog.Index{}
+	if s := n.groups.Load(); s != nil {
+		for _, m := range s.list() {
+			if ix, err := m.Index(); err == nil {
+				out[m.Name()] = ix
+			}
+		}
+	}
+	return out
+}
+
+// takenFrom says whether the entry of a record was taken back; nil: it was not, or nobody knows.
+func (r *record) takenFrom(all map[string]*catalog.Index) *Taken {
+	group, ref, _ := strings.Cut(r.Entry, "/")
+	ix := all[group]
+	if ix == nil {
+		return nil
+	}
+	name, version, err := catalog.SplitName(ref)
+	if err != nil {
+		return nil
+	}
+	if t := ix.TakenBack(name, version); t != nil && t.Info.String() == r.Info {
+		return takenOf(t)
+	}
+	return nil
+}

@@ -33,6 +33,7 @@ type told struct {
 	Until int64            `json:"until"`
 	Slot  []byte           `json:"slot"`
 	Keep  map[string]int64 `json:"keep"`
+	Note  string           `json:"note"`
 	Aud   string           `json:"aud"`
 	To    []string         `json:"to"`
 	Open  *struct {
@@ -69,6 +70,10 @@ func (m *member) history() ([]GroupLogRecord, error) {
 	if m.private() {
 		for _, e := range ix.Entries() {
 			opened[place{e.Device, e.Index}] = e.Ref()
+		}
+		for _, t := range ix.Taken() {
+			opened[place{t.Entry.Device, t.Entry.Index}] = t.Ref()
+			opened[place{t.Device, t.Index}] = t.Why
 		}
 	}
 	var out []GroupLogRecord
@@ -155,7 +160,7 @@ func (t *told) ref() string {
 	return t.Open.Name + "@" + t.Open.Version
 }
 
-// tell says what a record did. opened is the entry of a sealed one that can be read here.
+// tell says what a record did. opened is what can be read here of a sealed one: the entry of a share, the note of a drop.
 func (l *GroupLogRecord) tell(r signed.Record, opened string, entries published) {
 	var t told
 	if err := json.Unmarshal(r.Raw, &t); err != nil {
@@ -193,6 +198,9 @@ func (l *GroupLogRecord) tell(r signed.Record, opened string, entries published)
 			if e.account != l.Account {
 				l.What += " (of " + e.account + ")"
 			}
+		}
+		if l.Note = cmp.Or(t.Note, opened); l.Note != "" {
+			l.What += ": " + l.Note
 		}
 	default:
 		l.Kind, l.What = "other", "a record of another kind ("+r.Op+")"

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -309,4 +310,69 @@ func joinAcme(t *testing.T, owner, n *node.Node) {
 	t.Helper()
 	a := askGroup(t, owner, node.GroupRequest{Group: "acme", Link: &node.LinkGroup{}})
 	askGroup(t, n, node.GroupRequest{Group: a.Link, Join: &node.JoinGroup{Peers: []string{addrOf(t, owner)}, Timeout: 20 * time.Second}})
+}
+
+// Why something was taken back is read by whoever asks for it, has it or reads the history; of a private group's by those who could
+// read it.
+func TestTakenBackIsTold(t *testing.T) {
+	for _, kind := range []string{"public", "private"} {
+		t.Run(kind, func(t *testing.T) {
+			var owner, reader *node.Node
+			group := "acme"
+			if kind == "public" {
+				owner, reader, _ = acme(t)
+			} else {
+				group = "family"
+				var a *node.GroupAnswer
+				var err error
+				owner, a = family(t, node.CreateGroup{})
+				reader, _, err = joins(t, owner, a.Link, node.JoinGroup{Password: a.Password, Account: "bob"})
+				must(t, err)
+			}
+			_, err := publishAs(t, owner, folder(t, "app", map[string]string{"f": "1"}), group, "app@1.4.4")
+			must(t, err)
+			_, err = publishAs(t, owner, folder(t, "app2", map[string]string{"f": "2"}), group, "app@1.4.3")
+			must(t, err)
+			waitCatalog(t, reader, group, "2", func(a *node.CatalogAnswer) string { return fmt.Sprint(len(a.Entries)) })
+			_, err = fetchInto(t, reader, node.FetchRequest{Ref: group + "/app@1.4.4", Dir: t.TempDir(), Seed: true, Timeout: time.Minute})
+			must(t, err)
+			ref := "app@1.4.4"
+			askCatalog(t, owner, node.CatalogRequest{Group: group, Drop: &ref, Note: "crashes on start"})
+			waitCatalog(t, reader, group, "1", func(a *node.CatalogAnswer) string { return fmt.Sprint(len(a.Entries)) })
+			_, err = fetchInto(t, reader, node.FetchRequest{Ref: group + "/app@1.4.4", Dir: t.TempDir()})
+			if fault.KindOf(err) != fault.NotFound || !strings.Contains(err.Error(), "app@1.4.4 was taken back by") || !strings.Contains(err.Error(), ": crashes on start") {
+				t.Errorf("who asks for it: %v", err)
+			}
+			s := shareIn2(t, reader, group+"/app@1.4.4", in(node.StateSeeding))
+			if s.Taken == nil || s.Taken.Note != "crashes on start" || s.Taken.By == "" || s.Taken.Time.IsZero() {
+				t.Errorf("who has it: %+v", s.Taken)
+			}
+			a := askCatalog(t, reader, node.CatalogRequest{Group: group, Taken: &ref})
+			if a.Taken == nil || a.Taken.Note != "crashes on start" {
+				t.Errorf("who asks whether it was: %+v", a.Taken)
+			}
+			found := false
+			for _, r := range askGroup(t, reader, node.GroupRequest{Group: group, Log: &struct{}{}}).Log {
+				found = found || r.Kind == "drop" && r.Entry == ref && r.Note == "crashes on start" && strings.HasPrefix(r.What, "took back app@1.4.4") && strings.HasSuffix(r.What, ": crashes on start")
+			}
+			if !found {
+				t.Error("the history does not say it")
+			}
+			// What goes from machine to machine, mirrors that nobody has to trust among them.
+			file := filepath.Join(t.TempDir(), "export")
+			askCatalog(t, owner, node.CatalogRequest{Group: group, Export: &file})
+			b, err := os.ReadFile(file)
+			must(t, err)
+			if clear := strings.Contains(string(b), "crashes on start"); clear != (kind == "public") {
+				t.Errorf("the note is in clear words in the records: %v", clear)
+			}
+			long := strings.Repeat("n", 2001)
+			other := "app@1.4.3"
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if _, err := owner.Catalog(ctx, node.CatalogRequest{Group: group, Drop: &other, Note: long}, func(node.Event) {}); fault.KindOf(err) != fault.Usage {
+				t.Errorf("a note that is too long: %v", err)
+			}
+		})
+	}
 }

@@ -35,7 +35,7 @@ type Options struct {
 	Policy  Policy // of shares that have none of their own
 	// FirmUp and FirmDown say that Network's rate goes before the one that a LimitRequest has set in an earlier run.
 	FirmUp, FirmDown bool
-	NoSeed  bool   // a daemon's fetches end when the content is there, where the request does not say Seed
+	NoSeed           bool // a daemon's fetches end when the content is there, where the request does not say Seed
 
 	// GroupsHere is called when this process has taken the groups of the home, and GroupsElsewhere says which process holds them that
 	// does so for longer than a command takes; 0: none. Both may be nil.

@@ -77,6 +77,7 @@ func (h *homeState) resting(s named) Share {
 func (k *keeper) status(r StatusRequest) (*Status, error) {
 	now := time.Now()
 	alarms := k.n.groupAlarms() // before mu: a group may have to be read
+	catalogs := k.n.catalogs()
 	var groups []Group
 	if r.Groups {
 		groups = k.n.groupInfos()
@@ -107,6 +108,7 @@ func (k *keeper) status(r StatusRequest) (*Status, error) {
 	}
 	for _, it := range k.sorted() {
 		sh := it.view(now)
+		sh.Taken = it.rec.takenFrom(catalogs)
 		s.Up += sh.Up
 		s.Down += sh.Down
 		s.Uploaded += sh.Uploaded

@@ -49,6 +49,9 @@ func TestCatalogRequests(t *testing.T) {
 		{[]string{"catalog", "import", "acme", "x"}, func(s *shell) node.CatalogRequest {
 			return node.CatalogRequest{Group: "acme", Import: text(filepath.Join(s.dir, "x"))}
 		}, "acme: 12 new records of 3 machines\n", "does not count"},
+		{[]string{"drop", "acme/app@1.4.2", "--yes", "--note", "crashes on start"}, func(*shell) node.CatalogRequest {
+			return node.CatalogRequest{Group: "acme", Drop: text("app@1.4.2"), Note: "crashes on start"}
+		}, "dropped acme/app@1.4.2\n", ""},
 		{[]string{"drop", "acme/app@1.4.2", "--yes", "--offline"}, func(*shell) node.CatalogRequest {
 			return node.CatalogRequest{Group: "acme", Drop: text("app@1.4.2"), Offline: true}
 		}, "dropped acme/app@1.4.2\n", "whoever has the content keeps it"},

@@ -55,7 +55,7 @@ func (s *shell) daemon(f *fakeDaemons, args ...string) int {
 
 func TestDaemonSettings(t *testing.T) {
 	s, f := newShell(t), &fakeDaemons{info: answering}
-	code := s.daemon(f, "--fetches", "3", "--floor", "5GiB", "--stop-ratio", "2", "--stop-time", "36h", "--stop-copies", "4", "--metrics", "127.0.0.1:9095",
+	code := s.daemon(f, "--fetches", "3", "--floor", "5GiB", "--stop-ratio", "2", "--stop-time", "36h", "--stop-copies", "4", "--metrics", "127.0.0.1:9877",
 		"--log-format", "json", "-v", "--port", "6881", "--listen", "127.0.0.1", "--no-dht", "--no-lan", "--no-upnp", "--utp", "--max-up", "1MB", "--max-down", "2MB",
 		"--peer", "127.0.0.1:1", "--tracker", "http://a/announce http://b/announce", "--tracker", "udp://c:1/announce")
 	if code != 0 {
@@ -74,7 +74,7 @@ func TestDaemonSettings(t *testing.T) {
 				Peers: []string{"127.0.0.1:1"}, Trackers: []string{"http://a/announce", "http://b/announce", "udp://c:1/announce"},
 			},
 		},
-		Metrics: "127.0.0.1:9095", LogFormat: "json", Verbose: true,
+		Metrics: "127.0.0.1:9877", LogFormat: "json", Verbose: true,
 	}
 	if len(got.Network.DHTNodes) == 0 {
 		got.Network.DHTNodes = nil
@@ -97,7 +97,7 @@ func TestDaemonRefusals(t *testing.T) {
 		{[]string{"--fetches", "-1"}, "--fetches"},
 		{[]string{"--floor", "much"}, "--floor"},
 		{[]string{"--log-format", "xml"}, "--log-format"},
-		{[]string{"--metrics", "9095"}, "--metrics"},
+		{[]string{"--metrics", "9877"}, "--metrics"},
 		{[]string{"--stop-ratio", "x"}, "--stop-ratio"},
 		{[]string{"--tracker", "gopher://x"}, "--tracker"},
 		{[]string{"--port", "99999"}, "--port"},

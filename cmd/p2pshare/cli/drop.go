@@ -16,13 +16,17 @@ func dropCommand() command {
 		summary: "take an entry out of a group's catalog",
 		about: "Members no longer list it or fetch it by name once they hear of it. It cannot be unpublished: whoever has the content keeps it, the signed history still names it, and " +
 			"its magnet link works as long as somebody shares it. Here the share stays too, until p2pshare remove. Publishers drop what " +
-			"is theirs, admins anything. Without a version, the latest is meant. It asks first on a terminal, and needs --yes elsewhere.",
+			"is theirs, admins anything. Without a version, the latest is meant. --note says why: whoever asks for the entry later, still has it or verifies a receipt of it reads that, " +
+			"in a private group those who could read the entry. It asks first on a terminal, and needs --yes elsewhere.",
 		examples: []example{
-			{"a release that was broken", "p2pshare drop acme/app@1.4.2"},
+			{"a release that was broken", "p2pshare drop acme/app@1.4.2 --note 'crashes on start, take 1.4.3'"},
 			{"in a script", "p2pshare drop acme/app@1.4.2 --yes"},
 		},
 		exits: groupExits,
-		flags: append([]cli.Flag{yesFlag()}, signFlags()...),
+		flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "note", Category: groupEntry, Usage: "say why in `TEXT`, for those who ask for it or have it"},
+			yesFlag(),
+		}, signFlags()...),
 	}
 }
 
@@ -48,7 +52,7 @@ func dropAction(ctx context.Context, s *session, c *cli.Context) error {
 				name = shown.Entries[0].Name + "@" + shown.Entries[0].Version
 			}
 		}
-		a, err = catalogOf(b.Catalog(ctx, node.CatalogRequest{Group: group, Drop: &name, Offline: c.Bool("offline")}, s.out.event))
+		a, err = catalogOf(b.Catalog(ctx, node.CatalogRequest{Group: group, Drop: &name, Note: c.String("note"), Offline: c.Bool("offline")}, s.out.event))
 		return err
 	})
 	if err != nil {

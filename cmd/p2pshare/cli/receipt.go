@@ -57,7 +57,31 @@ func (s *session) verifyReceipt(ctx context.Context, c *cli.Context) error {
 	for i, f := range found {
 		found[i].Path = cmp.Or(own[f.Path], f.Path)
 	}
-	return s.showReceipt(r, path, r.Compare(found), c.String("group") != "")
+	return s.showReceipt(r, path, r.Compare(found), c.String("group") != "", s.takenBack(ctx, r))
+}
+
+// takenBack asks the home, if it is in the receipt's group, whether the entry was taken back since; nil: not that it is known.
+func (s *session) takenBack(ctx context.Context, r *catalog.Receipt) *node.Taken {
+	home, err := s.home()
+	if err != nil {
+		return nil
+	}
+	if _, err := os.Stat(home); err != nil {
+		return nil // and is not made for this
+	}
+	var taken *node.Taken
+	ref := r.Share().Ref()
+	err = s.with(ctx, func(b Backend) error {
+		a, err := b.Catalog(ctx, node.CatalogRequest{Group: r.Group.ID.String(), Taken: &ref, Offline: true}, func(node.Event) {})
+		if err == nil {
+			taken = a.Taken
+		}
+		return err
+	})
+	if err != nil {
+		s.log.Debug("whether the entry was taken back is not known", "reason", err)
+	}
+	return taken
 }
 
 func readAtMost(file string, most int64) ([]byte, error) {
@@ -190,11 +214,12 @@ type receiptObject struct {
 	OK      bool                 `json:"ok"`
 	Known   bool                 `json:"group_checked"` // that the group is the one the user means
 	Bad     []node.VerifiedFile  `json:"bad"`
+	Taken   *node.Taken          `json:"taken,omitempty"` // the entry was taken back since
 }
 
-func (s *session) showReceipt(r *catalog.Receipt, path string, bad []catalog.Difference, known bool) error {
+func (s *session) showReceipt(r *catalog.Receipt, path string, bad []catalog.Difference, known bool, taken *node.Taken) error {
 	o := receiptObject{Path: path, Group: r.Group, Entry: r.Entry, Account: r.Account, Device: r.Device.String(), Time: r.Time,
-		Files: len(r.Files), Size: r.Share().Size, OK: len(bad) == 0, Known: known, Bad: []node.VerifiedFile{}}
+		Files: len(r.Files), Size: r.Share().Size, OK: len(bad) == 0, Known: known, Taken: taken, Bad: []node.VerifiedFile{}}
 	for _, d := range bad {
 		o.Bad = append(o.Bad, node.VerifiedFile{Path: d.Path, Problem: d.Problem})
 	}
@@ -205,6 +230,9 @@ func (s *session) showReceipt(r *catalog.Receipt, path string, bad []catalog.Dif
 	if !known {
 		s.out.say("whether that is the group you mean, the receipt cannot say; --group GROUP compares it")
 	}
+	if taken != nil {
+		s.out.say("warning: %s was taken back by %s", printable(r.Share().Ref()), takenText(taken))
+	}
 	if o.OK {
 		s.out.answer(fmt.Sprintf("OK %s: %s", path, counted(o.Files, o.Size)))
 		return nil
@@ -214,6 +242,15 @@ func (s *session) showReceipt(r *catalog.Receipt, path string, bad []catalog.Dif
 	}
 	err := fault.New(fault.Unverified, "%s not as the receipt says: %q", plural(len(bad), "file")+is(len(bad)), path)
 	return fault.Hint(err, "p2pshare fetch of the same entry into another folder gets good ones")
+}
+
+// takenText says by whom, when and why something was taken back.
+func takenText(t *node.Taken) string {
+	text := printable(t.By) + " on " + t.Time.Local().Format(time.DateOnly)
+	if t.Note != "" {
+		text += ": " + printable(t.Note)
+	}
+	return text
 }
 
 func is(n int) string {

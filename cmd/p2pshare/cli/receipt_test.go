@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 
 	"github.com/p2pshare/p2pshare/catalog"
+	"github.com/p2pshare/p2pshare/internal/node"
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
@@ -127,6 +129,23 @@ func TestVerifyReceipt(t *testing.T) {
 			}
 		})
 	}
+	t.Run("taken back since", func(t *testing.T) {
+		s := newShell(t)
+		put(s, "r.json", string(receiptOf(t, "rel", files)))
+		for name, text := range files {
+			put(s, "rel/"+name, text)
+		}
+		s.env["P2PSHARE_HOME"] = s.dir
+		s.fake.catalogAnswer = &node.CatalogAnswer{Taken: &node.Taken{By: "admin", Time: time.Date(2026, 11, 29, 12, 0, 0, 0, time.Local), Note: "crashes\x1b"}}
+		s.want(0, "OK ", `warning: app@1.4.2 was taken back by admin on 2026-11-29: crashes\x1b`, "verify", "--receipt", "r.json")
+		if r := s.fake.catalog; r.Group != acmeID || r.Taken == nil || *r.Taken != "app@1.4.2" {
+			t.Errorf("asked: %+v", r)
+		}
+		s.stdout = buffer{}
+		s.want(0, `"taken":{"by":"admin"`, "", "verify", "--receipt", "r.json", "--json")
+		s.stdout, s.fake.openErr = buffer{}, errors.New("busy")
+		s.want(0, "OK ", "", "verify", "--receipt", "r.json")
+	})
 	t.Run("one file", func(t *testing.T) {
 		s := newShell(t)
 		put(s, "r.json", string(receiptOf(t, "app.iso", map[string]string{"": "image"})))

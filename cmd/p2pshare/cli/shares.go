@@ -96,6 +96,9 @@ func block(x node.Share) []string {
 	if where := shareWhere(x); where != "" {
 		lines = append(lines, "    "+where)
 	}
+	if x.Taken != nil {
+		lines = append(lines, "    "+printable(x.Entry)+" was taken back by "+takenText(x.Taken))
+	}
 	if facts := shareFacts(x); facts != "" {
 		lines = append(lines, "    "+facts)
 	}
