@@ -44,7 +44,7 @@ type Hello struct {
 
 // NewHello signs a hello for a device whose first record has the time n. invite is nil where the account exists or
 // the group is open.
-func NewHello(g signed.GroupID, device signed.Key, h Hello, n int64, account signed.Secret, invite *signed.Secret) ([]byte, error) {
+func NewHello(g signed.GroupID, device signed.Key, h Hello, n int64, account signed.SigningKey, invite *signed.SigningKey) ([]byte, error) {
 	msg, err := h.message(g, device, n)
 	if err != nil {
 		return nil, err

@@ -16,9 +16,9 @@ import (
 
 var start = time.Unix(1_790_000_000, 0).UTC()
 
-func secret(name string) signed.Secret {
+func secret(name string) signed.SigningKey {
 	seed := sha256.Sum256([]byte(name))
-	s, err := signed.SecretFromSeed(seed[:])
+	s, err := signed.SigningKeyFromSeed(seed[:])
 	if err != nil {
 		panic(err)
 	}
@@ -75,7 +75,7 @@ func (w *world) gid() signed.GroupID { return w.roots[0].ID() }
 
 func (w *world) hello(dev string, ms int64, h acl.Hello, by, invite string) {
 	w.t.Helper()
-	var inv *signed.Secret
+	var inv *signed.SigningKey
 	if invite != "" {
 		s := secret(invite)
 		inv = &s

@@ -78,7 +78,7 @@ func (c *club) remove(key signed.Key) {
 type machine struct {
 	t      testing.TB
 	name   string
-	secret signed.Secret
+	secret signed.SigningKey
 	addr   string
 	gate   *gate.Gate
 	engine *engine.Engine // of the group
@@ -103,7 +103,7 @@ func (c *club) join(t testing.TB, name string) *machine {
 // port starts a machine without a torrent client.
 func (c *club) port(t testing.TB, name string) *machine {
 	t.Helper()
-	secret, err := signed.NewSecret(rand.Reader)
+	secret, err := signed.NewSigningKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -210,8 +210,8 @@ func Create(dir string, c Created, now func() time.Time) (*Group, error) {
 
 // Joined is what Join needs beside a link.
 type Joined struct {
-	Name   string         // local; empty: the ID, until the root is here
-	Device *signed.Secret // of this machine; nil: a new one
+	Name   string             // local; empty: the ID, until the root is here
+	Device *signed.SigningKey // of this machine; nil: a new one
 	Hints  []string
 }
 
@@ -300,20 +300,20 @@ func (g *Group) BecomeDevice(key Key, label string) error {
 	return g.hello(key.Account, label, key.Secret, nil)
 }
 
-func (g *Group) hello(account, label string, by signed.Secret, invite *signed.Secret) error {
+func (g *Group) hello(account, label string, by signed.SigningKey, invite *signed.SigningKey) error {
 	return g.Append(func(n int64) ([]byte, error) {
 		return acl.NewHello(g.ID(), g.device.Public(), acl.Hello{Account: account, Label: label}, n, by, invite)
 	})
 }
 
 // Owner is the owner key that this home holds; false: none. Of several that of an owner of the latest root.
-func (g *Group) Owner() (signed.Secret, bool) {
+func (g *Group) Owner() (signed.SigningKey, bool) {
 	k, _, ok := g.owner()
 	return k, ok
 }
 
 // owner is Owner with the file of the key.
-func (g *Group) owner() (signed.Secret, string, bool) {
+func (g *Group) owner() (signed.SigningKey, string, bool) {
 	paths := append([]string{filepath.Join(g.dir, ownerFile)}, g.nextOwners()...)
 	var owners []signed.Key
 	if s, err := g.State(); err == nil {
@@ -335,7 +335,7 @@ func (g *Group) nextOwners() []string {
 
 // NextOwner keeps an owner key beside the one that is held, until SettleOwner. The one is lost to the group before the
 // root that names the other is signed by enough, and the other if that never comes: so both are there until then.
-func (g *Group) NextOwner(s signed.Secret) error {
+func (g *Group) NextOwner(s signed.SigningKey) error {
 	return replaceKey(filepath.Join(g.dir, nextOwnerFile+s.Public().String()[:16]), Key{Kind: KeyOwner, Group: g.ID(), Secret: s})
 }
 
@@ -366,7 +366,7 @@ func (g *Group) SettleOwner() error {
 }
 
 // NextRoot signs the next root with an owner key.
-func (g *Group) NextRoot(owner signed.Secret, edit func(r *signed.Root) error) (raw []byte, err error) {
+func (g *Group) NextRoot(owner signed.SigningKey, edit func(r *signed.Root) error) (raw []byte, err error) {
 	s, err := g.State()
 	if err != nil {
 		return nil, err

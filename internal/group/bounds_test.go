@@ -17,7 +17,7 @@ import (
 )
 
 // ofDevice hands in the log of a device that nobody has met yet: a hello, and n records of a size.
-func ofDevice(t *testing.T, g *group.Group, by group.Key, device signed.Secret, now time.Time, n, size int) error {
+func ofDevice(t *testing.T, g *group.Group, by group.Key, device signed.SigningKey, now time.Time, n, size int) error {
 	t.Helper()
 	ms := now.UnixMilli()
 	hello, err := acl.NewHello(g.ID(), device.Public(), acl.Hello{Account: by.Account}, ms, by.Secret, nil)
@@ -40,7 +40,7 @@ func ofDevice(t *testing.T, g *group.Group, by group.Key, device signed.Secret, 
 	return g.AddLog(context.Background(), h, from, records[from:])
 }
 
-func newDevice(t *testing.T) signed.Secret {
+func newDevice(t *testing.T) signed.SigningKey {
 	t.Helper()
 	s, err := group.NewSecret()
 	must(t, err)
@@ -141,7 +141,7 @@ func TestAnAccountsLogsAreBounded(t *testing.T) {
 		c.Devices = n
 		must(t, g.ChangeAccount(s, c))
 	}
-	size := func(k signed.Secret) int64 {
+	size := func(k signed.SigningKey) int64 {
 		s, err := g.State()
 		must(t, err)
 		d, _ := s.Device(k.Public())

@@ -27,7 +27,7 @@ import (
 type Group struct {
 	dir    string
 	link   signed.Link
-	device signed.Secret
+	device signed.SigningKey
 	log    *grouplog.Store
 	now    func() time.Time
 	memo   acl.Memo
@@ -263,7 +263,7 @@ func (g *Group) Link() signed.Link {
 }
 
 // Device is the secret of this machine's device.
-func (g *Group) Device() signed.Secret { return g.device }
+func (g *Group) Device() signed.SigningKey { return g.device }
 
 // Name is what the group is called here.
 func (g *Group) Name() string {

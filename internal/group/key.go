@@ -28,7 +28,7 @@ type Key struct {
 	Kind    string
 	Group   signed.GroupID
 	Account string // of an account's or a device's
-	Secret  signed.Secret
+	Secret  signed.SigningKey
 }
 
 // keyFile is a Key as it is written.
@@ -40,7 +40,7 @@ type keyFile struct {
 }
 
 // NewSecret makes a key.
-func NewSecret() (signed.Secret, error) { return signed.NewSecret(rand.Reader) }
+func NewSecret() (signed.SigningKey, error) { return signed.NewSigningKey(rand.Reader) }
 
 // WriteKey writes a key to a file of mode 0600 that is not there yet.
 func WriteKey(path string, k Key) error {
@@ -88,7 +88,7 @@ func ReadKey(path, kind string) (Key, error) {
 	if err != nil {
 		return bad("its seed is malformed")
 	}
-	if k.Secret, err = signed.SecretFromSeed(seed); err != nil {
+	if k.Secret, err = signed.SigningKeyFromSeed(seed); err != nil {
 		return bad("its seed is malformed")
 	}
 	return k, nil

@@ -34,14 +34,14 @@ func imposter(t *testing.T, g *group.Group, name string, n int64) (signed.Head, 
 	return headOf(t, g, dev, records), records, id
 }
 
-func newSecret(t *testing.T) signed.Secret {
+func newSecret(t *testing.T) signed.SigningKey {
 	t.Helper()
-	s, err := signed.NewSecret(rand.Reader)
+	s, err := signed.NewSigningKey(rand.Reader)
 	must(t, err)
 	return s
 }
 
-func headOf(t *testing.T, g *group.Group, dev signed.Secret, records [][]byte) signed.Head {
+func headOf(t *testing.T, g *group.Group, dev signed.SigningKey, records [][]byte) signed.Head {
 	t.Helper()
 	var tree signed.Tree
 	for _, r := range records {

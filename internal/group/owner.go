@@ -37,20 +37,20 @@ func (g *Group) OwnerLocked() (signed.Key, bool) {
 }
 
 // OwnerKey is the owner key that this home holds, with its passphrase if it has one.
-func (g *Group) OwnerKey(passphrase string) (signed.Secret, error) {
+func (g *Group) OwnerKey(passphrase string) (signed.SigningKey, error) {
 	if k, ok := g.Owner(); ok {
 		return k, nil
 	}
 	b, err := os.ReadFile(filepath.Join(g.dir, lockedFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return signed.Secret{}, fault.Hint(fault.New(fault.Denied, "this home holds no owner key of %q", g.Name()),
+		return signed.SigningKey{}, fault.Hint(fault.New(fault.Denied, "this home holds no owner key of %q", g.Name()),
 			"use a machine of an owner; p2pshare group owner key makes a key that they can add")
 	}
 	if err != nil {
-		return signed.Secret{}, err
+		return signed.SigningKey{}, err
 	}
 	if passphrase == "" {
-		return signed.Secret{}, fault.Hint(fault.New(fault.Denied, "the owner key of %q has a passphrase", g.Name()), "give it with --passphrase-file or at the prompt")
+		return signed.SigningKey{}, fault.Hint(fault.New(fault.Denied, "the owner key of %q has a passphrase", g.Name()), "give it with --passphrase-file or at the prompt")
 	}
 	return readOwner(b, g.ID(), passphrase)
 }
@@ -152,14 +152,14 @@ func readSmall(path string) ([]byte, error) {
 }
 
 // ownerText is an owner key for people to keep: the group, and the seed of the Ed25519 key in hex.
-func ownerText(k signed.Secret, id signed.GroupID) []byte {
+func ownerText(k signed.SigningKey, id signed.GroupID) []byte {
 	return []byte(fmt.Sprintf("# the owner key of the p2pshare group\n%v\n%s\n", id, hex.EncodeToString(k.Seed())))
 }
 
-func readOwner(locked []byte, id signed.GroupID, passphrase string) (signed.Secret, error) {
+func readOwner(locked []byte, id signed.GroupID, passphrase string) (signed.SigningKey, error) {
 	text, err := seal.UnlockKey(locked, passphrase)
 	if err != nil {
-		return signed.Secret{}, err
+		return signed.SigningKey{}, err
 	}
 	var lines []string
 	for line := range strings.Lines(string(text)) {
@@ -168,14 +168,14 @@ func readOwner(locked []byte, id signed.GroupID, passphrase string) (signed.Secr
 		}
 	}
 	if len(lines) != 2 {
-		return signed.Secret{}, fault.New(fault.Usage, "what is locked is no owner key")
+		return signed.SigningKey{}, fault.New(fault.Usage, "what is locked is no owner key")
 	}
 	if lines[0] != id.String() {
-		return signed.Secret{}, fault.New(fault.Usage, "the owner key is of another group, %.40q", lines[0])
+		return signed.SigningKey{}, fault.New(fault.Usage, "the owner key is of another group, %.40q", lines[0])
 	}
 	seed, err := hex.DecodeString(lines[1])
 	if err != nil {
-		return signed.Secret{}, fault.New(fault.Usage, "what is locked is no owner key")
+		return signed.SigningKey{}, fault.New(fault.Usage, "what is locked is no owner key")
 	}
-	return signed.SecretFromSeed(seed)
+	return signed.SigningKeyFromSeed(seed)
 }

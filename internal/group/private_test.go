@@ -274,7 +274,7 @@ func TestNobodyTakesAnothersTag(t *testing.T) {
 		forged := copied
 		if name == group.JoinInvite {
 			// As the tag's own key would sign it for her account.
-			secret, err := signed.SecretFromSeed(tagSeed(t, alice.ID(), name, password))
+			secret, err := signed.SigningKeyFromSeed(tagSeed(t, alice.ID(), name, password))
 			must(t, err)
 			gid := alice.ID()
 			forged = append(append(bytes.Clone(copied[:32]), secret.Sign("slot", append(gid[:], "aeve"...))...), copied[96:]...)
@@ -312,7 +312,7 @@ func TestStanding(t *testing.T) {
 	bob := invited(t, alice, "bob")
 	l, err := alice.Login(group.JoinInvite, password, work)
 	must(t, err)
-	stranger, err := signed.NewSecret(rand.Reader)
+	stranger, err := signed.NewSigningKey(rand.Reader)
 	must(t, err)
 	for _, c := range []struct {
 		name string

@@ -91,7 +91,7 @@ func compared(k signed.Key, l *log) Compared {
 
 // Append signs records, which rise in time from Last, into the own log; without any it signs the log anew, as
 // devices do every day. It refuses records that others would not read, and a clock that is not behind them all.
-func (s *Store) Append(c Compared, by signed.Secret, now time.Time, records ...[]byte) (signed.Log, Compared, error) {
+func (s *Store) Append(c Compared, by signed.SigningKey, now time.Time, records ...[]byte) (signed.Log, Compared, error) {
 	none := func(err error) (signed.Log, Compared, error) { return signed.Log{}, Compared{}, err }
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,9 +20,9 @@ import (
 
 var now = time.Unix(1_790_000_000, 0).UTC()
 
-func secret(name string) signed.Secret {
+func secret(name string) signed.SigningKey {
 	seed := sha256.Sum256([]byte(name))
-	s, err := signed.SecretFromSeed(seed[:])
+	s, err := signed.SigningKeyFromSeed(seed[:])
 	if err != nil {
 		panic(err)
 	}
@@ -408,7 +408,7 @@ func TestAppend(t *testing.T) {
 	for _, x := range []struct {
 		name string
 		c    grouplog.Compared
-		by   signed.Secret
+		by   signed.SigningKey
 		at   time.Time
 		recs [][]byte
 		want string

@@ -28,9 +28,9 @@ import (
 
 const aGroup = "0123456789abcdef0123456789abcdef"
 
-func newSecret(t *testing.T) signed.Secret {
+func newSecret(t *testing.T) signed.SigningKey {
 	t.Helper()
-	s, err := signed.NewSecret(rand.Reader)
+	s, err := signed.NewSigningKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

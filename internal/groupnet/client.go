@@ -14,10 +14,10 @@ import (
 
 // Member is how to reach a member of a group.
 type Member struct {
-	Addr       string        // host:port
-	ServerName string        // the group's of the day; signed.Link.ServerName
-	Also       []string      // names of the group before: a member that has been away may know those alone
-	Identity   signed.Secret // who we are in the group, or its lobby key before we are anybody
+	Addr       string            // host:port
+	ServerName string            // the group's of the day; signed.Link.ServerName
+	Also       []string          // names of the group before: a member that has been away may know those alone
+	Identity   signed.SigningKey // who we are in the group, or its lobby key before we are anybody
 	// Accept judges the key of who answers; nil: anybody, for only bytes that verify count.
 	Accept func(peer signed.Key) error
 }

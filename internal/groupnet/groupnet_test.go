@@ -25,9 +25,9 @@ import (
 
 const name = "0123456789abcdef0123456789abcdef"
 
-func secret(t *testing.T) signed.Secret {
+func secret(t *testing.T) signed.SigningKey {
 	t.Helper()
-	s, err := signed.NewSecret(rand.Reader)
+	s, err := signed.NewSigningKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func secret(t *testing.T) signed.Secret {
 }
 
 // serve starts a server with one group and gives its address.
-func serve(t *testing.T, change func(*groupnet.Group)) (addr string, device signed.Secret) {
+func serve(t *testing.T, change func(*groupnet.Group)) (addr string, device signed.SigningKey) {
 	t.Helper()
 	device = secret(t)
 	g := &groupnet.Group{

@@ -25,7 +25,7 @@ var (
 )
 
 // certificate makes what a device shows: its public key and nothing else about it.
-func certificate(s signed.Secret) (tls.Certificate, error) {
+func certificate(s signed.SigningKey) (tls.Certificate, error) {
 	// The times are the same for everybody, so that a certificate tells nothing of a machine's clock.
 	begin := time.Unix(0, 0).UTC()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: begin, NotAfter: begin.Add(certificateTime)}
@@ -53,7 +53,7 @@ func keyOf(cs tls.ConnectionState) (signed.Key, error) {
 }
 
 // config is what both ends have in common.
-func config(identity signed.Secret, protocols ...string) (*tls.Config, error) {
+func config(identity signed.SigningKey, protocols ...string) (*tls.Config, error) {
 	cert, err := certificate(identity)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func TestAPanicCostsItsConnection(t *testing.T) {
 			io.WriteString(w, "fine")
 		})
 	})
-	as := func(me signed.Secret) *http.Client {
+	as := func(me signed.SigningKey) *http.Client {
 		return groupnet.Client(&net.Dialer{}, groupnet.Member{Addr: addr, ServerName: name, Identity: me})
 	}
 	for range 3 {

@@ -76,7 +76,7 @@ func TestWhoIsPutOutIsCutOff(t *testing.T) {
 			g.Swarm = func(c net.Conn, _ signed.Key) { _, _ = io.Copy(io.Discard, c) }
 		})
 		bob, carol := secret(t), secret(t)
-		dial := func(s signed.Secret) net.Conn {
+		dial := func(s signed.SigningKey) net.Conn {
 			c, _, err := groupnet.Dial(t.Context(), &net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: name, Identity: s}, protocol)
 			if err != nil {
 				t.Fatalf("%s: %v", protocol, err)
@@ -140,7 +140,7 @@ func TestNoRoom(t *testing.T) {
 		}
 	})
 	for _, c := range []struct {
-		who  signed.Secret
+		who  signed.SigningKey
 		want bool
 	}{{bob, false}, {carol, true}} {
 		client := groupnet.Client(&net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: name, Identity: c.who})

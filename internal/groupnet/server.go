@@ -21,7 +21,7 @@ import (
 
 // Group is what a Server needs of a group.
 type Group struct {
-	Identity signed.Secret // of this machine's device in the group
+	Identity signed.SigningKey // of this machine's device in the group
 	// Admit judges a peer's key before anything is read of it. Its error is for the log alone: the peer sees a closed
 	// connection.
 	Admit func(peer signed.Key, protocol string) error

@@ -207,14 +207,14 @@ func (s *shelf) count(d signed.Key) int {
 type device struct {
 	t      *testing.T
 	group  signed.GroupID
-	secret signed.Secret
+	secret signed.SigningKey
 	tree   signed.Tree
 	n      int64
 }
 
 func newDevice(t *testing.T, g signed.GroupID) *device {
 	t.Helper()
-	s, err := signed.NewSecret(rand.Reader)
+	s, err := signed.NewSigningKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -252,7 +252,7 @@ func (s *groups) linkOf(arg string) (signed.Link, *group.Archive, error) {
 }
 
 // deviceKey reads the key of a device, which may have signed before then, or makes one in a file that is not there yet.
-func deviceKey(path string, id signed.GroupID) (device *signed.Secret, used bool, err error) {
+func deviceKey(path string, id signed.GroupID) (device *signed.SigningKey, used bool, err error) {
 	if path == "" {
 		return nil, false, nil
 	}

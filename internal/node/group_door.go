@@ -172,7 +172,7 @@ func (l *lobby) room(m *member) func(signed.Key, string) error {
 }
 
 // identity is whom this machine shows itself as to members.
-func (m *member) identity() signed.Secret {
+func (m *member) identity() signed.SigningKey {
 	if s := m.as.Load(); s != nil {
 		return *s
 	}
@@ -183,7 +183,7 @@ func (m *member) identity() signed.Secret {
 const maxNames = 3
 
 // reach is how to reach a member at an address.
-func (m *member) reach(addr string, as signed.Secret) groupnet.Member {
+func (m *member) reach(addr string, as signed.SigningKey) groupnet.Member {
 	day := signed.DayOf(time.Now())
 	links := m.Links()
 	out := groupnet.Member{Addr: addr, Identity: as, ServerName: m.Link().ServerName(day)}

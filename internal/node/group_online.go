@@ -122,7 +122,7 @@ func (m *member) client(addr string) *http.Client {
 }
 
 // clientAs reaches a member as somebody; answered is called when one has shown that it knows the group.
-func (m *member) clientAs(addr string, as signed.Secret, answered func()) *http.Client {
+func (m *member) clientAs(addr string, as signed.SigningKey, answered func()) *http.Client {
 	to := m.reach(addr, as)
 	to.Accept = func(k signed.Key) error {
 		if k == m.Device().Public() {

@@ -76,7 +76,7 @@ func (m *member) changeOwners(r ChangeOwners, a *GroupAnswer) error {
 }
 
 // signRoot takes a root that this machine's owner has signed, if enough have. Else it goes into a draft for the others.
-func (m *member) signRoot(raw []byte, draft string, owner, next signed.Secret, a *GroupAnswer) error {
+func (m *member) signRoot(raw []byte, draft string, owner, next signed.SigningKey, a *GroupAnswer) error {
 	s, err := m.State()
 	if err != nil {
 		return err
@@ -123,14 +123,14 @@ func (m *member) ownerFiles(r ChangeOwners) (*GroupAnswer, error) {
 }
 
 // keepNext keeps a new owner key: it is there before the root that needs it.
-func (m *member) keepNext(owner, next signed.Secret) error {
+func (m *member) keepNext(owner, next signed.SigningKey) error {
 	if next.Public() == owner.Public() {
 		return nil
 	}
 	return m.NextOwner(next)
 }
 
-func (m *member) nextRoot(r ChangeOwners, owner, next signed.Secret) ([]byte, error) {
+func (m *member) nextRoot(r ChangeOwners, owner, next signed.SigningKey) ([]byte, error) {
 	raw, err := m.NextRoot(owner, func(root *signed.Root) error {
 		root.Owners = slices.Clone(root.Owners)
 		if r.Rotate {

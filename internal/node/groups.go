@@ -64,7 +64,7 @@ type member struct {
 	crowd *groupsync.Crowd
 	sync  *groupsync.Handler
 
-	as       atomic.Pointer[signed.Secret] // who this machine is before it is a device: the key of an invite or account
+	as       atomic.Pointer[signed.SigningKey] // who this machine is before it is a device: the key of an invite or account
 	lobby    lobby
 	at       keysAt
 	relink   chan struct{} // says that the group is to be met elsewhere

@@ -141,12 +141,12 @@ func waitWarning(t *testing.T, n *node.Node, want string) {
 }
 
 // log is a head over records, and what is posted of both.
-func logBody(t *testing.T, g signed.GroupID, by signed.Secret, records ...string) []byte {
+func logBody(t *testing.T, g signed.GroupID, by signed.SigningKey, records ...string) []byte {
 	t.Helper()
 	return logAt(t, g, by, time.Now(), records...)
 }
 
-func logAt(t *testing.T, g signed.GroupID, by signed.Secret, at time.Time, records ...string) []byte {
+func logAt(t *testing.T, g signed.GroupID, by signed.SigningKey, at time.Time, records ...string) []byte {
 	t.Helper()
 	var tree signed.Tree
 	for _, r := range records {

@@ -29,7 +29,7 @@ import (
 )
 
 // caller asks a node as who has a key, under the server name of a link.
-func caller(t *testing.T, n *node.Node, l signed.Link, as signed.Secret) *http.Client {
+func caller(t *testing.T, n *node.Node, l signed.Link, as signed.SigningKey) *http.Client {
 	t.Helper()
 	c := groupnet.Client(&net.Dialer{}, groupnet.Member{Addr: addrOf(t, n), ServerName: l.ServerName(signed.DayOf(time.Now())), Identity: as})
 	t.Cleanup(c.CloseIdleConnections)
@@ -101,7 +101,7 @@ func TestWhatEachKeyMay(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		as   signed.Secret
+		as   signed.SigningKey
 		want []int
 	}{
 		{"a stranger who saw the server name", stranger, []int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
@@ -122,7 +122,7 @@ func TestWhatEachKeyMay(t *testing.T) {
 		}
 	}
 	// Content is for devices alone.
-	for name, as := range map[string]signed.Secret{"the lobby": link.Lobby(), "the invite": invite.Key} {
+	for name, as := range map[string]signed.SigningKey{"the lobby": link.Lobby(), "the invite": invite.Key} {
 		c, _, err := groupnet.Dial(t.Context(), &net.Dialer{}, groupnet.Member{Addr: addrOf(t, alice), ServerName: link.ServerName(signed.DayOf(time.Now())), Identity: as}, groupnet.Swarm)
 		if err != nil {
 			continue
@@ -164,7 +164,7 @@ func TestRemovedMemberWithItsKeys(t *testing.T) {
 	must(t, bob.Append(func(n int64) ([]byte, error) {
 		return acl.Grant{Audience: "all", Epoch: 7, To: []string{"bob"}, Box: []byte("x")}.Marshal(n)
 	}))
-	for name, as := range map[string]signed.Secret{"his device": bob.Device(), "the old link": link.Lobby()} {
+	for name, as := range map[string]signed.SigningKey{"his device": bob.Device(), "the old link": link.Lobby()} {
 		for who, n := range map[string]*node.Node{"the admin": alice, "another": carols} {
 			client := caller(t, n, link, as)
 			for _, path := range []string{"/v1/root", "/v1/heads", "/v1/slot/" + passOf(t, link, "join", string(a.Password)).Tag().String(), "/v1/have"} {
@@ -294,7 +294,7 @@ func slots(t *testing.T, link signed.Link, root []byte, slot []byte) string {
 }
 
 // answers is somebody who answers to any group's name.
-func answers(t *testing.T, me signed.Secret, h http.Handler) string {
+func answers(t *testing.T, me signed.SigningKey, h http.Handler) string {
 	t.Helper()
 	g := &groupnet.Group{Identity: me, Admit: func(signed.Key, string) error { return nil }, Sync: h}
 	s := groupnet.NewServer(func(string) *groupnet.Group { return g }, slog.New(slog.DiscardHandler))

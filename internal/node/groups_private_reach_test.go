@@ -149,7 +149,7 @@ func TestReachJoin(t *testing.T) {
 }
 
 // firstHead signs the log of a device of one record.
-func firstHead(t *testing.T, id signed.GroupID, device signed.Secret, raw []byte) (signed.Head, [][]byte) {
+func firstHead(t *testing.T, id signed.GroupID, device signed.SigningKey, raw []byte) (signed.Head, [][]byte) {
 	t.Helper()
 	tree := signed.Tree{}
 	tree.Append(raw)

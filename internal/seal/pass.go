@@ -30,7 +30,7 @@ const (
 type Pass struct {
 	account    string
 	group      signed.GroupID
-	tag        signed.Secret
+	tag        signed.SigningKey
 	passphrase string
 }
 
@@ -58,7 +58,7 @@ func Stretch(gid signed.GroupID, account, password string, work int) (Pass, erro
 		}
 		return out
 	}
-	tag, err := signed.SecretFromSeed(expand("tag"))
+	tag, err := signed.SigningKeyFromSeed(expand("tag"))
 	return Pass{account, gid, tag, hex.EncodeToString(expand("box"))}, err
 }
 

@@ -46,7 +46,7 @@ func (groupPassword) Unwrap() error { return ErrPassword }
 type Login struct {
 	Account string
 	Group   signed.GroupID
-	Key     signed.Secret
+	Key     signed.SigningKey
 	Seal    Identity
 }
 
@@ -130,7 +130,7 @@ func (p Pass) Open(box []byte) (Login, error) {
 	if l.Account != p.account {
 		return Login{}, badSlot("it is of the account %q", l.Account)
 	}
-	if l.Key, err = signed.SecretFromSeed(seed[:]); err != nil {
+	if l.Key, err = signed.SigningKeyFromSeed(seed[:]); err != nil {
 		return Login{}, badSlot("%w", err)
 	}
 	if l.Seal, err = Parse(secret); err != nil {

@@ -23,7 +23,7 @@ var gid = signed.GroupID{1, 2, 3}
 
 func login(t testing.TB) seal.Login {
 	t.Helper()
-	return seal.Login{Account: "office", Group: gid, Key: must(signed.SecretFromSeed(bytes.Repeat([]byte{7}, 32)))(t), Seal: account(t)}
+	return seal.Login{Account: "office", Group: gid, Key: must(signed.SigningKeyFromSeed(bytes.Repeat([]byte{7}, 32)))(t), Seal: account(t)}
 }
 
 // open opens a slot as who has the password of "office".
@@ -113,7 +113,7 @@ func TestSlotRefuses(t *testing.T) {
 	}{
 		{"no account", func(l *seal.Login) { l.Account = "" }, 4, "name"},
 		{"a long name", func(l *seal.Login) { l.Account = strings.Repeat("x", 33) }, 4, "name"},
-		{"no key", func(l *seal.Login) { l.Key = signed.Secret{} }, 4, "key"},
+		{"no key", func(l *seal.Login) { l.Key = signed.SigningKey{} }, 4, "key"},
 		{"no identity", func(l *seal.Login) { l.Seal = seal.Identity{} }, 4, "identity"},
 		{"the identity of an audience", func(l *seal.Login) { l.Seal = audience(t) }, 4, "identity"},
 		{"no work", func(*seal.Login) {}, 0, "work factor"},
@@ -294,7 +294,7 @@ func specified(t *testing.T, gid signed.GroupID, account, password string, work 
 	salt := slices.Concat([]byte("p2pshare/v1 slot\x00"), gid[:], []byte(account))
 	secret := must(scrypt.Key([]byte(password), salt, 1<<work, 8, 1, 32))(t)
 	seed := must(hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot tag", 32))(t)
-	return must(signed.SecretFromSeed(seed))(t).Public(), hex.EncodeToString(must(hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot box", 32))(t))
+	return must(signed.SigningKeyFromSeed(seed))(t).Public(), hex.EncodeToString(must(hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot box", 32))(t))
 }
 
 // TestTags: who lacks the password, or has that of another account or group, cannot ask for a slot; and who sees a tag

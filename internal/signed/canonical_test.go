@@ -291,7 +291,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-func TestSecret(t *testing.T) {
+func TestSigningKey(t *testing.T) {
 	s := secret("x")
 	for _, f := range []string{"%v", "%s", "%+v", "%#v"} {
 		if got := fmt.Sprintf(f, s); got != "redacted" {
@@ -309,14 +309,14 @@ func TestSecret(t *testing.T) {
 	if k.Verify("bye", []byte("m"), sig) || k.Verify("hello", []byte("n"), sig) || k.Verify("hello", []byte("m"), sig[:63]) || key("y").Verify("hello", []byte("m"), sig) {
 		t.Error("a wrong signature verifies")
 	}
-	made, err := signed.NewSecret(bytes.NewReader(s.Seed()))
+	made, err := signed.NewSigningKey(bytes.NewReader(s.Seed()))
 	if err != nil || made.Public() != k {
 		t.Errorf("from its seed: %v, %v", made.Public(), err)
 	}
-	if _, err := signed.NewSecret(bytes.NewReader(nil)); err == nil {
+	if _, err := signed.NewSigningKey(bytes.NewReader(nil)); err == nil {
 		t.Error("no random: got a key")
 	}
-	if _, err := signed.SecretFromSeed([]byte("short")); err == nil {
+	if _, err := signed.SigningKeyFromSeed([]byte("short")); err == nil {
 		t.Error("short seed: got a key")
 	}
 }

@@ -8,12 +8,12 @@
 //	Link       what a group is joined by; ParseLink, Link.String, Link.Day
 //	Clock      the time of a record; NextTime, Skew, AgeOf
 //	Fields     canonical JSON, read field by field; Canonical checks bytes, Marshal makes them
-//	Key        an Ed25519 key, Secret its other half
+//	Key        an Ed25519 key, SigningKey its other half
 //
 // Guaranteed: everything is judged in the order length, signature over the raw bytes, canonical form, fields,
 // meaning; nothing half judged is returned. One value has one encoding, and other bytes that mean the same are
 // refused. A refusal is an error of fault.Unverified (a link's: fault.Usage) that holds a *Refusal: the thing, the
-// reason to test for with errors.Is, and words. Signing needs a Secret, which prints as "redacted".
+// reason to test for with errors.Is, and words. Signing needs a SigningKey, which prints as "redacted".
 //
 // Never: no file, network, clock or random source is touched that was not handed in. Nothing is repaired.
 // The cryptography is that of golang.org/x/mod/sumdb (notes, tree hashes) and the standard library.

@@ -28,7 +28,7 @@ type Head struct {
 func origin(g GroupID, d Key) string { return logOrigin + g.String() + "/" + d.String() }
 
 // SignHead makes the head of the log of by's device. now goes in to the second.
-func SignHead(g GroupID, by Secret, size int64, root Hash, now time.Time) (Head, error) {
+func SignHead(g GroupID, by SigningKey, size int64, root Hash, now time.Time) (Head, error) {
 	h := Head{Group: g, Device: by.Public(), Size: size, Root: root, Time: time.Unix(now.Unix(), 0).UTC()}
 	signer, err := by.signer(origin(g, h.Device))
 	if err != nil {

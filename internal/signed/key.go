@@ -67,47 +67,47 @@ func (k Key) Verify(domain string, msg, sig []byte) bool {
 	return ed25519.Verify(k[:], inDomain(domain, msg), sig) // which refuses signatures of other lengths
 }
 
-// Secret is the private half of a Key. The zero Secret signs nothing: its methods panic.
-type Secret struct {
+// SigningKey is the private half of a Key. The zero SigningKey signs nothing: its methods panic.
+type SigningKey struct {
 	key ed25519.PrivateKey
 }
 
-// NewSecret makes a key from 32 bytes of random.
-func NewSecret(random io.Reader) (Secret, error) {
+// NewSigningKey makes a key from 32 bytes of random.
+func NewSigningKey(random io.Reader) (SigningKey, error) {
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := io.ReadFull(random, seed); err != nil {
-		return Secret{}, fmt.Errorf("making a key: %w", err)
+		return SigningKey{}, fmt.Errorf("making a key: %w", err)
 	}
-	return SecretFromSeed(seed)
+	return SigningKeyFromSeed(seed)
 }
 
-// SecretFromSeed is the key that grows from a seed of 32 bytes (RFC 8032).
-func SecretFromSeed(seed []byte) (Secret, error) {
+// SigningKeyFromSeed is the key that grows from a seed of 32 bytes (RFC 8032).
+func SigningKeyFromSeed(seed []byte) (SigningKey, error) {
 	if len(seed) != ed25519.SeedSize {
-		return Secret{}, fmt.Errorf("a seed of %d bytes, want %d", len(seed), ed25519.SeedSize)
+		return SigningKey{}, fmt.Errorf("a seed of %d bytes, want %d", len(seed), ed25519.SeedSize)
 	}
-	return Secret{ed25519.NewKeyFromSeed(seed)}, nil
+	return SigningKey{ed25519.NewKeyFromSeed(seed)}, nil
 }
 
-// Seed is what SecretFromSeed takes: the secret itself, to be kept.
-func (s Secret) Seed() []byte { return s.key.Seed() }
+// Seed is what SigningKeyFromSeed takes: the secret itself, to be kept.
+func (s SigningKey) Seed() []byte { return s.key.Seed() }
 
 // Signer is the key as crypto/tls and others want it.
-func (s Secret) Signer() ed25519.PrivateKey { return s.key }
+func (s SigningKey) Signer() ed25519.PrivateKey { return s.key }
 
-func (s Secret) Public() Key { return Key(s.key.Public().(ed25519.PublicKey)) }
+func (s SigningKey) Public() Key { return Key(s.key.Public().(ed25519.PublicKey)) }
 
 // Sign signs msg in a domain; see Key.Verify.
-func (s Secret) Sign(domain string, msg []byte) []byte {
+func (s SigningKey) Sign(domain string, msg []byte) []byte {
 	return ed25519.Sign(s.key, inDomain(domain, msg))
 }
 
-func (s Secret) String() string       { return "redacted" }
-func (s Secret) GoString() string     { return "redacted" }
-func (s Secret) LogValue() slog.Value { return slog.StringValue("redacted") }
+func (s SigningKey) String() string       { return "redacted" }
+func (s SigningKey) GoString() string     { return "redacted" }
+func (s SigningKey) LogValue() slog.Value { return slog.StringValue("redacted") }
 
 // MarshalText keeps a secret from ending up in JSON by accident.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
+func (s SigningKey) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
 
 func inDomain(domain string, msg []byte) []byte {
 	return append([]byte("p2pshare/v1/"+domain+"\n"), msg...)
@@ -123,7 +123,7 @@ func (k Key) verifier(name string) (note.Verifier, error) {
 }
 
 // signer is s as the signer of notes under a name.
-func (s Secret) signer(name string) (note.Signer, error) {
+func (s SigningKey) signer(name string) (note.Signer, error) {
 	v, err := s.Public().verifier(name)
 	if err != nil {
 		return nil, err

@@ -127,8 +127,8 @@ func (l Link) ServerName(day int64) string {
 }
 
 // Lobby is the key that proves nothing but that its holder has the link.
-func (l Link) Lobby() Secret {
-	s, err := SecretFromSeed(l.expand("lobby", 32))
+func (l Link) Lobby() SigningKey {
+	s, err := SigningKeyFromSeed(l.expand("lobby", 32))
 	if err != nil {
 		panic(err) // 32 bytes were asked for
 	}

@@ -83,7 +83,7 @@ type wireAdmin struct {
 
 // Sign makes the note of r, signed by those who are at hand; AddSignature adds the others. What is not sound, but
 // for the number of signatures, is refused.
-func (r Root) Sign(by ...Secret) ([]byte, error) {
+func (r Root) Sign(by ...SigningKey) ([]byte, error) {
 	text, err := r.text()
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (r Root) Sign(by ...Secret) ([]byte, error) {
 
 // AddSignature signs a root, which may still lack signatures, as another owner. Who signs reads it first:
 // ParseRoot.
-func AddSignature(raw []byte, by Secret) ([]byte, error) {
+func AddSignature(raw []byte, by SigningKey) ([]byte, error) {
 	text, _, _ := bytes.Cut(raw, []byte("\n\n"))
 	text = append(bytes.TrimSuffix(text, []byte("\n")), '\n')
 	if _, err := parseRootText(text); err != nil {

@@ -24,7 +24,7 @@ func receiptOf(t *testing.T, content string, files map[string]string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := signed.SecretFromSeed(bytes.Repeat([]byte{7}, 32))
+	device, err := signed.SigningKeyFromSeed(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
