@@ -8,8 +8,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// TestStretchGivesMemoryBack: what a password takes is the system's again when it is stretched, and two do not take it
-// twice.
+// TestStretchGivesMemoryBack: what a password or passphrase takes is the system's again when it is stretched, and two do not take
+// it twice.
 func TestStretchGivesMemoryBack(t *testing.T) {
 	const work, takes, slack = 16, 64 << 20, 24 << 20
 	held := func() (resident, reserved int64) {
@@ -20,11 +20,20 @@ func TestStretchGivesMemoryBack(t *testing.T) {
 	if _, err := Stretch(signed.GroupID{}, "anna", "a long password", freedWork); err != nil { // what is there before is given back too
 		t.Fatal(err)
 	}
+	locked, err := LockKey([]byte("a key"), "a passphrase", work)
+	if err != nil {
+		t.Fatal(err)
+	}
 	resident, reserved := held()
 	var wg sync.WaitGroup
-	for range 2 {
+	for _, takes := range []func() error{
+		func() error { _, err := Stretch(signed.GroupID{}, "anna", "a long password", work); return err },
+		func() error { _, err := Stretch(signed.GroupID{1}, "ben", "a long password", work); return err },
+		func() error { _, err := LockKey([]byte("a key"), "a passphrase", work); return err },
+		func() error { _, err := UnlockKey(locked, "a passphrase"); return err },
+	} {
 		wg.Go(func() {
-			if _, err := Stretch(signed.GroupID{}, "anna", "a long password", work); err != nil {
+			if err := takes(); err != nil {
 				t.Error(err)
 			}
 		})

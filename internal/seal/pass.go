@@ -62,18 +62,23 @@ func Stretch(gid signed.GroupID, account, password string, work int) (Pass, erro
 	return Pass{account, gid, tag, hex.EncodeToString(expand("box"))}, err
 }
 
-// stretching lets one password be stretched at a time.
+// stretching lets one password or passphrase be stretched at a time in the process, of whatever groups.
 var stretching sync.Mutex
 
-// stretch is scrypt. What it takes is given back to the system at once: it may be more than all else that the process has,
-// and would stay resident for minutes.
-func stretch(password, salt []byte, work int) ([]byte, error) {
-	stretching.Lock()
-	defer stretching.Unlock()
+// alone runs what takes 2^work KiB, as scrypt does. What it takes is given back to the system at once: it may be more than all
+// else that the process has, and would stay resident for minutes.
+func alone(work int, f func()) {
 	if work >= freedWork {
+		stretching.Lock()
+		defer stretching.Unlock()
 		defer debug.FreeOSMemory()
 	}
-	return scrypt.Key(password, salt, 1<<work, 8, 1, sha256.Size)
+	f()
+}
+
+func stretch(password, salt []byte, work int) (key []byte, err error) {
+	alone(work, func() { key, err = scrypt.Key(password, salt, 1<<work, 8, 1, sha256.Size) })
+	return key, err
 }
 
 // Tag is what the slot is asked for by: a public key, of which the password is the secret half.

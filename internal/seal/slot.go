@@ -206,7 +206,8 @@ func lock(plain []byte, passphrase string, work int) ([]byte, error) {
 	}
 	r.SetWorkFactor(work)
 	var b bytes.Buffer
-	w, err := age.Encrypt(&b, r)
+	var w io.WriteCloser
+	alone(work, func() { w, err = age.Encrypt(&b, r) })
 	if err == nil {
 		_, err = w.Write(plain)
 	}
@@ -230,7 +231,8 @@ func unlock(file []byte, passphrase string, work int, limit int64) ([]byte, erro
 		return nil, ErrPassword // it is empty
 	}
 	id.SetMaxWorkFactor(work)
-	r, err := age.Decrypt(bytes.NewReader(file), id)
+	var r io.Reader
+	alone(work, func() { r, err = age.Decrypt(bytes.NewReader(file), id) })
 	var none *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &none) && (len(none.StanzaTypes) != 1 || none.StanzaTypes[0] != "scrypt"):
