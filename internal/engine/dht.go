@@ -53,7 +53,7 @@ func startDHT(ctx context.Context, s Settings, conns []net.PacketConn) (*dhtNode
 	quiet.SetHandlers(alog.DiscardHandler)
 	for _, c := range conns {
 		cfg := dht.NewDefaultServerConfig()
-		cfg.Conn = guardedConn{c, n.known, &dhtPorts{now: time.Now}}
+		cfg.Conn = guardedConn{c, n.known, &dhtPorts{now: time.Now}, rate.NewLimiter(dhtFindsEach, dhtFinds)}
 		cfg.StartingNodes = first.nodes
 		cfg.PeerStore = newPeerStore(time.Now)
 		cfg.Store = newItemStore(time.Now)

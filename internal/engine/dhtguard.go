@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/anacrolix/dht/v2/krpc"
 	"github.com/anacrolix/torrent/bencode"
+	"golang.org/x/time/rate"
 
 	"github.com/p2pshare/p2pshare/internal/netguard"
 	"github.com/p2pshare/p2pshare/internal/places"
@@ -24,10 +26,18 @@ type guardedConn struct {
 	net.PacketConn
 	known *dhtKnown
 	ports *dhtPorts
+	finds *rate.Limiter // of questions for the table
 }
 
 // dhtQuestion is what a query begins with: of the keys that packets of ours have, "a" is the first.
 var dhtQuestion = []byte("d1:a")
+
+// dhtFind is in the questions that fill and keep the table of nodes, and in no others: a search for peers asks for these. The library
+// has no end for them. Who is always asked again, because he names nodes that are closer still, would have it ask and remember
+// without end. What may not be asked is an error, so that what it was named by then is gone through at once, and forgotten.
+var dhtFind = []byte("1:q9:find_node")
+
+var errFinds = errors.New("enough nodes were looked for")
 
 // dhtPorts keeps one machine from being many nodes. The library asks on for as long as it is named nodes that are closer, and
 // keeps all that it was named: who answers at each port of his could lead it on without end.
@@ -84,6 +94,9 @@ func (c guardedConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	u, ok := to.(*net.UDPAddr)
 	if !ok || !c.known.maySend(u.AddrPort()) || bytes.HasPrefix(b, dhtQuestion) && !c.ports.mayAsk(u.AddrPort()) {
 		return len(b), nil
+	}
+	if bytes.HasPrefix(b, dhtQuestion) && bytes.Contains(b, dhtFind) && !c.finds.Allow() {
+		return 0, errFinds
 	}
 	return c.PacketConn.WriteTo(b, to)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"container/list"
 	"net"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"github.com/anacrolix/dht/v2/bep44"
 	"github.com/anacrolix/dht/v2/krpc"
 	peer_store "github.com/anacrolix/dht/v2/peer-store"
+	"github.com/anacrolix/torrent/bencode"
 )
 
 // peerStore keeps the peers that others announced to us. The library has none by default, so that a
@@ -101,7 +103,8 @@ func (s *peerStore) drop(h *announcedHash) {
 }
 
 // itemStore is the BEP 44 store: bounded, and it forgets. The library's wrapper checks signatures and
-// sequence numbers and expires on read.
+// sequence numbers and expires on read. What is stored is kept as it came: decoded, 1000 bytes of lists in lists take thirty
+// times as much.
 type itemStore struct {
 	now func() time.Time
 	mu  sync.Mutex
@@ -118,9 +121,15 @@ func newItemStore(now func() time.Time) *itemStore {
 }
 
 func (s *itemStore) Put(i *bep44.Item) error {
+	raw, err := bencode.Marshal(i.V)
+	if err != nil {
+		return err
+	}
+	kept := *i
+	kept.V, kept.Salt = bencode.Bytes(raw), bytes.Clone(i.Salt)
+	target := kept.Target()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	target := i.Target()
 	if _, known := s.by[target]; !known && len(s.by) >= dhtMaxItems {
 		var (
 			victim bep44.Target
@@ -133,7 +142,7 @@ func (s *itemStore) Put(i *bep44.Item) error {
 		}
 		delete(s.by, victim)
 	}
-	s.by[target] = storedItem{i, s.now()}
+	s.by[target] = storedItem{&kept, s.now()}
 	return nil
 }
 

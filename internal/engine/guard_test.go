@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anacrolix/dht/v2"
+	"github.com/anacrolix/dht/v2/bep44"
 	"github.com/anacrolix/dht/v2/krpc"
 	"github.com/anacrolix/torrent/bencode"
+	"golang.org/x/time/rate"
 )
 
 const id20 = "abcdefghij0123456789"
@@ -267,17 +271,17 @@ func TestDHTPorts(t *testing.T) {
 	}
 }
 
-// A node that always names one that is closer leads a search on for a while, and not without end.
-func TestDHTSearchEnds(t *testing.T) {
-	target := [20]byte{1, 2, 3}
-	var answers atomic.Int32
+// closerNodes are nodes of which each names the next, which is closer to a target. They count the questions of a kind.
+func closerNodes(t *testing.T, target [20]byte, question string) (first string, asked *atomic.Int32) {
+	t.Helper()
+	asked = new(atomic.Int32)
 	chain := make([]*net.UDPConn, 100)
 	for i := range chain {
 		pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer pc.Close()
+		t.Cleanup(func() { pc.Close() })
 		chain[i] = pc
 	}
 	for i, pc := range chain {
@@ -294,8 +298,8 @@ func TestDHTSearchEnds(t *testing.T) {
 				}
 				token := "t"
 				r := krpc.Return{ID: closer(target, i), Token: &token}
-				if q.Q == "get_peers" && i+1 < len(chain) {
-					answers.Add(1)
+				if q.Q == question && i+1 < len(chain) {
+					asked.Add(1)
 					next := chain[i+1].LocalAddr().(*net.UDPAddr)
 					r.Nodes = krpc.CompactIPv4NodeInfo{{ID: closer(target, i+1), Addr: krpc.NodeAddr{IP: next.IP, Port: next.Port}}}
 				}
@@ -303,13 +307,20 @@ func TestDHTSearchEnds(t *testing.T) {
 			}
 		}()
 	}
+	return chain[0].LocalAddr().String(), asked
+}
+
+// A node that always names one that is closer leads a search on for a while, and not without end.
+func TestDHTSearchEnds(t *testing.T) {
+	target := [20]byte{1, 2, 3}
+	first, answers := closerNodes(t, target, "get_peers")
 	p := newUDPPort(testLog(t))
 	conns, err := p.dhtConns([]string{"127.0.0.1"}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	node, err := startDHT(t.Context(), Settings{Log: testLog(t), DHTNodes: []string{chain[0].LocalAddr().String()}}, conns)
+	node, err := startDHT(t.Context(), Settings{Log: testLog(t), DHTNodes: []string{first}}, conns)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,6 +329,83 @@ func TestDHTSearchEnds(t *testing.T) {
 	node.announce(t.Context(), target, 6881, func(string) {})
 	if n := answers.Load(); n < 20 || n > 40 {
 		t.Errorf("%d nodes were asked, want some 20", n)
+	}
+}
+
+// Nor does it lead the library on, which fills its table for as long as it is named nodes that are closer to its own ID. It is told
+// that no more can be asked, and ends.
+func TestDHTTableIsFilledOnce(t *testing.T) {
+	own := [20]byte{9, 8, 7}
+	first, answers := closerNodes(t, own, "find_node")
+	at, err := net.ResolveUDPAddr("udp4", first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := &dhtKnown{}
+	known.named(at.AddrPort())
+	cfg := dht.NewDefaultServerConfig()
+	cfg.NodeId = own
+	cfg.Conn = guardedConn{pc, known, &dhtPorts{now: time.Now}, rate.NewLimiter(0, 20)}
+	cfg.StartingNodes = func() ([]dht.Addr, error) { return []dht.Addr{dht.NewAddr(at)}, nil }
+	srv, err := dht.NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Close)
+	for range 2 {
+		if _, err := srv.BootstrapContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := answers.Load(); n != 20 {
+			t.Errorf("%d nodes were asked, want 20", n)
+		}
+	}
+	// What is asked for a search, and whether a node is there, is as before.
+	if res := srv.Ping(at); res.Err != nil {
+		t.Errorf("a ping: %v", res.Err)
+	}
+}
+
+// TestItemStore: what strangers store is kept as it came, as little of it as there is room for, and gone after a while.
+func TestItemStore(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	s := newItemStore(func() time.Time { return now })
+	lists := make([]any, 400) // of 800 bytes, and thirty times as many as what they decode to
+	for i := range lists {
+		lists[i] = []any{}
+	}
+	put := func(i int) bep44.Target {
+		now = now.Add(time.Millisecond)
+		it := &bep44.Item{V: append([]any{i}, lists...)}
+		if err := s.Put(it); err != nil {
+			t.Fatal(err)
+		}
+		return it.Target()
+	}
+	var all []bep44.Target
+	for i := range 2 * dhtMaxItems {
+		all = append(all, put(i))
+	}
+	if len(s.by) != dhtMaxItems {
+		t.Errorf("it holds %d items, want %d", len(s.by), dhtMaxItems)
+	}
+	if _, err := s.Get(all[dhtMaxItems-1]); !errors.Is(err, bep44.ErrItemNotFound) {
+		t.Errorf("the oldest: got %v, want it gone", err)
+	}
+	it, err := s.Get(all[dhtMaxItems])
+	if err != nil || it.Target() != all[dhtMaxItems] {
+		t.Fatalf("got %v, %v, want what was stored", it, err)
+	}
+	if raw, ok := it.V.(bencode.Bytes); !ok || len(raw) > 1000 {
+		t.Errorf("it is kept as %T", it.V)
+	}
+	now = now.Add(dhtItemLife + time.Second)
+	if _, err := s.Get(all[len(all)-1]); !errors.Is(err, bep44.ErrItemNotFound) {
+		t.Errorf("after %v: got %v, want it gone", dhtItemLife, err)
 	}
 }
 

@@ -29,11 +29,16 @@ const (
 	// dhtMaxAnswers and dhtLongest end a search that always hears of nodes which are closer still.
 	dhtMaxAnswers = 500
 	dhtLongest    = 3 * time.Minute
+	// dhtFinds and dhtFindsEach are how many questions for the table of nodes are sent at once and each second from then on: some
+	// hundred fill it, and a few dozen every half an hour keep it.
+	dhtFinds     = 1000
+	dhtFindsEach = 1
 	// dhtMaxNearby is how many nodes of networks that are not public are remembered.
 	dhtMaxNearby = 4096
 	// BEP 5 asks announcers to come back within 15 minutes or so; libtorrent forgets after 30.
 	dhtPeerLife = 30 * time.Minute
-	// BEP 44 items are at most 1000 bytes of value and die after two hours.
+	// BEP 44 items are at most 1000 bytes of value, 64 of salt, and die after two hours. Any stranger may store them: they take
+	// 2 MB at the worst.
 	dhtMaxItems = 1000
 	dhtItemLife = 2 * time.Hour
 	// The nodes kept on disk for the next start: two full buckets of the closest and some spares.

@@ -25,6 +25,11 @@ const maxArchive = 1 << 30
 // maxArchived bounds the logs in it.
 const maxArchived = 20_000
 
+// maxRounds is how often Into reads an archive for logs that others in it vouch for: of who came by an invite, and has had two other
+// keys since on one machine after the other, it is the fifth time. Each round has to bring something, and so whoever makes an
+// archive could have it read once for each of its logs.
+const maxRounds = 16
+
 // Archive is what a group signed, in one file (tar): for machines that never meet, and for safe-keeping.
 type Archive struct {
 	Group signed.GroupID
@@ -213,13 +218,13 @@ func (a *Archive) read(root func(raw []byte) error, log func(head []byte, record
 }
 
 // Into gives an archive's contents to a group, which takes what is signed and new. It says how many records came. A log
-// that nobody vouches for yet is tried again after those that may, and left out if nobody does: an older export holds those of
-// machines that were removed since. Where the group has no log yet, and gets none, that is the error.
+// that nobody vouches for yet is tried again after those that may, and left out if nobody does, or not within maxRounds: an older
+// export holds those of machines that were removed since. Where the group has no log yet, and gets none, that is the error.
 func (a *Archive) Into(ctx context.Context, g *Group) (records int64, err error) {
 	if a.Group != g.ID() {
 		return 0, fault.New(fault.Usage, "the export is of another group, %v", a.Group)
 	}
-	for {
+	for round := 1; ; round++ {
 		came, early := int64(0), error(nil)
 		fresh := true // it costs to ask so: once a round
 		err := a.read(func(raw []byte) error { return g.AddRoots(ctx, [][]byte{raw}) }, func(raw []byte, body io.Reader) error {
@@ -241,7 +246,7 @@ func (a *Archive) Into(ctx context.Context, g *Group) (records int64, err error)
 			return records, err
 		case early != nil && records == 0 && len(g.log.Heads()) == 0:
 			return 0, early
-		case early == nil || came == 0:
+		case early == nil || came == 0 || round == maxRounds:
 			return records, nil
 		}
 	}

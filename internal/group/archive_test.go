@@ -16,6 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/acl"
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
 // entry is one of an archive.
@@ -235,4 +236,64 @@ func FuzzArchive(f *testing.F) {
 			t.Fatalf("took an archive of %v", a.Group)
 		}
 	})
+}
+
+// TestAChainOfLogs: an archive whose logs each vouch for the one before it is read a number of times, and not once for each.
+func TestAChainOfLogs(t *testing.T) {
+	alice := create(t)
+	eve := addUser(t, alice, "eve", acl.Member)
+	const chain = 17 // of one day, on which an account's key changes 16 times
+	devices := make([]signed.SigningKey, chain)
+	for i := range devices {
+		devices[i] = newDevice(t)
+	}
+	// An archive has them in the order of their keys.
+	slices.SortFunc(devices, func(a, b signed.SigningKey) int {
+		one, other := b.Public(), a.Public()
+		return bytes.Compare(one[:], other[:])
+	})
+	by, now := eve.Secret, time.Now()
+	for i, d := range devices {
+		next := newDevice(t) // any key
+		key, ms := next.Public(), now.UnixMilli()+int64(10*i)
+		hello, err := acl.NewHello(alice.ID(), d.Public(), acl.Hello{Account: "eve"}, ms, by, nil)
+		must(t, err)
+		records := [][]byte{hello}
+		if i < chain-1 { // and every device stays
+			keep := map[signed.Key]int64{}
+			for _, o := range devices[:i+1] {
+				keep[o.Public()] = -1
+			}
+			rekey, err := acl.AccountChange{Name: "eve", Key: &key, Keep: keep}.Marshal(ms + 1)
+			must(t, err)
+			records = append(records, rekey)
+		}
+		var tree signed.Tree
+		for _, r := range records {
+			tree.Append(r)
+		}
+		h, err := signed.SignHead(alice.ID(), d, tree.Size(), tree.Root(), now)
+		must(t, err)
+		must(t, alice.AddLog(t.Context(), h, 0, records))
+		by = next
+	}
+	if n := admitted(t, alice, "eve"); n != chain {
+		t.Fatalf("eve has %d machines", n)
+	}
+	path := filepath.Join(t.TempDir(), "export")
+	if _, _, err := alice.WriteArchive(path); err != nil {
+		t.Fatal(err)
+	}
+	a, err := group.ReadArchive(path)
+	must(t, err)
+	bob, err := group.Join(t.TempDir(), alice.Link(), group.Joined{Name: "acme"}, time.Now)
+	must(t, err)
+	for i, want := range []string{"some", "all"} {
+		if _, err := a.Into(t.Context(), bob); err != nil {
+			t.Fatal(err)
+		}
+		if n := admitted(t, bob, "eve"); n == chain != (i == 1) || n < chain-2 {
+			t.Errorf("got %d of eve's %d machines, want %s of them", n, chain, want)
+		}
+	}
 }
