@@ -4,8 +4,10 @@ package integration_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +59,61 @@ func TestAShareThatEndsTheDaemonIsStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended(t, d)
+}
+
+// TestAGroupThatEndsTheDaemonIsClosed kills a daemon twice while it is at work on what a member has sent: the third comes up with
+// that group closed, says why, and serves the other.
+func TestAGroupThatEndsTheDaemonIsClosed(t *testing.T) {
+	t.Parallel()
+	lab := newLab(t, 2)
+	admin, anna := newMachine(t, lab.Host(1)), newMachine(t, lab.Host(2))
+	d := admin.daemon(onlyLAN...)
+	anna.daemon(onlyLAN...)
+	admin.must("group", "create", "good", "--public")
+	made := admin.asks("group", "create", "bad", "--private", "--user", "chef")
+	if _, err := anna.joins(made.Link, made.Password, "--account", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	admin.must("group", "user", "role", "bad", "anna", "publisher")
+	anna.until("publisher", "group", "show", "bad")
+	gid := made.Group.ID
+	for i := range 2 {
+		heard(t, admin.home, "") // nobody has sent anything for some time
+		anna.must("publish", payloadFile(t, "x", 1000+i), "--group", "bad", "--as", fmt.Sprintf("x@%d", i))
+		heard(t, admin.home, gid)
+		d.Kill()
+		d = admin.daemon(onlyLAN...)
+	}
+	if got := admin.must("group", "list", "--json"); !strings.Contains(got, "ended 2 times while it was at work on what its members had sent") {
+		t.Errorf("the groups are %s", got)
+	}
+	admin.refuses(1, "the group is stopped", "group", "show", gid)
+	if e := admin.asks("group", "show", "good").Group; e.Name != "good" {
+		t.Errorf("the other group is %+v", e)
+	}
+	ended(t, d)
+	admin.daemon(onlyLAN...)
+	if got := admin.people("bad"); !strings.Contains(got, "anna publisher") {
+		t.Errorf("the next daemon: %s", got)
+	}
+}
+
+// heard waits until a home says that a group, or none, is at work on what a member has sent.
+func heard(t *testing.T, home, gid string) {
+	t.Helper()
+	for end := time.Now().Add(busy * time.Minute); ; <-time.After(time.Millisecond) {
+		var doc struct{ Now []string }
+		b, err := os.ReadFile(filepath.Join(home, "groups-heard.json"))
+		if err == nil {
+			err = json.Unmarshal(b, &doc)
+		}
+		if err == nil && (gid == "" && len(doc.Now) == 0 || slices.Contains(doc.Now, gid)) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("at work are %q, want %q (%v)", doc.Now, gid, err)
+		}
+	}
 }
 
 // opening waits until a home says that so many shares are being started, and names them.

@@ -131,6 +131,13 @@ func (g *Group) settle(force bool) error {
 	return errors.Join(errs...)
 }
 
+// Waiting says whether there are logs that came too early.
+func (g *Group) Waiting() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting.all) > 0
+}
+
 // Settle looks whether logs that came too early are vouched for by now. It is for now and then: AddLog does it too.
 func (g *Group) Settle() error {
 	g.writing.Lock()

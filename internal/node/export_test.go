@@ -33,6 +33,18 @@ func WriteGroupsDeaths(home, id string, before int) error {
 		openingDoc{Boot: bootID(), Now: []string{id}, Deaths: map[string]int{id: before}})
 }
 
+// WriteGroupsHeard leaves in a home what a process that ended at once leaves in which groups were at work on what members had sent,
+// and which had ended so often before, the last time at a moment.
+func WriteGroupsHeard(home string, before int, last time.Time, ids ...string) error {
+	d := openingDoc{Boot: bootID(), Now: ids, Deaths: map[string]int{}, Last: map[string]int64{}}
+	for _, id := range ids {
+		if before > 0 {
+			d.Deaths[id], d.Last[id] = before, last.Unix()
+		}
+	}
+	return state.WriteVersioned(filepath.Join(home, groupsHeardFile), openingVersion, d)
+}
+
 // BootID is that of the machine.
 func BootID() string { return bootID() }
 

@@ -23,20 +23,22 @@ var errGroupStopped = errors.New("the group is stopped")
 
 // openFolders opens the groups of the home. Those that were being opened when the process before this one ended come last and
 // one at a time, so that the one that ends it is known; one that ended it twice is left as it is, and told in bad with
-// those that cannot be opened. The next daemon tries it again, once.
-func (n *Node) openFolders() (all []*group.Group, bad map[string]error, err error) {
+// those that cannot be opened, as is one in which it ended twice over what members had sent (heard). The next daemon tries it
+// again, once.
+func (n *Node) openFolders() (all []*group.Group, heard *opening, bad map[string]error, err error) {
 	dir := n.home.Path("groups")
 	folders, err := group.Folders(dir)
-	if err != nil || len(folders) == 0 {
-		return nil, nil, err
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	o := &opening{path: n.home.Path(groupsOpeningFile), idle: make(chan struct{})}
-	o.warn = func(err error) { n.log.Error("which groups are being opened could not be written", "error", err) }
-	if err := state.ReadVersioned(o.path, openingVersion, &o.doc); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		n.log.Error("which groups were being opened cannot be read", "error", err)
-		o.doc = openingDoc{}
+	heard = n.groupsOpening(groupsHeardFile)
+	heard.within = heardWithin
+	if len(folders) == 0 {
+		return nil, heard, nil, nil
 	}
-	deaths := o.died(func(folder string) bool { return slices.Contains(folders, folder) })
+	o := n.groupsOpening(groupsOpeningFile)
+	there := func(folder string) bool { return slices.Contains(folders, folder) }
+	deaths, ended := o.died(there), heard.died(there)
 	bad = map[string]error{}
 	open := func(some ...string) {
 		o.begin(some...)
@@ -63,19 +65,43 @@ func (n *Node) openFolders() (all []*group.Group, bad map[string]error, err erro
 			return true
 		})
 	}
-	open(slices.DeleteFunc(slices.Clone(folders), func(folder string) bool { return deaths[folder] > 0 })...)
+	open(slices.DeleteFunc(slices.Clone(folders), func(folder string) bool {
+		return deaths[folder] > 0 || ended[folder] >= tooManyDeaths
+	})...)
 	for _, folder := range folders {
-		switch {
-		case deaths[folder] >= tooManyDeaths:
-			bad[folder] = fault.Hint(fmt.Errorf("%w: p2pshare ended %d times while it was opening it", errGroupStopped, deaths[folder]),
+		stopped := func(o *opening, times int, over string) {
+			bad[folder] = fault.Hint(fmt.Errorf("%w: p2pshare ended %d times while it was %s", errGroupStopped, times, over),
 				"p2pshare log may say what happened, please report it; it is tried again when a daemon is started the next time; p2pshare group leave %s forgets the group", folder)
 			if n.keeper != nil {
-				o.change(func(d *openingDoc) bool { d.Deaths[folder] = tooManyDeaths - 1; return true })
+				o.change(func(d *openingDoc) bool {
+					d.Deaths[folder] = tooManyDeaths - 1
+					o.dated(d, folder, time.Now())
+					return true
+				})
 			}
+		}
+		switch {
+		case deaths[folder] >= tooManyDeaths:
+			stopped(o, deaths[folder], "opening it")
+		case ended[folder] >= tooManyDeaths:
+			stopped(heard, ended[folder], "at work on what its members had sent")
 		case deaths[folder] > 0:
 			open(folder)
 		}
 	}
 	slices.SortFunc(all, func(a, b *group.Group) int { return strings.Compare(a.Name(), b.Name()) })
-	return all, bad, nil
+	return all, heard, bad, nil
+}
+
+// groupsOpening reads one of the files of what is done with groups.
+func (n *Node) groupsOpening(name string) *opening {
+	o := &opening{path: n.home.Path(name), idle: make(chan struct{})}
+	o.warn = func(err error) {
+		n.log.Error("what is done with groups could not be written", "file", name, "error", err)
+	}
+	if err := state.ReadVersioned(o.path, openingVersion, &o.doc); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.log.Error("what was done with groups cannot be read", "file", name, "error", err)
+		o.doc = openingDoc{}
+	}
+	return o
 }

@@ -55,6 +55,8 @@ type groups struct {
 	mu  sync.Mutex
 	all map[signed.GroupID]*member
 	bad map[string]error // folders that could not be opened
+
+	hearing *opening // which of them are at work on what members sent
 }
 
 // member is this machine in one group.
@@ -71,6 +73,7 @@ type member struct {
 	watch    []func()      // called when what somebody may has changed
 	insiders insiders
 
+	hearing  hearing
 	visit    bool        // it was not joined: somebody fetches from it
 	visitors int         // how many do; guarded by entering
 	left     atomic.Bool // from then on nobody is answered
@@ -105,7 +108,7 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 	s := &groups{n: n, lock: lock, pool: groupsync.NewPool(), all: map[signed.GroupID]*member{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.server = groupnet.NewServer(s.find, n.log)
-	list, bad, err := n.openFolders()
+	list, heard, bad, err := n.openFolders()
 	if err == nil {
 		err = n.endVisits()
 	}
@@ -113,7 +116,7 @@ func (n *Node) openGroups(ctx context.Context) (*groups, error) {
 		s.cancel()
 		return nil, errors.Join(err, s.server.Close(), lock.Unlock())
 	}
-	s.bad = bad
+	s.bad, s.hearing = bad, heard
 	for dir, err := range bad {
 		n.log.Error("a group cannot be opened", "folder", dir, "error", err)
 	}
@@ -206,6 +209,7 @@ func (s *groups) close() error {
 		errs = append(errs, m.endPrivate())
 	}
 	s.wg.Wait()
+	s.hearing.close()
 	return errors.Join(append(errs, s.server.Close(), s.lock.Unlock())...)
 }
 
@@ -214,7 +218,7 @@ func (s *groups) add(g *group.Group, visit bool) *member {
 	m.watch = []func(){m.recheck}
 	g.OnClaim = m.claimed
 	m.sync = groupsync.NewHandler(groupsync.Options{
-		Group: g.ID(), Vault: g,
+		Group: g.ID(), Vault: m,
 		Pool: s.pool, Member: m.proven,
 		Rights: m.rights, Slot: g.Slot, Torrent: m.torrentFor, Have: m.haveFor, Peers: m.peersMet,
 		// Members whom nobody can dial come to us: what they have of our log they say then.

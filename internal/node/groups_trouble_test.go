@@ -168,3 +168,58 @@ func TestAGroupThatEndsTheProcessTwice(t *testing.T) {
 		t.Errorf("the next daemon: %s", got)
 	}
 }
+
+// TestWhatMembersSendEndsTheProcessTwice: the group is closed that was at work on it both times within a day, and tried again by the next
+// daemon. One that ended it once is open, as is one after which a day has gone by.
+func TestWhatMembersSendEndsTheProcessTwice(t *testing.T) {
+	home := t.TempDir()
+	n, end := daemon(t, home, nil)
+	a := askGroup(t, n, node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public"}})
+	bad := a.Groups[0].ID
+	good := askGroup(t, n, node.GroupRequest{Group: "good", Create: &node.CreateGroup{Kind: "public"}}).Groups[0].ID
+	// What somebody sends is noted before it is taken, and what this machine signs itself is not.
+	file := filepath.Join(home, "groups-heard.json")
+	if raw, err := os.ReadFile(file); err == nil && strings.Contains(string(raw), bad) {
+		t.Errorf("by its own records: %s", raw)
+	}
+	carol := publisher(t, n, a.Link, "carol")
+	must(t, carol.share(invented("app", "1")))
+	must(t, carol.push(n))
+	if raw, err := os.ReadFile(file); err != nil || !strings.Contains(string(raw), bad) || strings.Contains(string(raw), good) {
+		t.Errorf("after a member's log: %s, %v", raw, err)
+	}
+	end()
+	if raw, err := os.ReadFile(file); err != nil || strings.Contains(string(raw), bad) {
+		t.Errorf("ended in order: %s, %v", raw, err)
+	}
+	closed := func() (out []string) {
+		t.Helper()
+		for _, g := range askGroup(t, n, node.GroupRequest{List: &struct{}{}}).Groups {
+			if w := strings.Join(g.Warnings, " "); strings.Contains(w, "the group is stopped") {
+				out = append(out, g.Name+": "+w)
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		before int
+		last   time.Duration // ago
+		want   bool
+	}{{"once", 0, 0, false}, {"again, days later", 1, 25 * time.Hour, false}, {"twice", 1, 23 * time.Hour, true}} {
+		must(t, node.WriteGroupsHeard(home, c.before, time.Now().Add(-c.last), bad))
+		n, end = daemon(t, home, nil)
+		list := closed()
+		if c.want != (len(list) == 1 && strings.Contains(list[0], "ended 2 times while it was at work on what its members had sent")) || !c.want && len(list) > 0 {
+			t.Errorf("%s: closed are %q", c.name, list)
+		}
+		if _, err := n.Group(t.Context(), node.GroupRequest{Group: "good", Show: &struct{}{}}, func(node.Event) {}); err != nil {
+			t.Errorf("%s, the other group: %v", c.name, err)
+		}
+		end()
+	}
+	n, _ = daemon(t, home, nil)
+	if list := closed(); len(list) > 0 {
+		t.Errorf("the next daemon: %q", list)
+	}
+}

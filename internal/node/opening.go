@@ -33,12 +33,16 @@ type openingDoc struct {
 	Boot   string         `json:"boot,omitempty"`   // of the machine: a new one means that it lost power, which no share is to blame for
 	Now    []string       `json:"now"`              // IDs, sorted
 	Deaths map[string]int `json:"deaths,omitempty"` // by ID: starts in a row that ended with the process
+
+	// Last is when the latest of Deaths was found, in unix seconds, where they are forgotten after some time.
+	Last map[string]int64 `json:"last,omitempty"`
 }
 
 // opening keeps opening.json. What cannot be written is logged: it is worth no share.
 type opening struct {
-	path string
-	warn func(error)
+	path   string
+	within time.Duration // deaths that are older are forgotten; 0: none is
+	warn   func(error)
 
 	writing sync.Mutex // held during a write, and taken before mu
 
@@ -89,7 +93,7 @@ func (o *opening) change(edit func(d *openingDoc) bool) {
 		o.mu.Unlock()
 		return
 	}
-	doc, upTo := openingDoc{o.doc.Boot, slices.Clone(o.doc.Now), maps.Clone(o.doc.Deaths)}, o.made
+	doc, upTo := openingDoc{o.doc.Boot, slices.Clone(o.doc.Now), maps.Clone(o.doc.Deaths), maps.Clone(o.doc.Last)}, o.made
 	o.mu.Unlock()
 	if err := state.WriteVersioned(o.path, openingVersion, doc); err != nil {
 		o.warn(err)
@@ -122,6 +126,18 @@ func (o *opening) end(id string) {
 	})
 }
 
+// leave notes that something is done with an ID, whatever is held against it.
+func (o *opening) leave(id string) {
+	o.change(func(d *openingDoc) bool {
+		i := slices.Index(d.Now, id)
+		if i < 0 {
+			return false
+		}
+		d.Now = slices.Delete(slices.Clone(d.Now), i, i+1)
+		return true
+	})
+}
+
 // forgive forgets what is held against a share.
 func (o *opening) forgive(id string) {
 	o.change(func(d *openingDoc) bool {
@@ -135,23 +151,40 @@ func (o *opening) forgive(id string) {
 // shares that were being started when a process ended, with how often.
 func (o *opening) died(there func(id string) bool) map[string]int {
 	o.change(func(d *openingDoc) bool {
-		before := openingDoc{d.Boot, d.Now, maps.Clone(d.Deaths)}
+		before := openingDoc{d.Boot, d.Now, maps.Clone(d.Deaths), nil}
 		if d.Deaths == nil {
 			d.Deaths = map[string]int{}
 		}
-		boot := bootID()
+		boot, now := bootID(), time.Now()
+		maps.DeleteFunc(d.Deaths, func(id string, _ int) bool {
+			return !there(id) || o.within > 0 && now.Sub(time.Unix(d.Last[id], 0)).Abs() > o.within
+		})
 		if d.Boot == boot {
 			for _, id := range d.Now {
-				d.Deaths[id]++
+				if there(id) {
+					d.Deaths[id]++
+					o.dated(d, id, now)
+				}
 			}
 		}
 		d.Boot, d.Now = boot, []string{}
-		maps.DeleteFunc(d.Deaths, func(id string, _ int) bool { return !there(id) })
+		maps.DeleteFunc(d.Last, func(id string, _ int64) bool { return d.Deaths[id] == 0 })
 		return before.Boot != boot || len(before.Now) > 0 || !maps.Equal(before.Deaths, d.Deaths)
 	})
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return maps.Clone(o.doc.Deaths)
+}
+
+// dated notes when a death was found, where that matters. o.mu is held.
+func (o *opening) dated(d *openingDoc, id string, now time.Time) {
+	if o.within == 0 {
+		return
+	}
+	if d.Last == nil {
+		d.Last = map[string]int64{}
+	}
+	d.Last[id] = now.Unix()
 }
 
 // close notes that the process ends in order, whatever was being started. Nothing is noted after it.
