@@ -121,6 +121,89 @@ func TestDoctorNetwork(t *testing.T) {
 	}
 }
 
+// nameServer answers every query on a host with a code of DNS; below 0 it hears them and says nothing.
+func nameServer(t *testing.T, h *netlab.Host, address string, code int) {
+	t.Helper()
+	c, err := h.ListenPacket("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		b := make([]byte, 1500)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if n >= 12 && code >= 0 {
+				b[2], b[3] = b[2]|0x80, 0x80|byte(code)     // an answer, from who asks others
+				b[10], b[11] = 0, 0                         // without what the query has besides the name
+				_, _ = c.WriteTo(b[:question(b[:n])], from) // a lost answer is a test that fails
+			}
+		}
+	}()
+}
+
+// question is where the question of a DNS message ends.
+func question(b []byte) int {
+	for i := 12; i < len(b); i += 1 + int(b[i]) {
+		if b[i] == 0 {
+			return min(i+5, len(b))
+		}
+	}
+	return len(b)
+}
+
+// TestDoctorDNS: a machine whose DNS servers are of no use hears so, and which.
+func TestDoctorDNS(t *testing.T) {
+	const refused, noSuchName = 5, 3
+	one := func(code int) func(t *testing.T, lab *netlab.Lab) []string {
+		return func(t *testing.T, lab *netlab.Lab) []string {
+			nameServer(t, lab.Hub(), lab.Hub().IP+":53", code)
+			return []string{lab.Hub().IP}
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		serve func(t *testing.T, lab *netlab.Lab) (servers []string)
+		flags []string
+		what  string // empty: nothing is found
+	}{
+		{"it never answers", one(-1), nil, "the DNS server 10.77.0.254 does not answer: names of the internet cannot be looked up; the local network works without"},
+		{"it refuses", one(refused), nil, "the DNS server 10.77.0.254 answers that it cannot look up names: names"},
+		{"it knows no such name", one(noSuchName), nil, ""},
+		{"nobody is there", func(_ *testing.T, lab *netlab.Lab) []string { return []string{lab.Hub().IP} }, nil, "the DNS server 10.77.0.254 is not there: names"},
+		{"no way leads there", func(t *testing.T, lab *netlab.Lab) []string {
+			onHost(t, lab.Host(1), "ip", "route", "del", "default")
+			return []string{"203.0.113.53"}
+		}, nil, "the DNS server 203.0.113.53 cannot be reached from here: names"},
+		{"the first of two never answers", func(t *testing.T, lab *netlab.Lab) []string {
+			nameServer(t, lab.Hub(), lab.Hub().IP+":53", -1)
+			nameServer(t, lab.Host(2), lab.Host(2).IP+":53", noSuchName)
+			return []string{lab.Hub().IP, lab.Host(2).IP}
+		}, nil, "the DNS server 10.77.0.254 does not answer, and the DNS server 10.77.0.2 does: names take seconds longer"},
+		{"no name is needed", one(-1), []string{"--no-dht"}, ""},
+		{"a tracker's name is needed", one(-1), []string{"--no-dht", "--tracker", "http://tracker.example/announce"}, "does not answer: names"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			lab := newLab(t, 2)
+			if err := lab.Host(1).Resolve(c.serve(t, lab)...); err != nil {
+				t.Fatal(err)
+			}
+			found := diagnose(t, us, lab.Host(1), append([]string{"--port", "7000", "--no-upnp"}, c.flags...)...)
+			i := slices.IndexFunc(found, func(f doctorFinding) bool { return f.Code == "no-dns" })
+			switch {
+			case c.what == "" && i >= 0:
+				t.Errorf("got %+v, want nothing of DNS", found[i])
+			case c.what != "" && (i < 0 || !strings.Contains(found[i].What, c.what) || found[i].Do == "" || found[i].Grave):
+				t.Errorf("got %+v, want %q", found, c.what)
+			}
+		})
+	}
+}
+
 // TestDoctorArrivals: once another machine has connected, the port is known to be open.
 func TestDoctorArrivals(t *testing.T) {
 	t.Parallel()

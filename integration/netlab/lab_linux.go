@@ -205,6 +205,21 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.C
 	return c
 }
 
+// Resolve says which DNS servers the programs that are started on this host from now on use.
+func (h *Host) Resolve(servers ...string) error {
+	dir := resolvers(h.NS) // of which "ip netns exec" makes /etc
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var conf strings.Builder
+	for _, s := range servers {
+		conf.WriteString("nameserver " + s + "\n")
+	}
+	return os.WriteFile(filepath.Join(dir, "resolv.conf"), []byte(conf.String()), 0o644)
+}
+
+func resolvers(ns string) string { return filepath.Join("/etc/netns", ns) }
+
 // Listen is net.Listen on this host.
 func (h *Host) Listen(network, address string) (l net.Listener, err error) {
 	err = inNamespace(h.NS, func() error {
@@ -270,4 +285,5 @@ func remove(ns string) {
 		}
 	}
 	_ = ip("netns", "del", ns)
+	_ = os.RemoveAll(resolvers(ns))
 }

@@ -13,6 +13,7 @@ type Facts struct {
 	Port   Port
 	LAN    LAN
 	DHT    DHT
+	DNS    []Server // that were asked for a name, in the order in which they are used; none: no name is needed
 	Clock  Clock
 	Rates  Rates
 	Sites  []Site
@@ -59,6 +60,12 @@ type DHT struct {
 	Off   bool // by a setting
 	Nodes int  // that answer
 	For   time.Duration
+}
+
+// Server is a DNS server.
+type Server struct {
+	Addr string // empty: whatever the system uses
+	Err  string // what is wrong with it, as a sentence goes on that begins with the server; empty: it answers
 }
 
 // Clock is what there is to tell whether the machine's clock is right.

@@ -20,6 +20,7 @@ func Judge(f Facts) (found []Finding, well []string) {
 	c.port(f.Port, f.LAN)
 	c.lan(f.LAN)
 	c.dht(f.DHT)
+	c.dns(f.DNS, f.LAN)
 	c.clock(f.Clock)
 	c.rates(f.Rates)
 	for _, s := range f.Shares {
@@ -148,6 +149,33 @@ func (c *chart) dht(d DHT) {
 	case d.For >= dhtPatience:
 		c.slow("no-dht", "", fmt.Sprintf("no node of the DHT has answered for %s: peers are found only through trackers, on the local network and by --peer", span(d.For)),
 			"see that the machine reaches the internet and that UDP is let through; enter the DHT elsewhere with --dht-node HOST:PORT, or turn it off with --no-dht")
+	}
+}
+
+func (c *chart) dns(list []Server, l LAN) {
+	if len(l.Interfaces) == 0 {
+		return // which says it
+	}
+	var well, ill []string
+	for _, s := range list {
+		name := "the DNS server " + s.Addr
+		if s.Addr == "" {
+			name = "the DNS server of this machine"
+		}
+		if s.Err == "" {
+			well = append(well, name)
+		} else {
+			ill = append(ill, name+" "+s.Err)
+		}
+	}
+	const do = "see that the machine reaches the internet, or set another DNS server in its network settings"
+	switch {
+	case len(ill) == 0 && len(well) > 0:
+		c.fine("%s answers", well[0])
+	case len(ill) > 0 && len(well) > 0:
+		c.slow("no-dns", "", fmt.Sprintf("%s, and %s does: names take seconds longer to be looked up", strings.Join(ill, ", "), well[0]), do)
+	case len(ill) > 0:
+		c.slow("no-dns", "", strings.Join(ill, ", ")+": names of the internet cannot be looked up; the local network works without", do)
 	}
 }
 

@@ -16,6 +16,7 @@ func sound() doctor.Facts {
 		Port:  doctor.Port{Number: 7000, Tries: []doctor.Try{{Addr: "192.168.1.5"}}, Came: 3},
 		LAN:   doctor.LAN{Interfaces: []doctor.Interface{{Name: "eth0", Heard: true}, {Name: "tun0", Err: "no multicast"}}},
 		DHT:   doctor.DHT{Nodes: 40, For: time.Minute},
+		DNS:   []doctor.Server{{Addr: "192.168.1.1"}},
 		Clock: doctor.Clock{Readings: []doctor.Reading{{From: "t.example", Ahead: 2 * time.Second}}},
 		Rates: doctor.Rates{UpLimit: 1 << 20, Up: 1000},
 		Sites: []doctor.Site{{URL: "https://t.example/"}},
@@ -31,7 +32,7 @@ func TestSound(t *testing.T) {
 	for _, f := range found {
 		t.Errorf("found %s: %s, want nothing", f.Code, f.What)
 	}
-	for _, want := range []string{"a daemon runs", "port 7000 is open", "multicast works on eth0", "40 nodes", "the clock agrees with t.example", "1 of 1 trackers"} {
+	for _, want := range []string{"a daemon runs", "port 7000 is open", "multicast works on eth0", "40 nodes", "the DNS server 192.168.1.1 answers", "the clock agrees with t.example", "1 of 1 trackers"} {
 		if !slices.ContainsFunc(well, func(s string) bool { return strings.Contains(s, want) }) {
 			t.Errorf("looked at: got %q, want %q in it", well, want)
 		}
@@ -66,6 +67,14 @@ func TestFindings(t *testing.T) {
 		{"port on loopback", func(f *doctor.Facts) { f.Port.Loopback = true }, "port-closed", false, "to this machine alone", "--listen"},
 		{"no multicast", func(f *doctor.Facts) { f.LAN.Interfaces = f.LAN.Interfaces[1:] }, "no-multicast", false, "tun0 (no multicast)", "--peer"},
 		{"no DHT", func(f *doctor.Facts) { f.DHT.Nodes = 0 }, "no-dht", false, "no node of the DHT has answered for 60 seconds", "--dht-node"},
+		{"no DNS", func(f *doctor.Facts) { f.DNS[0].Err = "does not answer" }, "no-dns", false, "the DNS server 192.168.1.1 does not answer: names of the internet cannot be looked up; the local network works without", "another DNS server"},
+		{"two DNS servers that do not answer", func(f *doctor.Facts) {
+			f.DNS = []doctor.Server{{Addr: "192.168.1.1", Err: "does not answer"}, {Addr: "fe80::1%eth0", Err: "is not there"}}
+		}, "no-dns", false, "the DNS server 192.168.1.1 does not answer, the DNS server fe80::1%eth0 is not there: names", "another DNS server"},
+		{"one DNS server of two", func(f *doctor.Facts) {
+			f.DNS = []doctor.Server{{Addr: "192.168.1.1", Err: "does not answer"}, {Addr: "192.168.1.2"}}
+		}, "no-dns", false, "and the DNS server 192.168.1.2 does: names take seconds longer", "another DNS server"},
+		{"the DNS server of a system that does not name it", func(f *doctor.Facts) { f.DNS = []doctor.Server{{Err: "does not answer"}} }, "no-dns", false, "the DNS server of this machine does not answer", "another DNS server"},
 		{"clock ahead", func(f *doctor.Facts) { f.Clock.Readings[0].Ahead = 10 * time.Minute }, "clock", false, "10 minutes ahead of the time that t.example", "timedatectl"},
 		{"clock of another year", func(f *doctor.Facts) { f.Clock.Readings[0].Ahead = -400 * 24 * time.Hour }, "clock", true, "400 days behind the time", "timedatectl"},
 		{"a file of the future", func(f *doctor.Facts) { f.Clock.Future, f.Clock.FutureBy = "/h/x", 3*time.Hour }, "clock", false, `"/h/x" was written 3 hours in the future`, "timedatectl"},
@@ -129,6 +138,7 @@ func TestSaysNothing(t *testing.T) {
 	for name, spoil := range map[string]func(*doctor.Facts){
 		"DHT that is off":             func(f *doctor.Facts) { f.DHT = doctor.DHT{Off: true, For: time.Hour} },
 		"DHT that has just begun":     func(f *doctor.Facts) { f.DHT = doctor.DHT{For: time.Second} },
+		"no name is needed":           func(f *doctor.Facts) { f.DNS = nil },
 		"LAN that is off":             func(f *doctor.Facts) { f.LAN.Off, f.LAN.Interfaces[0].Heard = true, false },
 		"nothing listens":             func(f *doctor.Facts) { f.Port = doctor.Port{} },
 		"router that opens ports":     func(f *doctor.Facts) { f.Port.Came, f.Port.Router = 0, true },

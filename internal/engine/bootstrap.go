@@ -35,11 +35,19 @@ type bootstrap struct {
 	ready chan struct{} // closed once an address is known, or none of the names has one; nil: nobody has looked
 }
 
+// Entries are where a node enters the DHT, as HOST:PORT: the nodes that the user named, or else the public ones.
+func Entries(named []string) []string {
+	if len(named) == 0 {
+		return dht.DefaultGlobalBootstrapHostPorts
+	}
+	return named
+}
+
 // newBootstrap makes a bootstrap. note is told of the addresses of nodes that the user named.
 func newBootstrap(ctx context.Context, named []string, note func(netip.AddrPort)) *bootstrap {
 	b := &bootstrap{ctx: ctx, hosts: named, note: note, now: time.Now}
 	if len(named) == 0 {
-		b.hosts, b.note = dht.DefaultGlobalBootstrapHostPorts, func(netip.AddrPort) {}
+		b.hosts, b.note = Entries(nil), func(netip.AddrPort) {}
 	}
 	b.look = func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)

@@ -131,9 +131,10 @@ func (x *examination) dht(ctx context.Context) error {
 // site is a tracker or web seed to ask.
 type site struct {
 	doctor.Site
-	ask string // the URL; empty: it cannot be asked so, and err is what the engine met
-	one bool   // it is one file, and must be there
-	err error
+	ask  string // the URL; empty: it cannot be asked so, and err is what the engine met
+	host string // that it names
+	one  bool   // it is one file, and must be there
+	err  error
 }
 
 // sites asks trackers and web seeds on the web whether they are there, and what time it is. What UDP trackers
@@ -184,6 +185,9 @@ func (x *examination) siteList() (list []site) {
 		}
 		seen[u] = true
 		s.URL = hostOnly(u)
+		if p, err := url.Parse(u); err == nil {
+			s.host = p.Hostname()
+		}
 		if strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "https://") {
 			s.ask = u
 		} else if s.err == nil {
