@@ -310,7 +310,7 @@ func readBody(raw []byte, sums bool) (s Share, err error) {
 		f.Fail("version", CheckVersion(s.Version))
 	}
 	s.Content = f.NeedText("content", maxNameLen)
-	f.Fail("content", names.Portable(s.Content))
+	f.Fail("content", names.Plain(s.Content))
 	s.Time = time.Unix(f.NeedInt("time", 1, 1<<40), 0).UTC()
 	s.Size = f.NeedInt("size", 0, maxSize)
 	s.Files = int(f.NeedInt("files", 1, maxFiles))

@@ -203,6 +203,8 @@ func kind(name string) string {
 	var odd []rune
 	for _, r := range name {
 		switch {
+		case unicode.Is(unicode.Cf, r):
+			r = '\u200b' // some leave them out
 		case r >= 0x10000:
 			r = 0x10000 // some keep names in UCS-2
 		case names.Portable("x"+string(r)+"x") != nil:
@@ -210,9 +212,6 @@ func kind(name string) string {
 			r = utf8.RuneSelf // some keep names in an encoding of one language
 		default:
 			continue
-		}
-		if unicode.Is(unicode.Cf, r) {
-			r = '\u200b'
 		}
 		if !slices.Contains(odd, r) {
 			odd = append(odd, r)

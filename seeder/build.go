@@ -50,7 +50,7 @@ type Options struct {
 
 	// Progress reports the bytes hashed so far. They never decrease; calls do not overlap. May be nil.
 	Progress func(done, total int64)
-	// Warn is called before hashing, with a warning about files that look like secrets; may be nil.
+	// Warn is called before hashing, with warnings about files that look like secrets and names that are not displayed as they are; may be nil.
 	Warn func(string)
 }
 
@@ -81,6 +81,9 @@ func Build(ctx context.Context, o Options) (*Built, error) {
 	p, err := newPlan(t, o)
 	if err != nil {
 		return nil, err
+	}
+	if text := t.obscure(p.name); text != "" && o.Warn != nil {
+		o.Warn(text)
 	}
 	trouble := t.named(p.name)
 	if o.Portable {

@@ -48,6 +48,7 @@ type tree struct {
 	entries []entry
 	skipped []Skipped
 	trouble []Trouble
+	hiding  []Trouble // names that are not displayed as they are
 	refused []Trouble
 	size    int64
 
@@ -304,6 +305,9 @@ func (w *walker) judgeName(at, composed []string, keys map[string]string) bool {
 	if !rival {
 		keys[key] = at[len(at)-1]
 	}
+	if err := names.Shows(name); err != nil {
+		t.hiding = append(t.hiding, Trouble{where, whyOf(err)})
+	}
 	if err := names.Portable(name); err != nil {
 		t.trouble = append(t.trouble, Trouble{where, whyOf(err)})
 	} else if rival {
@@ -339,6 +343,21 @@ func portable(name string, trouble []Trouble) error {
 	}
 	return fault.Hint(fault.New(fault.Usage, "%s in %q cannot be used on every system: %s", count(len(trouble)), name, listed(trouble)),
 		"rename them, or --exclude them")
+}
+
+// obscure returns a warning about names that are not displayed as they are, the torrent's own first; empty if there are none.
+func (t *tree) obscure(name string) string {
+	list := t.hiding
+	if err := names.Shows(name); err != nil {
+		list = append([]Trouble{{name, whyOf(err)}}, list...)
+	}
+	switch len(list) {
+	case 0:
+		return ""
+	case 1:
+		return "1 name is not displayed as it is: " + listed(list)
+	}
+	return count(len(list)) + " are not displayed as they are: " + listed(list)
 }
 
 // named adds the problem of the torrent's own name, if it has one.

@@ -136,6 +136,8 @@ func names(t *metafile.Torrent) []Finding {
 			"Windows programs without support for long paths cannot open it", "shorten it"},
 		{func(c, _ string) bool { return !norm.NFC.IsNormalString(c) }, Warning, "is not in Unicode's composed form (NFC)",
 			"macOS and Linux treat other forms of it as different names", "rename it, or publish with p2pshare, which composes names"},
+		{func(c, _ string) bool { return namerules.Shows(c) != nil }, Warning, "is not displayed as it is: it contains invisible characters, or some that reverse text or control a terminal",
+			"people mistake it for another name", "rename it"},
 		{func(c, _ string) bool { return strings.HasPrefix(c, " ") || strings.HasPrefix(c, "-") }, Warning, "begins with a space or a hyphen",
 			"shell commands read it as an option or as two words", "rename it"},
 		{func(c, _ string) bool { return strings.HasPrefix(c, ".") }, Note, "begins with a dot",

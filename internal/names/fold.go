@@ -9,12 +9,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// CheckEntry reports whether component can be a component of an entry's name in a group. In addition to what [Portable]
+// CheckEntry reports whether component can be a component of an entry's name in a group. In addition to what [Plain]
 // refuses, it refuses names that look the same as another name, or that could be read as syntax: invisible
 // characters of every kind, and characters that stand for a slash, a backslash, an @ or a star (such as
 // fullwidth forms). The error is an *Error.
 func CheckEntry(component string) error {
-	if err := Portable(component); err != nil {
+	if err := Plain(component); err != nil {
 		return err
 	}
 	for _, r := range component {
@@ -30,7 +30,7 @@ func CheckEntry(component string) error {
 	}
 	// The folded name has to be valid too: "a\u2026" folds to "a...", which ends in a dot.
 	folded := FoldEntry(component)
-	if err := Portable(strings.ReplaceAll(folded, "?", "x")); err != nil { // a fullwidth question mark is allowed
+	if err := Plain(strings.ReplaceAll(folded, "?", "x")); err != nil { // a fullwidth question mark is allowed
 		return &Error{Name: component, Why: fmt.Sprintf("it is compared as %q, which is not a valid name", folded)}
 	}
 	return nil

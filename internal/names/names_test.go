@@ -15,7 +15,8 @@ func TestPortableAccepts(t *testing.T) {
 		"a", "README", ".gitignore", "...a", "a b", " leading", "release-1.2.tar.gz", "naïve.txt", "日本語",
 		"nai\u0308ve", "e\u0301", "emoji-\U0001f600", "console", "CONx", "com10", "COM", "lpt", "nul-1", "a.con",
 		"100%", "it's", "#1", "~", "-rf", "{}", "$HOME", "a;b", "a&b", "x=y", "❤\ufe0f",
-		strings.Repeat("x", 255), strings.Repeat("é", 127),
+		strings.Repeat("x", 255), strings.Repeat("é", 127), "می\u200cخواهم.mp3", "👨\u200d👩\u200d👧.jpg", "❤\ufe0f\u200d🔥", "a\u200db",
+		"a\x7f", "a\u0085b", "a\u2028b", "a\u202egpj.exe", "\ufeffa", "a\U000e0041", "\u3164",
 	} {
 		if err := names.Portable(name); err != nil {
 			t.Errorf("Portable(%q): got %v, want nil", name, err)
@@ -43,19 +44,6 @@ func TestPortableRefuses(t *testing.T) {
 		{"star", "*", "Windows refuses"},
 		{"newline", "a\nb", "control"},
 		{"escape", "\x1b[2J", "control"},
-		{"delete", "a\x7f", "control"},
-		{"C1", "a\u0085b", "control"},
-		{"line separator", "a\u2028b", "control"},
-		{"right to left override", "a\u202egpj.exe", "reverses"},
-		{"right to left mark", "a\u200fb", "reverses"},
-		{"isolate", "a\u2066b", "reverses"},
-		{"zero width space", "a\u200bb", "invisible"},
-		{"zero width joiner", "a\u200db", "invisible"},
-		{"byte order mark", "\ufeffa", "invisible"},
-		{"soft hyphen", "a\u00adb", "invisible"},
-		{"word joiner", "a\u2060b", "invisible"},
-		{"tag", "a\U000e0041", "invisible"},
-		{"Hangul filler", "\u3164", "invisible"},
 		{"bad UTF-8", "a\xff", "UTF-8"},
 		{"surrogate", "\xed\xa0\x80", "UTF-8"},
 		{"trailing dot", "a.", "dot"},
@@ -98,6 +86,49 @@ func TestPortableRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPlain checks which names every system can hold and displays as they are.
+func TestPlain(t *testing.T) {
+	for _, name := range []string{
+		"a", "naïve.txt", "日本語", "می\u200cخواهم.mp3", "👨\u200d👩\u200d👧.jpg", "❤\ufe0f\u200d🔥", "क\u094d\u200dष", "❤\ufe0f", "שלום",
+	} {
+		if err := names.Plain(name); err != nil {
+			t.Errorf("Plain(%q): got %v, want nil", name, err)
+		}
+	}
+	for _, tt := range []struct{ about, name, want string }{
+		{"a colon", "a:b", "drive"},
+		{"escape", "\x1b[2J", "control"},
+		{"delete", "a\x7f", "control"},
+		{"C1", "a\u0085b", "control"},
+		{"line separator", "a\u2028b", "control"},
+		{"right to left override", "a\u202egpj.exe", "reverses"},
+		{"right to left mark", "a\u200fb", "reverses"},
+		{"isolate", "a\u2066b", "reverses"},
+		{"zero width space", "a\u200bb", "invisible"},
+		{"zero width joiner", "a\u200db", "invisible"},
+		{"byte order mark", "\ufeffa", "invisible"},
+		{"soft hyphen", "a\u00adb", "invisible"},
+		{"word joiner", "a\u2060b", "invisible"},
+		{"tag", "a\U000e0041", "invisible"},
+		{"Hangul filler", "\u3164", "invisible"},
+		{"joiner at the beginning", "\u200dé", "invisible"},
+		{"joiner at the end", "é\u200c", "invisible"},
+		{"two joiners", "é\u200d\u200cé", "invisible"},
+		{"joiner beside a letter of ASCII", "é\u200da", "invisible"},
+		{"joiner beside what is invisible itself", "é\u200d\u3164", "invisible"},
+		{"bad UTF-8", "é\u200d\xff", "UTF-8"},
+	} {
+		err := names.Plain(tt.name)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: Plain(%q): got %v, want it to say %q", tt.about, tt.name, err, tt.want)
+		}
+	}
+	// Any bytes can come here.
+	for _, name := range []string{"\xff", "\u200d\xff", "a\xc3"} {
+		_ = names.Shows(name)
 	}
 }
 

@@ -5,12 +5,13 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
 
 // Portable reports whether component can be the name of a file or folder on every system: it can be created on Linux, macOS
-// and Windows, means the same on each, and is displayed as it is. The error is an *Error.
+// and Windows, and means the same on each. The error is an *Error.
 func Portable(component string) error {
 	if why := judgePortable(component); why != "" {
 		return &Error{Name: component, Why: why}
@@ -18,13 +19,40 @@ func Portable(component string) error {
 	return nil
 }
 
-// PortablePath is CheckPath with Portable in place of Check.
-func PortablePath(components []string) error {
+// Plain is Portable for names that people rely on: it also refuses names that are not displayed as they are. The error is an
+// *Error.
+func Plain(component string) error {
+	if err := Portable(component); err != nil {
+		return err
+	}
+	return Shows(component)
+}
+
+// Shows reports whether a name is displayed as it is: it contains no characters that control a terminal, reverse text or are
+// invisible, except the joiners that Persian, Indic scripts and emoji need. The error is an *Error.
+func Shows(component string) error {
+	for i, r := range component {
+		why := hides(r)
+		if why == "" {
+			continue
+		}
+		before, _ := utf8.DecodeLastRuneInString(component[:i])
+		after, _ := utf8.DecodeRuneInString(component[i+utf8.RuneLen(r):])
+		if isJoiner(r) && isJoined(before) && isJoined(after) {
+			continue
+		}
+		return &Error{Name: component, Why: why}
+	}
+	return nil
+}
+
+// PlainPath is CheckPath with Plain in place of Check.
+func PlainPath(components []string) error {
 	if err := CheckPath(components); err != nil {
 		return err
 	}
 	for _, c := range components {
-		if err := Portable(c); err != nil {
+		if err := Plain(c); err != nil {
 			return err
 		}
 	}
@@ -70,6 +98,15 @@ func judgeRune(r rune) string {
 		return "it contains ':', which names a drive or a stream on Windows"
 	case strings.ContainsRune(`<>"|?*`, r):
 		return fmt.Sprintf("it contains %q, which Windows refuses", r)
+	case r < ' ':
+		return fmt.Sprintf("it contains the control character %U, which Windows refuses", r)
+	}
+	return ""
+}
+
+// hides returns why a character is not displayed as it is; empty if it is.
+func hides(r rune) string {
+	switch {
 	case unicode.IsControl(r) || r == '\u2028' || r == '\u2029':
 		return fmt.Sprintf("it contains the control character %U", r)
 	case unicode.Is(unicode.Bidi_Control, r):
@@ -78,6 +115,13 @@ func judgeRune(r rune) string {
 		return fmt.Sprintf("it contains the invisible character %U", r)
 	}
 	return ""
+}
+
+func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
+// isJoined reports whether a joiner may stand next to r. Next to ASCII it has no purpose but to hide.
+func isJoined(r rune) bool {
+	return r >= utf8.RuneSelf && r != utf8.RuneError && (hides(r) == "" || unicode.Is(unicode.Variation_Selector, r))
 }
 
 // isInvisible reports characters that are not displayed although Unicode does not class them as format characters: the

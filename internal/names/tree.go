@@ -180,7 +180,7 @@ func made(name, whole string, digits int) []string {
 func put(mark, name string, ascii bool) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
-		case ascii && r >= utf8.RuneSelf, judgeRune(r) != "", r == '~':
+		case ascii && r >= utf8.RuneSelf, judgeRune(r) != "", hides(r) != "" && !isJoiner(r), r == '~':
 			return '_'
 		case unicode.IsSpace(r):
 			return ' '

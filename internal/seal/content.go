@@ -147,7 +147,7 @@ type spelled struct {
 }
 
 func (t *tree) add(path []string) error {
-	if err := names.PortablePath(path); err != nil {
+	if err := names.PlainPath(path); err != nil {
 		return fault.New(fault.Unverified, "%w", err)
 	}
 	if t.seen == nil {

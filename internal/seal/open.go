@@ -41,7 +41,7 @@ func openContent(ctx context.Context, r io.Reader, dir string, want Want, progre
 	case want.Size < 0, want.Files < 1, want.Files > maxFiles, want.Form == File && want.Files != 1:
 		return fault.New(fault.Unverified, "%d bytes in %d files are out of bounds", want.Size, want.Files)
 	}
-	if err := names.Portable(want.Name); err != nil {
+	if err := names.Plain(want.Name); err != nil {
 		return fault.New(fault.Unverified, "%w", err)
 	}
 	src := &source{r: r}
