@@ -50,9 +50,6 @@ func (s *Stage) Finish(ctx context.Context) (*content.Located, error) {
 	if err := s.settle(ctx); err != nil {
 		return nil, err
 	}
-	if s.stays {
-		return at, nil
-	}
 	if err := s.removeFolders(); err != nil {
 		s.log.Warn("the staging folder stays", "folder", s.root.Name(), "reason", err)
 	}
@@ -102,6 +99,11 @@ func (s *Stage) Files(ctx context.Context) (open func(int) (io.ReadCloser, error
 		}
 		return &stagedFile{io.NewSectionReader(h, 0, s.t.Files[i].Length), s, h}, nil
 	}, nil
+}
+
+// Piece is a wanted piece, all of it, to be written to a writer before Finish. It has to be proven.
+func (s *Stage) Piece(i int) io.WriterTo {
+	return &piece{&view{s: s, layout: s.plan.layout}, i}
 }
 
 // stagedFile is a file that Files has opened.

@@ -111,8 +111,11 @@ func (p *Plan) Target() string { return filepath.Join(p.dir, p.top) }
 // Files is how many files are wanted.
 func (p *Plan) Files() int { return p.files }
 
-// Wants says whether a file of the torrent is wanted.
-func (p *Plan) Wants(file int) bool { return p.want[file] }
+// Want says of each file of the torrent whether it is wanted. It is not to be changed.
+func (p *Plan) Want() []bool { return p.want }
+
+// Part says whether some file is not wanted.
+func (p *Plan) Part() bool { return p.files < len(p.want) }
 
 // WantedBytes is the size of the files that are wanted.
 func (p *Plan) WantedBytes() int64 { return p.bytes }
@@ -131,6 +134,34 @@ func (p *Plan) Wanted() []Range {
 		}
 	}
 	return ranges
+}
+
+// Inside says of each piece whether all its bytes are of wanted files.
+func (p *Plan) Inside() []bool {
+	in := make([]bool, p.layout.Pieces())
+	for i := range in {
+		in[i] = true
+	}
+	for i := range p.t.Files {
+		if p.want[i] {
+			continue
+		}
+		begin, end := p.t.PieceRange(&p.t.Files[i])
+		for k := begin; k < end; k++ {
+			in[k] = false
+		}
+	}
+	return in
+}
+
+// Edges are the pieces that hold bytes of files that are wanted and of others.
+func (p *Plan) Edges() (edges []int) {
+	for i, in := range p.Inside() {
+		if !in && p.wantedIn(i) > 0 {
+			edges = append(edges, i)
+		}
+	}
+	return edges
 }
 
 // needed says for each piece whether it has to be fetched.

@@ -45,7 +45,6 @@ type Stage struct {
 	files           *handles
 	made            map[string]bool // folders of the data that are there; guarded by files.mu
 
-	stays bool         // Finish leaves the staging folder to Close
 	place sync.RWMutex // held while files are moved
 	moved bool         // the data is in the target now
 
@@ -100,10 +99,6 @@ func Open(ctx context.Context, p *Plan, log *slog.Logger) (*Stage, error) {
 	return s, nil
 }
 
-// KeepParts has Finish leave what is staged of files that are not wanted, where they share pieces with others, so that those
-// pieces can be read until Close.
-func (s *Stage) KeepParts() { s.stays = true }
-
 // Unlocked says that nothing keeps another process from fetching the same into the same folder: the file system has no
 // locks.
 func (s *Stage) Unlocked() bool { return s.unlocked }
@@ -123,9 +118,6 @@ func (s *Stage) Close() error {
 			err = panics.Catch(s.checkpoint) // what failed once may again, and the files are to be closed
 		}
 		err = errors.Join(err, s.files.close())
-		if s.stays && s.hasMoved() {
-			err = errors.Join(err, s.removeFolders())
-		}
 		s.closeFolders()
 	})
 	return err

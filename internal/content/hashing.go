@@ -39,7 +39,7 @@ type Hashing struct {
 	// Broken is told of a file that could not be read, possibly more than once and from several
 	// goroutines. It returns nil to go on without the pieces of that file, or the error to stop with.
 	Broken func(file int, err error) error
-	// Progress, if set, is told of bytes of files that were hashed or given up. It is called from several
+	// Progress, if set, is told of bytes of files that were hashed or given up, but for those of Skip. It is called from several
 	// goroutines.
 	Progress func(n int64)
 }
@@ -69,6 +69,9 @@ func (h Hashing) Run(ctx context.Context) error {
 				if i >= len(jobs) {
 					return w.files.release()
 				}
+				if h.idle(jobs[i]) {
+					continue
+				}
 				if err := w.run(ctx, jobs[i]); err != nil {
 					return err
 				}
@@ -80,6 +83,23 @@ func (h Hashing) Run(ctx context.Context) error {
 
 // span is a run of pieces.
 type span struct{ begin, end int }
+
+func (h *Hashing) skips(file int) bool { return h.Skip != nil && h.Skip[file] }
+
+// idle says that no file of a job is to be read.
+func (h *Hashing) idle(job span) bool {
+	idle := false
+	for _, e := range h.Layout.Extents(int64(job.begin)*h.Layout.PieceLength, h.Layout.PieceEnd(job.end-1)) {
+		if e.File == Padding {
+			continue
+		}
+		if !h.skips(e.File) {
+			return false
+		}
+		idle = true
+	}
+	return idle
+}
 
 // jobs cuts the pieces into runs of about jobSize bytes.
 func (h *Hashing) jobs() []span {
@@ -157,8 +177,11 @@ func (w *hashWorker) fill(p []byte, off int64) error {
 			clear(part)
 			continue
 		}
+		if w.h.skips(e.File) {
+			continue
+		}
 		n += int64(len(part))
-		if w.broken[e.File] || w.h.Skip != nil && w.h.Skip[e.File] {
+		if w.broken[e.File] {
 			continue
 		}
 		if err := w.files.read(e.File, part, from-e.Offset); err != nil {
@@ -205,7 +228,7 @@ func (w *hashWorker) finish(piece int) {
 	extents := l.Extents(start, start+l.PieceLength)
 	whole := true
 	for _, e := range extents {
-		if e.File != Padding && (w.broken[e.File] || w.h.Skip != nil && w.h.Skip[e.File]) {
+		if e.File != Padding && (w.broken[e.File] || w.h.skips(e.File)) {
 			whole = false
 		}
 	}

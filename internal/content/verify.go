@@ -19,6 +19,10 @@ import (
 type Options struct {
 	Workers  int                     // 0: all cores
 	Progress func(done, total int64) // bytes of payload, never falling, one call at a time; may be nil
+
+	// Want says which files are looked at; nil: all. The others are reported as right, and so are bytes of pieces that hold bytes
+	// of them: those cannot be judged without them.
+	Want []bool
 }
 
 // Missing is the Problem of a file that is not there.
@@ -62,12 +66,17 @@ func Verify(ctx context.Context, t *metafile.Torrent, l Located, o Options) (*Re
 		return nil, fault.New(kind, "open the folder %q: %w", l.Root, underlying(err))
 	}
 	defer root.Close()
-	c := newCheck(t, l, proof)
+	c := newCheck(t, l, proof, o.Want)
 	c.look(root)
 	l.Stamps = c.report.Stamps
 
 	var mu sync.Mutex
-	var done int64
+	var done, total int64
+	for i := range t.Files {
+		if !c.skip[i] {
+			total += t.Files[i].Length
+		}
+	}
 	err = Hashing{
 		Layout: proof.layout, Located: l, V1: !proof.v2, V2: proof.v2, Skip: c.skip, Workers: o.Workers,
 		Piece: c.piece,
@@ -80,7 +89,7 @@ func Verify(ctx context.Context, t *metafile.Torrent, l Located, o Options) (*Re
 			defer mu.Unlock()
 			done += n
 			if o.Progress != nil {
-				o.Progress(done, t.Size)
+				o.Progress(done, total)
 			}
 		},
 	}.Run(ctx)
@@ -155,15 +164,16 @@ type check struct {
 	t      *metafile.Torrent
 	l      Located
 	proof  *proof
+	want   []bool // nil: all
 	skip   []bool
 	places func(path []string) string // nil: there were no symlinks yet
 	mu     sync.Mutex
 	report Report
 }
 
-func newCheck(t *metafile.Torrent, l Located, p *proof) *check {
+func newCheck(t *metafile.Torrent, l Located, p *proof, want []bool) *check {
 	return &check{
-		t: t, l: l, proof: p, skip: make([]bool, len(t.Files)),
+		t: t, l: l, proof: p, want: want, skip: make([]bool, len(t.Files)),
 		report: Report{
 			Good:   make([]bool, p.layout.Pieces()),
 			Files:  make([]FileReport, len(t.Files)),
@@ -176,6 +186,10 @@ func newCheck(t *metafile.Torrent, l Located, p *proof) *check {
 func (c *check) look(root *os.Root) {
 	for i, f := range c.t.Files {
 		c.report.Files[i].Index = i
+		if !c.wants(i) {
+			c.skip[i] = true
+			continue
+		}
 		if f.Symlink != nil {
 			c.link(root, i)
 			continue
@@ -201,6 +215,8 @@ func (c *check) look(root *os.Root) {
 		}
 	}
 }
+
+func (c *check) wants(file int) bool { return c.want == nil || c.want[file] }
 
 // link checks a symlink (BEP 47), which has no bytes: only where it points.
 func (c *check) link(root *os.Root, i int) {
@@ -248,9 +264,13 @@ func (c *check) finish() *Report {
 		start := int64(p) * c.proof.layout.PieceLength
 		end := start + c.proof.layout.PieceLength
 		extents := c.proof.layout.Extents(start, end)
-		readable := true
+		readable, judged := true, true
 		for _, e := range extents {
 			readable = readable && (e.File == Padding || r.Files[e.File].Problem == "")
+			judged = judged && (e.File == Padding || c.wants(e.File))
+		}
+		if !judged {
+			continue
 		}
 		for _, e := range extents {
 			if e.File == Padding {

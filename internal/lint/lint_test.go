@@ -68,7 +68,10 @@ func TestTorrent(t *testing.T) {
 		{"long path", func(m *metafile.Torrent) { folder(m, strings.Repeat("d", 100)+"/"+strings.Repeat("f", 100)) }, []string{"warning: longer than 200"}},
 		{"decomposed name", func(m *metafile.Torrent) { folder(m, "e\u0301", "ok") }, []string{"warning: composed form"}},
 		{"option-like name", func(m *metafile.Torrent) { m.Name = "-rf" }, []string{"warning: begins with a space or a hyphen"}},
-		{"names that do not show as what they are", func(m *metafile.Torrent) { folder(m, "a\u202egpj.exe", "می\u200cخواهم", "👨\u200d👩\u200d👧"); pads(m) },
+		{"names that do not show as what they are", func(m *metafile.Torrent) {
+			folder(m, "a\u202egpj.exe", "می\u200cخواهم", "👨\u200d👩\u200d👧")
+			pads(m)
+		},
 			[]string{`warning: "file/a\u202egpj.exe" is not displayed as it is: it contains invisible characters, or some that reverse text or control a terminal`}},
 		{"hidden files", func(m *metafile.Torrent) { folder(m, ".git", ".env", "a") }, []string{`note: "file/.git" begins with a dot (and 1 more)`}},
 		{"torrent inside", func(m *metafile.Torrent) { folder(m, "a.torrent") }, []string{"note: .torrent file itself"}},

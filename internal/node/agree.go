@@ -29,7 +29,7 @@ func (f *fetch) agreeOnFiles(ctx context.Context, open func(int) (io.ReadCloser,
 		return nil
 	}
 	want := f.n.signedSums(e, len(f.meta.Files))
-	if want == nil && f.part() {
+	if want == nil && f.plan.Part() {
 		return nil // one hash of all the files says nothing of a part
 	}
 	got, err := f.fileSums(ctx, open)
@@ -37,14 +37,14 @@ func (f *fetch) agreeOnFiles(ctx context.Context, open func(int) (io.ReadCloser,
 		return err
 	}
 	for i, sum := range got {
-		if want != nil && f.plan.Wants(i) && sum != want[i] {
+		if want != nil && f.plan.Want()[i] && sum != want[i] {
 			return f.otherFile(fmt.Sprintf("%q has the SHA-256 %v, and %v was signed", f.meta.FilePath(i), sum, want[i]))
 		}
 	}
 	if want == nil && catalog.SumOfSums(got).String() != e.Sums {
 		return f.otherFile("a file has another SHA-256 than was signed")
 	}
-	if !f.part() {
+	if !f.plan.Part() {
 		f.sums = got
 	}
 	return nil
@@ -106,7 +106,7 @@ func (f *fetch) fileSums(ctx context.Context, open func(int) (io.ReadCloser, err
 					return nil
 				}
 				switch {
-				case !f.plan.Wants(i):
+				case !f.plan.Want()[i]:
 					continue
 				case f.meta.Files[i].Length == 0: // a symlink too
 					sums[i] = signed.HashOf(nil)

@@ -95,7 +95,7 @@ func (it *item) seeding(s engine.Stats) *Seeding {
 // enough says why a share has been seeded enough, "" if it has not. The keeper's mu is held.
 func (it *item) enough(now time.Time, s engine.Stats) string {
 	c := it.counted(now, s)
-	return it.policy().enough(it.rec.Size, c.Up, time.Duration(c.Seconds*float64(time.Second)), s.Copies)
+	return it.policy().enough(it.rec.wanted(), c.Up, time.Duration(c.Seconds*float64(time.Second)), s.Copies)
 }
 
 // policy is when a share has been seeded enough: its own, or else that of all. The keeper's mu is held.

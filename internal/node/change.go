@@ -93,15 +93,13 @@ func (k *keeper) changeRun(r ChangeRequest) ([]Share, error) {
 func (k *keeper) runOrRest(it *item, run bool) error {
 	k.mu.Lock()
 	damaged, unsaved, rests, finished := it.state == StateDamaged, it.unsaved, it.rec.Rests || it.rec.Failed, it.rec.Finish
-	part, opened := it.rec.Part, it.rec.Sealed != "" && it.rec.Kind == "fetch"
+	opened := it.rec.Sealed != "" && it.rec.Kind == "fetch"
 	k.mu.Unlock()
 	switch {
 	case damaged:
 		return fault.Hint(fmt.Errorf("what the home has of %q cannot be read", it.id), "p2pshare remove %s forgets it", it.id)
 	case unsaved && !run:
 		return fault.Hint(fmt.Errorf("%q is not published yet", it.rec.Name), "p2pshare remove %s gives it up", it.id)
-	case run && finished && part:
-		return fault.Hint(fault.New(fault.Usage, "%q was fetched in part, and a part is not shared", it.rec.Name), "fetch the rest first: p2pshare fetch without --only")
 	case run && finished && opened:
 		return fault.Hint(fault.New(fault.Usage, "%q was opened, and the encrypted file that others could take is gone", it.rec.Name), "p2pshare fetch %s --seed fetches it again and keeps that", it.rec.Entry)
 	case !run && finished, run && unsaved:

@@ -252,7 +252,11 @@ func sources(ctx context.Context, f *doctor.Share, p patient) {
 	if err != nil {
 		return // the state says so
 	}
-	if err := missing(m, f.Path); err != nil {
+	part, err := partOf(m, f.Path, p.rec.Part, "")
+	if err != nil {
+		return
+	}
+	if err := missing(m, f.Path, part.want()); err != nil {
 		f.Gone = true
 		return
 	}
@@ -268,7 +272,7 @@ func sources(ctx context.Context, f *doctor.Share, p patient) {
 // network looks at everything that packets go through, all at once.
 func (x *examination) network(ctx context.Context) error {
 	var all errgroup.Group
-	for _, look := range []func(context.Context) error{x.port, x.lan, x.dht, x.sites} {
+	for _, look := range []func(context.Context) error{x.port, x.lan, x.dht, x.dns, x.sites} {
 		all.Go(panics.Caught(func() error { return look(ctx) }))
 	}
 	err := all.Wait()

@@ -102,12 +102,13 @@ func askServer(ctx context.Context, server, name string) string {
 	}
 	_, err := r.LookupNetIP(ctx, "ip4", strings.TrimSuffix(name, ".")+".")
 	var d *net.DNSError
+	has := func(e syscall.Errno) bool { return errors.Is(err, e) || d != nil && strings.Contains(d.Err, e.Error()) } // it keeps the text alone
 	switch {
 	case err == nil, errors.As(err, &d) && d.IsNotFound:
 		return ""
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case has(syscall.ECONNREFUSED):
 		return "is not there"
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+	case has(syscall.ENETUNREACH), has(syscall.EHOSTUNREACH):
 		return "cannot be reached from here"
 	case ctx.Err() != nil, d != nil && d.IsTimeout:
 		return "does not answer"

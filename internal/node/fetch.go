@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -134,6 +135,7 @@ type fetch struct {
 	reused int64
 	sums   []signed.Hash // SHA-256 of each file, where all were read for what is signed of them
 	sealed *sealed       // nil: what is fetched is the content itself
+	edges  string        // where pieces that reach into files that are not wanted are kept; empty: nowhere yet
 }
 
 // keeping is what a keeper has a fetch do beside; each may be nil.
@@ -143,6 +145,7 @@ type keeping struct {
 	joined  func(*engine.Torrent)                 // the fetch is in this swarm now
 	turn    func(context.Context) (func(), error) // wait to be allowed to transfer; the function ends the turn
 	room    func(dir string, missing int64) error // is there room for so many bytes more
+	edges   string                                // the file for pieces that reach into files that are not wanted
 }
 
 // bring goes from the reference to files in place.
@@ -171,6 +174,7 @@ func (f *fetch) bring(ctx context.Context) (at *located, from BytesFrom, err err
 	if err != nil {
 		return nil, from, err
 	}
+	defer func() { f.unstamp(at) }()
 	if at != nil {
 		if err := f.agreeOnFiles(ctx, func(i int) (io.ReadCloser, error) { return openAt(at, i) }); err != nil {
 			return nil, from, err
@@ -182,6 +186,18 @@ func (f *fetch) bring(ctx context.Context) (at *located, from BytesFrom, err err
 		return at, BytesFrom{Reused: f.plan.WantedBytes()}, nil
 	}
 	return f.transfer(ctx)
+}
+
+// unstamp takes the stamps of files that are not wanted, which may be there and were not looked at.
+func (f *fetch) unstamp(at *located) {
+	if at == nil {
+		return
+	}
+	for i, want := range f.plan.Want() {
+		if !want {
+			at.Stamps[i] = content.Stamp{}
+		}
+	}
 }
 
 // join tells the keeper of f.t, nil too.
@@ -282,35 +298,28 @@ func (f *fetch) seed(ctx context.Context, at *located) error {
 	return f.share.run(ctx, f.on)
 }
 
-// part says whether less than the whole torrent was wanted.
-func (f *fetch) part() bool { return f.plan.WantedBytes() < f.meta.Size }
-
 // rest is how many bytes are not wanted.
 func (f *fetch) rest() int64 { return f.meta.Size - f.plan.WantedBytes() }
 
 // serve puts the files in place under the torrent that brought them, and no connection is lost.
 func (f *fetch) serve(ctx context.Context, at *located) error {
 	o := shareOptions{peers: f.r.Peers, announce: f.r.Announce, limits: f.r.Limits, policy: f.r.Policy, group: f.group(), name: f.name()}
-	if f.part() {
-		for i := range at.Stamps {
-			if !f.plan.Wants(i) {
-				at.Stamps[i] = content.Stamp{} // it may be there, and was not looked at
-			}
+	if f.plan.Part() {
+		var err error
+		if o.part, err = newPart(f.meta, f.plan, f.edges); err != nil {
+			return err
 		}
-		o.in, o.rest = piecesIn(f.meta, *at), f.rest()
+		f.dropEdges()
 	}
 	s, err := f.n.share(ctx, f.meta, *at, f.t, o, f.on)
 	if err != nil {
 		return err
 	}
 	f.share = s
-	switch {
-	case f.swap == nil:
+	if f.swap == nil {
 		return nil
-	case o.in != nil:
-		return f.swap.to(ctx, partly{s.source, f.stage, o.in})
 	}
-	return f.swap.to(ctx, s.source)
+	return f.swap.to(ctx, o.part.storage(s.source))
 }
 
 // explain gives the end of the time a reason and a way out.
@@ -341,6 +350,26 @@ func (f *fetch) explain(ctx context.Context, err error) error {
 	return fault.Hint(err, "see that somebody seeds it, or name a peer with --peer HOST:PORT")
 }
 
+// keepEdges keeps what a partial seed gives beside its files, which costs it those pieces alone where it cannot.
+func (f *fetch) keepEdges() {
+	if !f.r.Seed || !f.plan.Part() {
+		return
+	}
+	if f.edges = f.keep.edges; f.edges == "" {
+		f.edges = f.n.home.Path("edges-" + newID())
+	}
+	if err := keepEdges(f.edges, f.plan, f.stage); err != nil {
+		warn(f.on, "pieces that reach into files that were not wanted are not shared: %v", err)
+	}
+}
+
+// dropEdges removes the file of those pieces, which is open by now, where nobody keeps it for another run.
+func (f *fetch) dropEdges() {
+	if f.edges != "" && f.keep.edges == "" {
+		_ = os.Remove(f.edges) // where an open file cannot be removed, close does
+	}
+}
+
 func (f *fetch) close() {
 	if f.share != nil {
 		f.share.close()
@@ -353,4 +382,5 @@ func (f *fetch) close() {
 			warn(f.on, "closing the staging folder: %v", err)
 		}
 	}
+	f.dropEdges()
 }

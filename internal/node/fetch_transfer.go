@@ -92,9 +92,7 @@ func (f *fetch) attempt(ctx context.Context) (at *located, from BytesFrom, err e
 		return nil, from, err
 	}
 	f.on(Event{Progress: &Progress{Phase: "moving", Name: f.name(), Done: total, Total: total, From: from}})
-	if f.r.Seed && f.part() {
-		f.stage.KeepParts()
-	}
+	f.keepEdges()
 	at, err = f.stage.Finish(ctx)
 	if err != nil {
 		return nil, from, err

@@ -269,7 +269,7 @@ func (k *keeper) mirrored(info string) (it *mirroredItem, idle bool) {
 	for _, x := range k.items {
 		if x.rec.Info == info {
 			idle = x.rec.Fetch == nil || x.stop == nil
-			own := x.rec.Kind == "publish" || x.unsaved || x.leaving || x.rec.Part || x.rec.Sealed != ""
+			own := x.rec.Kind == "publish" || x.unsaved || x.leaving || x.rec.Part != nil || x.rec.Sealed != ""
 			return &mirroredItem{x, x.rec.Mirror, x.rec.Mirror == "" && !own && idle}, idle
 		}
 	}

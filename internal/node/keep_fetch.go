@@ -94,16 +94,18 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	old := k.sameHashes(rec)
-	for old != nil && old.stop != nil && old.state == StateWaiting && old.rec.Fetch == nil && !old.leaving {
-		// Its files are away. Who fetches it does not wait for them.
+	for old := k.sameHashes(rec); old != nil; old = k.sameHashes(rec) {
+		// Its files are away: who fetches it does not wait for them.
+		away := old.stop != nil && old.state == StateWaiting && old.rec.Fetch == nil && !old.leaving
+		if !away && !old.otherPart(rec, ref.Select) {
+			return k.takeUp(old, rec)
+		}
+		if p := old.rec.Part; p != nil && !away && len(p.Only) > 0 && len(r.Only) > 0 {
+			r.Only = slices.Concat(p.Only, r.Only) // what is shared stays so
+		}
 		k.mu.Unlock()
 		k.halt(old)
 		k.mu.Lock() // anything may be here now
-		old = k.sameHashes(rec)
-	}
-	if old != nil {
-		return k.takeUp(old, rec)
 	}
 	it := k.newItem(newID(), rec)
 	if err := k.store.Add(it.id, rec, files); err != nil {
@@ -135,6 +137,13 @@ func (k *keeper) sameHashes(rec record) *item {
 	return nil
 }
 
+// otherPart says that an item shares a part, into which a fetch of other files of the same torrent goes. The keeper's mu is held.
+func (it *item) otherPart(rec record, selected []int) bool {
+	p := it.rec.Part
+	return p != nil && it.stop != nil && it.rec.Fetch == nil && !it.leaving && filepath.Dir(it.rec.Path) == rec.Fetch.Dir &&
+		!(slices.Equal(p.Only, rec.Fetch.Only) && slices.Equal(p.Select, selected))
+}
+
 // takeUp lets a fetch go on in an item that is there already. k.mu is held.
 func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
 	job, running := old.rec.Fetch, old.stop != nil
@@ -149,9 +158,13 @@ func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
 		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is being fetched into %q", old.rec.Name, job.Dir), "p2pshare remove %s gives up that fetch", old.id)
 	case running && filepath.Dir(old.rec.Path) == rec.Fetch.Dir:
 		r := old.rec
+		files := r.Files
+		if r.Part != nil {
+			files = r.Part.Files
+		}
 		return old, &Fetched{
-			Path: r.Path, Name: r.Name, Size: r.Size, Files: r.Files, Infohash: r.Infohash, InfohashV2: r.InfohashV2,
-			BytesFrom: BytesFrom{Reused: r.Size}, Verified: true, Entry: r.Entry, Seeding: true, Policy: old.policy(),
+			Path: r.Path, Name: r.Name, Size: r.wanted(), Files: files, Infohash: r.Infohash, InfohashV2: r.InfohashV2,
+			BytesFrom: BytesFrom{Reused: r.wanted()}, Verified: true, Entry: r.Entry, Seeding: true, Policy: old.policy(),
 		}, nil
 	case running:
 		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is here already and is shared from %q", old.rec.Name, old.rec.Path), "copy it from there, or fetch with --alone")
@@ -219,8 +232,9 @@ func (k *keeper) bring(ctx context.Context, it *item, r FetchRequest) error {
 			k.settle(it) // a look-up that has ended
 			it.torrent = t
 		},
-		turn: func(ctx context.Context) (func(), error) { return k.turn(ctx, it) },
-		room: func(dir string, missing int64) error { return k.room(ctxRun, stop, f.stage, dir, missing) },
+		turn:  func(ctx context.Context) (func(), error) { return k.turn(ctx, it) },
+		edges: k.store.Path(it.id, edgesFile),
+		room:  func(dir string, missing int64) error { return k.room(ctxRun, stop, f.stage, dir, missing) },
 	}
 	at, err := f.inTime(ctxRun)
 	if cause := context.Cause(ctxRun); err != nil && ctx.Err() == nil && cause != nil {
@@ -286,11 +300,12 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 			return err
 		}
 	}
-	seed, part := f.r.Seed, f.part()
-	if seed && part {
-		tell(it.emit, "what was fetched of it is shared as long as the daemon runs")
+	seed := f.r.Seed
+	var part *chosen
+	if f.plan.Part() {
+		part = &chosen{Only: f.r.Only, Select: f.ref.Select, Size: f.plan.WantedBytes(), Files: f.plan.Files()}
 	}
-	if seed && !part {
+	if seed {
 		if err := k.putStamps(it, *at); err != nil {
 			return err
 		}
@@ -299,7 +314,7 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	it.from.Reused += f.reused
 	k.mu.Unlock()
 	k.change(it, func(r *record) {
-		r.Fetch, r.Finish, r.Part = nil, !seed || part, part
+		r.Fetch, r.Finish, r.Part = nil, !seed, part
 		if r.Kind == "fetch" && (r.Done.IsZero() || !f.r.Repair) {
 			r.Done = time.Now()
 		}
@@ -334,9 +349,5 @@ func (k *keeper) brought(ctx context.Context, it *item, f *fetch, at *located, f
 	if err := f.serve(ctx, at); err != nil {
 		return err
 	}
-	err := k.seed(ctx, it, f.share)
-	if part && err == nil { // the files changed
-		k.show(it, StateDone, nil)
-	}
-	return err
+	return k.seed(ctx, it, f.share)
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,6 +84,7 @@ func (k *keeper) make(ctx context.Context, it *item, r PublishRequest) (err erro
 		return err
 	}
 	k.endReplaced(it)
+	k.sayOvertaken(ctx, it)
 	k.mu.Lock()
 	kept := k.keptAs(it)
 	k.mu.Unlock()
@@ -109,6 +111,42 @@ func (k *keeper) endReplaced(it *item) {
 		if _, err := k.removeOne(x, false); err != nil {
 			k.n.log.Warn("a share that was published anew stays", "share", x.id, "error", err)
 		}
+	}
+}
+
+// sayOvertaken says that what was shared from the same place before is not there any more: whoever publishes version after version
+// from one folder leaves the earlier ones without a holder. Of several it is the last, for the others were told of then.
+func (k *keeper) sayOvertaken(ctx context.Context, it *item) {
+	k.mu.Lock()
+	place, list := it.rec.Path, k.sorted()
+	list = slices.DeleteFunc(list, func(x *item) bool {
+		r := &x.rec
+		return x == it || x.unsaved || x.leaving || r.Fetch != nil || r.Finish || r.Sealed != "" || !within(r.Path, place) && !within(place, r.Path)
+	})
+	before := make([]named, len(list))
+	for i, x := range list {
+		rec := x.rec
+		before[i] = named{x.id, &rec}
+	}
+	k.mu.Unlock()
+	for _, x := range slices.Backward(before) {
+		at, err := stampsIn(k.store, x.id)
+		if err != nil {
+			continue // it is hashed when it starts, and that tells
+		}
+		if _, err := at.Restamped(ctx); err == nil || ctx.Err() != nil {
+			continue
+		}
+		was, name, ref := "shared", fmt.Sprintf("%q (%s)", x.rec.Name, x.id), cmp.Or(x.rec.Infohash, x.rec.InfohashV2)
+		if x.rec.Kind == "publish" {
+			was = "published"
+		}
+		if x.rec.Entry != "" {
+			name, ref = x.rec.Entry, x.rec.Entry
+		}
+		warn(it.emit, "%q was %s as %s, whose files are changed now: %s can no longer be seeded from here", x.rec.Path, was, name, name)
+		tell(it.emit, "publish each version from a folder of its own; as long as somebody else has it, p2pshare fetch %s -o DIR brings it back", ref)
+		return
 	}
 }
 
@@ -276,7 +314,12 @@ func (k *keeper) newSeed(file string, r SeedRequest) (*item, func(context.Contex
 			return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is here already, from %q", m.Name, old.rec.Path),
 				"p2pshare remove %s forgets that one", old.id)
 		}
-		old.rec.Rests, old.rec.Failed, old.rec.Finish = false, false, false
+		if old.rec.Part != nil { // all of it is there now, it is said
+			if err := k.store.PutFile(old.id, stampsFile, nil); err != nil {
+				return nil, nil, err
+			}
+		}
+		old.rec.Part, old.rec.Rests, old.rec.Failed, old.rec.Finish = nil, false, false, false
 		return old, nil, k.store.Put(old.id, old.rec)
 	}
 	it := k.newItem(newID(), rec)

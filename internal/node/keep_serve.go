@@ -34,18 +34,23 @@ func (k *keeper) serve(ctx context.Context, it *item) error {
 	if copies {
 		return nil // to another file system, as the next step
 	}
-	at, err := k.verified(ctx, it, m)
+	k.mu.Lock()
+	rec := it.rec
+	k.mu.Unlock()
+	p, err := partOf(m, rec.Path, rec.Part, k.store.Path(it.id, edgesFile))
 	if err != nil {
+		return err
+	}
+	at, err := k.verified(ctx, it, m, p)
+	if err != nil {
+		p.close()
 		if ctx.Err() == nil && k.mend(it, m, err) {
 			return nil
 		}
 		return err
 	}
-	k.mu.Lock()
-	rec := it.rec
-	k.mu.Unlock()
 	k.n.guard.Allow(rec.Allow...)
-	s, err := k.n.share(ctx, m, at, nil, shareOptions{peers: rec.Peers, announce: rec.Announce, limits: rec.Limits, group: rec.Group, name: rec.Name}, it.emit)
+	s, err := k.n.share(ctx, m, at, nil, shareOptions{peers: rec.Peers, announce: rec.Announce, limits: rec.Limits, group: rec.Group, name: rec.Name, part: p}, it.emit)
 	if err != nil {
 		return err
 	}
@@ -113,7 +118,7 @@ func torrentIn(st *store.Store[record], id string, rec *record) (*metafile.Torre
 
 // verified gives where the content is, with stamps of verified bytes. It hashes only if the stamps of an earlier
 // run do not stand.
-func (k *keeper) verified(ctx context.Context, it *item, m *metafile.Torrent) (located, error) {
+func (k *keeper) verified(ctx context.Context, it *item, m *metafile.Torrent, p *part) (located, error) {
 	at, err := k.stamped(ctx, it, m)
 	if err == nil || ctx.Err() != nil {
 		return at, err
@@ -121,7 +126,7 @@ func (k *keeper) verified(ctx context.Context, it *item, m *metafile.Torrent) (l
 	k.mu.Lock()
 	path := it.rec.Path
 	k.mu.Unlock()
-	if err := present(m, path); err != nil {
+	if err := present(m, path, p.want()); err != nil {
 		return located{}, err
 	}
 	k.n.log.Info("hashing a share again", "share", m.Name, "reason", err)
@@ -135,12 +140,12 @@ func (k *keeper) verified(ctx context.Context, it *item, m *metafile.Torrent) (l
 	if err != nil {
 		return located{}, err
 	}
-	rep, err := check(ctx, m, at, it.emit)
+	rep, err := check(ctx, m, at, p, it.emit)
 	if err != nil {
 		return located{}, err
 	}
 	if !rep.OK {
-		if err := present(m, path); err != nil {
+		if err := present(m, path, p.want()); err != nil {
 			return located{}, err // it went while it was hashed
 		}
 		return located{}, it.differs(m, rep)
@@ -189,23 +194,23 @@ func (k *keeper) putStamps(it *item, at located) error {
 	return nil
 }
 
-// present says whether the content of m is at path, all of it as far as names tell. A drive that is away takes
+// present says whether the content of m is at path, all that is wanted of it (nil: all) as far as names tell. A drive that is away takes
 // its files along, and the share is there again with it.
-func present(m *metafile.Torrent, path string) error {
+func present(m *metafile.Torrent, path string, want []bool) error {
 	away := func(err error) error {
 		return &errAway{
 			fault.Hint(fmt.Errorf("its files are away: %w", err), "it goes on when they are back; p2pshare repair fetches them again, p2pshare remove forgets it"),
-			func() bool { return missing(m, path) == nil },
+			func() bool { return missing(m, path, want) == nil },
 		}
 	}
-	if err := missing(m, path); err != nil {
+	if err := missing(m, path, want); err != nil {
 		return away(err)
 	}
 	return nil
 }
 
-// missing names a file of the content that is not there, or cannot be looked at.
-func missing(m *metafile.Torrent, path string) error {
+// missing names a file of what is wanted (nil: all) that is not there, or cannot be looked at.
+func missing(m *metafile.Torrent, path string, want []bool) error {
 	at, err := content.At(m, path)
 	if err != nil {
 		if fault.KindOf(err) == fault.NotFound {
@@ -214,6 +219,9 @@ func missing(m *metafile.Torrent, path string) error {
 		return err
 	}
 	for i := range at.Paths {
+		if want != nil && !want[i] {
+			continue
+		}
 		look := os.Stat
 		if m.Files[i].Symlink != nil {
 			look = os.Lstat // it may lead to nothing

@@ -455,3 +455,43 @@ func TestRestingHome(t *testing.T) {
 		t.Errorf("the daemon after it: got %+v, %v", s, err)
 	}
 }
+
+// Who publishes from a folder whose files were published before hears what became of those.
+func TestPublishingFromTheSamePlace(t *testing.T) {
+	n, _ := daemon(t, t.TempDir(), nil)
+	dir := folder(t, "release", map[string]string{"a": "first", "docs/b": "first"})
+	told := func(path string) (warned, ways []string) {
+		t.Helper()
+		_, err := ask(t, func(ctx context.Context, on func(node.Event)) error {
+			return n.Publish(ctx, node.PublishRequest{Path: path}, func(e node.Event) {
+				if strings.Contains(e.Message, "whose files are changed now") {
+					warned = append(warned, e.Message)
+				}
+				if strings.Contains(e.Message, "brings it back") {
+					ways = append(ways, e.Message)
+				}
+				on(e)
+			})
+		}, func(e node.Event) bool { return e.Published != nil })
+		must(t, err)
+		return warned, ways
+	}
+	first := publishIn(t, n, dir)
+	shareIn(t, n, first.Infohash, in(node.StateSeeding))
+	for _, path := range []string{dir, filepath.Join(dir, "docs")} { // the same, and a part of it: nothing has changed
+		if warned, _ := told(path); len(warned) > 0 {
+			t.Errorf("publishing %s: got %q, want no warning", path, warned)
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "a"), []byte("second"), 0o644))
+	id := shareIn(t, n, first.Infohash, func(node.Share) bool { return true }).ID
+	want := fmt.Sprintf("%q was published as \"release\" (%s), whose files are changed now: \"release\" (%s) can no longer be seeded from here", dir, id, id)
+	if warned, ways := told(dir); len(warned) != 1 || warned[0] != want || len(ways) != 1 || !strings.Contains(ways[0], first.Infohash) {
+		t.Errorf("got %q and %q, want %q and the way out with %s", warned, ways, want, first.Infohash)
+	}
+	// What was told of once is not told of with each version that follows.
+	must(t, os.WriteFile(filepath.Join(dir, "a"), []byte("third"), 0o644))
+	if warned, ways := told(dir); len(warned) != 1 || len(ways) != 1 || strings.Contains(ways[0], first.Infohash) {
+		t.Errorf("got %q and %q, want the second version alone", warned, ways)
+	}
+}

@@ -76,7 +76,7 @@ func (f *fetch) lost() (lost, rest fileList) {
 		}
 	}
 	for i := range f.meta.Files {
-		if !f.plan.Wants(i) {
+		if !f.plan.Want()[i] {
 			continue
 		}
 		name := f.meta.FilePath(i)

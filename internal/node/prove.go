@@ -123,7 +123,7 @@ func (f *fetch) prove(ctx context.Context, at *located) error {
 	if f.r.Sums == "" && f.r.Receipt == "" {
 		return nil
 	}
-	if f.part() {
+	if f.plan.Part() {
 		return fault.New(fault.Usage, "--sums and --receipt are about the whole, and a part was fetched")
 	}
 	var files []catalog.ReceiptFile

@@ -46,7 +46,7 @@ type record struct {
 
 	Fetch  *FetchRequest `json:"fetch,omitempty"` // until it is done
 	Finish bool          `json:"finish,omitzero"` // a fetch that is done, and not to be seeded
-	Part   bool          `json:"part,omitzero"`   // with Done: not all of the torrent was wanted
+	Part   *chosen       `json:"part,omitempty"`  // with Done: what was wanted; nil: all
 
 	Entry  string       `json:"entry,omitempty"`  // GROUP/NAME@VERSION, of what a group signed
 	Info   string       `json:"info,omitempty"`   // SHA-256 of the info, with Entry
@@ -96,6 +96,14 @@ func (r *record) describe(m *metafile.Torrent) {
 	r.Magnet = magnetFor(m)
 	r.WebSeeds = len(m.Meta.UrlList)
 	r.Private = m.Private
+}
+
+// wanted is how many bytes of the torrent are here once it is done.
+func (r *record) wanted() int64 {
+	if r.Part != nil {
+		return r.Part.Size
+	}
+	return r.Size
 }
 
 // counters are what a share did, over all runs.

@@ -149,15 +149,22 @@ func (k *keeper) contentOf(it *item) (remove func() error, left leftover, err er
 	if err != nil {
 		return nil, left, err
 	}
+	p, err := partOf(m, rec.Path, rec.Part, "")
+	if err != nil {
+		return nil, left, err
+	}
 	keep := make([]bool, len(at.Paths))
 	if rec.Mirror == "" { // a mirror's files are its own
-		if keep, err = foreign(k.ctx, m, at); err != nil {
+		if keep, err = foreign(k.ctx, m, at, p.want()); err != nil {
 			return nil, left, err
 		}
 	}
 	for i, is := range keep {
 		if is {
 			left.stays = append(left.stays, at.File(i))
+		}
+		if p != nil && !p.want()[i] {
+			keep[i] = true // it was there before, or is of another fetch
 		}
 	}
 	return func() error { return removeContent(at, m.Dir, keep) }, left, nil
@@ -180,9 +187,9 @@ func (k *keeper) placeOf(it *item, m *metafile.Torrent) (at located, err error) 
 	return at, at.Check(m)
 }
 
-// foreign says which files are not what was shared, nor that with some damage: they are there, have changed since they were
-// verified, and none of their pieces is right.
-func foreign(ctx context.Context, m *metafile.Torrent, at located) ([]bool, error) {
+// foreign says which files of those that are wanted (nil: all) are not what was shared, nor that with some damage: they are there,
+// have changed since they were verified, and none of their pieces is right.
+func foreign(ctx context.Context, m *metafile.Torrent, at located, want []bool) ([]bool, error) {
 	out := make([]bool, len(at.Paths))
 	root, err := os.OpenRoot(at.Root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -194,6 +201,9 @@ func foreign(ctx context.Context, m *metafile.Torrent, at located) ([]bool, erro
 	defer root.Close()
 	doubtful := false
 	for i, p := range at.Paths {
+		if want != nil && !want[i] {
+			continue
+		}
 		fi, err := root.Lstat(filepath.FromSlash(p))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && fi.Size() == 0 {
 			continue
@@ -211,7 +221,7 @@ func foreign(ctx context.Context, m *metafile.Torrent, at located) ([]bool, erro
 	if !doubtful {
 		return out, nil
 	}
-	rep, err := content.Verify(ctx, m, located{Root: at.Root, Paths: at.Paths}, content.Options{})
+	rep, err := content.Verify(ctx, m, located{Root: at.Root, Paths: at.Paths}, content.Options{Want: want})
 	if err != nil {
 		return nil, err
 	}

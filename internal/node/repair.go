@@ -93,8 +93,8 @@ func (r *record) toRepair(id string, m *metafile.Torrent) (FetchRequest, error) 
 	switch {
 	case r.unfinished():
 		return FetchRequest{}, fault.Hint(fault.New(fault.NotFound, "%q is not fetched yet", r.Name), "every piece of it is verified as it comes; p2pshare start %s goes on with it", id)
-	case r.Part:
-		return FetchRequest{}, fault.Hint(fault.New(fault.Usage, "%q was fetched in part", r.Name), "p2pshare fetch with the same --only brings what is missing of it")
+	case r.Part != nil && len(r.Part.Only) == 0:
+		return FetchRequest{}, fault.Hint(fault.New(fault.Usage, "%q was fetched in part, as its link said", r.Name), "p2pshare fetch of the same link brings what is missing of it")
 	case opened:
 		dir = filepath.Dir(r.Sealed)
 	case filepath.Base(r.Path) != m.Name && !slices.Contains(names.Of(m.Name).Made, filepath.Base(r.Path)):
@@ -102,8 +102,13 @@ func (r *record) toRepair(id string, m *metafile.Torrent) (FetchRequest, error) 
 			"p2pshare fetch into another folder brings the content")
 	}
 	seed := !r.Finish
+	var only []string
+	if r.Part != nil {
+		only = r.Part.Only
+	}
 	return FetchRequest{
-		Ref: m.Magnet(announceList(m), m.Meta.UrlList, nil), Dir: dir, Repair: true, Seed: seed, NoSeed: !seed, Entry: r.Signed, Mirror: r.Mirror, Root: r.Root,
+		Only: only,
+		Ref:  m.Magnet(announceList(m), m.Meta.UrlList, nil), Dir: dir, Repair: true, Seed: seed, NoSeed: !seed, Entry: r.Signed, Mirror: r.Mirror, Root: r.Root,
 		Peers: slices.Clone(r.Peers), Announce: r.Announce, Limits: r.Limits, Policy: r.Policy,
 	}, nil
 }

@@ -110,7 +110,7 @@ func (n *Node) seedOne(ctx context.Context, file string, r SeedRequest, have map
 	if err != nil {
 		return nil, fault.Hint(err, "--data DIR names the folder that holds %q", m.Name)
 	}
-	rep, err := check(ctx, m, at, on)
+	rep, err := check(ctx, m, at, nil, on)
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,7 @@ type shareOptions struct {
 	policy          Policy // ends run; a keeper has its own way, and gives none
 	group           string // the ID of the private group that the content is of
 	name            string // what the user knows it by; empty: the torrent's name
-	in              []bool // pieces that are here; nil: all
-	rest            int64  // bytes that are not
+	part            *part  // what is here; nil: all. The share closes it
 }
 
 // share starts to serve verified content. old is a torrent that runs already (after a fetch), nil to add
@@ -56,11 +55,11 @@ type shareOptions struct {
 func (n *Node) share(ctx context.Context, m *metafile.Torrent, at located, old *engine.Torrent, o shareOptions, on func(Event)) (*share, error) {
 	w, err := n.swarmOf(ctx, m, o.group)
 	if err != nil {
+		o.part.close()
 		return nil, err
 	}
 	s := &share{n: n, w: w, t: old, meta: m, name: cmp.Or(o.name, m.Name), path: contentPath(m, at), o: o, changed: make(chan error, 1)}
 	s.source = n.files.NewSource(m, at, s.tell)
-	s.source.Only(o.in)
 	if old != nil {
 		return s, nil
 	}
@@ -82,7 +81,7 @@ func (s *share) tell(err error) {
 // add serves the source in the swarm.
 func (s *share) add(ctx context.Context, on func(Event)) (err error) {
 	spec := s.w.spec(ctx, s.n, s.meta, s.o.peers, s.o.announce, on)
-	spec.Storage, spec.Rest = s.source, s.o.rest
+	spec.Storage, spec.Rest = s.o.part.storage(s.source), s.o.part.rest(s.meta)
 	spec.MaxUp, spec.MaxDown = s.o.limits.now(time.Now())
 	if s.t, err = s.w.Add(spec); err != nil {
 		return fmt.Errorf("sharing %q: %w", s.meta.Name, err)
@@ -101,7 +100,7 @@ func (s *share) again(ctx context.Context, changed error, on func(Event)) error 
 	if err != nil {
 		return changed
 	}
-	rep, err := check(ctx, s.meta, at, on)
+	rep, err := check(ctx, s.meta, at, s.o.part, on)
 	if err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ func (s *share) run(ctx context.Context, on func(Event)) error {
 			now := s.seeding(&up)
 			on(Event{Seeding: now})
 			words.show(on, s.t.Stats().TrackerWords)
-			if why := s.o.policy.enough(s.meta.Size, now.Uploaded, time.Since(begun), now.Copies); why != "" {
+			if why := s.o.policy.enough(s.meta.Size-s.o.part.rest(s.meta), now.Uploaded, time.Since(begun), now.Copies); why != "" {
 				s.t.Close()
 				on(Event{Stopped: &Stopped{Name: s.name, Reason: why}})
 				return nil
@@ -206,6 +205,7 @@ func (s *share) close() {
 			s.t.Close()
 		}
 		s.source.Close()
+		s.o.part.close()
 	})
 }
 

@@ -176,8 +176,8 @@ func shareOf(id string, r *record, c counters) Share {
 	if s.Path == "" && r.Fetch != nil {
 		s.Path = r.Fetch.Dir
 	}
-	if r.Size > 0 {
-		s.Ratio = float64(c.Up) / float64(r.Size)
+	if size := r.wanted(); size > 0 {
+		s.Ratio = float64(c.Up) / float64(size)
 	}
 	return s
 }

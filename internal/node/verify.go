@@ -18,21 +18,25 @@ import (
 // Verify checks content on disk against a .torrent or a share's torrent, piece by piece. Content that differs is
 // an outcome, not an error.
 func (n *Node) Verify(ctx context.Context, r VerifyRequest, on func(Event)) (*Verified, error) {
-	m, where, err := n.toVerify(r)
+	m, where, p, err := n.toVerify(r)
 	if err != nil {
 		return nil, err
 	}
+	defer p.close()
 	at, err := content.At(m, where)
 	if err != nil {
 		return nil, err
 	}
-	rep, err := check(ctx, m, at, on)
+	rep, err := check(ctx, m, at, p, on)
 	if err != nil {
 		return nil, err
 	}
 	v := &Verified{
 		Path: where, Name: m.Name, Size: m.Size, Files: len(m.Files), Pieces: len(rep.Good), OK: rep.OK,
 		Bad: []VerifiedFile{}, Extra: []string{},
+	}
+	if p != nil {
+		v.Size, v.Files = p.plan.WantedBytes(), p.plan.Files()
 	}
 	for i, f := range rep.Files {
 		if as := at.Local(m, i); as != "" {
@@ -61,44 +65,43 @@ func (n *Node) doubt(m *metafile.Torrent, path string) {
 	})
 }
 
-// toVerify finds the torrent, and where its content is.
-func (n *Node) toVerify(r VerifyRequest) (m *metafile.Torrent, path string, err error) {
+// toVerify finds the torrent, where its content is, and what of it is to be there.
+func (n *Node) toVerify(r VerifyRequest) (m *metafile.Torrent, path string, p *part, err error) {
 	switch {
 	case r.Ref != "" && r.Torrent != "":
-		return nil, "", fault.New(fault.Usage, "both a share and a torrent are to be verified")
+		return nil, "", nil, fault.New(fault.Usage, "both a share and a torrent are to be verified")
 	case r.Ref != "":
-		m, path, err = n.shareToVerify(r.Ref)
+		m, path, p, err = n.shareToVerify(r.Ref)
 	default:
 		if m, err = metafile.ReadFile(r.Torrent); err == nil {
 			path = content.In(m, filepath.Dir(r.Torrent))
 		}
 	}
-	return m, cmp.Or(r.Data, path), err
+	return m, cmp.Or(r.Data, path), p, err
 }
 
 // shareToVerify reads a share from the home itself, which does as well while a daemon holds it: records are
 // replaced whole.
-func (n *Node) shareToVerify(ref string) (*metafile.Torrent, string, error) {
+func (n *Node) shareToVerify(ref string) (*metafile.Torrent, string, *part, error) {
 	h, err := readHome(n.home, store.Read[record])
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	list := h.named()
 	i, err := pickOne(list, ref)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	rec := list[i].rec
 	if rec.unfinished() {
-		return nil, "", fault.Hint(fault.New(fault.NotFound, "%q is not fetched yet", rec.Name), "every piece of it is verified as it comes; p2pshare status %s shows how far it is", list[i].id)
+		return nil, "", nil, fault.Hint(fault.New(fault.NotFound, "%q is not fetched yet", rec.Name), "every piece of it is verified as it comes; p2pshare status %s shows how far it is", list[i].id)
 	}
 	m, err := torrentIn(h.store, list[i].id, rec)
-	return m, rec.Path, err
-}
-
-func check(ctx context.Context, m *metafile.Torrent, at located, on func(Event)) (*content.Report, error) {
-	h := &hashing{on: on, phase: "checking", name: m.Name}
-	return content.Verify(ctx, m, at, content.Options{Progress: h.progress})
+	if err != nil {
+		return nil, "", nil, err
+	}
+	p, err := partOf(m, rec.Path, rec.Part, h.store.Path(list[i].id, edgesFile))
+	return m, rec.Path, p, err
 }
 
 // OwnNames says what files in a folder are called by what they were fetched from, whose paths below its name, slash-separated,

@@ -159,6 +159,10 @@ func (s *Store[R]) Remove(id string) error {
 	return nil
 }
 
+// Path is where a file of a record is that the caller writes and reads, under a name that PutFile is not given. It goes with the
+// record; what begins with a dot and ends with .tmp goes with the next Open.
+func (s *Store[R]) Path(id, name string) string { return filepath.Join(s.path(id), name) }
+
 func (s *Store[R]) path(name string) string { return filepath.Join(s.dir, name) }
 
 // tidy removes what was being added or removed when the last process ended.
