@@ -173,7 +173,7 @@ func TestDoctorDNS(t *testing.T) {
 		{"it never answers", one(-1), nil, "the DNS server 10.77.0.254 does not answer: names of the internet cannot be looked up; the local network works without"},
 		{"it refuses", one(refused), nil, "the DNS server 10.77.0.254 answers that it cannot look up names: names"},
 		{"it knows no such name", one(noSuchName), nil, ""},
-		{"nobody is there", func(_ *testing.T, lab *netlab.Lab) []string { return []string{lab.Hub().IP} }, nil, "the DNS server 10.77.0.254 is not there: names"},
+		{"nobody is there", func(_ *testing.T, lab *netlab.Lab) []string { return []string{lab.Hub().IP} }, nil, "the DNS server 10.77.0.254 does not answer: names"},
 		{"no way leads there", func(t *testing.T, lab *netlab.Lab) []string {
 			onHost(t, lab.Host(1), "ip", "route", "del", "default")
 			return []string{"203.0.113.53"}

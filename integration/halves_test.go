@@ -3,12 +3,15 @@
 package integration_test
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/p2pshare/p2pshare/integration/client"
 	"github.com/p2pshare/p2pshare/integration/payload"
+	"github.com/p2pshare/p2pshare/integration/rogue"
 )
 
 // TestHalves: two daemons have half of a torrent each, of whose pieces one lies in both, and are started again. Then everybody
@@ -62,5 +65,34 @@ func TestHalves(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestPieceSharedWithAFileThatNobodyGives: a web server has the file that is wanted, and none the one whose bytes are in its last
+// piece. The fetch says so, and ends with its time.
+func TestPieceSharedWithAFileThatNobodyGives(t *testing.T) {
+	t.Parallel()
+	lab := newLab(t, 2)
+	dir := filepath.Join(t.TempDir(), "halves")
+	for i, name := range []string{"a.bin", "b.bin", "c.bin"} {
+		if err := payload.Write(filepath.Join(dir, name), 300_001, uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	web := &rogue.WebSeed{Root: filepath.Dir(dir)}
+	torrent := torrentOf(t, dir, "--piece-length", "64KiB", "--webseed", serveHTTP(t, lab.Host(1), web)+"/")
+	if err := os.Remove(filepath.Join(dir, "b.bin")); err != nil {
+		t.Fatal(err)
+	}
+	p := client.Start(t, us.Quiet().Command(t, lab.Host(2), "fetch", "--allow-private", "--only", "a.bin", "--timeout", "45s", "-o", t.TempDir(), torrent))
+	code, err := p.Exit(within(t, 2*time.Minute))
+	if err != nil || code != 14 {
+		t.Errorf("got exit code %d, %v, want 14", code, err)
+	}
+	const want = `nobody who is there gives "a.bin": what is missing shares its pieces with "b.bin", and only who has those as well can give it`
+	for _, when := range []string{"warning: nothing has come for 30s: ", "p2pshare: not fetched within 45s: nobody with this content was found yet; "} {
+		if !strings.Contains(p.Stderr.String(), when+want) {
+			t.Errorf("got %q, want %q in it", p.Stderr.String(), when+want)
+		}
 	}
 }

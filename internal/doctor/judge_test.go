@@ -69,8 +69,8 @@ func TestFindings(t *testing.T) {
 		{"no DHT", func(f *doctor.Facts) { f.DHT.Nodes = 0 }, "no-dht", false, "no node of the DHT has answered for 60 seconds", "--dht-node"},
 		{"no DNS", func(f *doctor.Facts) { f.DNS[0].Err = "does not answer" }, "no-dns", false, "the DNS server 192.168.1.1 does not answer: names of the internet cannot be looked up; the local network works without", "another DNS server"},
 		{"two DNS servers that do not answer", func(f *doctor.Facts) {
-			f.DNS = []doctor.Server{{Addr: "192.168.1.1", Err: "does not answer"}, {Addr: "fe80::1%eth0", Err: "is not there"}}
-		}, "no-dns", false, "the DNS server 192.168.1.1 does not answer, the DNS server fe80::1%eth0 is not there: names", "another DNS server"},
+			f.DNS = []doctor.Server{{Addr: "192.168.1.1", Err: "does not answer"}, {Addr: "fe80::1%eth0", Err: "cannot be reached from here"}}
+		}, "no-dns", false, "the DNS server 192.168.1.1 does not answer, the DNS server fe80::1%eth0 cannot be reached from here: names", "another DNS server"},
 		{"one DNS server of two", func(f *doctor.Facts) {
 			f.DNS = []doctor.Server{{Addr: "192.168.1.1", Err: "does not answer"}, {Addr: "192.168.1.2"}}
 		}, "no-dns", false, "and the DNS server 192.168.1.2 does: names take seconds longer", "another DNS server"},

@@ -15,14 +15,16 @@ import (
 	"golang.org/x/text/encoding/traditionalchinese"
 
 	"github.com/anacrolix/torrent/metainfo"
+
+	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// inUTF8 converts every name of an info to UTF-8. It uses name.utf-8 and path.utf-8; else name and path if they are valid
+// inUTF8 converts every name of an info to UTF-8. It uses name.utf-8 and path.utf-8, unless they are refused names and there is another; else name and path if they are valid
 // UTF-8; else it decodes those with the encoding declared next to the info, which may be empty; else with a guess, which
 // note reports. A magnet's info comes without a declared encoding. It stores the names in the fields that the engine reads
 // first.
 func inUTF8(info *metainfo.Info, declared string) (note string) {
-	if !utf8.ValidString(info.NameUtf8) {
+	if info.Name != "" && names.Check(info.NameUtf8) != nil {
 		info.NameUtf8 = ""
 	}
 	var foreign []*string
@@ -37,7 +39,7 @@ func inUTF8(info *metainfo.Info, declared string) (note string) {
 	}
 	for i := range info.Files {
 		f := &info.Files[i]
-		if !valid(f.PathUtf8) {
+		if len(f.Path) > 0 && names.CheckPath(f.PathUtf8) != nil {
 			f.PathUtf8 = nil
 		}
 		if len(f.PathUtf8) == 0 && !valid(f.Path) {

@@ -2,7 +2,6 @@ package metafile
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/anacrolix/torrent/metainfo"
 
@@ -143,7 +142,7 @@ func readFile(c *cursor, i int) (fi metainfo.FileInfo, err error) {
 		return fi, err
 	case !isDict:
 		return fi, refuse("files", "entry %d is not a dictionary", i)
-	case !length && !strings.Contains(fi.Attr, "l"):
+	case !length && !isLink(fi.Attr, 0, fi.SymlinkPath):
 		return fi, refuse("files", "entry %d has no 64-bit length", i)
 	}
 	return fi, nil

@@ -64,10 +64,7 @@ func judgeV1(info *metainfo.Info, p presence) (*v1Half, error) {
 }
 
 func (half *v1Half) addSingle(info *metainfo.Info) error {
-	a := info.ExtendedFileAttrs
-	if strings.ContainsAny(a.Attr, "lp") {
-		return refuse("attr", "%q says that the only file is not a regular file", a.Attr)
-	}
+	a := info.ExtendedFileAttrs // the only file is neither a link nor a pad, whatever they say
 	half.files = []File{{Exec: strings.Contains(a.Attr, "x"), Hidden: strings.Contains(a.Attr, "h")}}
 	return half.add(&half.files[0], info.Length, "length")
 }
@@ -95,7 +92,7 @@ func (half *v1Half) addFiles(info *metainfo.Info, byName bool) error {
 		if err := half.add(&f, fi.Length, field); err != nil {
 			return err
 		}
-		if strings.Contains(fi.Attr, "l") {
+		if isLink(fi.Attr, fi.Length, fi.SymlinkPath) {
 			if err := f.linkTo(fi.SymlinkPath); err != nil {
 				return refuseErr(field, err)
 			}
@@ -124,11 +121,14 @@ func (half *v1Half) add(f *File, length int64, field string) error {
 	return nil
 }
 
+// isLink reports whether a file with these attributes is a symbolic link. An entry that has bytes, or no target, only has a stray
+// letter: most clients ignore attributes and treat it as a file.
+func isLink(attr string, length int64, target []string) bool {
+	return strings.Contains(attr, "l") && length == 0 && len(target) > 0
+}
+
 // linkTo makes f a symbolic link to a path below the torrent's name (BEP 47).
 func (f *File) linkTo(target []string) error {
-	if f.Length != 0 {
-		return refuse("symlink", "it has %d bytes", f.Length)
-	}
 	if err := names.CheckPath(target); err != nil {
 		return refuseErr("symlink target", err)
 	}

@@ -153,7 +153,7 @@ func (w *treeWalk) file(path []string, field string) error {
 	if err != nil {
 		return err
 	}
-	if strings.Contains(attr, "l") && f.Length == -1 {
+	if f.Length == -1 && isLink(attr, 0, link) {
 		f.Length = 0 // libtorrent leaves it out
 	}
 	switch {
@@ -165,10 +165,8 @@ func (w *treeWalk) file(path []string, field string) error {
 		return refuse(field, "no pieces root")
 	case f.Length == 0 && f.Root != nil:
 		return refuse(field, "a pieces root for an empty file")
-	case strings.Contains(attr, "p"):
-		return refuse(field, "a pad, which version 2 does not have")
 	}
-	if strings.Contains(attr, "l") {
+	if isLink(attr, f.Length, link) { // there are no pads in version 2, whatever attributes say
 		if err := f.linkTo(link); err != nil {
 			return refuseErr(field, err)
 		}

@@ -106,11 +106,9 @@ func askServer(ctx context.Context, server, name string) string {
 	switch {
 	case err == nil, errors.As(err, &d) && d.IsNotFound:
 		return ""
-	case has(syscall.ECONNREFUSED):
-		return "is not there"
 	case has(syscall.ENETUNREACH), has(syscall.EHOSTUNREACH):
 		return "cannot be reached from here"
-	case ctx.Err() != nil, d != nil && d.IsTimeout:
+	case ctx.Err() != nil, d != nil && d.IsTimeout, has(syscall.ECONNREFUSED):
 		return "does not answer"
 	}
 	return "answers that it cannot look up names"

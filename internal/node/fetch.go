@@ -245,7 +245,7 @@ func (f *fetch) watch(ctx context.Context, phase, name string, total, reused int
 	var reports panics.Group
 	w := &watch{t: f.t, w: f.w, name: name, phase: phase, total: total, reused: reused, say: f.on}
 	if phase == "fetching" {
-		w.lost = f.lost
+		w.lost = f.losses
 	}
 	w.on = func(ev Event) {
 		f.last = *ev.Progress

@@ -42,8 +42,23 @@ func (n fileList) String() string {
 
 // missed is what the last look found.
 type missed struct {
-	at         time.Time
-	lost, rest fileList
+	at time.Time
+	losses
+}
+
+// losses are files of which bytes are missing that nobody gives.
+type losses struct {
+	lost, rest fileList // those that are wanted, and the other wanted ones
+	beside     fileList // those that are not wanted and share the pieces that are missing, where all that is missing is so shared
+}
+
+// gives says who nobody gives.
+func (l losses) gives() string {
+	text := fmt.Sprintf("nobody who is there gives %s", l.lost)
+	if l.beside.all > 0 {
+		text += fmt.Sprintf(": what is missing shares its pieces with %s, and only who has those as well can give it", l.beside)
+	}
+	return text
 }
 
 // miss looks for files that nobody gives, and tells of them when they are others than before.
@@ -52,8 +67,9 @@ func (w *watch) miss(now time.Time) {
 	if now.Sub(was.at) < missEvery {
 		return
 	}
-	lost, rest := w.lost()
-	w.missed = missed{now, lost, rest}
+	l := w.lost()
+	w.missed = missed{now, l}
+	lost, rest := l.lost, l.rest
 	if lost.all == 0 || lost.all == was.lost.all && slices.Equal(lost.list, was.lost.list) {
 		return
 	}
@@ -61,13 +77,11 @@ func (w *watch) miss(now time.Time) {
 	if rest.all > 0 {
 		only = fmt.Sprintf("; with --only the rest can be had: %s", rest)
 	}
-	warn(w.say, "nothing has come for %v: nobody who is there gives %s%s; others are looked for until the fetch is ended",
-		hope, lost, only)
+	warn(w.say, "nothing has come for %v: %s%s; others are looked for until the fetch is ended", hope, l.gives(), only)
 }
 
-// lost are the wanted files of which some bytes are missing that neither a peer who is connected nor a web seed gives, and the
-// other wanted files.
-func (f *fetch) lost() (lost, rest fileList) {
+// losses looks for wanted files of which some bytes are missing that neither a peer who is connected nor a web seed gives.
+func (f *fetch) losses() (l losses) {
 	standing, web := f.t.Standing(), f.web.Gives()
 	gone := make([]bool, len(standing.Missing))
 	for _, r := range f.plan.Wanted() {
@@ -85,10 +99,28 @@ func (f *fetch) lost() (lost, rest fileList) {
 		}
 		begin, end := f.meta.PieceRange(&f.meta.Files[i])
 		if slices.Contains(gone[begin:end], true) {
-			lost.add(name)
+			l.lost.add(name)
 		} else {
-			rest.add(name)
+			l.rest.add(name)
 		}
 	}
-	return lost, rest
+	l.beside = f.beside(gone)
+	return l
+}
+
+// beside are the files that are not wanted and have bytes in the pieces that are gone; none if a piece has no such bytes.
+func (f *fetch) beside(gone []bool) (files fileList) {
+	in := f.plan.Inside()
+	for i := range gone {
+		if gone[i] && in[i] {
+			return fileList{}
+		}
+	}
+	for i := range f.meta.Files {
+		begin, end := f.meta.PieceRange(&f.meta.Files[i])
+		if !f.plan.Want()[i] && slices.Contains(gone[begin:end], true) {
+			files.add(f.meta.FilePath(i))
+		}
+	}
+	return files
 }

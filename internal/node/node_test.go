@@ -382,6 +382,27 @@ func TestWebSeed(t *testing.T) {
 	}
 }
 
+// What may be a passkey goes into every link that is handed on, which is said.
+func TestPublishSaysWhatItCarries(t *testing.T) {
+	const key = "0123456789abcdef0123456789abcdef"
+	n := open(t, quiet)
+	var said []string
+	err := n.Publish(t.Context(), node.PublishRequest{Path: release(t), NoSeed: true, WebSeeds: []string{"https://w.example/pub/", "https://w.example/?token=" + key},
+		Trackers: [][]string{{"https://t.example/announce", "https://t.example/" + key + "/announce"}, {"udp://u.example:6969/announce"}}},
+		func(e node.Event) {
+			if e.Level == "warn" {
+				said = append(said, e.Message)
+			}
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 2 || !strings.Contains(said[0], "carry all of https://t.example/redacted/announce") || !strings.Contains(said[0], "p2pshare seed FILE.torrent --tracker URL") ||
+		!strings.Contains(said[1], "the web seed https://w.example/?redacted") || strings.Contains(said[0]+said[1], key) {
+		t.Errorf("got %q, want a word of the passkey and of the token, without either", said)
+	}
+}
+
 func TestPublishFiles(t *testing.T) {
 	src, dir := release(t), t.TempDir()
 	nd := open(t, quiet)

@@ -91,8 +91,8 @@ type watch struct {
 	total  int64
 	reused int64
 
-	say  func(Event)                  // messages
-	lost func() (lost, rest fileList) // files that nobody gives, and the others that are wanted; nil: not known
+	say  func(Event)   // messages
+	lost func() losses // nil: not known
 
 	down, up rate
 	moved    time.Time
@@ -140,8 +140,8 @@ func (w *watch) sample(now time.Time) Progress {
 			w.miss(now)
 			p.Lost = w.missed.lost.list
 		}
-		if w.missed.lost.all > 0 && w.missed.rest.all > 0 {
-			p.Waiting += fmt.Sprintf("; nobody who is there gives %s", w.missed.lost)
+		if w.missed.lost.all > 0 && (w.missed.rest.all > 0 || w.missed.beside.all > 0) {
+			p.Waiting += "; " + w.missed.gives()
 		}
 	}
 	return p

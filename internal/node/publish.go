@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -14,6 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/metafile"
 	"github.com/p2pshare/p2pshare/internal/state"
+	"github.com/p2pshare/p2pshare/internal/webaddr"
 	"github.com/p2pshare/p2pshare/seeder"
 )
 
@@ -83,6 +86,9 @@ func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)
 			}()
 		}
 	}
+	if in == nil || !in.private() { // whose links name no place
+		sayCarried(r, on)
+	}
 	built, err := n.build(ctx, r, salt, on)
 	if err != nil {
 		return nil, nil, err
@@ -116,6 +122,21 @@ func (n *Node) makeTorrent(ctx context.Context, r PublishRequest, on func(Event)
 		pub.group = in.ID().String()
 	}
 	return built, pub, nil
+}
+
+// sayCarried says that what is published carries what may be a secret of the user's: a passkey, a password or a token.
+func sayCarried(r PublishRequest, on func(Event)) {
+	for _, u := range slices.Concat(r.Trackers...) {
+		if webaddr.Tells(u) {
+			warn(on, "the magnet link and the .torrent carry all of %s, and with it what looks like a passkey: whoever has one of them can announce as you; "+
+				"to keep it for yourself, publish without that --tracker, and announce with p2pshare seed FILE.torrent --tracker URL", webaddr.RedactURL(u))
+		}
+	}
+	for _, u := range r.WebSeeds {
+		if at, err := url.Parse(u); err == nil && (at.User != nil || at.RawQuery != "") { // a path is long in many places
+			warn(on, "the magnet link and the .torrent carry all of the web seed %s, and with it what looks like a password or token", webaddr.RedactURL(u))
+		}
+	}
 }
 
 func (n *Node) checkPublish(r PublishRequest) error {

@@ -19,8 +19,8 @@ func filesCalled(names ...string) (l fileList) {
 // Files that nobody gives are named once for each set of them, with what can be had instead, and bounded.
 func TestFilesThatNobodyGivesAreNamed(t *testing.T) {
 	var said []string
-	var lost, rest fileList
-	w := &watch{say: func(e Event) { said = append(said, e.Level+": "+e.Message) }, lost: func() (fileList, fileList) { return lost, rest }}
+	var lost, rest, beside fileList
+	w := &watch{say: func(e Event) { said = append(said, e.Level+": "+e.Message) }, lost: func() losses { return losses{lost, rest, beside} }}
 	at := time.Now()
 	look := func(l, r fileList, want ...string) {
 		t.Helper()
@@ -53,6 +53,8 @@ func TestFilesThatNobodyGivesAreNamed(t *testing.T) {
 	if len(many.list) != filesListed {
 		t.Errorf("%d files are listed, want %d", len(many.list), filesListed)
 	}
+	beside = filesCalled("c")
+	look(filesCalled("a"), fileList{}, `gives "a": what is missing shares its pieces with "c", and only who has those as well can give it; others are looked for`)
 	w.miss(at.Add(time.Millisecond))
 	if w.missed.at != at {
 		t.Error("it was looked again at once")

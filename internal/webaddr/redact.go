@@ -64,6 +64,9 @@ func RedactURL(u string) string {
 	return Redact(strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", `"`, "%22", "'", "%27").Replace(strings.TrimSpace(u)))
 }
 
+// Tells reports whether a URL contains something that may be a secret, which RedactURL removes.
+func Tells(u string) bool { return strings.Contains(RedactURL(u), redacted) }
+
 // isSecret reports whether a path segment, with its leading slash, may be a passkey: a mix of digits and letters, or
 // anything long that does not look like a file name.
 func isSecret(part string) bool {

@@ -44,6 +44,21 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+func TestTells(t *testing.T) {
+	for u, want := range map[string]bool{
+		"udp://t.example:6969/announce":                               false,
+		"https://t.example/announce.php":                              false,
+		"https://t.example/0123456789abcdef0123456789abcdef/announce": true,
+		"https://t.example/announce?passkey=SEC":                      true,
+		"https://me:secret@t.example/announce":                        true,
+		" https://t.example/announce\n":                               false,
+	} {
+		if got := webaddr.Tells(u); got != want {
+			t.Errorf("Tells(%q): got %v, want %v", u, got, want)
+		}
+	}
+}
+
 func TestConceal(t *testing.T) {
 	const key = "0123456789abcdef0123456789abcdef"
 	for _, c := range []struct{ says, u, want string }{
