@@ -46,9 +46,11 @@ const (
 	// halves it.
 	stealFirst = 3 * time.Second
 
-	// pieceTries is how often a piece is asked of a server that sent it wrong, wrongMost how many wrong pieces end a file of
+	// pieceTries is how often a piece is asked of a server that sent it wrong, mixedTries how often of an address behind which there
+	// are several, wrongMost how many wrong pieces end a file of
 	// which no more were right, and wasteMost how many wrong bytes end a server that sent no more right ones.
 	pieceTries = 3
+	mixedTries = 10
 	wrongMost  = 3
 	wasteMost  = 64 << 20
 

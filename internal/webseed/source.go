@@ -36,6 +36,10 @@ type source struct {
 	rightBytes, wrongBytes int64
 	good                   int64 // pieces that were right
 	lost                   int   // files that it does not give
+
+	version   string // of a file, by the last answer
+	versionOf int    // that file
+	mixed     bool   // its answers are of several versions
 }
 
 // whole says that it ignores ranges.
@@ -113,6 +117,7 @@ func (f *fetch) open(ctx context.Context, s *source, file int, off, length int64
 		}
 		return nil, 0, err
 	}
+	f.compare(s, file, res.Header)
 	return res.Body, b.bytes, nil
 }
 

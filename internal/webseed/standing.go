@@ -2,6 +2,7 @@ package webseed
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/p2pshare/p2pshare/internal/content"
@@ -43,6 +44,24 @@ func (s *source) gives(file int, end int64, now time.Time) (ok, ever bool) {
 	return ever && !st.until.After(now), ever
 }
 
+// tries is how often a piece is asked for that came wrong. f.mu is held.
+func (s *source) tries() int {
+	if s.mixed {
+		return mixedTries
+	}
+	return pieceTries
+}
+
+// compare takes note of what an answer says of the version of a file. Behind an address whose answers differ in it are several
+// servers, of which one may have what another has not.
+func (f *fetch) compare(s *source, file int, h http.Header) {
+	version := h.Get("ETag") + " " + h.Get("Last-Modified")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.mixed = s.mixed || s.version != "" && s.versionOf == file && s.version != version
+	s.version, s.versionOf = version, file
+}
+
 // clean says that nothing is known against any byte of s. f.mu is held.
 func (s *source) clean() bool { return !s.dead && len(s.files) == 0 && len(s.wrong) == 0 }
 
@@ -52,7 +71,7 @@ func (f *fetch) can(s *source, piece int, now time.Time) (ok, ever bool) {
 	if f.o.Near || s.clean() {
 		return !s.dead, !s.dead
 	}
-	if s.dead || s.wrong[piece] >= pieceTries {
+	if s.dead || s.wrong[piece] >= s.tries() {
 		return false, false
 	}
 	ok, ever = true, true
@@ -66,7 +85,7 @@ func (f *fetch) can(s *source, piece int, now time.Time) (ok, ever bool) {
 		now1, ever1 := s.gives(e.File, to, now)
 		own, ownEver = own || now1, ownEver || ever1
 		for i := 0; i < len(f.sources) && !now1; i++ {
-			if other := f.sources[i]; other.wrong[piece] < pieceTries {
+			if other := f.sources[i]; other.wrong[piece] < other.tries() {
 				now2, ever2 := other.gives(e.File, to, now)
 				now1, ever1 = now2 && !other.until.After(now), ever1 || ever2
 			}
@@ -90,7 +109,7 @@ func (f *fetch) giver(s *source, file, piece int, end int64) *source {
 		return s
 	}
 	for _, other := range f.sources {
-		if ok, _ := other.gives(file, end, now); ok && !other.until.After(now) && other.wrong[piece] < pieceTries {
+		if ok, _ := other.gives(file, end, now); ok && !other.until.After(now) && other.wrong[piece] < other.tries() {
 			return other
 		}
 	}
@@ -171,7 +190,7 @@ func (f *fetch) differs(a arrived) {
 				said = f.giveUp(s, file, st, why)
 			}
 		}
-		if said == "" && s.wrong[a.piece] == pieceTries {
+		if said == "" && s.wrong[a.piece] == s.tries() {
 			said = f.sayOf(s, fmt.Sprintf("the web seed %s is not asked for piece %d any more: %s", s.shown(), a.piece, why))
 		}
 		f.mu.Unlock()

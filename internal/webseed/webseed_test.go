@@ -438,6 +438,36 @@ func TestTroubleThatPasses(t *testing.T) {
 	}
 }
 
+// Of several servers behind one address, which tell other versions of a file, one that has a wrong byte does not end the piece.
+func TestOneOfSeveralServersIsWrong(t *testing.T) {
+	for _, tells := range []bool{true, false} {
+		t.Run(fmt.Sprintf("tells versions %v", tells), func(t *testing.T) {
+			f := newFiles(t, "name", 500_000)
+			bad := bytes.Clone(f.data)
+			bad[200_000] ^= 1
+			var answers atomic.Int64
+			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				data := bad
+				n := answers.Add(1)
+				if n > 8 {
+					data = f.data
+				}
+				if tells {
+					w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n%2))
+				}
+				http.ServeContent(w, r, "x", time.Unix(1, 0), bytes.NewReader(data))
+			})
+			told, err := f.run(limited(t), url+"/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.got(); (got == nil) != tells || strings.Contains(told, "not asked for piece 12 any more") == tells {
+				t.Errorf("got %v after %d answers, told %q", got, answers.Load(), told)
+			}
+		})
+	}
+}
+
 // With no server left Run ends, and peers may be asked for everything.
 func TestNoServerLeft(t *testing.T) {
 	f := newFiles(t, "name", 500_000)
