@@ -47,11 +47,12 @@ const (
 	stealFirst = 3 * time.Second
 
 	// pieceTries is how often a piece is asked of a server that sent it wrong, mixedTries how often of an address behind which there
-	// are several, wrongMost how many wrong pieces end a file of
-	// which no more were right, and wasteMost how many wrong bytes end a server that sent no more right ones.
+	// are several. wrongMost wrong pieces of a file end it if they are fileWaste bytes more than its right ones; a server ends with
+	// wasteMost bytes more.
 	pieceTries = 3
 	mixedTries = 10
 	wrongMost  = 3
+	fileWaste  = 512 << 10
 	wasteMost  = 64 << 20
 
 	// refusalTries is how often a file is asked for that one of several mirrors behind an address does not have. One that

@@ -196,7 +196,7 @@ func (f *fetch) mayTakeTheirs(now time.Time) bool {
 
 // rangeFor is how many bytes to ask s for at a time. f.mu is held.
 func (f *fetch) rangeFor(s *source) int64 {
-	if s.rate == 0 {
+	if s.rate == 0 || s.wrongBytes > s.rightBytes { // what it sends may be in vain
 		return firstRange
 	}
 	return min(int64(s.rate*rangeTime.Seconds()), s.size*rangeGrowth, maxRange)

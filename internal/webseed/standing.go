@@ -18,7 +18,8 @@ type standing struct {
 	since   int64     // source.good when the first of them was
 	refused int       // times in a row
 
-	right, wrong int // pieces that lie in this file alone
+	right, wrong int   // pieces that lie in this file alone
+	waste        int64 // bytes of the wrong ones more than of the right ones
 }
 
 // at is the standing of a file, made if there is none.
@@ -167,14 +168,16 @@ func (f *fetch) fits(a arrived) {
 		s.good++
 		s.rightBytes += int64(len(a.b))
 		if file >= 0 {
-			s.at(file).right++
+			st := s.at(file)
+			st.right++
+			st.waste -= int64(len(a.b))
 		}
 	}
 }
 
 // differs notes that a piece was wrong. What a server can waste by that is bounded by what it brought: pieces are asked for a
 // few times, for the next mirror behind an address may have what this one has not, files as long as most of their pieces
-// are right, and so the server.
+// are right, wherever in them the wrong ones lie, and so the server.
 func (f *fetch) differs(a arrived) {
 	file := f.sole(a.piece)
 	why := fmt.Sprintf("its content is not the torrent's: piece %d does not fit its hash", a.piece)
@@ -186,7 +189,8 @@ func (f *fetch) differs(a arrived) {
 		waste := s.wrongBytes > wasteMost+s.rightBytes
 		if file >= 0 && !waste {
 			st := s.at(file)
-			if st.wrong++; st.wrong >= wrongMost && st.wrong > st.right && st.why == "" {
+			st.wrong++
+			if st.waste += int64(len(a.b)); st.wrong >= wrongMost && st.waste > fileWaste && st.why == "" {
 				said = f.giveUp(s, file, st, why)
 			}
 		}
