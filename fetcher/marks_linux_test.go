@@ -131,6 +131,17 @@ func TestChangedByOthers(t *testing.T) {
 	info := m.view(true)
 	half := []fetcher.Range{{Begin: 0, End: m.Pieces / 2}}
 	staged := func(dir string) string { return filepath.Join(staging(m, dir), "data", "content") }
+	// during changes a file when some pieces are there, and goes on.
+	during := func(file string, first func(*fetcher.Plan) []fetcher.Range) func(*testing.T, string, func(string)) {
+		return func(t *testing.T, dir string, change func(string)) {
+			p, s, _ := open(t, m, fetcher.Options{Dir: dir})
+			transfer(t, m, s, info, first(p), nil)
+			change(filepath.Join(staged(dir), file))
+			if !finished(t, m, p, s, dir) {
+				bringAll(t, m, dir)
+			}
+		}
+	}
 	moments := []struct {
 		name string
 		run  func(t *testing.T, dir string, change func(name string))
@@ -150,30 +161,9 @@ func TestChangedByOthers(t *testing.T) {
 			change(filepath.Join(staged(dir), "a/one"))
 			bringAll(t, m, dir)
 		}},
-		{"between pieces", func(t *testing.T, dir string, change func(string)) {
-			p, s, _ := open(t, m, fetcher.Options{Dir: dir})
-			transfer(t, m, s, info, half, nil)
-			change(filepath.Join(staged(dir), "a/one"))
-			if !finished(t, m, p, s, dir) {
-				bringAll(t, m, dir)
-			}
-		}},
-		{"between pieces of the file", func(t *testing.T, dir string, change func(string)) {
-			p, s, _ := open(t, m, fetcher.Options{Dir: dir})
-			transfer(t, m, s, info, []fetcher.Range{{Begin: 0, End: 2}}, nil) // of three
-			change(filepath.Join(staged(dir), "a/one"))
-			if !finished(t, m, p, s, dir) {
-				bringAll(t, m, dir)
-			}
-		}},
-		{"after the last piece", func(t *testing.T, dir string, change func(string)) {
-			p, s, _ := open(t, m, fetcher.Options{Dir: dir})
-			transfer(t, m, s, info, p.Wanted(), nil)
-			change(filepath.Join(staged(dir), "d/e/f"))
-			if !finished(t, m, p, s, dir) {
-				bringAll(t, m, dir)
-			}
-		}},
+		{"between pieces", during("a/one", func(*fetcher.Plan) []fetcher.Range { return half })},
+		{"between pieces of the file", during("a/one", func(*fetcher.Plan) []fetcher.Range { return []fetcher.Range{{Begin: 0, End: 2}} })}, // of three
+		{"after the last piece", during("d/e/f", (*fetcher.Plan).Wanted)},
 		{"after the last piece, killed", func(t *testing.T, dir string, change func(string)) {
 			p, s, _ := open(t, m, fetcher.Options{Dir: dir})
 			transfer(t, m, s, info, p.Wanted(), nil)

@@ -288,8 +288,8 @@ func (g *Group) Change(edit func(*Settings)) error {
 	if len(next.Peers) > maxPeers {
 		next.Peers = next.Peers[:maxPeers]
 	}
-	next.Skip = next.Skip[max(0, len(next.Skip)-maxSkip):]
-	next.Old = next.Old[max(0, len(next.Old)-maxSkip):]
+	next.Skip = next.Skip[max(0, len(next.Skip)-MaxSkip):]
+	next.Old = next.Old[max(0, len(next.Old)-MaxSkip):]
 	if err := state.WriteVersioned(filepath.Join(g.dir, settingsFile), settingsVersion, next); err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ const (
 	maxClaimants = 16
 	// maxPeers bounds the addresses that are kept from one run to the next.
 	maxPeers = 100
-	// maxSkip bounds what is remembered of what the user has removed from a mirror, and of what the mirror has: the latest.
-	maxSkip = 10_000
+	// MaxSkip bounds what is remembered of what the user has removed from a mirror, and of what the mirror has: the latest.
+	MaxSkip = 10_000
 	// maxKeyFile bounds a file with a secret.
 	maxKeyFile = 4 << 10
 	// maxSeals is how many identities of the account are kept: changes of the password that a grant may lag behind.

@@ -117,15 +117,10 @@ func TestPutOutInTheHandshake(t *testing.T) {
 			return nil
 		}
 	})
-	c, _, err := groupnet.Dial(t.Context(), &net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: name, Identity: bob}, groupnet.Sync)
-	if err != nil {
-		return // it came to know in its handshake
-	}
-	defer c.Close()
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
-	var late net.Error
-	if _, err := c.Read(make([]byte, 1)); err == nil || errors.As(err, &late) && late.Timeout() {
-		t.Errorf("got %v, want the end of the connection", err)
+	c := groupnet.Client(&net.Dialer{}, groupnet.Member{Addr: h.addr, ServerName: name, Identity: bob})
+	defer c.CloseIdleConnections()
+	if answer, err := get(c); err == nil {
+		t.Errorf("got the answer %q, want the end of the connection", answer)
 	}
 }
 

@@ -2,9 +2,12 @@ package node
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"strconv"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -51,6 +54,22 @@ func BootID() string { return bootID() }
 // WriteOpening leaves in a home what a process that ended at once leaves which was starting shares.
 func WriteOpening(home, boot string, ids ...string) error {
 	return state.WriteVersioned(filepath.Join(home, openingFile), openingVersion, openingDoc{Boot: boot, Now: ids})
+}
+
+// LeaveOut has a group's mirror leave out so many things.
+func LeaveOut(n *Node, name string, things int) {
+	m, err := n.groups.Load().get(name)
+	if err != nil {
+		panic(err)
+	}
+	err = m.Change(func(c *group.Settings) {
+		for i := range things - 1 {
+			c.Skip = append(c.Skip, strconv.Itoa(i))
+		}
+	})
+	if err := errors.Join(err, m.leaveOut("the last")); err != nil {
+		panic(err)
+	}
 }
 
 // Doubt does what a verify does that has found a share wrong.

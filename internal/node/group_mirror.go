@@ -149,11 +149,18 @@ func (n *Node) skip(group, info string) error {
 }
 
 func (m *member) leaveOut(info string) error {
-	return m.Change(func(c *group.Settings) {
+	full := false
+	err := m.Change(func(c *group.Settings) {
 		if !slices.Contains(c.Skip, info) {
+			full = len(c.Skip) >= group.MaxSkip
 			c.Skip = append(slices.Clone(c.Skip), info)
 		}
 	})
+	if err == nil && full {
+		m.s.n.log.Warn("what was removed first from a mirror is remembered no more, and fetched again if the group still has it",
+			"group", m.Name(), "remembered", group.MaxSkip)
+	}
+	return err
 }
 
 // brought has the mirror of a group look at once for what it need not keep any more.

@@ -1,11 +1,15 @@
 package node_test
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/p2pshare/p2pshare/internal/group"
 	"github.com/p2pshare/p2pshare/internal/node"
 )
 
@@ -66,4 +70,20 @@ func TestRemovedFromAMirror(t *testing.T) {
 	follow := askGroup(t, backup, node.GroupRequest{Group: "family", Show: &struct{}{}}).Groups[0].Follow
 	askGroup(t, backup, node.GroupRequest{Group: "family", Follow: follow})
 	shareIn2(t, backup, "photos", in(node.StateSeeding))
+}
+
+// TestAMirrorThatForgets: more removals than are remembered are said to be forgotten.
+func TestAMirrorThatForgets(t *testing.T) {
+	for _, c := range []struct {
+		things int
+		said   bool
+	}{{group.MaxSkip, false}, {group.MaxSkip + 1, true}} {
+		var log bytes.Buffer
+		n := opened(t, node.Options{Home: t.TempDir(), Network: quiet, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		askGroup(t, n, node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public", User: "alice"}})
+		node.LeaveOut(n, "acme", c.things)
+		if strings.Contains(log.String(), "remembered no more") != c.said {
+			t.Errorf("%d removals: got %q, want it said %v", c.things, log.String(), c.said)
+		}
+	}
 }
