@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the clients and tools that the tests and benchmarks drive, from Debian's packages. Does
-# nothing where all are there. With the argument interop also the clients of make interop alone. What cannot be installed ends it with the names: a test is never skipped.
+# Installs the clients and tools that the tests and benchmarks drive, from Debian's packages, and with
+# the argument interop those as well that only make interop needs. Does nothing where all are there. What
+# cannot be installed ends it, with the names: a test is never skipped.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }

@@ -1,6 +1,11 @@
-// Package webaddr reads the addresses in torrents and magnet links the way browsers do (the URL standard,
-// https://url.spec.whatwg.org/#concept-basic-url-parser), so that an address which a site's template has wrapped in
-// spaces or a line break still works.
+// Package webaddr reads the addresses that torrents and magnet links carry, and shows them without their secrets.
+//
+// Repair reads an address the way browsers do (the URL standard, https://url.spec.whatwg.org/#concept-basic-url-parser), so that
+// one which a site's template has wrapped in spaces or a line break still works.
+//
+// Private trackers put passkeys into paths and queries; web seeds may carry a user name and password. Redact removes whatever may be
+// such a secret from the URLs and magnet links in a text, RedactURL from one URL; Tells reports whether there is one, and Conceal
+// removes the secrets of a URL from what its server says. Messages, errors and logs contain addresses only in this form.
 package webaddr
 
 import (

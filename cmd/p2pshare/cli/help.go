@@ -123,7 +123,11 @@ func flagLines(command string, flags []cli.Flag, group string) string {
 		value, usage := unquote(d.GetUsage())
 		head := "    --" + f.Names()[0]
 		if len(f.Names()) > 1 {
-			head = "-" + f.Names()[1] + ", --" + f.Names()[0]
+			if other := f.Names()[1]; len(other) == 1 {
+				head = "-" + other + ", --" + f.Names()[0]
+			} else {
+				head += ", --" + other
+			}
 		}
 		if d.TakesValue() {
 			head += " " + value
