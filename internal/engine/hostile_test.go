@@ -71,15 +71,15 @@ func hear(t testing.TB, r io.Reader, f func(m []byte) (enough bool)) {
 	}
 }
 
-// wide is a payload whose metadata is of many parts.
-func wide(t *testing.T, private bool) payload {
+// wide is a payload whose metadata is of more than so many parts.
+func wide(t *testing.T, private bool, parts int) payload {
 	t.Helper()
 	p := newPayload(t, 64<<10, private)
 	var info metainfo.Info
 	if err := bencode.Unmarshal(p.info, &info); err != nil {
 		t.Fatal(err)
 	}
-	info.Source = strings.Repeat("s", 5*metadataPart)
+	info.Source = strings.Repeat("s", parts*metadataPart)
 	var err error
 	if p.info, err = bencode.Marshal(info); err != nil {
 		t.Fatal(err)
@@ -193,8 +193,10 @@ func TestOneMessageDoesNotEndTheProcess(t *testing.T) {
 
 // Who asks and does not read is not heard any more, and costs next to nothing.
 func TestUnreadAnswersAreBounded(t *testing.T) {
+	// All of it, as often as it is given to a connection, is more than waits in sockets: they have 4 MiB at most.
+	const parts = 100
 	big := func(t *testing.T, e *Engine) (string, [20]byte, payload) {
-		p := wide(t, false)
+		p := wide(t, false, parts)
 		p.seed(t, e, Spec{})
 		return at(e), p.hash, p
 	}
@@ -209,7 +211,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 		"metadata, obfuscated": {true, big, func(i int) []byte { return ext(idMetadata, "d8:msg_typei0e5:piecei4ee") }, true},
 		"metadata, by a member": {false, func(t *testing.T, e *Engine) (string, [20]byte, payload) {
 			c, tr := privateOf(t, e)
-			p := wide(t, true)
+			p := wide(t, true, parts)
 			p.seed(t, c, Spec{})
 			return tr.l.Addr().String(), p.hash, payload{}
 		}, func(i int) []byte { return ext(idMetadata, "d8:msg_typei0e5:piecei1ee") }, true},
@@ -275,7 +277,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 // Who asks for much and reads it gets all of it.
 func TestMuchMetadataIsGivenToWhoReads(t *testing.T) {
 	e := start(t, nil)
-	p := wide(t, false)
+	p := wide(t, false, 5)
 	p.seed(t, e, Spec{})
 	rw, _ := meet(t, at(e), p.hash, allBits, false)
 	parts := (len(p.info) + metadataPart - 1) / metadataPart
