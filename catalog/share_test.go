@@ -230,7 +230,7 @@ func TestReceiptRefuses(t *testing.T) {
 		{"another size of the log", `"log_size": 5`, `"log_size": 6`, "another log"},
 		{"another record", `app\"`, `apq\"`, "not in the log"},
 		{"another place", `"index": 2`, `"index": 3`, "not in the log"},
-		{"another time of the head", `\n1790000000\n`, `\n1790000001\n`, "has not signed"},
+		{"another time of the head", `\n1790000000\n`, `\n1790000001\n`, "not signed by device"},
 		{"another sum", `"sha256": "` + signed.HashOf([]byte("a")).String(), `"sha256": "` + signed.HashOf([]byte("x")).String(), "another SHA-256"},
 		{"another size", `"size": 4`, `"size": 5`, "11 bytes"},
 		{"a negative size", `"size": 4`, `"size": -4`, "-4 bytes"},

@@ -14,7 +14,7 @@ import (
 
 var now = time.Unix(1_790_000_000, 0).UTC()
 
-// secret is the key of a name: the same in every run, for golden bytes.
+// secret returns the key for a name: the same in every run, for golden bytes.
 func secret(name string) signed.SigningKey {
 	seed := sha256.Sum256([]byte(name))
 	s, err := signed.SigningKeyFromSeed(seed[:])
@@ -41,7 +41,7 @@ func must[T any](t testing.TB, v T, err error) T {
 	return v
 }
 
-// chain is version 1 of a group and its id.
+// chain returns version 1 of a root and the ID of its group.
 func chain(t testing.TB) (*signed.SignedRoot, signed.GroupID) {
 	t.Helper()
 	raw, err := firstRoot().Sign(secret("owner1"), secret("owner2"))
@@ -74,7 +74,7 @@ func wantReason(t testing.TB, err error, want signed.Reason, words string) {
 	t.Helper()
 	var r *signed.Refusal
 	if !errors.Is(err, want) || !errors.As(err, &r) {
-		t.Fatalf("got %v, want a refusal that is %q", err, want)
+		t.Fatalf("got %v, want a refusal with reason %q", err, want)
 	}
 	if !strings.Contains(err.Error(), words) {
 		t.Errorf("got %q, want %q in it", err, words)

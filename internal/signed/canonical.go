@@ -7,18 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// Canonical says what keeps b from being one JSON object in canonical form: RFC 8785 with integers of 53 bits
-// alone, no null, no U+2028 or U+2029, and keys of printable ASCII without escapes. Such an object has one
-// encoding, so hashing its bytes hashes its meaning, and no two readers disagree about a key that stands twice.
+// Canonical checks that b is one JSON object in canonical form: RFC 8785 with integers of at most 53 bits only, without
+// null, U+2028 and U+2029, and with keys of printable ASCII without escapes. Such an object has a single encoding, so a
+// hash of its bytes is a hash of its meaning, and no two readers can disagree about a duplicate key.
 func Canonical(b []byte) error {
 	return scanObject(b, nil)
 }
 
-// scanObject checks that b is one canonical object, and shows visit its fields on the way.
+// scanObject checks that b is one canonical object, and calls visit, if not nil, for each field.
 func scanObject(b []byte, visit func(key, raw []byte) error) error {
 	s := scanner{b: b}
 	if len(b) == 0 || b[0] != '{' {
-		return s.bad("no object")
+		return s.bad("not an object")
 	}
 	if err := s.object(0, visit); err != nil {
 		return err
@@ -29,7 +29,7 @@ func scanObject(b []byte, visit func(key, raw []byte) error) error {
 	return nil
 }
 
-// Marshal makes the canonical form of v, whose structs must declare their fields in the order of the keys.
+// Marshal returns the canonical form of v, whose structs must declare their fields in the order of the keys.
 func Marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -57,7 +57,7 @@ func (s *scanner) peek() byte {
 	if s.i < len(s.b) {
 		return s.b[s.i]
 	}
-	return 0 // never valid outside a string, where it is refused too
+	return 0 // not valid anywhere: outside a string it is no token, and strings refuse it
 }
 
 func (s *scanner) value(depth int) error {
@@ -84,7 +84,7 @@ func (s *scanner) value(depth int) error {
 	return s.bad("no value")
 }
 
-// object reads an object; visit, if there is one, gets each key and the raw bytes of its value.
+// object reads an object; visit, if not nil, gets each key and the raw bytes of its value.
 func (s *scanner) object(depth int, visit func(key, raw []byte) error) error {
 	s.i++
 	if s.peek() == '}' {
@@ -98,7 +98,7 @@ func (s *scanner) object(depth int, visit func(key, raw []byte) error) error {
 			return err
 		}
 		if !first && bytes.Compare(last, key) >= 0 {
-			return s.bad(fmt.Sprintf("key %q is not above the one before it", key))
+			return s.bad(fmt.Sprintf("key %q does not sort after the one before it", key))
 		}
 		last = key
 		if s.peek() != ':' {
@@ -163,10 +163,10 @@ func (s *scanner) key() ([]byte, error) {
 			break
 		}
 	}
-	return nil, s.bad("key of other characters than printable ASCII")
+	return nil, s.bad("key with characters other than printable ASCII")
 }
 
-// text reads a string and says whether it holds escapes.
+// text reads a string and reports whether it has escapes.
 func (s *scanner) text() (escaped bool, err error) {
 	s.i++
 	for s.i < len(s.b) {
@@ -178,7 +178,7 @@ func (s *scanner) text() (escaped bool, err error) {
 		case c == '\\':
 			escaped = true
 			if !s.escape() {
-				return false, s.bad("an escape that is not the one for its character")
+				return false, s.bad("non-canonical escape")
 			}
 		case c < ' ':
 			return false, s.bad("control character")
@@ -192,10 +192,10 @@ func (s *scanner) text() (escaped bool, err error) {
 			s.i += n
 		}
 	}
-	return false, s.bad("string without end")
+	return false, s.bad("unterminated string")
 }
 
-// escape takes the escapes that RFC 8785 prescribes: short ones where JSON has them, else \u00xx in lower case.
+// escape accepts the escapes that RFC 8785 prescribes: short ones where JSON has them, else \u00xx in lower case.
 func (s *scanner) escape() bool {
 	rest := s.b[s.i+1:]
 	if len(rest) == 0 {
@@ -229,19 +229,19 @@ func (s *scanner) number() error {
 		s.i++
 	}
 	d := s.b[digits:s.i]
-	// 53 bits have at most 16 digits; JSON has no leading zero and RFC 8785 no negative one.
+	// 53 bits have at most 16 digits; JSON allows no leading zero, and RFC 8785 no negative zero.
 	if len(d) == 0 || len(d) > 16 || d[0] == '0' && (len(d) > 1 || digits > start) {
-		return s.bad("number that is no plain integer")
+		return s.bad("number that is not a plain integer")
 	}
 	n := int64(0)
 	for _, c := range d {
 		n = n*10 + int64(c-'0')
 	}
 	if n > maxSafe {
-		return s.bad("number beyond 53 bits")
+		return s.bad("number of more than 53 bits")
 	}
 	if c := s.peek(); c == '.' || c == 'e' || c == 'E' {
-		return s.bad("number that is no plain integer")
+		return s.bad("number that is not a plain integer")
 	}
 	return nil
 }

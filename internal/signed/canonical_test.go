@@ -18,14 +18,14 @@ import (
 
 func signedInt(n int64) string { return strconv.FormatInt(n, 10) }
 
-// checkAgainstJSON holds that what is canonical is what encoding/json makes of what it reads.
+// checkAgainstJSON checks that encoding/json reads canonical bytes and encodes what it read to the same bytes.
 func checkAgainstJSON(t *testing.T, b []byte) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		t.Fatalf("%q is canonical, and not JSON: %v", b, err)
+		t.Fatalf("%q is canonical, but not JSON: %v", b, err)
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -34,7 +34,7 @@ func checkAgainstJSON(t *testing.T, b []byte) {
 		t.Fatal(err)
 	}
 	if got := bytes.TrimSuffix(out.Bytes(), []byte("\n")); !bytes.Equal(got, b) {
-		t.Fatalf("%q is canonical, and encodes to %q", b, got)
+		t.Fatalf("%q is canonical, but encodes to %q", b, got)
 	}
 }
 
@@ -44,14 +44,14 @@ func TestCanonical(t *testing.T) {
 		{"all kinds", `{"a":"x","b":[],"c":[1,-2,"y"],"d":{"e":true,"f":false},"z":9007199254740991}`, ""},
 		{"escapes", `{"a":"\"\\\b\f\n\r\t\u0000\u001f/é😀"}`, ""},
 		{"capitals before small letters", `{"A":1,"a":2}`, ""},
-		{"array", `[]`, "no object"},
-		{"nothing", ``, "no object"},
-		{"blank in front", ` {}`, "no object"},
-		{"newline behind", "{}\n", "after the object"},
-		{"blank", `{"a": 1}`, "no value"},
-		{"keys out of order", `{"b":1,"a":1}`, "not above"},
-		{"key twice", `{"a":1,"a":1}`, "not above"},
-		{"inner key twice", `{"a":{"b":1,"b":1}}`, "not above"},
+		{"array", `[]`, "not an object"},
+		{"empty input", ``, "not an object"},
+		{"leading space", ` {}`, "not an object"},
+		{"trailing newline", "{}\n", "after the object"},
+		{"space", `{"a": 1}`, "no value"},
+		{"keys out of order", `{"b":1,"a":1}`, "does not sort after"},
+		{"duplicate key", `{"a":1,"a":1}`, "does not sort after"},
+		{"duplicate inner key", `{"a":{"b":1,"b":1}}`, "does not sort after"},
 		{"escaped key", `{"\u0061":1}`, "printable ASCII"},
 		{"key not ASCII", `{"é":1}`, "printable ASCII"},
 		{"null", `{"a":null}`, "no value"},
@@ -70,9 +70,9 @@ func TestCanonical(t *testing.T) {
 		{"raw newline", "{\"a\":\"\n\"}", "control character"},
 		{"line separator", "{\"a\":\"\u2028\"}", "line separator"},
 		{"not UTF-8", "{\"a\":\"\xff\"}", "not UTF-8"},
-		{"open string", `{"a":"x`, "without end"},
-		{"open object", `{"a":1`, "comma or brace"},
-		{"open array", `{"a":[1`, "comma or bracket"},
+		{"unterminated string", `{"a":"x`, "unterminated"},
+		{"unterminated object", `{"a":1`, "comma or brace"},
+		{"unterminated array", `{"a":[1`, "comma or bracket"},
 		{"trailing comma", `{"a":1,}`, "no key"},
 		{"trailing comma in an array", `{"a":[1,]}`, "no value"},
 		{"too deep", `{"a":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`, "too deeply"},
@@ -108,12 +108,12 @@ func TestFields(t *testing.T) {
 		{"no text", `{}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", ""},
 		{"empty text", `{"a":""}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", "not left out"},
 		{"long text", `{"a":"123456"}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", "more than 5"},
-		{"number for text", `{"a":1}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", "no string"},
+		{"number for text", `{"a":1}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "", "not a string"},
 		{"text missing", `{}`, func(f *signed.Fields) any { return f.NeedText("a", 5) }, "", "missing"},
 		{"int", `{"a":-3}`, func(f *signed.Fields) any { return f.Int("a", -5, 5) }, int64(-3), ""},
 		{"zero int", `{"a":0}`, func(f *signed.Fields) any { return f.Int("a", -5, 5) }, int64(0), "not left out"},
-		{"int beyond", `{"a":6}`, func(f *signed.Fields) any { return f.NeedInt("a", -5, 5) }, int64(0), "not from -5 to 5"},
-		{"text for int", `{"a":"6"}`, func(f *signed.Fields) any { return f.NeedInt("a", -5, 5) }, int64(0), "no integer"},
+		{"int out of range", `{"a":6}`, func(f *signed.Fields) any { return f.NeedInt("a", -5, 5) }, int64(0), "not from -5 to 5"},
+		{"text for int", `{"a":"6"}`, func(f *signed.Fields) any { return f.NeedInt("a", -5, 5) }, int64(0), "not an integer"},
 		{"flag", `{"a":true}`, func(f *signed.Fields) any { return f.Flag("a") }, true, ""},
 		{"false flag", `{"a":false}`, func(f *signed.Fields) any { return f.Flag("a") }, false, "not left out"},
 		{"bytes", `{"a":"AQI="}`, func(f *signed.Fields) any { return string(f.Bytes("a", 2)) }, "\x01\x02", ""},
@@ -123,13 +123,13 @@ func TestFields(t *testing.T) {
 		{"hash in capitals", `{"a":"` + strings.Repeat("AB", 32) + `"}`, func(f *signed.Fields) any { return f.NeedHash("a") == signed.Hash{} }, true, "lower-case"},
 		{"texts", `{"a":["x","y"]}`, func(f *signed.Fields) any { return strings.Join(f.Texts("a", 2, 1), " ") }, "x y", ""},
 		{"too many texts", `{"a":["x","y","z"]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "more than 2"},
-		{"no texts, written", `{"a":[]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "not left out"},
-		{"number among texts", `{"a":["x",1]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "no string"},
+		{"empty texts", `{"a":[]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "not left out"},
+		{"number among texts", `{"a":["x",1]}`, func(f *signed.Fields) any { return len(f.Texts("a", 2, 1)) }, 0, "not a string"},
 		{"sizes", `{"a":{"` + strings.Repeat("ab", 32) + `":-1}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 1, ""},
-		{"sizes of no key", `{"a":{"x":1}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 0, "hex digits"},
-		{"size beyond", `{"a":{"` + strings.Repeat("ab", 32) + `":6}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 0, "no integer from"},
+		{"sizes with a malformed key", `{"a":{"x":1}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 0, "hex digits"},
+		{"size out of range", `{"a":{"` + strings.Repeat("ab", 32) + `":6}}`, func(f *signed.Fields) any { return len(f.Sizes("a", 9, -1, 5)) }, 0, "not an integer from"},
 		{"raw", `{"a":{"b":1}}`, func(f *signed.Fields) any { return string(f.Raw("a")) }, `{"b":1}`, ""},
-		{"raw of a number", `{"a":1}`, func(f *signed.Fields) any { return string(f.Raw("a")) }, "", "no object"},
+		{"raw of a number", `{"a":1}`, func(f *signed.Fields) any { return string(f.Raw("a")) }, "", "not an object"},
 		{"unread field", `{"a":"x","b":1}`, func(f *signed.Fields) any { return f.Text("a", 5) }, "x", `unknown field "b"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestLink(t *testing.T) {
 		}
 	}
 	if got, err := signed.ParseLink(strings.ToUpper(public.String())); err != nil || got.Group != gid {
-		t.Errorf("in capitals: got %v, %v", got, err)
+		t.Errorf("in upper case: got %v, %v", got, err)
 	}
 	if got, err := signed.ParseLink(public.String() + "?later=1&p=h:1"); err != nil || len(got.Hints) != 1 {
 		t.Errorf("an unknown parameter: got %v, %v", got, err)
@@ -171,7 +171,7 @@ func TestLink(t *testing.T) {
 	var logged bytes.Buffer
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("joined", "link", private)
 	if !strings.Contains(logged.String(), "link=p2pshare:"+gid.String()+"\n") {
-		t.Errorf("a log line tells more than the group: %q", &logged)
+		t.Errorf("a log line reveals more than the group: %q", &logged)
 	}
 }
 
@@ -183,11 +183,11 @@ func TestLinkRefuses(t *testing.T) {
 		want     signed.Reason
 		words    string
 	}{
-		{"nothing", "", signed.ErrMalformed, "not a p2pshare link"},
+		{"empty", "", signed.ErrMalformed, "not a p2pshare link"},
 		{"a magnet", "magnet:?xt=x", signed.ErrMalformed, "not a p2pshare link"},
 		{"cut short", good[:len(good)-1], signed.ErrChecksum, "mistyped"},
 		{"cut by two", good[:len(good)-2], signed.ErrChecksum, "mistyped"},
-		{"one more", good + "a", signed.ErrChecksum, "mistyped"},
+		{"one letter more", good + "a", signed.ErrChecksum, "mistyped"},
 		{"a 1 for an l", good[:12] + "1" + good[13:], signed.ErrChecksum, "mistyped"},
 		{"spare bits", strings.TrimSuffix(good, good[len(good)-1:]) + string(good[len(good)-1]^1), signed.ErrChecksum, "mistyped"},
 		{"no port", good + "?p=10.0.0.1", signed.ErrMalformed, "not HOST:PORT"},
@@ -204,7 +204,7 @@ func TestLinkRefuses(t *testing.T) {
 			}
 		})
 	}
-	// Every single wrong letter is found; of two that change places, as 16 bits allow, all but one in 65,536.
+	// Every single wrong letter is detected; of two swapped letters, with a checksum of 16 bits, all but one in 65,536.
 	body := strings.TrimPrefix(good, "p2pshare:")
 	for i := range body {
 		for _, c := range "abcdefghijklmnopqrstuvwxyz234567" {
@@ -212,7 +212,7 @@ func TestLinkRefuses(t *testing.T) {
 				continue
 			}
 			if l, err := signed.ParseLink("p2pshare:" + body[:i] + string(c) + body[i+1:]); err == nil {
-				t.Errorf("letter %d changed to %c: taken as %v", i, c, l)
+				t.Errorf("letter %d changed to %c: accepted as %v", i, c, l)
 			}
 		}
 	}
@@ -252,14 +252,14 @@ func TestClock(t *testing.T) {
 		last, admins, others int64
 		want                 int64
 	}{
-		{"the wall's", ms - 5, ms - 9, ms - 7, ms},
-		{"after the last", ms + 5, 0, 0, ms + 6},
-		{"after an admin's", ms - 5, ms + 9, ms - 5, ms + 10},
-		{"after a member's", ms - 5, ms + 9, ms + 19, ms + 20},
-		{"an admin's, as far as it goes", 0, ms + 300_000 - 1, 0, ms + 300_000},
-		{"a member's, as far as it goes", 0, 0, ms + 240_000 - 1, ms + 240_000},
-		{"a member's, further", 0, 0, ms + 600_000, ms + 240_000},
-		{"the next after that", ms + 240_000, 0, ms + 600_000, ms + 240_001},
+		{"the wall clock", ms - 5, ms - 9, ms - 7, ms},
+		{"after the own last record", ms + 5, 0, 0, ms + 6},
+		{"after an admin's record", ms - 5, ms + 9, ms - 5, ms + 10},
+		{"after a member's record", ms - 5, ms + 9, ms + 19, ms + 20},
+		{"an admin's, at the limit", 0, ms + 300_000 - 1, 0, ms + 300_000},
+		{"a member's, at the limit", 0, 0, ms + 240_000 - 1, ms + 240_000},
+		{"a member's, beyond the limit", 0, 0, ms + 600_000, ms + 240_000},
+		{"the record after that", ms + 240_000, 0, ms + 600_000, ms + 240_001},
 	} {
 		if got, err := signed.NextTime(now, c.last, c.admins, c.others); err != nil || got != c.want {
 			t.Errorf("%s: got %d, %v, want %d", c.name, got, err, c.want)
@@ -280,13 +280,13 @@ func TestClock(t *testing.T) {
 		t.Errorf("no peers: got %v, %v", d, err)
 	}
 	if d, err := signed.Skew(now, at(time.Hour, time.Second, -time.Hour)); d != -time.Second || err != nil {
-		t.Errorf("two that are wrong on either side: got %v, %v", d, err)
+		t.Errorf("wrong clocks on either side: got %v, %v", d, err)
 	}
 	_, err = signed.Skew(now, at(-time.Hour, -time.Hour, 0))
-	wantReason(t, err, signed.ErrClockOff, "1h0m0s off")
+	wantReason(t, err, signed.ErrClockOff, "differs by 1h0m0s")
 	for d, want := range map[time.Duration]signed.Age{time.Hour: signed.Fresh, 49 * time.Hour: signed.Aging, 721 * time.Hour: signed.Stale, -time.Minute: signed.Fresh} {
 		if got := signed.AgeOf(now, now.Add(-d), 720); got != want {
-			t.Errorf("heard of %v ago: got %v, want %v", d, got, want)
+			t.Errorf("last heard of %v ago: got %v, want %v", d, got, want)
 		}
 	}
 }
@@ -314,7 +314,7 @@ func TestSigningKey(t *testing.T) {
 		t.Errorf("from its seed: %v, %v", made.Public(), err)
 	}
 	if _, err := signed.NewSigningKey(bytes.NewReader(nil)); err == nil {
-		t.Error("no random: got a key")
+		t.Error("without random bytes: got a key")
 	}
 	if _, err := signed.SigningKeyFromSeed([]byte("short")); err == nil {
 		t.Error("short seed: got a key")
@@ -332,7 +332,7 @@ func FuzzLink(f *testing.F) {
 			return
 		}
 		if again, err := signed.ParseLink(l.String()); err != nil || again.String() != l.String() {
-			t.Fatalf("%q prints as %q, which reads as %v, %v", s, l, again, err)
+			t.Fatalf("%q prints as %q, which parses as %v, %v", s, l, again, err)
 		}
 	})
 }

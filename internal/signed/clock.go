@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// NextTime is the time of the next record of a log, in ms: the wall clock's, or the least that stands after the log's last
-// record and after what was seen of others, so that what follows from a record stands behind it. admins and others are the
-// latest times of records of admins' devices and of all other devices that count (0: none). Admins are followed as far as
-// MaxLead and it refuses beyond: this clock is slow, or theirs fast. Others are followed no further than a member with a
-// false clock may push the group.
+// NextTime returns the time in ms for the next record of a log: that of the wall clock, or if greater, the least time
+// after the log's last record and after the records of others, so that a record comes after those that it depends on.
+// admins and others are the latest times of records of admins' devices and of all other devices that count (0: none).
+// If admins are more than MaxLead ahead it refuses: this clock is slow, or theirs is fast. Others are followed only as
+// far as a member with a wrong clock may push the group.
 func NextTime(now time.Time, last, admins, others int64) (int64, error) {
 	ms := now.UnixMilli()
 	n := max(ms, last+1, admins+1, min(others+1, ms+maxFollow.Milliseconds()))
@@ -19,8 +19,8 @@ func NextTime(now time.Time, last, admins, others int64) (int64, error) {
 	return n, nil
 }
 
-// Skew is how far this clock is ahead of its peers', the median of theirs at the moment now was read. It refuses,
-// beside telling, when that is more than MaxAhead: who signs with such a clock is not believed.
+// Skew returns how far this clock is ahead of its peers': of the median of their clocks at the moment that now was
+// read. If it is more than MaxAhead off it also returns a refusal: what is signed with such a clock is not accepted.
 func Skew(now time.Time, peers []time.Time) (time.Duration, error) {
 	if len(peers) == 0 {
 		return 0, nil
@@ -28,23 +28,23 @@ func Skew(now time.Time, peers []time.Time) (time.Duration, error) {
 	sorted := slices.SortedFunc(slices.Values(peers), time.Time.Compare)
 	d := now.Sub(sorted[len(sorted)/2])
 	if d > MaxAhead || d < -MaxAhead {
-		return d, refuse("clock", ErrClockOff, "this clock is %v off that of the other members", d.Abs().Round(time.Minute))
+		return d, refuse("clock", ErrClockOff, "this clock differs by %v from those of the other members", d.Abs().Round(time.Minute))
 	}
 	return d, nil
 }
 
-// Age is how believable it is that nothing newer is withheld.
+// Age says how likely it is that something newer is being withheld.
 type Age int
 
 const (
 	Fresh Age = iota // heard of within FreshFor
 	Aging
-	Stale // not heard of for longer than the group allows
+	Stale // not heard of for longer than the group permits
 )
 
 func (a Age) String() string { return [...]string{"fresh", "old", "stale"}[a] }
 
-// AgeOf judges the latest time that was heard of against the hours after which a group is stale.
+// AgeOf returns the age for heard, the latest time of any news, given the hours after which a group is stale.
 func AgeOf(now, heard time.Time, stale int64) Age {
 	switch d := now.Sub(heard); {
 	case d > time.Duration(stale)*time.Hour:

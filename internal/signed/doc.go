@@ -1,20 +1,21 @@
 // Package signed is the trust code of groups that knows nothing of what is shared: the formats that are signed,
-// hashed and handed from peer to peer, and what makes one of them valid. SPEC.md beside it has the bytes.
+// hashed and passed between peers, and the rules for what is valid. SPEC.md in this folder has the bytes.
 //
-//	Root       who owns a group and who administers it; ParseRoot, Genesis and Next judge, Sign and AddSignature make
-//	Head       what a device says of its log: size, tree hash, time; OpenHead, SignHead, Head.Compare
+//	Root       who owns a group and who administers it; ParseRoot, Genesis and Next check, Sign and AddSignature make
+//	Head       what a device states about its log: size, tree hash, time; OpenHead, SignHead, Head.Compare
 //	Log        the records of a device below a head; ParseLog, Tree, VerifyRecords
 //	Fork       proof that a device signed two histories; NewFork, OpenFork
-//	Link       what a group is joined by; ParseLink, Link.String, Link.Day
+//	Link       how a group is joined; ParseLink, Link.String, Link.Rendezvous
 //	Clock      the time of a record; NextTime, Skew, AgeOf
 //	Fields     canonical JSON, read field by field; Canonical checks bytes, Marshal makes them
-//	Key        an Ed25519 key, SigningKey its other half
+//	Key        an Ed25519 public key; SigningKey is its private half
 //
-// Guaranteed: everything is judged in the order length, signature over the raw bytes, canonical form, fields,
-// meaning; nothing half judged is returned. One value has one encoding, and other bytes that mean the same are
-// refused. A refusal is an error of fault.Unverified (a link's: fault.Usage) that holds a *Refusal: the thing, the
-// reason to test for with errors.Is, and words. Signing needs a SigningKey, which prints as "redacted".
+// Guaranteed: everything is checked in the order length, signature over the raw bytes, canonical form, fields,
+// meaning; nothing half checked is returned. A value has a single encoding; other bytes with the same meaning are
+// refused. A refusal is an error of fault.Unverified (a link's: fault.Usage) that wraps a *Refusal: the kind of
+// object, the reason, to be tested with errors.Is, and details. Signing needs a SigningKey, which prints as
+// "redacted".
 //
-// Never: no file, network, clock or random source is touched that was not handed in. Nothing is repaired.
+// Never: the package uses no file, network, clock or random source that was not passed in, and repairs nothing.
 // The cryptography is that of golang.org/x/mod/sumdb (notes, tree hashes) and the standard library.
 package signed

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Fields reads a canonical object field by field. The first thing that does not fit is kept, and all that is
-// read after it is zero; Done tells. Optional fields (the methods without Need) must not be there with their zero
-// value: absence is its one encoding.
+// Fields reads a canonical object field by field. The first error is kept, and everything read after it is zero; Done
+// returns it. Optional fields (the methods without Need) must not be present with their zero value: absence is its only
+// encoding.
 type Fields struct {
 	names [][]byte
 	raw   [][]byte
@@ -17,7 +17,7 @@ type Fields struct {
 	err   error
 }
 
-// ReadFields takes an object apart and checks that it is canonical to the last byte.
+// ReadFields splits an object into its fields and checks that it is canonical to the last byte.
 func ReadFields(b []byte) (*Fields, error) {
 	f := &Fields{names: make([][]byte, 0, 16), raw: make([][]byte, 0, 16)}
 	err := scanObject(b, func(key, raw []byte) error {
@@ -31,7 +31,7 @@ func ReadFields(b []byte) (*Fields, error) {
 	return f, nil
 }
 
-// Done is the first error of the reading, or one that names a field nobody has asked for.
+// Done returns the first error, or an error that names a field that was not read.
 func (f *Fields) Done() error {
 	if f.err == nil && f.used < len(f.names) {
 		for i, name := range f.names {
@@ -43,14 +43,14 @@ func (f *Fields) Done() error {
 	return f.err
 }
 
-// Fail keeps err as the first error, for what a caller finds wrong with a value.
+// Fail records err, which a caller found in the value of a field, as the first error.
 func (f *Fields) Fail(name string, err error) {
 	if f.err == nil && err != nil {
 		f.err = fmt.Errorf("field %q: %w", name, err)
 	}
 }
 
-// take returns the value of a field and marks it as asked for; nil if it is not there.
+// take returns the value of a field and marks it as read; nil if it is missing.
 func (f *Fields) take(name string) []byte {
 	if f.err != nil {
 		return nil
@@ -76,7 +76,7 @@ func (f *Fields) need(name string) []byte {
 	return raw
 }
 
-// Has says whether a field is there and has not been read.
+// Has reports whether a field is present and has not been read.
 func (f *Fields) Has(name string) bool {
 	for i, n := range f.names {
 		if string(n) == name && f.raw[i] != nil {
@@ -94,7 +94,7 @@ func (f *Fields) Text(name string, limit int) string {
 	}
 	s := f.text(name, raw, limit)
 	if s == "" {
-		f.failf(name, "empty, and not left out")
+		f.failf(name, "empty, but not left out")
 	}
 	return s
 }
@@ -114,7 +114,7 @@ func (f *Fields) NeedText(name string, limit int) string {
 
 func (f *Fields) text(name string, raw []byte, limit int) string {
 	if raw[0] != '"' {
-		f.failf(name, "no string")
+		f.failf(name, "not a string")
 		return ""
 	}
 	s, err := unquote(raw)
@@ -129,7 +129,7 @@ func (f *Fields) text(name string, raw []byte, limit int) string {
 	return s
 }
 
-// unquote reads a string that the scanner has passed.
+// unquote decodes a string that the scanner has accepted.
 func unquote(raw []byte) (string, error) {
 	inner := raw[1 : len(raw)-1]
 	for _, c := range inner {
@@ -150,7 +150,7 @@ func (f *Fields) NeedInt(name string, lo, hi int64) int64 {
 	}
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil {
-		f.failf(name, "no integer")
+		f.failf(name, "not an integer")
 		return 0
 	}
 	if n < lo || n > hi {
@@ -160,23 +160,23 @@ func (f *Fields) NeedInt(name string, lo, hi int64) int64 {
 	return n
 }
 
-// Int reads an optional integer from lo to hi, not zero.
+// Int reads an optional integer from lo to hi other than zero.
 func (f *Fields) Int(name string, lo, hi int64) int64 {
 	if !f.Has(name) {
 		return 0
 	}
 	n := f.NeedInt(name, lo, hi)
 	if n == 0 {
-		f.failf(name, "zero, and not left out")
+		f.failf(name, "zero, but not left out")
 	}
 	return n
 }
 
-// Flag reads an optional true.
+// Flag reads an optional field that can only be true.
 func (f *Fields) Flag(name string) bool {
 	raw := f.take(name)
 	if raw != nil && string(raw) != "true" {
-		f.failf(name, "not true, and not left out")
+		f.failf(name, "not true, but not left out")
 	}
 	return raw != nil && f.err == nil
 }
@@ -191,7 +191,7 @@ func (f *Fields) NeedHash(name string) Hash {
 // NeedKey reads an Ed25519 key.
 func (f *Fields) NeedKey(name string) Key { return Key(f.NeedHash(name)) }
 
-// Hash reads an optional hash; ok says whether it is there.
+// Hash reads an optional hash; ok reports whether it is present.
 func (f *Fields) Hash(name string) (h Hash, ok bool) {
 	if !f.Has(name) {
 		return h, false
@@ -200,7 +200,7 @@ func (f *Fields) Hash(name string) (h Hash, ok bool) {
 	return h, f.err == nil
 }
 
-// NeedHex reads hex digits into to, exactly as many as fill it.
+// NeedHex reads exactly as many hex digits as fill to.
 func (f *Fields) NeedHex(name string, to []byte) { f.hex(name, f.need(name), to) }
 
 func (f *Fields) hex(name string, raw, to []byte) {
@@ -208,7 +208,7 @@ func (f *Fields) hex(name string, raw, to []byte) {
 		return
 	}
 	if raw[0] != '"' {
-		f.failf(name, "no string")
+		f.failf(name, "not a string")
 		return
 	}
 	f.Fail(name, parseHex(to, string(raw[1:len(raw)-1])))
@@ -222,7 +222,7 @@ func (f *Fields) Bytes(name string, limit int) []byte {
 	s := f.NeedText(name, base64.StdEncoding.EncodedLen(limit))
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
 	if f.err == nil && (err != nil || base64.StdEncoding.EncodeToString(b) != s) {
-		f.failf(name, "no canonical base64")
+		f.failf(name, "not canonical base64")
 	}
 	if f.err != nil {
 		return nil
@@ -239,11 +239,11 @@ func (f *Fields) NeedBytes(name string, limit int) []byte {
 	return f.Bytes(name, limit)
 }
 
-// Raw reads an optional object, as its bytes.
+// Raw reads an optional object and returns its bytes.
 func (f *Fields) Raw(name string) []byte {
 	raw := f.take(name)
 	if raw != nil && raw[0] != '{' {
-		f.failf(name, "no object")
+		f.failf(name, "not an object")
 		return nil
 	}
 	return raw
@@ -256,18 +256,18 @@ func (f *Fields) Each(name string, limit int, visit func(raw []byte) error) {
 		return
 	}
 	if raw[0] != '[' {
-		f.failf(name, "no array")
+		f.failf(name, "not an array")
 		return
 	}
 	if len(raw) == 2 {
-		f.failf(name, "empty, and not left out")
+		f.failf(name, "empty, but not left out")
 		return
 	}
 	s := scanner{b: raw, i: 1}
 	for n := 1; s.i < len(raw); n++ {
 		start := s.i
 		if err := s.value(0); err != nil {
-			f.Fail(name, err) // the whole was scanned, so this cannot be
+			f.Fail(name, err) // cannot happen: ReadFields has scanned it
 			return
 		}
 		if n > limit {
@@ -278,16 +278,16 @@ func (f *Fields) Each(name string, limit int, visit func(raw []byte) error) {
 			f.Fail(name, err)
 			return
 		}
-		s.i++ // the comma, or the bracket at the end
+		s.i++ // the comma, or the closing bracket
 	}
 }
 
-// Texts reads an optional list of strings, each of 1 to limit bytes.
+// Texts reads an optional list of at most most strings, each of 1 to limit bytes.
 func (f *Fields) Texts(name string, most, limit int) []string {
 	var out []string
 	f.Each(name, most, func(raw []byte) error {
 		if raw[0] != '"' {
-			return fmt.Errorf("an element is no string")
+			return fmt.Errorf("an element is not a string")
 		}
 		s, err := unquote(raw)
 		if err == nil && (s == "" || len(s) > limit) {
@@ -302,7 +302,8 @@ func (f *Fields) Texts(name string, most, limit int) []string {
 	return out
 }
 
-// Sizes reads an optional object from keys to integers: which devices count, and how far.
+// Sizes reads an optional object of 1 to most entries that maps keys to integers from lo to hi: how many records of
+// each device count.
 func (f *Fields) Sizes(name string, most int, lo, hi int64) map[Key]int64 {
 	raw := f.Raw(name)
 	if raw == nil {
@@ -325,7 +326,7 @@ func (f *Fields) Sizes(name string, most int, lo, hi int64) map[Key]int64 {
 		}
 		n, err := strconv.ParseInt(string(inner.raw[i]), 10, 64)
 		if err != nil || n < lo || n > hi {
-			f.failf(name, "%.20s is no integer from %d to %d", inner.raw[i], lo, hi)
+			f.failf(name, "%.20s is not an integer from %d to %d", inner.raw[i], lo, hi)
 			return nil
 		}
 		out[key] = n

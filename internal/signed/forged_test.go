@@ -12,7 +12,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// signNote signs any text as the device "dev" signs heads: what a member with a program of its own can make.
+// signNote signs any text as the device "dev" signs heads: a member with a program of their own can make it.
 func signNote(t *testing.T, g signed.GroupID, text string) []byte {
 	t.Helper()
 	name := "p2pshare/v1/log/" + g.String() + "/" + key("dev").String()
@@ -34,11 +34,11 @@ func signNote(t *testing.T, g signed.GroupID, text string) []byte {
 	return raw
 }
 
-func TestHeadOfADishonestDevice(t *testing.T) {
+func TestForgedHeads(t *testing.T) {
 	_, gid := chain(t)
 	root := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	if _, err := signed.OpenHead(signNote(t, gid, "5\n"+root+"\n1790000000\n"), gid); err != nil {
-		t.Fatalf("an honest one: %v", err)
+		t.Fatalf("an honest head: %v", err)
 	}
 	for _, c := range []struct {
 		name, text string
@@ -46,7 +46,7 @@ func TestHeadOfADishonestDevice(t *testing.T) {
 	}{
 		{"size 0", "0\n" + root + "\n1790000000\n", signed.ErrMalformed},
 		{"a negative size", "-1\n" + root + "\n1790000000\n", signed.ErrMalformed},
-		{"a size beyond a log's", "1048577\n" + root + "\n1790000000\n", signed.ErrMalformed},
+		{"a size beyond MaxRecords", "1048577\n" + root + "\n1790000000\n", signed.ErrMalformed},
 		{"no size", "x\n" + root + "\n1790000000\n", signed.ErrMalformed},
 		{"a leading zero", "05\n" + root + "\n1790000000\n", signed.ErrNotCanonical},
 		{"a plus", "5\n" + root + "\n+1790000000\n", signed.ErrNotCanonical},
@@ -55,12 +55,12 @@ func TestHeadOfADishonestDevice(t *testing.T) {
 		{"spare bits in the hash", "5\n" + root[:42] + "B=\n1790000000\n", signed.ErrNotCanonical},
 		{"time 0", "5\n" + root + "\n0\n", signed.ErrMalformed},
 		{"no time", "5\n" + root + "\nnow\n", signed.ErrMalformed},
-		{"a line more", "5\n" + root + "\n1790000000\nmore\n", signed.ErrMalformed},
-		{"a line less", "5\n" + root + "\n", signed.ErrMalformed},
+		{"one line more", "5\n" + root + "\n1790000000\nmore\n", signed.ErrMalformed},
+		{"one line less", "5\n" + root + "\n", signed.ErrMalformed},
 	} {
 		_, err := signed.OpenHead(signNote(t, gid, c.text), gid)
 		if err == nil {
-			t.Errorf("%s: taken as a head", c.name)
+			t.Errorf("%s: accepted as a head", c.name)
 			continue
 		}
 		wantReason(t, err, c.want, "")
@@ -102,7 +102,7 @@ func TestNamesInJSON(t *testing.T) {
 		t.Errorf("ages: got %q", got)
 	}
 	if secret("dev").Signer().Public() == nil || secret("dev").LogValue().String() != "redacted" {
-		t.Error("a secret tells itself, or does not sign")
+		t.Error("a signing key prints itself, or does not sign")
 	}
 }
 
@@ -118,7 +118,7 @@ func TestRecordFields(t *testing.T) {
 		t.Errorf("got %q, %v", got, f.Done())
 	}
 	if err := (signed.Record{Raw: []byte("{")}).Fields().Done(); err == nil {
-		t.Error("fields of no record: got nil, want an error")
+		t.Error("fields of a malformed record: got nil, want an error")
 	}
 	f, err = signed.ReadFields([]byte(`{"a":"0aff","b":"0AFF","c":5}`))
 	if err != nil {

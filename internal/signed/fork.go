@@ -7,14 +7,14 @@ import (
 )
 
 // Fork is proof that a device signed two histories: two of its heads, and the first record in which their logs differ.
-// Whoever has it can show it to anyone. What stands before that record both histories have, and it alone counts.
+// It convinces anyone. Both histories have the records before that one, and only those count.
 type Fork struct {
 	Device  Key
-	Size    int64     // of the records before the one that differs
-	Root    Hash      // of the tree of those
+	Size    int64     // how many records precede the one that differs
+	Root    Hash      // root of the tree of those
 	Heads   [2]Head   // each of more than Size records
-	Records [2]Hash   // the hash of the record number Size in each; they rise, so that a fork has one encoding
-	Proofs  [2][]Hash // that it is there: RFC 6962, section 2.1.1
+	Records [2]Hash   // the hash of record number Size in each; in ascending order, so that a fork has a single encoding
+	Proofs  [2][]Hash // that Records are in the logs: RFC 6962, section 2.1.1
 }
 
 type wireFork struct {
@@ -26,8 +26,8 @@ type wireFork struct {
 	V       int       `json:"v"`
 }
 
-// NewFork makes the evidence from two heads of one device and the hashes of all records below each. It refuses with ErrDisagrees
-// when the heads belong to one history, or the hashes to others.
+// NewFork makes the proof from two heads of one device and the hashes of all records below each. It refuses with
+// ErrDisagrees if the heads belong to the same history, or the hashes do not belong to the heads.
 func NewFork(one, other Head, hashes, others []Hash) (Fork, error) {
 	if int64(len(hashes)) != one.Size || int64(len(others)) != other.Size {
 		return Fork{}, refuse("fork", ErrGap, "%d and %d hashes for logs of %d and %d records", len(hashes), len(others), one.Size, other.Size)
@@ -36,7 +36,7 @@ func NewFork(one, other Head, hashes, others []Hash) (Fork, error) {
 	for ; at < min(len(hashes), len(others)) && hashes[at] == others[at]; at++ {
 	}
 	if at == min(len(hashes), len(others)) {
-		return Fork{}, refuse("fork", ErrDisagrees, "the two heads of device %v belong to one history", one.Device)
+		return Fork{}, refuse("fork", ErrDisagrees, "the two heads of device %v belong to the same history", one.Device)
 	}
 	if bytes.Compare(hashes[at][:], others[at][:]) > 0 {
 		one, other, hashes, others = other, one, others, hashes
@@ -48,21 +48,21 @@ func NewFork(one, other Head, hashes, others []Hash) (Fork, error) {
 	return f, f.check()
 }
 
-// check verifies all but the heads' signatures, and fills in Device and Root.
+// check verifies everything except the signatures of the heads, and sets Device and Root.
 func (f *Fork) check() error {
 	if f.Heads[0].Group != f.Heads[1].Group || f.Heads[0].Device != f.Heads[1].Device {
-		return refuse("fork", ErrWrongDevice, "its heads belong to two devices or groups")
+		return refuse("fork", ErrWrongDevice, "its heads belong to different devices or groups")
 	}
 	if bytes.Compare(f.Records[0][:], f.Records[1][:]) >= 0 {
-		return refuse("fork", ErrNotCanonical, "its two records are one, or stand in the wrong order")
+		return refuse("fork", ErrNotCanonical, "its two records are the same, or in the wrong order")
 	}
 	var roots [2]Hash
 	for i, h := range f.Heads {
 		if f.Size < 0 || f.Size >= h.Size {
-			return refuse("fork", ErrDisagrees, "record %d of a log of %d", f.Size, h.Size)
+			return refuse("fork", ErrDisagrees, "there is no record %d in a log of %d", f.Size, h.Size)
 		}
 		if err := tlog.CheckRecord(toProof(f.Proofs[i]), h.Size, tlog.Hash(h.Root), f.Size, tlog.Hash(f.Records[i])); err != nil {
-			return refuse("fork", ErrDisagrees, "its proof does not hold: %v", err)
+			return refuse("fork", ErrDisagrees, "its proof is not valid: %v", err)
 		}
 		roots[i] = before(f.Size, h.Size, f.Proofs[i])
 	}
@@ -73,14 +73,15 @@ func (f *Fork) check() error {
 	return nil
 }
 
-// Before says whether f leaves less of the device's log than g. Of all that is known of a device the least counts, so that
-// whoever knows the same evidence, in whatever order it came, counts the same. Two that leave equally many records, and other
-// ones, are told apart by Root: there is evidence still to be found, that leaves fewer.
+// Before reports whether f leaves fewer records of the device's log than g. Of all known forks of a device the one
+// that leaves the fewest counts, so that everyone who knows the same forks, in whatever order they came, counts the
+// same records. Two forks that leave equally many but different records are ordered by Root: in that case there is
+// evidence yet to be found that leaves fewer.
 func (f Fork) Before(g Fork) bool {
 	return f.Size < g.Size || f.Size == g.Size && bytes.Compare(f.Root[:], g.Root[:]) < 0
 }
 
-// Marshal is the evidence as it is kept and sent.
+// Marshal returns the proof as it is stored and sent.
 func (f Fork) Marshal() ([]byte, error) {
 	return Marshal(wireFork{
 		V: 1, Heads: [2]string{string(f.Heads[0].Raw), string(f.Heads[1].Raw)}, Records: f.Records, Size: f.Size,
@@ -88,7 +89,7 @@ func (f Fork) Marshal() ([]byte, error) {
 	})
 }
 
-// OpenFork reads evidence from anyone; what it returns is proven.
+// OpenFork reads a proof from anyone and verifies it.
 func OpenFork(raw []byte, g GroupID) (Fork, error) {
 	if len(raw) > MaxFork {
 		return Fork{}, refuse("fork", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxFork)
@@ -106,7 +107,7 @@ func OpenFork(raw []byte, g GroupID) (Fork, error) {
 		return Fork{}, refuse("fork", ErrMalformed, "%v", err)
 	}
 	if len(heads) != 2 || len(records) != 2 {
-		return Fork{}, refuse("fork", ErrMalformed, "it has not two heads and two records")
+		return Fork{}, refuse("fork", ErrMalformed, "it does not have two heads and two records")
 	}
 	f.Records = [2]Hash(records)
 	for i := range f.Heads {

@@ -14,8 +14,8 @@ import (
 
 const logOrigin = "p2pshare/v1/log/"
 
-// Head is what a device says of its log: a checkpoint (C2SP tlog-checkpoint) with the time as its one extension
-// line. One that this package returns was signed by Device for Group.
+// Head is what a device states about its log: a checkpoint (C2SP tlog-checkpoint) with the time as its only extension
+// line. A Head that this package returns was signed by Device for Group.
 type Head struct {
 	Group  GroupID
 	Device Key
@@ -27,7 +27,7 @@ type Head struct {
 
 func origin(g GroupID, d Key) string { return logOrigin + g.String() + "/" + d.String() }
 
-// SignHead makes the head of the log of by's device. now goes in to the second.
+// SignHead makes the head of the log of by's device. now is cut to seconds.
 func SignHead(g GroupID, by SigningKey, size int64, root Hash, now time.Time) (Head, error) {
 	h := Head{Group: g, Device: by.Public(), Size: size, Root: root, Time: time.Unix(now.Unix(), 0).UTC()}
 	signer, err := by.signer(origin(g, h.Device))
@@ -44,7 +44,7 @@ func (h Head) text() string {
 	return fmt.Sprintf("%s\n%d\n%s\n%d\n", origin(h.Group, h.Device), h.Size, base64.StdEncoding.EncodeToString(h.Root[:]), h.Time.Unix())
 }
 
-// OpenHead reads a head of a group. The device is the one it names; the caller says whether it wants that one.
+// OpenHead reads a head of a group. The caller checks that Device is the one it wants.
 func OpenHead(raw []byte, g GroupID) (Head, error) {
 	if len(raw) > MaxHead {
 		return Head{}, refuse("head", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxHead)
@@ -52,7 +52,7 @@ func OpenHead(raw []byte, g GroupID) (Head, error) {
 	text, _, found := bytes.Cut(raw, []byte("\n\n"))
 	lines := strings.Split(string(text), "\n")
 	if !found || len(lines) != 4 {
-		return Head{}, refuse("head", ErrMalformed, "no checkpoint of four lines")
+		return Head{}, refuse("head", ErrMalformed, "not a checkpoint of four lines")
 	}
 	who, ok := strings.CutPrefix(lines[0], logOrigin)
 	gid, dev, _ := strings.Cut(who, "/")
@@ -76,17 +76,17 @@ func OpenHead(raw []byte, g GroupID) (Head, error) {
 		var bad *note.InvalidSignatureError
 		var none *note.UnverifiedNoteError
 		if errors.As(err, &bad) || errors.As(err, &none) {
-			return Head{}, refuse("head", ErrUnsigned, "the device %v has not signed it", h.Device)
+			return Head{}, refuse("head", ErrUnsigned, "it is not signed by device %v", h.Device)
 		}
 		return Head{}, refuse("head", ErrMalformed, "%v", err)
 	}
 	if err := h.meaning(lines[1:]); err != nil {
 		return Head{}, refuse("head", ErrMalformed, "%v", err)
 	}
-	// Exactly the bytes that SignHead makes: one line of signature, one way to write each number.
+	// Accept exactly the bytes that SignHead makes: one signature line, one spelling of each number.
 	again, err := note.Sign(&note.Note{Text: h.text(), Sigs: n.Sigs})
 	if err != nil || !bytes.Equal(again, raw) {
-		return Head{}, refuse("head", ErrNotCanonical, "it is not written as heads are")
+		return Head{}, refuse("head", ErrNotCanonical, "it is not in the canonical form of a head")
 	}
 	h.Raw = again
 	return h, nil
@@ -98,18 +98,18 @@ func (h *Head) meaning(lines []string) (err error) {
 	}
 	root, err := base64.StdEncoding.DecodeString(lines[1])
 	if err != nil || len(root) != len(h.Root) {
-		return fmt.Errorf("%q is no hash", lines[1])
+		return fmt.Errorf("%q is not a hash", lines[1])
 	}
 	h.Root = Hash(root)
 	secs, err := strconv.ParseInt(lines[2], 10, 64)
 	if err != nil || secs < 1 || secs > maxSafe {
-		return fmt.Errorf("%q is no time", lines[2])
+		return fmt.Errorf("%q is not a time", lines[2])
 	}
 	h.Time = time.Unix(secs, 0).UTC()
 	return nil
 }
 
-// Judge refuses a head that is too far ahead of now to be believed.
+// Judge refuses a head that is too far ahead of now to be trusted.
 func (h Head) Judge(now time.Time) error {
 	if ahead := h.Time.Sub(now); ahead > MaxAhead {
 		return refuse("head", ErrFuture, "the head of device %v is %v ahead of this clock", h.Device, ahead.Round(time.Second))
@@ -117,18 +117,18 @@ func (h Head) Judge(now time.Time) error {
 	return nil
 }
 
-// Relation is how a head stands to the one that is known.
+// Relation is how a head relates to the known one.
 type Relation int
 
 const (
-	Same     Relation = iota // the same log, not signed later
+	Same     Relation = iota // the same log, signed at the same time
 	Earlier                  // smaller, or the same log signed earlier: nothing new
 	Later                    // larger, or the same log signed later
-	Conflict                 // as large, and another log: a fork
+	Conflict                 // the same size, but another log: a fork
 )
 
-// Compare says how h stands to known, a head of the same device. A Later head of a larger size still has to be
-// proven by the records between.
+// Compare returns the relation of h to known, a head of the same device. A Later head of a larger size still has to be
+// proven by the records in between.
 func (h Head) Compare(known Head) Relation {
 	switch {
 	case h.Size == known.Size && h.Root != known.Root:

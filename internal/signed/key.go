@@ -26,7 +26,7 @@ func (h *Hash) UnmarshalText(b []byte) error { return parseHex(h[:], string(b)) 
 // ParseHash reads 64 lower-case hex digits.
 func ParseHash(s string) (h Hash, err error) { return h, parseHex(h[:], s) }
 
-// HashOf is the SHA-256 of b.
+// HashOf returns the SHA-256 of b.
 func HashOf(b []byte) Hash { return sha256.Sum256(b) }
 
 // GroupID names a group: the first 20 bytes of the SHA-256 of its first root's text. Written as 40 hex digits.
@@ -41,7 +41,7 @@ func (g *GroupID) UnmarshalText(b []byte) error { return parseHex(g[:], string(b
 // ParseGroupID reads 40 lower-case hex digits.
 func ParseGroupID(s string) (g GroupID, err error) { return g, parseHex(g[:], s) }
 
-// Key is an Ed25519 public key, written as 64 hex digits. A device is named by its key.
+// Key is an Ed25519 public key, written as 64 hex digits. A device is identified by its key.
 type Key [32]byte
 
 func (k Key) String() string               { return hex.EncodeToString(k[:]) }
@@ -61,43 +61,43 @@ func parseHex(to []byte, s string) error {
 	return err
 }
 
-// Verify says whether sig is k's over msg in this domain. A domain is a constant of the program; it keeps a
-// signature made for one purpose from standing for another.
+// Verify reports whether sig is k's signature over msg in domain. A domain is a constant of the program; it prevents
+// a signature made for one purpose from being used for another.
 func (k Key) Verify(domain string, msg, sig []byte) bool {
-	return ed25519.Verify(k[:], inDomain(domain, msg), sig) // which refuses signatures of other lengths
+	return ed25519.Verify(k[:], inDomain(domain, msg), sig) // Verify refuses signatures of other lengths
 }
 
-// SigningKey is the private half of a Key. The zero SigningKey signs nothing: its methods panic.
+// SigningKey is the private half of a Key. The zero SigningKey cannot sign: its methods panic.
 type SigningKey struct {
 	key ed25519.PrivateKey
 }
 
-// NewSigningKey makes a key from 32 bytes of random.
+// NewSigningKey makes a key from 32 random bytes.
 func NewSigningKey(random io.Reader) (SigningKey, error) {
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := io.ReadFull(random, seed); err != nil {
-		return SigningKey{}, fmt.Errorf("making a key: %w", err)
+		return SigningKey{}, fmt.Errorf("generating a key: %w", err)
 	}
 	return SigningKeyFromSeed(seed)
 }
 
-// SigningKeyFromSeed is the key that grows from a seed of 32 bytes (RFC 8032).
+// SigningKeyFromSeed returns the key that a seed of 32 bytes determines (RFC 8032).
 func SigningKeyFromSeed(seed []byte) (SigningKey, error) {
 	if len(seed) != ed25519.SeedSize {
-		return SigningKey{}, fmt.Errorf("a seed of %d bytes, want %d", len(seed), ed25519.SeedSize)
+		return SigningKey{}, fmt.Errorf("the seed has %d bytes, not %d", len(seed), ed25519.SeedSize)
 	}
 	return SigningKey{ed25519.NewKeyFromSeed(seed)}, nil
 }
 
-// Seed is what SigningKeyFromSeed takes: the secret itself, to be kept.
+// Seed returns the seed for SigningKeyFromSeed: the secret itself, to be stored.
 func (s SigningKey) Seed() []byte { return s.key.Seed() }
 
-// Signer is the key as crypto/tls and others want it.
+// Signer returns the key in the form that crypto/tls and others need.
 func (s SigningKey) Signer() ed25519.PrivateKey { return s.key }
 
 func (s SigningKey) Public() Key { return Key(s.key.Public().(ed25519.PublicKey)) }
 
-// Sign signs msg in a domain; see Key.Verify.
+// Sign signs msg in domain; see Key.Verify.
 func (s SigningKey) Sign(domain string, msg []byte) []byte {
 	return ed25519.Sign(s.key, inDomain(domain, msg))
 }
@@ -106,14 +106,14 @@ func (s SigningKey) String() string       { return "redacted" }
 func (s SigningKey) GoString() string     { return "redacted" }
 func (s SigningKey) LogValue() slog.Value { return slog.StringValue("redacted") }
 
-// MarshalText keeps a secret from ending up in JSON by accident.
+// MarshalText keeps a signing key from ending up in JSON by accident.
 func (s SigningKey) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
 
 func inDomain(domain string, msg []byte) []byte {
 	return append([]byte("p2pshare/v1/"+domain+"\n"), msg...)
 }
 
-// verifier is k as the verifier of notes (C2SP signed-note) under a name.
+// verifier returns a verifier of k's signatures on notes (C2SP signed-note) under a name.
 func (k Key) verifier(name string) (note.Verifier, error) {
 	vkey, err := note.NewEd25519VerifierKey(name, k[:])
 	if err != nil {
@@ -122,16 +122,16 @@ func (k Key) verifier(name string) (note.Verifier, error) {
 	return note.NewVerifier(vkey)
 }
 
-// signer is s as the signer of notes under a name.
+// signer returns a signer of notes under a name.
 func (s SigningKey) signer(name string) (note.Signer, error) {
 	v, err := s.Public().verifier(name)
 	if err != nil {
 		return nil, err
 	}
-	// The package reads private keys in a text form alone: 1 is its number for Ed25519.
+	// The note package accepts private keys only in a text form: 1 is its number for Ed25519.
 	seed := base64.StdEncoding.EncodeToString(append([]byte{1}, s.Seed()...))
 	return note.NewSigner(fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", name, v.KeyHash(), seed))
 }
 
-// RecordHash is the hash of a record as a leaf of a log's tree (RFC 6962).
+// RecordHash returns the hash of a record as a leaf of a log's tree (RFC 6962).
 func RecordHash(record []byte) Hash { return Hash(tlog.RecordHash(record)) }

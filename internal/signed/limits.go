@@ -3,70 +3,71 @@ package signed
 import "time"
 
 const (
-	// MaxRoot bounds a signed root. Twenty admins with post-quantum recipients of about 2 KiB take 40 KiB.
+	// MaxRoot bounds a signed root, in bytes. Twenty admins with post-quantum recipients of about 2 KiB take 40 KiB.
 	MaxRoot = 64 << 10
 
-	// MaxRoots bounds the versions of a root, which a newcomer reads from the first: one a day for eleven years.
+	// MaxRoots bounds the versions of a root, all of which a new member reads: one a day for eleven years.
 	MaxRoots = 4096
 
-	// MaxHead bounds a signed head: three lines, a time and one signature are below 400 bytes.
+	// MaxHead bounds a signed head, in bytes: three lines, a time and one signature take less than 400.
 	MaxHead = 2 << 10
 
-	// MaxRecord bounds a record. The largest is a share that lists the SHA-256 of 10,000 files, 670 KB.
+	// MaxRecord bounds a record, in bytes. The largest is a share that lists the SHA-256 of 10,000 files, 670 KB.
 	MaxRecord = 1 << 20
 
-	// MaxLog bounds a device's log, the newlines counted: a hundred thousand shares of the usual size, and what a
-	// hostile member can make everyone keep.
+	// MaxLog bounds a device's log in bytes, including newlines: it holds a hundred thousand shares of the usual size,
+	// and limits what a hostile member can make everyone store.
 	MaxLog = 64 << 20
 
-	// MaxRecords bounds the records of a log. The smallest record that means something has about 60 bytes.
+	// MaxRecords bounds the number of records of a log. The smallest meaningful record has about 60 bytes.
 	MaxRecords = 1 << 20
 
-	// MaxFork bounds the evidence of a fork: two heads and two proofs of at most maxProof hashes.
+	// MaxFork bounds the proof of a fork, in bytes: two heads and two proofs of at most maxProof hashes.
 	MaxFork = 8 << 10
 
-	// maxProof bounds the proof that a record is in a log of MaxRecords.
+	// maxProof bounds the hashes in a proof that a record is in a log of MaxRecords.
 	maxProof = 20
 
-	// MaxLink bounds a link: 88 characters and eight hints with names of hosts.
+	// MaxLink bounds a link, in bytes: 88 characters and eight hints with host names.
 	MaxLink = 4 << 10
 
-	// maxHints bounds the addresses a link makes us dial, so that a link is no port scanner.
+	// maxHints bounds the addresses that a link makes us dial, so that links cannot be used to scan ports.
 	maxHints = 8
 
-	// maxOwners bounds the signatures on a root: notes hold 100, and a rotation carries old and new ones.
+	// maxOwners bounds the owners, and so the signatures on a root: a note holds 100, and a rotation has old and new
+	// ones.
 	maxOwners = 32
 
-	// maxAdmins is what fits into MaxRoot with the largest recipients.
+	// maxAdmins is how many admins fit into MaxRoot with the largest recipients.
 	maxAdmins = 24
 
-	// MaxKeep bounds the devices that one keep names: 64 digits each, so that it fits into a record.
+	// MaxKeep bounds the devices in one keep: 64 digits each, so that it fits into a record.
 	MaxKeep = 10_000
 
-	// maxGroupName is the longest name of a group: it is shown, and proposed as the local name.
+	// maxGroupName is the longest name of a group, in bytes: it is displayed, and proposed as the local name.
 	maxGroupName = 64
 
-	// maxSeal bounds an age recipient; the hybrid one with ML-KEM-768 has about 2,000 characters.
+	// maxSeal bounds an age recipient; the hybrid kind with ML-KEM-768 has about 2,000 characters.
 	maxSeal = 4 << 10
 
-	// maxDepth bounds the nesting of JSON: the deepest format of ours has three levels.
+	// maxDepth bounds the nesting of JSON: our deepest format has three levels.
 	maxDepth = 8
 
 	// maxSafe is the largest integer that every JSON reader keeps exact (RFC 7493).
 	maxSafe = 1<<53 - 1
 )
 
-// MaxAhead is how far a record or head may lie in the future: what clocks without network time are off by. A
-// clock that is further off than that from its peers must not sign.
+// MaxAhead is how far in the future the time of a record or head may be: as far as clocks without network time are
+// off. A device whose clock differs from its peers' by more must not sign.
 const MaxAhead = 10 * time.Minute
 
-// MaxLead is how far ahead of its own clock a device signs: half of what readers take, so that a reader whose clock is
-// slow takes it too. maxFollow is how much of that others' records may take up; the rest is room for records that
+// MaxLead is how far ahead of its own clock a device may sign: half of what readers accept, so that a reader with a
+// slow clock accepts it too. maxFollow is how much of that others' records may use up; the rest is for records that
 // follow each other within a millisecond.
 const (
 	MaxLead   = MaxAhead / 2
 	maxFollow = MaxLead - time.Minute
 )
 
-// FreshFor is how long a head counts as fresh. Members sign theirs anew every day; two allow a night off.
+// FreshFor is how long a head counts as fresh. Members sign a new one every day; two days allow for a night off.
 const FreshFor = 48 * time.Hour

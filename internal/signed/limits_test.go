@@ -10,14 +10,14 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// recordOf is a record of so many bytes.
+// recordOf returns a record of size bytes.
 func recordOf(size int) []byte {
 	const frame = `{"a":"","n":1,"op":"x"}`
 	return []byte(strings.Replace(frame, `""`, `"`+strings.Repeat("y", size-len(frame))+`"`, 1))
 }
 
-// TestLargestThereIs takes what is as large as it may be, and refuses what is one larger.
-func TestLargestThereIs(t *testing.T) {
+// TestLimits: the largest allowed of everything is accepted, and one more is refused.
+func TestLimits(t *testing.T) {
 	_, gid := chain(t)
 	read := func(size int) error {
 		_, err := signed.ParseRecord(recordOf(size))
@@ -42,9 +42,9 @@ func TestLargestThereIs(t *testing.T) {
 		want signed.Reason
 	}{
 		{"a record", read, signed.MaxRecord, signed.ErrTooLarge},
-		{"a record that is verified", verify, signed.MaxRecord, signed.ErrTooLarge},
+		{"a record in VerifyRecords", verify, signed.MaxRecord, signed.ErrTooLarge},
 		{"a head's size", head, signed.MaxRecords, signed.ErrMalformed},
-		{"a head that is ahead, in ms", ahead, int(signed.MaxAhead.Milliseconds()), signed.ErrFuture},
+		{"ms that a head is ahead", ahead, int(signed.MaxAhead.Milliseconds()), signed.ErrFuture},
 	} {
 		if err := c.do(c.most); err != nil {
 			t.Errorf("%s of %d: %v", c.name, c.most, err)
@@ -53,7 +53,7 @@ func TestLargestThereIs(t *testing.T) {
 	}
 }
 
-// TestRootVersionsEnd: a group cannot make newcomers read roots without end.
+// TestRootVersionsEnd: a group cannot make new members read an unlimited number of roots.
 func TestRootVersionsEnd(t *testing.T) {
 	first, _ := chain(t)
 	for _, c := range []struct {
@@ -75,7 +75,7 @@ func TestRootVersionsEnd(t *testing.T) {
 	}
 }
 
-// TestSkewBothWays: who is behind the others is believed as little as who is ahead.
+// TestSkewBothWays: a clock that is behind is trusted as little as one that is ahead.
 func TestSkewBothWays(t *testing.T) {
 	for _, c := range []struct {
 		ahead time.Duration
@@ -94,7 +94,7 @@ func TestSkewBothWays(t *testing.T) {
 			}
 			continue
 		}
-		wantReason(t, err, signed.ErrClockOff, "off that of the other members")
+		wantReason(t, err, signed.ErrClockOff, "from those of the other members")
 	}
 }
 
@@ -107,12 +107,12 @@ func TestAgesEnd(t *testing.T) {
 		{720 * time.Hour, signed.Aging}, {720*time.Hour + 1, signed.Stale},
 	} {
 		if got := signed.AgeOf(now, now.Add(-c.ago), 720); got != c.want {
-			t.Errorf("heard of %v ago: got %v, want %v", c.ago, got, c.want)
+			t.Errorf("last heard of %v ago: got %v, want %v", c.ago, got, c.want)
 		}
 	}
 }
 
-// TestSignaturesOfOtherLengths: whatever a stranger sends in place of a signature is none, and ends nothing.
+// TestSignaturesOfOtherLengths: bytes of another length than a signature do not verify, and do not panic.
 func TestSignaturesOfOtherLengths(t *testing.T) {
 	s := secret("x")
 	sig := s.Sign("hello", []byte("m"))
@@ -121,8 +121,8 @@ func TestSignaturesOfOtherLengths(t *testing.T) {
 			t.Errorf("%d bytes verify", len(bad))
 		}
 	}
-	// A key that is no point of the curve has signed nothing.
+	// A key that is not a point of the curve verifies nothing.
 	if (signed.Key(bytes.Repeat([]byte{0xff}, 32))).Verify("hello", []byte("m"), sig) {
-		t.Error("a key that is none verifies")
+		t.Error("a key that is not a point of the curve verifies")
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"iter"
 )
 
-// ReadLines reads the records of a log from a stream, without their newlines; each is valid until the next. It ends with an
-// error where a record is too long, the records have more than MaxLog bytes, the last has no newline, or r fails.
+// ReadLines reads the records of a log from a stream, without their newlines; each is valid until the next one is
+// read. It ends with an error if a record is too long, the records have more than MaxLog bytes, the last has no
+// newline, or r fails.
 func ReadLines(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		in := bufio.NewReaderSize(r, 64<<10)

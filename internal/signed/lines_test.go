@@ -11,7 +11,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// endless gives the same bytes for ever, and counts them.
+// endless repeats text for ever, and counts the bytes read.
 type endless struct {
 	text string
 	n    int
@@ -61,12 +61,12 @@ func TestReadLines(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if e, ok := c.r.(*endless); ok && e.n > signed.MaxLog+1<<20 {
-			t.Errorf("%s: %d bytes were read", name, e.n)
+			t.Errorf("%s: read %d bytes", name, e.n)
 		}
 	}
 }
 
-// FuzzReadLines: a stream is divided as bytes in memory are.
+// FuzzReadLines: a stream is split into the same lines as bytes in memory.
 func FuzzReadLines(f *testing.F) {
 	f.Add([]byte("a\nb\n"))
 	f.Add([]byte("\n\nx"))

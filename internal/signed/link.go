@@ -20,7 +20,7 @@ const linkScheme = "p2pshare:"
 
 var linkAlphabet = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// Link is what a group is joined by. A private group's is a secret: it prints in full by String alone.
+// Link is what is needed to join a group. The link of a private group is a secret: only String prints it in full.
 type Link struct {
 	Group  GroupID
 	Kind   Kind
@@ -31,11 +31,11 @@ type Link struct {
 // LogValue keeps the secret of a link out of logs.
 func (l Link) LogValue() slog.Value { return slog.StringValue(linkScheme + l.Group.String()) }
 
-// ParseLink reads a link. Upper case is taken as lower, as QR codes and telephones give it; parameters that are
-// not known are passed over.
+// ParseLink reads a link. Upper case is accepted too, because QR codes and people who type use it; unknown parameters
+// are ignored.
 func ParseLink(s string) (Link, error) {
 	bad := func(why Reason, format string, args ...any) (Link, error) {
-		return Link{}, fault.Hint(refuseAs(fault.Usage, "link", why, format, args...), "copy it whole from where it came; p2pshare group link GROUP prints it at a member")
+		return Link{}, fault.Hint(refuseAs(fault.Usage, "link", why, format, args...), "copy the whole link again; a member can print it with p2pshare group link GROUP")
 	}
 	s = strings.TrimSpace(s)
 	if len(s) > MaxLink {
@@ -54,7 +54,7 @@ func ParseLink(s string) (Link, error) {
 		return bad(ErrChecksum, "not a p2pshare link: it was mistyped or cut short")
 	}
 	if b[0] != 1 {
-		return bad(ErrMalformed, "a link of version %d, and this p2pshare reads version 1", b[0])
+		return bad(ErrMalformed, "a link of version %d, but this p2pshare reads version 1", b[0])
 	}
 	l := Link{}
 	switch {
@@ -69,7 +69,7 @@ func ParseLink(s string) (Link, error) {
 	copy(l.Group[:], b[2:])
 	params, err := url.ParseQuery(query)
 	if err != nil {
-		return bad(ErrMalformed, "what follows the ? is not understood")
+		return bad(ErrMalformed, "the part after ? cannot be parsed")
 	}
 	for _, hint := range params["p"] {
 		if err := checkHint(hint); err != nil {
@@ -83,7 +83,7 @@ func ParseLink(s string) (Link, error) {
 	return l, nil
 }
 
-// String is the link as it is handed on, about 48 characters for a public group and 73 for a private one.
+// String returns the link as it is passed on, about 48 characters for a public group and 73 for a private one.
 func (l Link) String() string {
 	b := []byte{1, 0}
 	if l.Kind == Private {
@@ -111,26 +111,26 @@ func checkHint(s string) error {
 	return nil
 }
 
-// DayOf is the number of the day, in UTC, that a group is found by.
+// DayOf returns the number of the day in UTC, from which a group's rendezvous is derived.
 func DayOf(now time.Time) int64 { return now.Unix() / 86400 }
 
-// Rendezvous is the infohash under which members find each other on a day. Announce today's; look for the
-// neighbouring days' too, for clocks and time zones differ.
+// Rendezvous returns the infohash under which members find each other on a day. Announce today's; look up those of the
+// day before and after too, because clocks differ.
 func (l Link) Rendezvous(day int64) (h [20]byte) {
 	copy(h[:], l.expand("rendezvous "+strconv.FormatInt(day, 10), len(h)))
 	return h
 }
 
-// ServerName is the TLS server name of a group on a day.
+// ServerName returns the TLS server name of a group on a day.
 func (l Link) ServerName(day int64) string {
 	return hex.EncodeToString(l.expand("sni "+strconv.FormatInt(day, 10), 16))
 }
 
-// Lobby is the key that proves nothing but that its holder has the link.
+// Lobby returns the key that proves only that its holder has the link.
 func (l Link) Lobby() SigningKey {
 	s, err := SigningKeyFromSeed(l.expand("lobby", 32))
 	if err != nil {
-		panic(err) // 32 bytes were asked for
+		panic(err) // cannot happen: expand returns 32 bytes
 	}
 	return s
 }
@@ -147,7 +147,7 @@ func (l Link) expand(info string, n int) []byte {
 func derive(secret, salt []byte, info string, n int) []byte {
 	out, err := hkdf.Key(sha256.New, secret, salt, "p2pshare/v1 "+info, n)
 	if err != nil {
-		panic(err) // n is a small constant; FIPS mode alone refuses short secrets
+		panic(err) // n is a small constant; only FIPS mode refuses short secrets
 	}
 	return out
 }

@@ -39,18 +39,18 @@ func TestHeadRefuses(t *testing.T) {
 		want  signed.Reason
 		words string
 	}{
-		{"nothing", nil, gid, signed.ErrMalformed, "four lines"},
+		{"empty", nil, gid, signed.ErrMalformed, "four lines"},
 		{"cut", h.Raw[:len(h.Raw)-7], gid, signed.ErrMalformed, ""},
 		{"3 KiB", append(bytes.Clone(h.Raw), bytes.Repeat([]byte("x"), 3<<10)...), gid, signed.ErrTooLarge, "more than 2048"},
 		{"of another group", h.Raw, signed.GroupID{9}, signed.ErrWrongGroup, "belongs to the group"},
-		{"another device's signature", slices.Concat(text(h.Raw), sig(other.Raw)), gid, signed.ErrUnsigned, "has not signed"},
-		{"a larger size", replace(h.Raw, "\n5\n", "\n6\n"), gid, signed.ErrUnsigned, "has not signed"},
-		{"a later time", replace(h.Raw, "1790000000", "1790000009"), gid, signed.ErrUnsigned, "has not signed"},
+		{"another device's signature", slices.Concat(text(h.Raw), sig(other.Raw)), gid, signed.ErrUnsigned, "not signed by device"},
+		{"a larger size", replace(h.Raw, "\n5\n", "\n6\n"), gid, signed.ErrUnsigned, "not signed by device"},
+		{"a later time", replace(h.Raw, "1790000000", "1790000009"), gid, signed.ErrUnsigned, "not signed by device"},
 		{"no time", replace(h.Raw, "\n1790000000", ""), gid, signed.ErrMalformed, "four lines"},
 		{"another origin", replace(h.Raw, "v1/log", "v2/log"), gid, signed.ErrMalformed, "its origin"},
 		{"no device", replace(h.Raw, key("dev").String(), "dev"), gid, signed.ErrMalformed, "its origin"},
-		{"a second signature", append(bytes.Clone(h.Raw), "— stranger AAAAAAAA\n"...), gid, signed.ErrNotCanonical, "not written as heads"},
-		{"the signature twice", slices.Concat(h.Raw, sig(h.Raw)[2:]), gid, signed.ErrNotCanonical, "not written as heads"},
+		{"a second signature", append(bytes.Clone(h.Raw), "— stranger AAAAAAAA\n"...), gid, signed.ErrNotCanonical, "canonical form"},
+		{"a duplicate signature", slices.Concat(h.Raw, sig(h.Raw)[2:]), gid, signed.ErrNotCanonical, "canonical form"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := signed.OpenHead(c.raw, c.gid)
@@ -86,7 +86,7 @@ func TestHeadCompare(t *testing.T) {
 	}
 }
 
-func TestTreeIsTheOneOfTlog(t *testing.T) {
+func TestTreeMatchesTlog(t *testing.T) {
 	recs := records(70)
 	var tree signed.Tree
 	var stored []tlog.Hash
@@ -136,10 +136,10 @@ func TestVerifyRecords(t *testing.T) {
 		{"all", recs[4:], "", ""},
 		{"one is missing", recs[4:9], signed.ErrGap, "9 records"},
 		{"one too many", append(slices.Clone(recs[4:]), recs[0]), signed.ErrGap, "11 records"},
-		{"a flipped byte", changed, signed.ErrDisagrees, "not those the head"},
-		{"two in the other order", swapped, signed.ErrDisagrees, "not those the head"},
-		{"replayed from the start", slices.Concat(recs[:2], recs[4:8]), signed.ErrDisagrees, "not those the head"},
-		{"too large a record", long, signed.ErrTooLarge, "record 9"},
+		{"a flipped byte", changed, signed.ErrDisagrees, "not the ones that the head"},
+		{"two in the other order", swapped, signed.ErrDisagrees, "not the ones that the head"},
+		{"replayed from the start", slices.Concat(recs[:2], recs[4:8]), signed.ErrDisagrees, "not the ones that the head"},
+		{"a record that is too large", long, signed.ErrTooLarge, "record 9"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tree := start()
@@ -153,7 +153,7 @@ func TestVerifyRecords(t *testing.T) {
 			}
 			wantReason(t, err, c.want, c.words)
 			if tree.Root() != before || tree.Size() != 4 {
-				t.Errorf("the tree has grown to %d", tree.Size())
+				t.Errorf("the tree has changed to size %d", tree.Size())
 			}
 		})
 	}
@@ -176,11 +176,11 @@ func TestRecordProof(t *testing.T) {
 			t.Errorf("record %d: %v", i, err)
 		}
 		wantReason(t, signed.CheckRecord(head, int64(i), recs[(i+1)%9], p), signed.ErrDisagrees, "not in the log")
-		wantReason(t, signed.CheckRecord(head, 9, recs[i], p), signed.ErrDisagrees, "record 9 of a log of 9")
+		wantReason(t, signed.CheckRecord(head, 9, recs[i], p), signed.ErrDisagrees, "no record 9 in a log of 9")
 	}
 }
 
-// hashesOf are the leaves of a log.
+// hashesOf returns the leaf hashes of a log.
 func hashesOf(recs [][]byte) (out []signed.Hash) {
 	for _, r := range recs {
 		out = append(out, signed.RecordHash(r))
@@ -188,13 +188,13 @@ func hashesOf(recs [][]byte) (out []signed.Hash) {
 	return out
 }
 
-// forkOf is the evidence against dev, who signed both logs.
+// forkOf returns the proof against dev, which signed both logs.
 func forkOf(t testing.TB, gid signed.GroupID, a, b [][]byte) (signed.Fork, error) {
 	t.Helper()
 	return signed.NewFork(headOf(t, "dev", gid, a, now), headOf(t, "dev", gid, b, now), hashesOf(a), hashesOf(b))
 }
 
-// differing are two logs of m and n records that have the first c in common, and no other.
+// differing returns two logs of m and n records that have exactly the first c in common.
 func differing(m, n, c int) (a, b [][]byte) {
 	a, b = records(m), records(n)
 	for i := c; i < n; i++ {
@@ -203,7 +203,8 @@ func differing(m, n, c int) (a, b [][]byte) {
 	return a, b
 }
 
-// TestForkOfAnySize makes the evidence of all pairs of small logs: what they have in common is found from it alone.
+// TestForkOfAnySize makes the proofs for all pairs of small logs: what the logs have in common follows from the proof
+// alone.
 func TestForkOfAnySize(t *testing.T) {
 	_, gid := chain(t)
 	for m := 1; m <= 9; m++ {
@@ -220,7 +221,7 @@ func TestForkOfAnySize(t *testing.T) {
 				}
 				raw, err := f.Marshal()
 				if same, serr := back.Marshal(); err != nil || serr != nil || !bytes.Equal(raw, same) {
-					t.Fatalf("%d and %d records: one fork has two encodings", m, n)
+					t.Fatalf("%d and %d records: the same fork has two encodings", m, n)
 				}
 				got, err := signed.OpenFork(raw, gid)
 				if err != nil {
@@ -231,7 +232,7 @@ func TestForkOfAnySize(t *testing.T) {
 					tree.Append(r)
 				}
 				if got.Device != key("dev") || got.Size != int64(c) || got.Root != tree.Root() {
-					t.Fatalf("%d and %d records, %d in common: got %d of the tree %v", m, n, c, got.Size, got.Root)
+					t.Fatalf("%d and %d records, %d in common: got %d with tree %v", m, n, c, got.Size, got.Root)
 				}
 			}
 		}
@@ -255,7 +256,7 @@ func TestForkOrder(t *testing.T) {
 	}
 }
 
-// TestNoFork has what a device did that is no fork: nothing of it becomes evidence.
+// TestNoFork: what is not a fork cannot be turned into a proof of one.
 func TestNoFork(t *testing.T) {
 	_, gid := chain(t)
 	a, b := differing(8, 8, 3)
@@ -266,8 +267,8 @@ func TestNoFork(t *testing.T) {
 		hs, others []signed.Hash
 		want       signed.Reason
 	}{
-		{"one history of two sizes", head(a[:3]), head(b), hashesOf(a[:3]), hashesOf(b), signed.ErrDisagrees},
-		{"one head twice", head(a), head(a), hashesOf(a), hashesOf(a), signed.ErrDisagrees},
+		{"one history at two sizes", head(a[:3]), head(b), hashesOf(a[:3]), hashesOf(b), signed.ErrDisagrees},
+		{"the same head twice", head(a), head(a), hashesOf(a), hashesOf(a), signed.ErrDisagrees},
 		{"one log signed twice", head(a), headOf(t, "dev", gid, a, now.Add(time.Hour)), hashesOf(a), hashesOf(a), signed.ErrDisagrees},
 		{"records of another log", head(a), head(a[:5]), hashesOf(a), hashesOf(b[:5]), signed.ErrDisagrees},
 		{"no records", head(a), head(b), nil, nil, signed.ErrGap},
@@ -281,7 +282,7 @@ func TestNoFork(t *testing.T) {
 	}
 }
 
-// TestFalseEvidence changes a sound proof in every way that would convict for less, or of less, than was signed.
+// TestFalseEvidence alters a valid proof in every way that would convict a device of something it did not sign.
 func TestFalseEvidence(t *testing.T) {
 	_, gid := chain(t)
 	a, b := differing(8, 7, 3)
@@ -310,7 +311,7 @@ func TestFalseEvidence(t *testing.T) {
 		edit func(f *signed.Fork)
 		want signed.Reason
 	}{
-		{"a record later, where they differ too", func(f *signed.Fork) {
+		{"the next record, which differs too", func(f *signed.Fork) {
 			f.Size = 4
 			f.Records, f.Proofs = [2]signed.Hash{signed.RecordHash(first[4]), signed.RecordHash(second[4])}, [2][]signed.Hash{path(first, 4), path(second, 4)}
 		}, signed.ErrDisagrees},
@@ -319,10 +320,10 @@ func TestFalseEvidence(t *testing.T) {
 			f.Records, f.Proofs = [2]signed.Hash{signed.RecordHash(a[2]), signed.RecordHash(b[2])}, [2][]signed.Hash{path(first, 2), path(second, 2)}
 		}, signed.ErrNotCanonical},
 		{"a record that is in neither", func(f *signed.Fork) { f.Records[0] = signed.Hash{} }, signed.ErrDisagrees},
-		{"another place", func(f *signed.Fork) { f.Size = 5 }, signed.ErrDisagrees},
-		{"the first place", func(f *signed.Fork) { f.Size = 0 }, signed.ErrDisagrees},
-		{"a place behind the smaller log", func(f *signed.Fork) { f.Size = 7 }, signed.ErrDisagrees},
-		{"one head twice", func(f *signed.Fork) { f.Heads[1] = f.Heads[0] }, signed.ErrDisagrees},
+		{"another index", func(f *signed.Fork) { f.Size = 5 }, signed.ErrDisagrees},
+		{"the first index", func(f *signed.Fork) { f.Size = 0 }, signed.ErrDisagrees},
+		{"an index beyond the smaller log", func(f *signed.Fork) { f.Size = 7 }, signed.ErrDisagrees},
+		{"the same head twice", func(f *signed.Fork) { f.Heads[1] = f.Heads[0] }, signed.ErrDisagrees},
 		{"the head of another device", func(f *signed.Fork) { f.Heads[1] = headOf(t, "eve", gid, second, now) }, signed.ErrWrongDevice},
 		{"the proofs swapped", func(f *signed.Fork) { f.Proofs[0], f.Proofs[1] = f.Proofs[1], f.Proofs[0] }, signed.ErrDisagrees},
 		{"the order swapped", func(f *signed.Fork) {
@@ -332,7 +333,7 @@ func TestFalseEvidence(t *testing.T) {
 		}, signed.ErrNotCanonical},
 		{"no proof", func(f *signed.Fork) { f.Proofs[0] = nil }, signed.ErrDisagrees},
 		{"a longer proof", func(f *signed.Fork) { f.Proofs[1] = append(slices.Clone(f.Proofs[1]), signed.Hash{}) }, signed.ErrDisagrees},
-		{"a proof without end", func(f *signed.Fork) { f.Proofs[1] = make([]signed.Hash, 21) }, signed.ErrMalformed},
+		{"a proof that is too long", func(f *signed.Fork) { f.Proofs[1] = make([]signed.Hash, 21) }, signed.ErrMalformed},
 	} {
 		bad := f
 		bad.Proofs = [2][]signed.Hash{slices.Clone(f.Proofs[0]), slices.Clone(f.Proofs[1])}
@@ -347,7 +348,7 @@ func TestFalseEvidence(t *testing.T) {
 	}
 	for name, bad := range map[string][]byte{
 		"a flipped digit":   replace(raw, f.Records[0].String()[:8], "00000000"),
-		"a cut":             raw[:len(raw)-1],
+		"cut short":         raw[:len(raw)-1],
 		"too large":         append(bytes.Clone(raw), bytes.Repeat([]byte(" "), 9<<10)...),
 		"not version 1":     replace(raw, `"v":1`, `"v":2`),
 		"another field":     replace(raw, `"v":1`, `"v":1,"w":1`),
@@ -356,7 +357,7 @@ func TestFalseEvidence(t *testing.T) {
 		"an empty list":     replace(raw, `"size":3`, `"proof":[],"size":3`),
 	} {
 		if _, err := signed.OpenFork(bad, gid); err == nil {
-			t.Errorf("%s: taken as evidence", name)
+			t.Errorf("%s: accepted as proof", name)
 		}
 	}
 	if _, err := signed.OpenFork(raw, signed.GroupID{1}); !errors.Is(err, signed.ErrWrongGroup) {
@@ -379,13 +380,13 @@ func TestParseLog(t *testing.T) {
 	}{
 		{"three", join(line(ms, "hello"), line(ms+1, "share"), line(ms+5, "drop")), 3, "", ""},
 		{"an operation of a later program", join(line(ms, "hello"), line(ms+1, "teleport")), 2, "", ""},
-		{"what follows the last newline", []byte(line(ms, "hello") + "\n" + line(ms+1, "sh")), 1, "", ""},
-		{"the time stands", join(line(ms, "hello"), line(ms, "share"), line(ms+5, "drop")), 1, signed.ErrOutOfOrder, "record 1"},
-		{"the time falls", join(line(ms, "hello"), line(ms-1, "share")), 1, signed.ErrOutOfOrder, "not after"},
-		{"just not in the future", join(line(ms+600_000, "hello")), 1, "", ""},
+		{"text after the last newline", []byte(line(ms, "hello") + "\n" + line(ms+1, "sh")), 1, "", ""},
+		{"the time stays the same", join(line(ms, "hello"), line(ms, "share"), line(ms+5, "drop")), 1, signed.ErrOutOfOrder, "record 1"},
+		{"the time decreases", join(line(ms, "hello"), line(ms-1, "share")), 1, signed.ErrOutOfOrder, "not after"},
+		{"just within the limit", join(line(ms+600_000, "hello")), 1, "", ""},
 		{"in the future", join(line(ms, "hello"), line(ms+600_001, "share"), line(ms+600_002, "share")), 1, signed.ErrFuture, "10m0s ahead"},
 		{"not canonical", join(line(ms, "hello"), `{"op":"share","n":9}`), 1, signed.ErrNotCanonical, "record 1"},
-		{"a key twice", join(`{"n":1,"n":2,"op":"hello"}`), 0, signed.ErrNotCanonical, "record 0"},
+		{"a duplicate key", join(`{"n":1,"n":2,"op":"hello"}`), 0, signed.ErrNotCanonical, "record 0"},
 		{"no time", join(`{"op":"hello"}`), 0, signed.ErrMalformed, `"n": missing`},
 		{"no operation", join(`{"n":1}`), 0, signed.ErrMalformed, `"op": missing`},
 		{"an operation in capitals", join(`{"n":1,"op":"Hello"}`), 0, signed.ErrMalformed, "a-z"},
@@ -412,7 +413,7 @@ func TestParseLog(t *testing.T) {
 	}
 	more := signed.ParseLog(key("dev"), 7, ms, signed.Lines(join(line(ms+1, "share"), line(ms+2, "share"))), now)
 	if more.Broken != nil || more.Records[1].Index != 8 {
-		t.Errorf("a log that goes on: got %+v", more)
+		t.Errorf("a continued log: got %+v", more)
 	}
 	more = signed.ParseLog(key("dev"), 7, ms, signed.Lines(join(line(ms, "share"))), now)
 	wantReason(t, more.Broken, signed.ErrOutOfOrder, "record 7")
@@ -425,7 +426,7 @@ func FuzzHead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := signed.OpenHead(b, gid)
 		if err == nil && !bytes.Equal(h.Raw, b) {
-			t.Fatalf("%q is a head, and kept as %q", b, h.Raw)
+			t.Fatalf("%q is a head, but kept as %q", b, h.Raw)
 		}
 	})
 }
@@ -443,7 +444,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// BenchmarkVerify is the whole of what a peer's log costs before its records are read: one signature, a hash each.
+// BenchmarkVerify is the whole cost of a peer's log before its records are read: one signature, and a hash per record.
 func BenchmarkVerify(b *testing.B) {
 	_, gid := chain(b)
 	recs := records(10_000)
@@ -496,10 +497,10 @@ func FuzzFork(f *testing.F) {
 			return
 		}
 		if got.Size >= min(got.Heads[0].Size, got.Heads[1].Size) || got.Records[0] == got.Records[1] {
-			t.Fatalf("%q convicts of nothing", in)
+			t.Fatalf("%q is accepted, but proves nothing", in)
 		}
 		if again, err := got.Marshal(); err != nil || !bytes.Equal(again, in) {
-			t.Fatalf("%q is evidence, and encodes to %q, %v", in, again, err)
+			t.Fatalf("%q is a proof, but encodes to %q, %v", in, again, err)
 		}
 	})
 }

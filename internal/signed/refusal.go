@@ -6,12 +6,13 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// Reason is why something was refused. It is an error, so that errors.Is finds it.
+// Reason is why something was refused. It is an error so that errors.Is finds it.
 type Reason string
 
 func (r Reason) Error() string { return string(r) }
 
-// The reasons. Where a thing is refused for several, the first that is met is told.
+// The reasons. If there are several, the one found first is returned. Their texts are part of the protocol: a member
+// that refuses what a peer sent answers with the text.
 const (
 	ErrTooLarge     Reason = "too large"
 	ErrMalformed    Reason = "malformed"
@@ -31,7 +32,7 @@ const (
 	ErrTaken        Reason = "the name is another's"
 )
 
-// Refusal is something that was not taken.
+// Refusal describes something that was refused.
 type Refusal struct {
 	What   string // "root", "head", "record", "log", "fork", "link", "clock"
 	Reason Reason

@@ -18,7 +18,7 @@ const (
 	ownerName  = "p2pshare/v1/owner/"
 )
 
-// Kind is whether a group is open to everyone who has its link.
+// Kind says whether a group is open to everyone with its link.
 type Kind string
 
 const (
@@ -26,40 +26,40 @@ const (
 	Private Kind = "private"
 )
 
-// Root says who owns a group and who administers it. Only owners change it, by the next version.
+// Root says who owns a group and who administers it. Only the owners can change it, by signing the next version.
 type Root struct {
 	Version int64
-	Prev    Hash // SHA-256 of the text of the version before; zero in version 1
+	Prev    Hash // SHA-256 of the text of the previous version; zero in version 1
 	Name    string
 	Kind    Kind
 	Need    int // how many owners must sign
 	Owners  []Key
 	Admins  []Admin
-	Keep    map[Key]int64 // devices of admins: how many of their records still count; -1: all
+	Keep    map[Key]int64 // for devices of admins, how many of their records still count; -1: all
 	Open    bool          // anyone may publish
 	Stale   int64         // hours without news from an admin after which the group is stale
-	Strict  bool          // a stale group is not served from
+	Strict  bool          // nothing is served while the group is stale
 	Time    time.Time     // to the second
 }
 
-// Admin is an account that the owners named. Seal, an age recipient, is empty in groups that seal nothing.
+// Admin is an account appointed by the owners. Seal, an age recipient, is empty in groups that seal nothing.
 type Admin struct {
 	Name string
 	Key  Key
 	Seal string
 }
 
-// SignedRoot is a root with what was signed. One that this package returns is sound by itself; whether it is the
-// group's, Genesis and Next say.
+// SignedRoot is a root with its signatures. One that this package returns is consistent in itself; Genesis and Next
+// check that it belongs to the group.
 type SignedRoot struct {
 	Root
 	Hash Hash   // of the text
-	Raw  []byte // the note, with the signatures that were found good alone, in the order of their owners
+	Raw  []byte // the note, with only the valid signatures, sorted by owner
 	text string
 	sigs map[Key]note.Signature
 }
 
-// wire is a root as it is written: the keys in order.
+// wire is a root as it is encoded; the fields are in the order of the keys.
 type wire struct {
 	Admins []wireAdmin      `json:"admins"`
 	Keep   map[string]int64 `json:"keep,omitempty"`
@@ -81,8 +81,8 @@ type wireAdmin struct {
 	Seal string `json:"seal,omitempty"`
 }
 
-// Sign makes the note of r, signed by those who are at hand; AddSignature adds the others. What is not sound, but
-// for the number of signatures, is refused.
+// Sign makes the note of r, signed by the keys that are available; AddSignature adds others. It refuses a root that is
+// not valid, except for the number of signatures.
 func (r Root) Sign(by ...SigningKey) ([]byte, error) {
 	text, err := r.text()
 	if err != nil {
@@ -97,8 +97,8 @@ func (r Root) Sign(by ...SigningKey) ([]byte, error) {
 	return raw, nil
 }
 
-// AddSignature signs a root, which may still lack signatures, as another owner. Who signs reads it first:
-// ParseRoot.
+// AddSignature signs a root, which may still lack signatures, as another owner. The signer should first read it, with
+// ReadDraft.
 func AddSignature(raw []byte, by SigningKey) ([]byte, error) {
 	text, _, _ := bytes.Cut(raw, []byte("\n\n"))
 	text = append(bytes.TrimSuffix(text, []byte("\n")), '\n')
@@ -121,7 +121,7 @@ func AddSignature(raw []byte, by SigningKey) ([]byte, error) {
 	return note.Sign(n, signer)
 }
 
-// ReadDraft reads a root that may lack signatures. It says nothing of those that are there.
+// ReadDraft reads a root that may lack signatures. It does not check those that are there.
 func ReadDraft(raw []byte) (Root, error) {
 	if len(raw) > MaxRoot {
 		return Root{}, refuse("root", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxRoot)
@@ -130,14 +130,14 @@ func ReadDraft(raw []byte) (Root, error) {
 	return parseRootText(append(slices.Clone(bytes.TrimSuffix(text, []byte("\n"))), '\n'))
 }
 
-// ParseRoot reads a root that enough of its own owners have signed. It says nothing of the group it belongs to.
+// ParseRoot reads a root that enough of its own owners have signed. It does not check which group it belongs to.
 func ParseRoot(raw []byte) (*SignedRoot, error) {
 	if len(raw) > MaxRoot {
 		return nil, refuse("root", ErrTooLarge, "%d bytes, more than %d", len(raw), MaxRoot)
 	}
 	text, _, found := bytes.Cut(raw, []byte("\n\n"))
 	if !found {
-		return nil, refuse("root", ErrMalformed, "no signed note")
+		return nil, refuse("root", ErrMalformed, "not a signed note")
 	}
 	r, err := parseRootText(append(slices.Clone(text), '\n'))
 	if err != nil {
@@ -149,19 +149,19 @@ func ParseRoot(raw []byte) (*SignedRoot, error) {
 		return nil, err
 	}
 	if len(s.sigs) < r.Need {
-		return nil, refuse("root", ErrThreshold, "version %d is signed by %d of its owners, and needs %d", r.Version, len(s.sigs), r.Need)
+		return nil, refuse("root", ErrThreshold, "version %d is signed by %d of its owners, but needs %d", r.Version, len(s.sigs), r.Need)
 	}
 	return s, s.encode()
 }
 
-// Genesis reads version 1 of the group gid.
+// Genesis reads version 1 of the root of group gid.
 func Genesis(raw []byte, gid GroupID) (*SignedRoot, error) {
 	s, err := ParseRoot(raw)
 	if err != nil {
 		return nil, err
 	}
 	if s.Version != 1 {
-		return nil, refuse("root", ErrGap, "version %d where the first is wanted", s.Version)
+		return nil, refuse("root", ErrGap, "version %d instead of version 1", s.Version)
 	}
 	if got := s.ID(); got != gid {
 		return nil, refuse("root", ErrWrongGroup, "it founds the group %v, not %v", got, gid)
@@ -169,10 +169,10 @@ func Genesis(raw []byte, gid GroupID) (*SignedRoot, error) {
 	return s, nil
 }
 
-// ID is the group that this root, which must be version 1, founds.
+// ID returns the group that this root, which must be version 1, founds.
 func (s *SignedRoot) ID() GroupID { return GroupID(s.Hash[:20]) }
 
-// Next reads the version after s: signed by enough of its own owners and by enough of s's.
+// Next reads the version after s: it must be signed by enough of its own owners and by enough of those of s.
 func (s *SignedRoot) Next(raw []byte) (*SignedRoot, error) {
 	n, err := ParseRoot(raw)
 	if err != nil {
@@ -180,13 +180,13 @@ func (s *SignedRoot) Next(raw []byte) (*SignedRoot, error) {
 	}
 	switch {
 	case n.Version == s.Version && n.Hash == s.Hash, n.Version < s.Version:
-		return nil, refuse("root", ErrOld, "version %d, and version %d is known", n.Version, s.Version)
+		return nil, refuse("root", ErrOld, "version %d, but version %d is known", n.Version, s.Version)
 	case n.Version == s.Version:
-		return nil, refuse("root", ErrForked, "another version %d than the one that is known: the owners signed two", n.Version)
+		return nil, refuse("root", ErrForked, "this version %d differs from the known one: the owners signed two", n.Version)
 	case n.Version > s.Version+1:
-		return nil, refuse("root", ErrGap, "version %d, and version %d is the last that is known", n.Version, s.Version)
+		return nil, refuse("root", ErrGap, "version %d, but the last known version is %d", n.Version, s.Version)
 	case n.Prev != s.Hash:
-		return nil, refuse("root", ErrDisagrees, "version %d follows another version %d than the one that is known", n.Version, s.Version)
+		return nil, refuse("root", ErrDisagrees, "version %d follows a version %d that is not the known one", n.Version, s.Version)
 	case n.Kind != s.Kind:
 		return nil, refuse("root", ErrDisagrees, "version %d makes a %s group %s", n.Version, s.Kind, n.Kind)
 	case n.Version > MaxRoots:
@@ -197,7 +197,7 @@ func (s *SignedRoot) Next(raw []byte) (*SignedRoot, error) {
 		return nil, err
 	}
 	if len(before) < s.Need {
-		return nil, refuse("root", ErrThreshold, "version %d is signed by %d of the owners of version %d, and needs %d",
+		return nil, refuse("root", ErrThreshold, "version %d is signed by %d of the owners of version %d, but needs %d",
 			n.Version, len(before), s.Version, s.Need)
 	}
 	for k, sig := range before {
@@ -206,7 +206,7 @@ func (s *SignedRoot) Next(raw []byte) (*SignedRoot, error) {
 	return n, n.encode()
 }
 
-// Successor is an unsigned root to change and sign: what s says, one version on.
+// Successor returns an unsigned root to change and sign: a copy of s with the next version number.
 func (s *SignedRoot) Successor(now time.Time) Root {
 	r := s.Root
 	r.Version, r.Prev, r.Time = s.Version+1, s.Hash, now
@@ -218,7 +218,7 @@ func (s *SignedRoot) Successor(now time.Time) Root {
 	return r
 }
 
-// Admin is the admin of that name, if the root has one.
+// Admin returns the admin with that name, if there is one.
 func (r Root) Admin(name string) (Admin, bool) {
 	i := slices.IndexFunc(r.Admins, func(a Admin) bool { return a.Name == name })
 	if i < 0 {
@@ -227,7 +227,7 @@ func (r Root) Admin(name string) (Admin, bool) {
 	return r.Admins[i], true
 }
 
-// signatures are the good ones of these owners.
+// signatures returns the valid signatures of these owners.
 func (s *SignedRoot) signatures(raw []byte, owners []Key) (map[Key]note.Signature, error) {
 	var verifiers []note.Verifier
 	of := make(map[string]Key, len(owners))
@@ -252,7 +252,7 @@ func (s *SignedRoot) signatures(raw []byte, owners []Key) (map[Key]note.Signatur
 		return nil, refuse("root", ErrMalformed, "%v", err)
 	}
 	if n.Text != s.text {
-		return nil, refuse("root", ErrMalformed, "no note of one text")
+		return nil, refuse("root", ErrMalformed, "not a note with a single text")
 	}
 	for _, sig := range n.Sigs {
 		good[of[sig.Name]] = sig
@@ -260,7 +260,7 @@ func (s *SignedRoot) signatures(raw []byte, owners []Key) (map[Key]note.Signatur
 	return good, nil
 }
 
-// encode fills Raw: junk that travelled with the note goes no further.
+// encode sets Raw, without anything else that came with the note.
 func (s *SignedRoot) encode() error {
 	keys := make([]Key, 0, len(s.sigs))
 	for k := range s.sigs {
@@ -303,7 +303,7 @@ func (r Root) text() (string, error) {
 	return text, err
 }
 
-// parseRootText reads the text of a root and judges all of it but the signatures.
+// parseRootText reads the text of a root and checks everything except the signatures.
 func parseRootText(text []byte) (r Root, err error) {
 	if len(text) > MaxRoot {
 		return r, refuse("root", ErrTooLarge, "%d bytes, more than %d", len(text), MaxRoot)
@@ -320,7 +320,7 @@ func parseRootText(text []byte) (r Root, err error) {
 	r.Version = f.NeedInt("v", 1, maxSafe)
 	r.Prev, ok = f.Hash("prev")
 	if ok != (r.Version > 1) {
-		f.Fail("prev", errors.New("wanted in all versions but the first"))
+		f.Fail("prev", errors.New("required in all versions except the first"))
 	}
 	r.Name = f.NeedText("name", maxGroupName)
 	f.Fail("name", checkLabel(r.Name))
@@ -331,7 +331,7 @@ func parseRootText(text []byte) (r Root, err error) {
 	for _, s := range f.Texts("owners", maxOwners, 64) {
 		k, err := ParseKey(s)
 		if err == nil && slices.Contains(r.Owners, k) {
-			err = fmt.Errorf("%v stands twice", k)
+			err = fmt.Errorf("%v appears twice", k)
 		}
 		f.Fail("owners", err)
 		r.Owners = append(r.Owners, k)
@@ -366,7 +366,7 @@ func readAdmins(f *Fields) (out []Admin) {
 		g.Fail("name", CheckName(a.Name))
 		g.Fail("seal", CheckSeal(a.Seal))
 		if slices.ContainsFunc(out, func(b Admin) bool { return a.Name == b.Name || a.Key == b.Key }) {
-			g.Fail("name", fmt.Errorf("%q or its key stands twice", a.Name))
+			g.Fail("name", fmt.Errorf("%q or its key appears twice", a.Name))
 		}
 		out = append(out, a)
 		return g.Done()
@@ -374,18 +374,18 @@ func readAdmins(f *Fields) (out []Admin) {
 	return out
 }
 
-// MaxName is the longest name of an account.
+// MaxName is the longest name of an account, in bytes.
 const MaxName = 32
 
-// CheckName judges the name of an account, role or team: 1 to 32 of a-z, 0-9, dot, underscore and hyphen.
+// CheckName checks the name of an account, role or team: 1 to 32 of a-z, 0-9, dot, underscore and hyphen.
 func CheckName(s string) error {
 	if s == "" || len(s) > MaxName || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
-		return fmt.Errorf("%.40q is not a name of 1 to %d of a-z 0-9 . _ -", s, MaxName)
+		return fmt.Errorf("%.40q is not a name of 1 to %d characters a-z 0-9 . _ -", s, MaxName)
 	}
 	return nil
 }
 
-// CheckSeal judges the form of an age recipient; none is fine.
+// CheckSeal checks the form of an age recipient; the empty string is valid.
 func CheckSeal(s string) error {
 	if s != "" && (len(s) > maxSeal || !strings.HasPrefix(s, "age1") || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") != "") {
 		return errors.New("not an age recipient")
@@ -393,10 +393,10 @@ func CheckSeal(s string) error {
 	return nil
 }
 
-// checkLabel judges text that is shown on one line of a terminal.
+// checkLabel checks text that is shown on one line of a terminal.
 func checkLabel(s string) error {
 	if !utf8.ValidString(s) || strings.TrimSpace(s) != s {
-		return fmt.Errorf("%q is not text, or has blanks at its ends", s)
+		return fmt.Errorf("%q is not valid text, or has a space at either end", s)
 	}
 	for _, c := range s {
 		if !unicode.IsPrint(c) {

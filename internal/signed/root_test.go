@@ -27,7 +27,7 @@ func TestRootGolden(t *testing.T) {
 	wantReason(t, err, signed.ErrWrongGroup, "founds the group")
 }
 
-// golden compares with testdata, which is what another program would write. P2PSHARE_GOLDEN=write renews it.
+// golden compares with testdata, which another implementation would write too. P2PSHARE_GOLDEN=write updates it.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -64,7 +64,7 @@ func TestRootParts(t *testing.T) {
 		t.Errorf("admin alice: got %v, %v", a, ok)
 	}
 	if _, ok := r.Admin("eve"); ok {
-		t.Error("eve is no admin")
+		t.Error("eve is an admin")
 	}
 	again, err := signed.Genesis(r.Raw, r.ID())
 	if err != nil || !bytes.Equal(again.Raw, r.Raw) {
@@ -88,7 +88,7 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r1.Next(raw)
-	wantReason(t, err, signed.ErrThreshold, "signed by 1 of the owners of version 1, and needs 2")
+	wantReason(t, err, signed.ErrThreshold, "signed by 1 of the owners of version 1, but needs 2")
 	raw, err = signed.AddSignature(raw, secret("owner3"))
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := r1.Next(r2.Raw); err != nil || got.Hash != r2.Hash {
-		t.Errorf("what is kept of version 2 is not taken as version 2: %v", err)
+		t.Errorf("Raw of version 2 is not accepted as version 2: %v", err)
 	}
 
 	rotated := r2.Successor(now.Add(2 * time.Hour))
@@ -117,11 +117,11 @@ func TestRootRotates(t *testing.T) {
 	}
 
 	_, err = r1.Next(good)
-	wantReason(t, err, signed.ErrGap, "version 3, and version 1 is the last")
+	wantReason(t, err, signed.ErrGap, "version 3, but the last known version is 1")
 	_, err = r2.Next(r1.Raw)
-	wantReason(t, err, signed.ErrOld, "version 1, and version 2 is known")
+	wantReason(t, err, signed.ErrOld, "version 1, but version 2 is known")
 	_, err = r2.Next(r2.Raw)
-	wantReason(t, err, signed.ErrOld, "version 2, and version 2 is known")
+	wantReason(t, err, signed.ErrOld, "version 2, but version 2 is known")
 	_, err = signed.Genesis(good, gid)
 	wantReason(t, err, signed.ErrGap, "version 3")
 
@@ -131,13 +131,13 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r2.Next(raw)
-	wantReason(t, err, signed.ErrForked, "another version 2")
+	wantReason(t, err, signed.ErrForked, "this version 2")
 	r2b, err := r1.Next(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = r2b.Next(good)
-	wantReason(t, err, signed.ErrDisagrees, "follows another version 2")
+	wantReason(t, err, signed.ErrDisagrees, "follows a version 2")
 	stolen := r2b.Successor(now)
 	stolen.Prev = r2.Hash
 	raw, err = stolen.Sign(secret("owner1"), secret("owner2"))
@@ -145,7 +145,7 @@ func TestRootRotates(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r2b.Next(raw)
-	wantReason(t, err, signed.ErrDisagrees, "follows another version 2")
+	wantReason(t, err, signed.ErrDisagrees, "follows a version 2")
 	turned := r2b.Successor(now)
 	turned.Kind = signed.Private
 	raw, err = turned.Sign(secret("owner1"), secret("owner2"))
@@ -165,8 +165,8 @@ func TestRootRefuses(t *testing.T) {
 		want  signed.Reason
 		words string
 	}{
-		{"nothing", nil, signed.ErrMalformed, "no signed note"},
-		{"cut before the signatures", raw[:bytes.Index(raw, []byte("\n\n"))], signed.ErrMalformed, "no signed note"},
+		{"empty", nil, signed.ErrMalformed, "not a signed note"},
+		{"cut before the signatures", raw[:bytes.Index(raw, []byte("\n\n"))], signed.ErrMalformed, "not a signed note"},
 		{"without signatures", raw[:bytes.Index(raw, []byte("\n\n"))+2], signed.ErrMalformed, ""},
 		{"cut in a signature", raw[:len(raw)-9], signed.ErrMalformed, ""},
 		{"one signature of two", raw[:bytes.LastIndex(raw[:len(raw)-1], []byte("\n"))+1], signed.ErrThreshold, "signed by 1"},
@@ -174,22 +174,22 @@ func TestRootRefuses(t *testing.T) {
 		{"a changed time", replace(raw, "1790000000", "1790000001"), signed.ErrUnsigned, "is wrong"},
 		{"65 KiB", append(bytes.Clone(raw), bytes.Repeat([]byte("x"), 65<<10)...), signed.ErrTooLarge, "more than 65536"},
 		{"another domain", replace(raw, "v1/root", "v1/boot"), signed.ErrMalformed, "does not begin with"},
-		{"a blank", replace(raw, `"need":2`, `"need": 2`), signed.ErrNotCanonical, "no value"},
-		{"a key twice", replace(raw, `"need":2`, `"need":2,"need":2`), signed.ErrNotCanonical, "is not above"},
+		{"a space", replace(raw, `"need":2`, `"need": 2`), signed.ErrNotCanonical, "no value"},
+		{"a duplicate key", replace(raw, `"need":2`, `"need":2,"need":2`), signed.ErrNotCanonical, "does not sort after"},
 		{"an unknown field", replace(raw, `"need":2`, `"need":2,"noon":1`), signed.ErrMalformed, `unknown field "noon"`},
 		{"keys of another case", replace(raw, `"need"`, `"neeD"`), signed.ErrMalformed, `"need": missing`},
 		{"a fraction", replace(raw, `"need":2`, `"need":2.0`), signed.ErrNotCanonical, "plain integer"},
 		{"a leading zero", replace(raw, `"need":2`, `"need":02`), signed.ErrNotCanonical, "plain integer"},
 		{"an exponent", replace(raw, `"need":2`, `"need":2e0`), signed.ErrNotCanonical, "plain integer"},
-		{"nobody need sign", replace(raw, `"need":2`, `"need":0`), signed.ErrMalformed, "not from 1"},
-		{"more than all must sign", replace(raw, `"need":2`, `"need":4`), signed.ErrMalformed, "4 signatures of 3 owners"},
-		{"an owner twice", replace(raw, key("owner2").String(), key("owner1").String()), signed.ErrMalformed, "stands twice"},
-		{"an admin's name twice", replace(raw, `"name":"bob"`, `"name":"alice"`), signed.ErrMalformed, "stands twice"},
+		{"no signature required", replace(raw, `"need":2`, `"need":0`), signed.ErrMalformed, "not from 1"},
+		{"more signatures required than owners", replace(raw, `"need":2`, `"need":4`), signed.ErrMalformed, "4 signatures of 3 owners"},
+		{"a duplicate owner", replace(raw, key("owner2").String(), key("owner1").String()), signed.ErrMalformed, "appears twice"},
+		{"a duplicate name of an admin", replace(raw, `"name":"bob"`, `"name":"alice"`), signed.ErrMalformed, "appears twice"},
 		{"an admin's name in capitals", replace(raw, `"name":"bob"`, `"name":"Bob"`), signed.ErrMalformed, "not a name"},
 		{"a seal of another kind", replace(raw, "age1qqqq", "ssh-ed25"), signed.ErrMalformed, "not an age recipient"},
 		{"version 0", replace(raw, `"v":1`, `"v":0`), signed.ErrMalformed, "not from 1"},
-		{"version 2 without prev", replace(raw, `"v":1`, `"v":2`), signed.ErrMalformed, "wanted in all versions but the first"},
-		{"a third kind", replace(raw, `"kind":"public"`, `"kind":"secret"`), signed.ErrMalformed, "neither public nor private"},
+		{"version 2 without prev", replace(raw, `"v":1`, `"v":2`), signed.ErrMalformed, "required in all versions except the first"},
+		{"an unknown kind", replace(raw, `"kind":"public"`, `"kind":"secret"`), signed.ErrMalformed, "neither public nor private"},
 		{"a false that could be left out", replace(raw, `"owners"`, `"open":false,"owners"`), signed.ErrMalformed, "not left out"},
 		{"an escape in the name", replace(raw, `"name":"films"`, "\"name\":\"fi\u202elms\""), signed.ErrMalformed, "does not print"},
 	} {
@@ -203,7 +203,7 @@ func TestRootRefuses(t *testing.T) {
 	}
 }
 
-func TestRootJunkGoesNoFurther(t *testing.T) {
+func TestRootDropsJunk(t *testing.T) {
 	r1, _ := chain(t)
 	raw := append(bytes.Clone(r1.Raw), "— stranger AAAAAAAA\n"...)
 	r, err := signed.ParseRoot(raw)
@@ -264,7 +264,7 @@ func FuzzRoot(f *testing.F) {
 		}
 		again, err := signed.ParseRoot(r.Raw)
 		if err != nil || again.Hash != r.Hash || !bytes.Equal(again.Raw, r.Raw) {
-			t.Fatalf("%q is a root, and what is kept of it is not: %v", b, err)
+			t.Fatalf("%q is a root, but its Raw is not: %v", b, err)
 		}
 	})
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Tree is the Merkle tree (RFC 6962) of a log, of which it holds the least that lets it grow: a hash for each bit
-// of its size. The zero Tree is that of an empty log.
+// Tree is the Merkle tree (RFC 6962) of a log. It holds only what it needs to grow: a hash for each bit that is set in
+// its size. The zero Tree is that of an empty log.
 type Tree struct {
 	size  int64
 	peaks []tlog.Hash // of the perfect subtrees from the largest to the smallest
@@ -16,7 +16,7 @@ type Tree struct {
 
 func (t *Tree) Size() int64 { return t.size }
 
-// Clone returns a tree that grows by itself.
+// Clone returns an independent copy.
 func (t *Tree) Clone() *Tree {
 	return &Tree{t.size, append([]tlog.Hash(nil), t.peaks...)}
 }
@@ -40,7 +40,7 @@ func (t *Tree) AppendHash(leaf Hash) {
 	t.size++
 }
 
-// Root is the hash of the tree; that of an empty one is the SHA-256 of nothing.
+// Root returns the hash of the tree; that of an empty one is the SHA-256 of the empty string.
 func (t *Tree) Root() Hash {
 	if t.size == 0 {
 		return HashOf(nil)
@@ -52,11 +52,11 @@ func (t *Tree) Root() Hash {
 	return Hash(h)
 }
 
-// VerifyRecords grows t by records and says whether it then is the log of head: what a peer sent, proven by one
-// signature. On an error t is as before. The records must end at head's size exactly.
+// VerifyRecords appends records to t and checks that the result is the log of head: so one signature proves all that a
+// peer sent. On an error t is unchanged. The records must end exactly at head's size.
 func (t *Tree) VerifyRecords(head Head, records [][]byte) error {
 	if got := t.size + int64(len(records)); got != head.Size {
-		return refuse("log", ErrGap, "%d records of device %v, and its head speaks of %d", got, head.Device, head.Size)
+		return refuse("log", ErrGap, "%d records of device %v, but its head has %d", got, head.Device, head.Size)
 	}
 	n := t.Clone()
 	for _, r := range records {
@@ -66,22 +66,22 @@ func (t *Tree) VerifyRecords(head Head, records [][]byte) error {
 		n.Append(r)
 	}
 	if n.Root() != head.Root {
-		return refuse("log", ErrDisagrees, "the %d records after record %d are not those the head of device %v was signed over",
+		return refuse("log", ErrDisagrees, "the %d records after record %d are not the ones that the head of device %v covers",
 			len(records), t.size, head.Device)
 	}
 	*t = *n
 	return nil
 }
 
-// ProveRecord proves that the record at index is in the log with these leaves: what a receipt keeps.
+// ProveRecord proves that the record at index is in the log with these leaves; receipts contain such proofs.
 func ProveRecord(hashes []Hash, index int64) ([]Hash, error) {
 	if index < 0 || index >= int64(len(hashes)) {
-		return nil, refuse("record", ErrDisagrees, "record %d of a log of %d", index, len(hashes))
+		return nil, refuse("record", ErrDisagrees, "there is no record %d in a log of %d", index, len(hashes))
 	}
 	return proofOf(hashes, int(index)), nil
 }
 
-// proofOf is the audit path of RFC 6962, section 2.1.1, from the leaf up.
+// proofOf returns the audit path of RFC 6962, section 2.1.1, from the leaf up.
 func proofOf(hashes []Hash, index int) []Hash {
 	if len(hashes) < 2 {
 		return nil
@@ -101,8 +101,8 @@ func treeOf(hashes []Hash) *Tree {
 	return t
 }
 
-// before is the root of the first records of a log of size ones, up to the one at index, taken from the proof that that is
-// there: its hashes to the left are the perfect subtrees of what stands before, the smallest first.
+// before returns the root of the first index records of a log of size records, from the proof that record number index
+// is in it: the left-hand hashes of the proof are the perfect subtrees of the records before it, the smallest first.
 func before(index, size int64, proof []Hash) Hash {
 	t := &Tree{size: index}
 	last := size - 1
@@ -120,10 +120,10 @@ func before(index, size int64, proof []Hash) Hash {
 	return t.Root()
 }
 
-// CheckRecord says whether proof shows that record stands at index in the log of head.
+// CheckRecord checks that proof shows record to be at index in the log of head.
 func CheckRecord(head Head, index int64, record []byte, proof []Hash) error {
 	if index < 0 || index >= head.Size {
-		return refuse("record", ErrDisagrees, "record %d of a log of %d", index, head.Size)
+		return refuse("record", ErrDisagrees, "there is no record %d in a log of %d", index, head.Size)
 	}
 	if err := tlog.CheckRecord(toProof(proof), head.Size, tlog.Hash(head.Root), index, tlog.RecordHash(record)); err != nil {
 		return refuse("record", ErrDisagrees, "record %d is not in the log that device %v signed", index, head.Device)
