@@ -56,6 +56,9 @@ func TestCIRecipe(t *testing.T) {
 	for _, version := range []string{"1.4.2", "1.5.0"} {
 		sh("mkdir v" + version + " && echo program " + version + " > v" + version + "/app.tar")
 		sh(job, peer, "P2PSHARE_HOME=/nonexistent", "GROUP_LINK="+link, "DEVICE_KEY="+string(key), "NAME=app", "VERSION="+version, "FOLDER=v"+version, "WEBSEEDS=https://example.org/download/", "COPIES=0")
+		if modes := sh("stat -c %a magnet.txt release.torrent SHA256SUMS | sort -u"); strings.Contains(modes, "\n") {
+			t.Errorf("the files that are published have the modes %q, want one", modes)
+		}
 		shown := sh("p2pshare catalog show acme/app --json")
 		for _, want := range []string{`"ref":"acme/app@` + version + `"`, `"account":"ci"`, `"webseeds":["https://example.org/download/"]`} {
 			if !strings.Contains(shown, want) {

@@ -36,7 +36,7 @@ func main() {
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dir: dir,
 		Terminal: terminal, Now: time.Now, Signals: signals, Version: version, Open: open,
 		StdLog: func(w io.Writer) { log.SetFlags(0); log.SetOutput(w) },
-		Screen: screen, Ask: asker(), Secret: secretAsker(), Keyring: desktopKeyring{}, Daemons: daemons{},
+		Screen: screen, Ask: asker(), Secret: secretAsker(), Keyring: desktopKeyring{}, Daemons: daemons{}, Umask: umask(),
 	}))
 }
 

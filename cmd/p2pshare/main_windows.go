@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"syscall"
 
@@ -11,6 +12,9 @@ import (
 func ownSession() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
 }
+
+// umask is nothing: access lists decide.
+func umask() fs.FileMode { return 0 }
 
 // controllingTerminal is the console of this process; nil: it has none.
 func controllingTerminal() (in, out *os.File) {

@@ -46,13 +46,12 @@ const (
 	forkEntry = "forks"
 )
 
-// WriteArchive writes all that is here and vouched for, and says how many logs and records that is.
-func (g *Group) WriteArchive(path string) (logs int, records int64, err error) {
+// WriteArchive writes all that is here and vouched for to a file of a mode, and says how many logs and records that is.
+func (g *Group) WriteArchive(path string, mode os.FileMode) (logs int, records int64, err error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	mode := os.FileMode(0o644)
 	if g.link.Kind == signed.Private {
-		mode = 0o600 // it names people, and holds the slots that their passwords open
+		mode &= 0o600 // it names people, and holds the slots that their passwords open
 	}
 	put := func(name string, body []byte) error {
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(body)), Format: tar.FormatPAX}); err != nil {

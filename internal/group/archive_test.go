@@ -30,7 +30,7 @@ type entry struct {
 func exported(t testing.TB, g *group.Group) []entry {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "export")
-	if _, _, err := g.WriteArchive(path); err != nil {
+	if _, _, err := g.WriteArchive(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(path)
@@ -171,7 +171,7 @@ func TestArchiveRefuses(t *testing.T) {
 func TestArchiveThatChanges(t *testing.T) {
 	alice := create(t)
 	path := filepath.Join(t.TempDir(), "export")
-	_, _, err := alice.WriteArchive(path)
+	_, _, err := alice.WriteArchive(path, 0o644)
 	must(t, err)
 	a, err := group.ReadArchive(path)
 	must(t, err)
@@ -281,7 +281,7 @@ func TestAChainOfLogs(t *testing.T) {
 		t.Fatalf("eve has %d machines", n)
 	}
 	path := filepath.Join(t.TempDir(), "export")
-	if _, _, err := alice.WriteArchive(path); err != nil {
+	if _, _, err := alice.WriteArchive(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	a, err := group.ReadArchive(path)

@@ -104,7 +104,7 @@ func TestForkEndsTheSameEverywhere(t *testing.T) {
 			must(t, sync(t, third, members[1]))
 			meet()
 			export := filepath.Join(t.TempDir(), "export")
-			_, _, err = members[order[0]].WriteArchive(export)
+			_, _, err = members[order[0]].WriteArchive(export, 0o644)
 			must(t, err)
 			a, err := group.ReadArchive(export)
 			must(t, err)

@@ -39,6 +39,7 @@ type PublishRequest struct {
 	Comment     string     `json:"comment,omitempty"`
 	Output      string     `json:"output,omitempty"` // the .torrent to write, absolute; empty: none
 	Sums        string     `json:"sums,omitempty"`   // the SHA256SUMS to write, absolute; empty: none
+	Umask       uint32     `json:"umask,omitempty"`  // of who asks: these files are 0666 but for its bits; 0: 022
 	Chunks      string     `json:"chunks,omitempty"` // auto, on or off: an index of chunks, by which later versions are fetched with less; empty: auto
 	NoSeed      bool       `json:"no_seed,omitempty"`
 	In          *InGroup   `json:"in,omitempty"`           // publish it into a group too

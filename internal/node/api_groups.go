@@ -314,6 +314,7 @@ type CatalogRequest struct {
 	Show   *string      `json:"show,omitempty"`   // NAME[@VERSION]
 	Verify *struct{}    `json:"verify,omitempty"` // every signature and hash that is held, again
 	Export *string      `json:"export,omitempty"` // the file to write, absolute
+	Umask  uint32       `json:"umask,omitempty"`  // of who asks, for that: as PublishRequest.Umask
 	Import *string      `json:"import,omitempty"` // the file to read, absolute
 	Drop   *string      `json:"drop,omitempty"`   // NAME[@VERSION]
 	Note   string       `json:"note,omitempty"`   // with Drop: why, for those who ask for it later
@@ -385,4 +386,5 @@ type FromGroup struct {
 	Sums        string `json:"sums,omitempty"`         // a SHA256SUMS file, absolute, that the content must agree with
 	MinisignKey string `json:"minisign_key,omitempty"` // the public key of the signature beside Sums (Sums.minisig)
 	Receipt     string `json:"receipt,omitempty"`      // the receipt to write, absolute
+	Umask       uint32 `json:"umask,omitempty"`        // of who asks, for that: as PublishRequest.Umask
 }

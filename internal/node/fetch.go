@@ -146,6 +146,7 @@ type keeping struct {
 	turn    func(context.Context) (func(), error) // wait to be allowed to transfer; the function ends the turn
 	room    func(dir string, missing int64) error // is there room for so many bytes more
 	edges   string                                // the file for pieces that reach into files that are not wanted
+	only    func() error                          // nothing is to come from others: why, if something is missing
 }
 
 // bring goes from the reference to files in place.

@@ -74,6 +74,9 @@ func (f *fetch) attempt(ctx context.Context) (at *located, from BytesFrom, err e
 			return nil, from, err
 		}
 	}
+	if f.keep.only != nil && reused < total {
+		return nil, from, f.keep.only()
+	}
 	if reused < total || total == 0 {
 		if err := f.download(ctx, reused, total); err != nil {
 			return nil, from, err

@@ -37,7 +37,7 @@ func (m *member) copyTo(dir string) error {
 	if err := os.MkdirAll(torrents, 0o700); err != nil {
 		return err
 	}
-	if _, _, err := m.WriteArchive(filepath.Join(dir, backupArchive)); err != nil {
+	if _, _, err := m.WriteArchive(filepath.Join(dir, backupArchive), 0o600); err != nil {
 		return err
 	}
 	return copyTorrents(filepath.Join(m.Dir(), backupTorrents), torrents)

@@ -37,7 +37,7 @@ func (n *Node) Catalog(ctx context.Context, r CatalogRequest, on func(Event)) (*
 		err = m.verifyAll(a)
 	case r.Export != nil:
 		if err = notOver(*r.Export); err == nil {
-			a.Devices, a.Records, err = m.WriteArchive(*r.Export)
+			a.Devices, a.Records, err = m.WriteArchive(*r.Export, outMode(r.Umask))
 		}
 	case r.Import != nil:
 		var arc *group.Archive

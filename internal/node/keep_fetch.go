@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,12 @@ func (k *keeper) fetch(ctx context.Context, r FetchRequest, ref catalog.Ref, on 
 	attended := r.Seed
 	r.Seed = r.Seed || !r.NoSeed && !k.n.opts.NoSeed && !r.sealed()
 	it, there, err := k.newFetch(r, ref)
+	if err == nil && there != nil && r.Receipt+r.Sums != "" {
+		err = &errElsewhere{it} // what is to be said of it is to be looked at
+	}
+	if elsewhere, ok := errors.AsType[*errElsewhere](err); ok {
+		return k.copyTo(ctx, elsewhere.it, r, ref, on)
+	}
 	if err != nil {
 		return err
 	}
@@ -95,8 +102,8 @@ func (k *keeper) newFetch(r FetchRequest, ref catalog.Ref) (*item, *Fetched, err
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for old := k.sameHashes(rec); old != nil; old = k.sameHashes(rec) {
-		// Its files are away: who fetches it does not wait for them.
-		away := old.stop != nil && old.state == StateWaiting && old.rec.Fetch == nil && !old.leaving
+		// Its files are away, or it is about to end: who fetches it does not wait for that.
+		away := old.stop != nil && (old.state == StateWaiting || old.state == StateFailed) && old.rec.Fetch == nil && !old.leaving
 		if !away && !old.otherPart(rec, ref.Select) {
 			return k.takeUp(old, rec)
 		}
@@ -166,8 +173,10 @@ func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
 			Path: r.Path, Name: r.Name, Size: r.wanted(), Files: files, Infohash: r.Infohash, InfohashV2: r.InfohashV2,
 			BytesFrom: BytesFrom{Reused: r.wanted()}, Verified: true, Entry: r.Entry, Seeding: true, Policy: old.policy(),
 		}, nil
+	case running && old.rec.Part != nil:
+		return nil, nil, fault.Hint(fault.New(fault.InUse, "a part of %q is here already and is shared from %q", old.rec.Name, old.rec.Path), "fetch into that folder what is missing, or with --alone")
 	case running:
-		return nil, nil, fault.Hint(fault.New(fault.InUse, "%q is here already and is shared from %q", old.rec.Name, old.rec.Path), "copy it from there, or fetch with --alone")
+		return nil, nil, &errElsewhere{old}
 	}
 	next := old.rec
 	if next.Kind = "fetch"; job == nil && filepath.Dir(next.Path) != rec.Fetch.Dir {
@@ -181,6 +190,38 @@ func (k *keeper) takeUp(old *item, rec record) (*item, *Fetched, error) {
 	}
 	old.rec = next
 	return old, nil, nil
+}
+
+// errElsewhere is content that is shared from another place than it is to be fetched into. A torrent is shared from one.
+type errElsewhere struct{ it *item }
+
+func (e *errElsewhere) Error() string {
+	return fmt.Sprintf("%q is here already and is shared from %q", e.it.rec.Name, e.it.rec.Path)
+}
+
+// copyTo gives what is asked for from what an item shares: a copy in the folder that was named, by reference where the file system can, held
+// against the torrent as anything that is fetched. The item goes on sharing what it has.
+func (k *keeper) copyTo(ctx context.Context, it *item, r FetchRequest, ref catalog.Ref, on func(Event)) error {
+	m, err := k.torrentOf(it)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	rec := it.rec
+	k.mu.Unlock()
+	on, end := k.n.hear(on)
+	defer end()
+	r.Seed, r.Reuse = false, append([]string{rec.Path}, r.Reuse...)
+	f := &fetch{n: k.n, r: r, ref: ref, on: on, begun: time.Now(), meta: m, in: rec.Group}
+	f.keep.only = func() error {
+		return fault.Hint(fault.New(fault.InUse, "%q is shared from %q, where some of it is not as it was", rec.Name, rec.Path), "p2pshare repair %s fetches that again", it.id)
+	}
+	defer f.close()
+	if filepath.Dir(rec.Path) != r.Dir {
+		tell(on, "it is here already, and is copied from %s, from where it goes on being shared", rec.Path)
+	}
+	_, err = f.inTime(ctx)
+	return err
 }
 
 // bring does the fetch of a record, and seeds after it if that was asked.

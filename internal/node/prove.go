@@ -230,5 +230,5 @@ func (n *Node) writeReceipt(r FetchRequest, files []catalog.ReceiptFile) error {
 	}); err != nil {
 		return err
 	}
-	return state.WriteFile(r.Receipt, b, 0o644)
+	return state.WriteFile(r.Receipt, b, outMode(r.Umask))
 }

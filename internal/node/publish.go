@@ -218,7 +218,7 @@ func (n *Node) writeOut(r PublishRequest, b *seeder.Built) (*Published, error) {
 		}); err != nil {
 			return nil, err
 		}
-		if err := state.WriteFile(r.Output, b.Bytes, 0o644); err != nil {
+		if err := state.WriteFile(r.Output, b.Bytes, outMode(r.Umask)); err != nil {
 			return nil, fmt.Errorf("writing the torrent file: %w", err)
 		}
 		pub.TorrentFile = r.Output
@@ -231,12 +231,20 @@ func (n *Node) writeOut(r PublishRequest, b *seeder.Built) (*Published, error) {
 		if err := replaceable(r.Sums, "list of checksums", looksLikeSums); err != nil {
 			return nil, err
 		}
-		if err := state.WriteFile(r.Sums, []byte(sums.String()), 0o644); err != nil {
+		if err := state.WriteFile(r.Sums, []byte(sums.String()), outMode(r.Umask)); err != nil {
 			return nil, fmt.Errorf("writing the checksums: %w", err)
 		}
 		pub.SumsFile = r.Sums
 	}
 	return pub, writeIndex(r, pub)
+}
+
+// outMode is the mode of a file that is written for somebody with a umask.
+func outMode(umask uint32) fs.FileMode {
+	if umask == 0 {
+		umask = 0o022
+	}
+	return 0o666 &^ fs.FileMode(umask) & fs.ModePerm
 }
 
 // replaceable refuses to write over a file that is not of the kind to be written: a slip of -o must not

@@ -255,3 +255,46 @@ func TestMirrorRepairsItself(t *testing.T) {
 	mirror, _ = daemon(t, home, nil)
 	right("removed while no daemon ran")
 }
+
+// What is shared from one folder is copied into another, and a receipt and sums are about it too.
+func TestFetchOfWhatIsHere(t *testing.T) {
+	n, _ := daemon(t, t.TempDir(), nil)
+	askGroup(t, n, node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public", User: "alice"}})
+	source := bigFolder(t)
+	_, err := publishAs(t, n, source, "acme", "app@1")
+	must(t, err)
+	s := shareIn(t, n, "release", in(node.StateSeeding))
+	dir := t.TempDir()
+	receipt := filepath.Join(dir, "receipt")
+	got, err := fetchInto(t, n, node.FetchRequest{Ref: "acme/app@1", Dir: dir, FromGroup: node.FromGroup{Receipt: receipt}})
+	must(t, err)
+	if got.Path != filepath.Join(dir, "release") || got.BytesFrom.Reused != s.Size {
+		t.Errorf("copied: %+v", got)
+	}
+	same(t, got.Path, source)
+	if _, err := os.Stat(receipt); err != nil {
+		t.Errorf("the receipt: %v", err)
+	}
+	if is := shareIn(t, n, "release", in(node.StateSeeding)); is.Path != source || is.ID != s.ID {
+		t.Errorf("the share is %+v now", is)
+	}
+	// In its own place too.
+	must(t, os.Remove(receipt))
+	_, err = fetchInto(t, n, node.FetchRequest{Ref: "acme/app@1", Dir: filepath.Dir(source), FromGroup: node.FromGroup{Receipt: receipt}})
+	must(t, err)
+	if _, err := os.Stat(receipt); err != nil {
+		t.Errorf("the receipt of what is in its place: %v", err)
+	}
+	sums := filepath.Join(dir, "sums")
+	must(t, os.WriteFile(sums, []byte(strings.Repeat("0", 64)+"  big\n"+strings.Repeat("0", 64)+"  sub/small\n"), 0o644))
+	_, err = fetchInto(t, n, node.FetchRequest{Ref: "acme/app@1", Dir: filepath.Dir(source), FromGroup: node.FromGroup{Sums: sums}})
+	if fault.KindOf(err) != fault.Unverified {
+		t.Errorf("sums that do not agree: %v", err)
+	}
+	// What was changed there is not copied.
+	must(t, os.WriteFile(filepath.Join(source, "big"), []byte("other"), 0o644))
+	_, err = fetchInto(t, n, node.FetchRequest{Ref: "acme/app@1", Dir: t.TempDir(), Timeout: time.Minute})
+	if err == nil {
+		t.Error("it was fetched from where it is not any more")
+	}
+}

@@ -79,7 +79,7 @@ func writeIndex(r PublishRequest, pub *Published) error {
 	}); err != nil {
 		return err
 	}
-	if err := state.WriteFile(path, r.index, 0o644); err != nil {
+	if err := state.WriteFile(path, r.index, outMode(r.Umask)); err != nil {
 		return fmt.Errorf("writing the index of chunks: %w", err)
 	}
 	pub.ChunksFile = path

@@ -83,7 +83,7 @@ func TestFetchReuses(t *testing.T) {
 		"an index of another torrent": {func(t *testing.T, r *node.FetchRequest) {
 			other, _ := served(t, old)
 			r.Ref, r.Reuse = copyOf(t, torrent, readFile(t, strings.TrimSuffix(other, ".torrent")+".chunks")), []string{old}
-		}, half, 2 << 20, "of another torrent"},
+		}, half, 2 << 20, "does not match the torrent"},
 		"an index that is none": {func(t *testing.T, r *node.FetchRequest) {
 			r.Ref, r.Reuse = copyOf(t, torrent, []byte("nothing")), []string{old}
 		}, half, 2 << 20, "only what has not moved"},

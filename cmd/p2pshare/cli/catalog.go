@@ -253,7 +253,7 @@ func catalogExportCommand() command {
 
 func catalogExportAction(ctx context.Context, s *session, c *cli.Context) error {
 	file := s.abs(c.Args().Get(1))
-	a, err := s.askCatalog(ctx, c, node.CatalogRequest{Group: c.Args().First(), Export: &file})
+	a, err := s.askCatalog(ctx, c, node.CatalogRequest{Group: c.Args().First(), Export: &file, Umask: uint32(s.env.Umask)})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -25,6 +26,7 @@ type Env struct {
 	Open     func(context.Context, Settings) (Backend, error)
 	StdLog   func(io.Writer) // sends the standard library's logger elsewhere; dependencies write there
 	Daemons  Daemons         // nil: none can be run
+	Umask    fs.FileMode     // of the process: what is written for the user has it, whoever writes it
 
 	// These may be nil: no terminal, nobody to ask, the system's clock.
 	Screen  func() (width, height int, ok bool)                        // stdout's, if it is a terminal

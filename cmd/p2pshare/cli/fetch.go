@@ -128,7 +128,7 @@ func fetchAction(ctx context.Context, s *session, c *cli.Context) error {
 
 // readChecks reads what a fetch has to prove beside the torrent.
 func (s *session) readChecks(c *cli.Context, ref catalog.Ref) (g node.FromGroup, err error) {
-	g = node.FromGroup{Sums: s.abs(c.String("sums")), Receipt: s.abs(c.String("receipt"))}
+	g = node.FromGroup{Sums: s.abs(c.String("sums")), Receipt: s.abs(c.String("receipt")), Umask: uint32(s.env.Umask)}
 	switch {
 	case g.Receipt != "" && ref.Kind != catalog.Named:
 		return g, fault.Hint(usagef("--receipt is of an entry that was signed in a group, and %q is none", c.Args().First()), "fetch GROUP/NAME, or leave --receipt out")

@@ -84,7 +84,7 @@ func publishAction(ctx context.Context, s *session, c *cli.Context) error {
 		Path: s.abs(c.Args().First()), Name: c.String("name"), Format: c.String("format"), Private: c.Bool("private"),
 		WebSeeds: c.StringSlice("webseed"), Exclude: c.StringSlice("exclude"), Portable: c.Bool("portable"), Comment: c.String("comment"),
 		Output: s.abs(c.String("output")), Sums: s.abs(c.String("sums")), NoSeed: c.Bool("no-seed"),
-		UntilCopies: c.Int("until-copies"), Policy: w.policy, Chunks: c.String("chunks"),
+		Umask: uint32(s.env.Umask), UntilCopies: c.Int("until-copies"), Policy: w.policy, Chunks: c.String("chunks"),
 	}}
 	r := &o.request
 	if err := publishEnds(c, s, r); err != nil {
