@@ -212,10 +212,10 @@ var changes = []struct {
 }{
 	{"replaced", func(file string, _ os.FileInfo) error {
 		return replace(file, payload.Bytes(3_000_001, 99), time.Unix(1_000_000_000, 0))
-	}, "does not fit its hash", true},
+	}, "does not match its hash", true},
 	{"replaced, the same size and time", func(file string, old os.FileInfo) error {
 		return replace(file, payload.Bytes(3_000_001, 99), old.ModTime())
-	}, "does not fit its hash", false},
+	}, "does not match its hash", false},
 	{"replaced by a shorter one", func(file string, _ os.FileInfo) error {
 		return replace(file, payload.Bytes(2_000_000, 99), time.Unix(1_000_000_000, 0))
 	}, "web seed", false},
@@ -229,7 +229,7 @@ var changes = []struct {
 			return err
 		}
 		return os.Chtimes(file, old.ModTime(), old.ModTime())
-	}, "does not fit its hash", true},
+	}, "does not match its hash", true},
 	{"removed", func(file string, _ os.FileInfo) error { return os.Remove(file) }, "404", false},
 }
 
@@ -284,7 +284,7 @@ func TestWebSeedChangesMeanwhile(t *testing.T) {
 					t.Fatal(err)
 				}
 				if _, err := p.Stdout.Line(ctx, func(l string) bool {
-					return strings.Contains(l, " any more: ") && strings.Contains(l, c.want)
+					return strings.Contains(l, " no longer ") && strings.Contains(l, c.want)
 				}); err != nil {
 					t.Fatal(err)
 				}

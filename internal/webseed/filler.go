@@ -11,11 +11,11 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 )
 
-// run is pieces to ask for in one go.
+// run is a range of pieces to request at once.
 type run struct{ begin, end int }
 
-// get asks s for the pieces of r, and hands each over as it is whole. What s does not give of them is asked of others. The
-// filler says which piece is the first that was not whole, how many bytes came, and who was asked last.
+// get requests the pieces of r from s, and hands each over when it is complete. Parts that s does not have are requested from
+// others. The filler records the first incomplete piece, how many bytes came, and which server was asked last.
 func (f *fetch) get(ctx context.Context, s *source, r run) (*filler, error) {
 	w := &filler{f: f, ctx: ctx, first: r.begin, piece: r.begin, asked: s}
 	defer w.close()
@@ -30,7 +30,7 @@ func (f *fetch) get(ctx context.Context, s *source, r run) (*filler, error) {
 		if e.File == content.Padding {
 			err = w.zeros(to - from)
 		} else if w.asked = f.giver(s, e.File, w.piece, to-e.Offset); w.asked == nil {
-			return w, nil // it ended at all of them meanwhile
+			return w, nil // meanwhile no server has it any more
 		} else {
 			err = f.file(ctx, w, e.File, from-e.Offset, to-from)
 		}
@@ -41,7 +41,7 @@ func (f *fetch) get(ctx context.Context, s *source, r run) (*filler, error) {
 	return w, nil
 }
 
-// file asks for bytes of one file, as often as a server sends but a part of them.
+// file requests bytes of one file, repeatedly if the server sends only a part of them.
 func (f *fetch) file(ctx context.Context, w *filler, file int, off, length int64) error {
 	w.file = file
 	for length > 0 {
@@ -55,11 +55,11 @@ func (f *fetch) file(ctx context.Context, w *filler, file int, off, length int64
 		}
 		off, length = off+n, length-n
 	}
-	f.came(w.asked, file)
+	f.fileSucceeded(w.asked, file)
 	return nil
 }
 
-// pieces asks a peer near us for whole pieces, pads and all.
+// pieces requests whole pieces, including pads, from a nearby peer.
 func (f *fetch) pieces(ctx context.Context, s *source, w *filler, r run) error {
 	length, l := int64(0), f.o.Layout
 	for i := r.begin; i < r.end; i++ {
@@ -68,7 +68,7 @@ func (f *fetch) pieces(ctx context.Context, s *source, w *filler, r run) error {
 	return f.stream(ctx, w, &length, func(ctx context.Context) (io.ReadCloser, error) { return f.openPieces(ctx, s, r, length) })
 }
 
-// stream reads so many bytes of what open opens as length says then.
+// stream reads *length bytes from what open returns; open may change *length.
 func (f *fetch) stream(ctx context.Context, w *filler, length *int64, open func(context.Context) (io.ReadCloser, error)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -91,22 +91,22 @@ type filler struct {
 	f   *fetch
 	ctx context.Context // of the connection: see close
 
-	asked *source // at the moment, for file
+	asked *source // the current server, for file
 	file  int
 
 	first int // piece
 	piece int
-	buf   []byte    // of piece; nil: none yet
+	buf   []byte    // of piece; nil: not allocated
 	n     int       // bytes in buf
-	sent  int64     // of them by servers
-	from  []*source // who sent them
-	total int64     // bytes that servers sent
+	sent  int64     // the part of n that servers sent
+	from  []*source // the servers that sent them
+	total int64     // bytes from servers, over all pieces
 
-	spent time.Duration // waiting for bytes
-	came  int64         // in that time
+	spent time.Duration // time spent waiting for bytes
+	came  int64         // bytes received in that time
 }
 
-// zeros are a pad.
+// zeros adds a pad.
 func (w *filler) zeros(length int64) error {
 	for length > 0 {
 		room, err := w.room()
@@ -123,7 +123,7 @@ func (w *filler) zeros(length int64) error {
 	return nil
 }
 
-// read takes length bytes of a body. Only the time that the server takes counts as its own, not that of the limit.
+// read reads length bytes of a body. Only the time spent waiting for the server counts for its speed, not the rate limit's.
 func (w *filler) read(ctx context.Context, body io.Reader, length int64, watchdog *time.Timer) error {
 	for length > 0 {
 		room, err := w.room()
@@ -172,7 +172,7 @@ func (w *filler) read(ctx context.Context, body io.Reader, length int64, watchdo
 	return nil
 }
 
-// room is what is free in the buffer of the piece.
+// room returns the free part of the piece's buffer.
 func (w *filler) room() ([]byte, error) {
 	if w.buf == nil {
 		b, err := w.f.buffers.get(w.ctx)
@@ -185,7 +185,7 @@ func (w *filler) room() ([]byte, error) {
 	return w.buf[w.n:], nil
 }
 
-// advance notes n bytes more, and hands over the piece that they make whole.
+// advance records n more bytes, and hands the piece over once it is complete.
 func (w *filler) advance(n int) error {
 	if w.n += n; w.n < len(w.buf) {
 		return nil
@@ -200,7 +200,7 @@ func (w *filler) advance(n int) error {
 	return nil
 }
 
-// close gives the buffer of a piece back that is not whole.
+// close returns the buffer of an incomplete piece.
 func (w *filler) close() {
 	if w.buf != nil {
 		w.f.buffers.put(w.buf)

@@ -17,7 +17,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
-// rewrite changes the header of an answer before it is sent.
+// rewrite changes the headers of an answer before it is sent.
 type rewrite struct {
 	http.ResponseWriter
 	change func(http.Header)
@@ -28,7 +28,7 @@ func (w rewrite) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// mirrors sends each request on to the next of several servers.
+// mirrors forwards requests to several servers in turn.
 func mirrors(t *testing.T, handlers ...http.Handler) http.HandlerFunc {
 	t.Helper()
 	var to []string
@@ -41,7 +41,7 @@ func mirrors(t *testing.T, handlers ...http.Handler) http.HandlerFunc {
 	}
 }
 
-// What a header says ends no server that sends the right bytes.
+// TestHeadersDecideNothing checks that no header ends a server that sends the right bytes.
 func TestHeadersDecideNothing(t *testing.T) {
 	header := func(change func(n int64, h http.Header)) func(*testing.T, *files, http.Handler) http.HandlerFunc {
 		return func(_ *testing.T, _ *files, good http.Handler) http.HandlerFunc {
@@ -88,7 +88,7 @@ func TestHeadersDecideNothing(t *testing.T) {
 				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(append(bytes.Clone(f.data), "more"...)))
 			}
 		},
-		"parts of what was asked for": func(_ *testing.T, _ *files, good http.Handler) http.HandlerFunc {
+		"less than requested": func(_ *testing.T, _ *files, good http.Handler) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				var from, to int
 				fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
@@ -96,7 +96,7 @@ func TestHeadersDecideNothing(t *testing.T) {
 				good.ServeHTTP(w, r)
 			}
 		},
-		"more than was asked for": func(_ *testing.T, _ *files, good http.Handler) http.HandlerFunc {
+		"more than requested": func(_ *testing.T, _ *files, good http.Handler) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				var from, to int
 				fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
@@ -113,7 +113,7 @@ func TestHeadersDecideNothing(t *testing.T) {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { r.Header.Del("Range"); good.ServeHTTP(w, r) })
 		}),
 		"mirrors, one lacks it": behind(func(*files, http.Handler) http.Handler { return http.NotFoundHandler() }),
-		"mirrors, one is in trouble": behind(func(*files, http.Handler) http.Handler {
+		"mirrors, one fails": behind(func(*files, http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 		}),
 		"mirrors, one has half of it": behind(func(f *files, _ http.Handler) http.Handler {
@@ -132,15 +132,15 @@ func TestHeadersDecideNothing(t *testing.T) {
 				}
 				h(w, r)
 			})
-			told, err := f.run(limited(t), u+"/")
+			messages, err := f.run(limited(t), u+"/")
 			if err != nil {
 				t.Error(err)
 			}
 			if err := f.got(); err != nil {
-				t.Errorf("%v; told %q", err, told)
+				t.Errorf("%v; messages %q", err, messages)
 			}
-			if strings.Contains(told, "any more") {
-				t.Errorf("told %q, want no file given up", told)
+			if strings.Contains(messages, "no longer") {
+				t.Errorf("got messages %q, want no file given up", messages)
 			}
 			if n := encodings.Load(); n > 0 {
 				t.Errorf("%d requests asked for an encoding or on a condition", n)
@@ -149,7 +149,7 @@ func TestHeadersDecideNothing(t *testing.T) {
 	}
 }
 
-// What is wrong with one file ends that file alone, and the message names it.
+// TestFaultOfOneFile checks that a problem with one file ends only that file, and that the message names it.
 func TestFaultOfOneFile(t *testing.T) {
 	const bad = "file 1 #%.bin"
 	code := func(code int) func([]byte) http.HandlerFunc {
@@ -168,7 +168,7 @@ func TestFaultOfOneFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		h     func(b []byte) http.HandlerFunc
 		want  string
-		least int // pieces of it that come nevertheless
+		least int // pieces of it that come all the same
 	}{
 		"401": {code(401), "401", 0},
 		"403": {code(403), "403", 0},
@@ -181,11 +181,11 @@ func TestFaultOfOneFile(t *testing.T) {
 			return func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("gone")) }
 		}, "4 bytes", 0},
 		"empty":    {sends(func([]byte) []byte { return nil }), "", 0},
-		"changed":  {sends(func(b []byte) []byte { return make([]byte, len(b)) }), "does not fit its hash", 0},
-		"shifted":  {sends(func(b []byte) []byte { return append([]byte{1}, b...) }), "does not fit its hash", 0},
-		"cut off":  {sends(func(b []byte) []byte { return b[:len(b)/2] }), "and the torrent 1000000", 25},
-		"one byte": {sends(func(b []byte) []byte { b[len(b)/2]++; return b }), "does not fit its hash", 59},
-		"half":     {sends(func(b []byte) []byte { clear(b[len(b)*3/4:]); return b }), "does not fit its hash", 45},
+		"changed":  {sends(func(b []byte) []byte { return make([]byte, len(b)) }), "does not match its hash", 0},
+		"shifted":  {sends(func(b []byte) []byte { return append([]byte{1}, b...) }), "does not match its hash", 0},
+		"cut off":  {sends(func(b []byte) []byte { return b[:len(b)/2] }), "and 1000000 in the torrent", 25},
+		"one byte": {sends(func(b []byte) []byte { b[len(b)/2]++; return b }), "does not match its hash", 59},
+		"half":     {sends(func(b []byte) []byte { clear(b[len(b)*3/4:]); return b }), "does not match its hash", 45},
 		"elsewhere": {func([]byte) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://x/y", http.StatusFound) }
 		}, "", 0},
@@ -208,21 +208,21 @@ func TestFaultOfOneFile(t *testing.T) {
 				}
 				good.ServeHTTP(w, r)
 			})
-			told, err := f.run(limited(t), u+"/")
+			messages, err := f.run(limited(t), u+"/")
 			if err != nil {
 				t.Error(err)
 			}
-			if !strings.Contains(told, c.want) || !strings.Contains(told, "süb/"+bad) && !strings.Contains(told, "piece") {
-				t.Errorf("told %q, want %q and the file in it", told, c.want)
+			if !strings.Contains(messages, c.want) || !strings.Contains(messages, "süb/"+bad) && !strings.Contains(messages, "piece") {
+				t.Errorf("got messages %q, want %q and the file in it", messages, c.want)
 			}
-			if strings.Contains(told, "not used any more") {
-				t.Errorf("told %q: the server was given up", told)
+			if strings.Contains(messages, "no longer used") {
+				t.Errorf("messages %q: the server was given up", messages)
 			}
 			if n := asked.Load(); n > 100 {
 				t.Errorf("the file was asked for %d times", n)
 			}
 			begin := (600_001 + pieceLength - 1) / pieceLength
-			end := begin + 1_000_000/pieceLength // where the next file begins
+			end := begin + 1_000_000/pieceLength // the first piece of the next file
 			n := 0
 			for i := range f.hashes {
 				switch {
@@ -230,7 +230,7 @@ func TestFaultOfOneFile(t *testing.T) {
 					if f.pieces[i] != nil {
 						n++
 					} else if f.outlook.Gives()(i) {
-						t.Errorf("piece %d of the file is said to come yet", i)
+						t.Errorf("piece %d of the file is still expected", i)
 					}
 				case f.pieces[i] == nil:
 					t.Errorf("piece %d of another file is missing", i)
@@ -243,7 +243,8 @@ func TestFaultOfOneFile(t *testing.T) {
 	}
 }
 
-// Servers that lack one file each bring all of it, pieces that are of both files among it.
+// TestServersMakeAWhole checks that servers that lack one file each provide all of it together, including pieces that span
+// both files.
 func TestServersMakeAWhole(t *testing.T) {
 	f := newFiles(t, "name", 600_001, 1_000_000, 800_000, 5)
 	good := http.FileServer(http.Dir(f.dir))
@@ -256,34 +257,34 @@ func TestServersMakeAWhole(t *testing.T) {
 			good.ServeHTTP(w, r)
 		}) + "/"
 	}
-	told, err := f.run(limited(t), without("file 1 #%.bin"), without("file 2 #%.bin"))
+	messages, err := f.run(limited(t), without("file 1 #%.bin"), without("file 2 #%.bin"))
 	if err != nil {
 		t.Error(err)
 	}
 	if err := f.got(); err != nil {
-		t.Errorf("%v; told %q", err, told)
+		t.Errorf("%v; messages %q", err, messages)
 	}
 	if gives := f.outlook.Gives(); !gives(0) || (new(webseed.Outlook)).Gives()(0) {
-		t.Error("a server that gave all is said to give nothing, or none to give something")
+		t.Error("Outlook does not match what the servers sent")
 	}
 }
 
-// A server that sends wrong bytes can waste but a few of them, whatever it answers.
+// TestWrongBytesAreBounded checks that a server with wrong bytes can waste only a few of them, whatever it answers.
 func TestWrongBytesAreBounded(t *testing.T) {
 	f := newFiles(t, "name", 40_000_000)
 	u := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(make([]byte, len(f.data))))
 	})
-	told, err := f.run(limited(t), u+"/")
-	if err != nil || !strings.Contains(told, "does not fit its hash") {
-		t.Errorf("got %v, told %q", err, told)
+	messages, err := f.run(limited(t), u+"/")
+	if err != nil || !strings.Contains(messages, "does not match its hash") {
+		t.Errorf("got %v, messages %q", err, messages)
 	}
 	if f.puts > 200 {
 		t.Errorf("%d wrong pieces of %d were taken, want a few", f.puts, len(f.hashes))
 	}
 }
 
-// Names reach servers that read a plus as a blank, and those that do not.
+// TestNamesAreEscaped checks that names work with servers that read a plus as a space, and with those that do not.
 func TestNamesAreEscaped(t *testing.T) {
 	const marks = "=&@$;,!'()[]#%+ ~^`{}ü日.%20"
 	for name, unescape := range map[string]func(string) (string, error){"S3": url.QueryUnescape, "others": url.PathUnescape} {
@@ -295,8 +296,8 @@ func TestNamesAreEscaped(t *testing.T) {
 				}
 				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.data))
 			})
-			if told, err := f.run(limited(t), u+"/"); err != nil || told != "" {
-				t.Errorf("got %v, told %q", err, told)
+			if messages, err := f.run(limited(t), u+"/"); err != nil || messages != "" {
+				t.Errorf("got %v, messages %q", err, messages)
 			}
 			if err := f.got(); err != nil {
 				t.Error(err)
@@ -305,7 +306,7 @@ func TestNamesAreEscaped(t *testing.T) {
 	}
 }
 
-// A server without any of many files is given up before it was asked for all.
+// TestAddressOfAnother checks that a server that has none of many files is given up before it is asked for all of them.
 func TestAddressOfAnother(t *testing.T) {
 	sizes := make([]int, 400)
 	for i := range sizes {
@@ -315,14 +316,14 @@ func TestAddressOfAnother(t *testing.T) {
 	var asked atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.NotFound(w, r) }))
 	defer s.Close()
-	told, err := f.run(limited(t), s.URL+"/")
-	if err != nil || !strings.Contains(told, "none of the first 100 files") {
-		t.Errorf("got %v, told %q", err, told)
+	messages, err := f.run(limited(t), s.URL+"/")
+	if err != nil || !strings.Contains(messages, "none of the first 100 files") {
+		t.Errorf("got %v, messages %q", err, messages)
 	}
 	if n := asked.Load(); n > 110 {
 		t.Errorf("asked %d times", n)
 	}
-	if n := strings.Count(told, "is not asked"); n > 20 {
-		t.Errorf("told %d times of single files", n)
+	if n := strings.Count(messages, "no longer asked"); n > 20 {
+		t.Errorf("got %d messages about single files", n)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
-// near fetches from a peer that gives whole pieces, and gives what was said of its answers.
+// near fetches from a peer that sends whole pieces, and returns the outcomes of its answers.
 func (f *files) near(t *testing.T, h http.HandlerFunc) (said []string) {
 	t.Helper()
 	ctx := limited(t)
@@ -36,7 +36,7 @@ func (f *files) near(t *testing.T, h http.HandlerFunc) (said []string) {
 	return said
 }
 
-// serve answers with what was asked for, or with what change makes of it.
+// serve answers with the requested pieces, as modified by change.
 func (f *files) serve(change func(b []byte) []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var begin, end int
@@ -53,7 +53,7 @@ func (f *files) serve(change func(b []byte) []byte) http.HandlerFunc {
 	}
 }
 
-// Pads come with the pieces, and peers that hold or send them keep nobody from asking.
+// Pads come with the pieces, and pieces are requested even if peers have or send them.
 func TestNearWhole(t *testing.T) {
 	f := newFiles(t, "folder", 100_000, 5_000_000, 1, 70_000)
 	f.holders, f.begun = make([]int32, len(f.hashes)), make([]bool, len(f.hashes))
@@ -65,7 +65,7 @@ func TestNearWhole(t *testing.T) {
 	f.peers = func() int64 { fast += 1 << 30; return fast }
 	for _, s := range f.near(t, f.serve(nil)) {
 		if s != "<nil> false" {
-			t.Errorf("an answer: got %q, want none but right ones", s)
+			t.Errorf("an answer: got %q, want only right ones", s)
 		}
 	}
 	if err := f.got(); err != nil {
@@ -96,28 +96,28 @@ func TestNearAnswers(t *testing.T) {
 		"wrong bytes": {
 			func(f *files) http.HandlerFunc {
 				return f.serve(func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
-			}, "its content is not the torrent's", false,
+			}, "its content differs from the torrent", false,
 		},
-		"fewer bytes than asked for": {
-			func(f *files) http.HandlerFunc { return f.serve(func(b []byte) []byte { return b[1:] }) }, "bytes where", false,
+		"fewer bytes than requested": {
+			func(f *files) http.HandlerFunc { return f.serve(func(b []byte) []byte { return b[1:] }) }, "bytes instead of", false,
 		},
-		"more bytes than asked for": {
-			func(f *files) http.HandlerFunc { return f.serve(func(b []byte) []byte { return append(b, 0) }) }, "bytes where", false,
+		"more bytes than requested": {
+			func(f *files) http.HandlerFunc { return f.serve(func(b []byte) []byte { return append(b, 0) }) }, "bytes instead of", false,
 		},
 		"no longer there": {
 			func(*files) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusGone) }
 			}, "410", false,
 		},
-		"sent elsewhere": {
+		"redirected": {
 			func(*files) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) {
 					http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
 				}
 			}, "302", false,
 		},
-		"busy at first":       {refusesOnce(http.StatusServiceUnavailable), "it gives to others now false", true},
-		"not there, at first": {refusesOnce(http.StatusNotFound), "it does not know us yet false", true},
+		"busy at first":          {refusesOnce(http.StatusServiceUnavailable), "it is busy with other peers false", true},
+		"not connected at first": {refusesOnce(http.StatusNotFound), "it does not know us yet false", true},
 		"cut off at first": {
 			func(f *files) http.HandlerFunc {
 				var once sync.Once

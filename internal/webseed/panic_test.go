@@ -14,8 +14,9 @@ type faultyStore struct{ webseed.Store }
 
 func (faultyStore) Put(int, []byte) (right, fresh bool, err error) { panic("a bug that was planted") }
 
-// TestAPanicIsTheFetchs: a bug in one of its goroutines ends the fetch, with the bug as its error, and the others with it.
-func TestAPanicIsTheFetchs(t *testing.T) {
+// TestPanicEndsFetch checks that a panic in one of its goroutines ends the fetch and the other goroutines, and becomes its
+// error.
+func TestPanicEndsFetch(t *testing.T) {
 	for name, plant := range map[string]func(*webseed.Options){
 		"in the store":      func(o *webseed.Options) { o.Store = faultyStore{o.Store} },
 		"in the connection": func(o *webseed.Options) { o.HTTP = faultyTransport{} },

@@ -6,39 +6,40 @@ import (
 	"time"
 )
 
-// The classes of pieces, the best first. A piece of none is not asked for.
+// The classes of pieces, best first. Pieces without a class are not requested.
 const (
-	mine   = iota + 1 // nobody has it, and of those who lack it, it falls to us
-	theirs            // nobody has it, and it falls to another
+	mine   = iota + 1 // no peer has it, and it is assigned to us
+	theirs            // no peer has it, and it is assigned to another peer
 	held              // a peer has it
 	begun             // a peer is sending it
 )
 
-// pace compares what servers and peers bring. Guarded by fetch.mu.
+// pace compares the speeds of servers and peers. Guarded by fetch.mu.
 type pace struct {
 	web, peers       int64 // bytes so far
 	at               time.Time
 	lastWeb, lastAll int64
-	webRate          float64 // while something was asked of servers, bytes a second
+	webRate          float64 // bytes per second while servers were asked
 	peerRate         float64
-	best             float64 // web rate before the last connection was added
+	best             float64 // highest webRate so far
 }
 
-// steal is when pieces that fall to another may be fetched after all. Guarded by fetch.mu.
+// steal decides when pieces assigned to other peers may be fetched after all. Guarded by fetch.mu.
 type steal struct {
-	idle time.Time // since when there is nothing of our own to fetch; zero: there is
+	idle time.Time // since when no piece is assigned to us; zero: there is one
 	wait time.Duration
 }
 
-// next reserves pieces for a connection of s. Without any it says how long to wait; ok is false when it can end.
+// next reserves pieces for a connection of s. If there are none it returns how long to wait; ok is false if the connection
+// can end.
 func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok bool) {
 	now := time.Now()
-	if f.spare(s, nth, now) {
+	if f.nothingToDo(s, nth, now) {
 		return run{}, lookEvery, true
 	}
 	v := f.o.Swarm.Look()
 	if f.o.Near {
-		v.Rivals = nil // one of them is whom we ask
+		v.Rivals = nil // the server is one of them
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -47,13 +48,13 @@ func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok 
 	if f.over = f.over || !f.missing(v); s.dead || f.failed != nil || f.over {
 		return run{}, 0, false
 	}
-	if s.spent = s.spent || f.spent(s, v, now); s.spent {
+	if s.exhausted = s.exhausted || f.exhausted(s, v, now); s.exhausted {
 		return run{}, 0, false
 	}
 	if wait := s.until.Sub(now); wait > 0 {
 		return run{}, min(wait, lookEvery), true
 	}
-	if nth >= f.allowed(s) || s.whole() && (nth > 0 || !f.alone(s)) {
+	if nth >= f.allowed(s) || s.ignoresRanges() && (nth > 0 || !f.alone(s)) {
 		return run{}, lookEvery, true
 	}
 	r = f.choose(s, v, cursor, now)
@@ -66,21 +67,21 @@ func (f *fetch) next(s *source, nth, cursor int) (r run, wait time.Duration, ok 
 		f.taken[i] = true
 		pieces = append(pieces, i)
 	}
-	if !s.whole() { // peers help with what such a server comes to late
+	if !s.ignoresRanges() { // peers help with pieces that such a server reaches late
 		f.o.Swarm.Reserve(pieces, true)
 	}
 	return r, 0, true
 }
 
-// spare says whether the connection would find nothing to do, as far as the last look at the swarm tells. To look costs a
-// hundred peers times thousands of pieces, and connections without work would look ten times a second each.
-func (f *fetch) spare(s *source, nth int, now time.Time) bool {
+// nothingToDo says whether the connection would find no work, judging by the last look at the swarm. A look costs a
+// hundred peers times thousands of pieces, and each idle connection would do it ten times a second.
+func (f *fetch) nothingToDo(s *source, nth int, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !s.dead && !s.spent && f.failed == nil && !f.over && (nth >= f.allowed(s) || now.Sub(s.nothing) < lookEvery/2)
+	return !s.dead && !s.exhausted && f.failed == nil && !f.over && (nth >= f.allowed(s) || now.Sub(s.nothing) < lookEvery/2)
 }
 
-// missing says whether a piece is still to come.
+// missing says whether any piece is still missing.
 func (f *fetch) missing(v View) bool {
 	for range f.pending(v) {
 		return true
@@ -88,18 +89,18 @@ func (f *fetch) missing(v View) bool {
 	return false
 }
 
-// alone says that there is no other server that sends ranges. f.mu is held.
+// alone says whether no other usable server supports ranges. f.mu is held.
 func (f *fetch) alone(s *source) bool {
 	for _, other := range f.sources {
-		if other != s && !other.dead && !other.spent && !other.whole() && other.failed < troubled {
+		if other != s && !other.dead && !other.exhausted && !other.ignoresRanges() && other.failed < troubled {
 			return false
 		}
 	}
 	return true
 }
 
-// allowed is how many connections s may have: one until it has answered, and among fetchers that share it; else two, and
-// more while they bring more. f.mu is held.
+// allowed returns how many connections s may have: one until it has answered, and one if several fetchers share it; else two,
+// and more while they increase the speed. f.mu is held.
 func (f *fetch) allowed(s *source) int {
 	if s.rate == 0 || f.rivals > 0 {
 		return 1
@@ -107,7 +108,7 @@ func (f *fetch) allowed(s *source) int {
 	return max(s.host.allowed, 2)
 }
 
-// sample measures speeds, and adds connections as long as they pay. f.mu is held.
+// sample measures speeds, and adds connections as long as they pay off. f.mu is held.
 func (f *fetch) sample(now time.Time, v View) {
 	p := &f.pace
 	p.peers = v.FromPeers
@@ -137,14 +138,14 @@ func (f *fetch) sample(now time.Time, v View) {
 	p.at, p.lastWeb, p.lastAll = now, p.web, p.peers
 }
 
-// delivers says that peers bring more than servers do, which then only fill what the swarm lacks. f.mu is held.
-func (f *fetch) delivers() bool { return f.pace.peerRate > 0 && f.pace.peerRate >= f.pace.webRate }
+// peersFaster says whether peers are faster than servers, which then only fetch what the swarm lacks. f.mu is held.
+func (f *fetch) peersFaster() bool { return f.pace.peerRate > 0 && f.pace.peerRate >= f.pace.webRate }
 
-// choose finds a run of the best class there is, by lot. f.mu is held.
+// choose picks a random run from the best available class. f.mu is held.
 func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
-	c := chooser{f: f, s: s, now: now, v: v, deliver: !f.o.Near && f.delivers(), steal: f.mayTakeTheirs(now), me: lot(v.Me)}
+	c := chooser{f: f, s: s, now: now, v: v, deliver: !f.o.Near && f.peersFaster(), steal: f.mayTakeTheirs(now), me: peerHash(v.Me)}
 	for _, id := range v.Rivals {
-		c.rivals = append(c.rivals, lot(id))
+		c.rivals = append(c.rivals, peerHash(id))
 	}
 	best, own, starts := int64(0), false, []int(nil)
 	for _, r := range f.o.Wanted {
@@ -172,7 +173,7 @@ func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
 	if cursor >= 0 && cursor < len(v.Missing) && c.rank(cursor, c.class(cursor)) == best && c.wanted(cursor) {
 		begin = cursor
 	}
-	if s.whole() {
+	if s.ignoresRanges() {
 		begin = starts[0]
 	}
 	end := begin + 1
@@ -182,19 +183,19 @@ func (f *fetch) choose(s *source, v View, cursor int, now time.Time) run {
 	}
 	most := f.rangeFor(s)
 	for length := f.o.Layout.PieceLength; c.wanted(end) && c.rank(end, c.class(end)) == best; end++ {
-		if length += f.o.Layout.PieceLength; length > most && !s.whole() {
+		if length += f.o.Layout.PieceLength; length > most && !s.ignoresRanges() {
 			break
 		}
 	}
 	return run{begin, end}
 }
 
-// mayTakeTheirs says whether we waited long enough for those to whom the rest falls. f.mu is held.
+// mayTakeTheirs says whether we have waited long enough for the peers to which the rest is assigned. f.mu is held.
 func (f *fetch) mayTakeTheirs(now time.Time) bool {
 	return !f.steal.idle.IsZero() && now.Sub(f.steal.idle) >= f.steal.wait
 }
 
-// rangeFor is how many bytes to ask s for at a time. f.mu is held.
+// rangeFor returns how many bytes to request from s at a time. f.mu is held.
 func (f *fetch) rangeFor(s *source) int64 {
 	if s.rate == 0 || s.wrongBytes > s.rightBytes { // what it sends may be in vain
 		return firstRange
@@ -202,7 +203,7 @@ func (f *fetch) rangeFor(s *source) int64 {
 	return min(int64(s.rate*rangeTime.Seconds()), s.size*rangeGrowth, maxRange)
 }
 
-// chooser judges pieces for one choice.
+// chooser classifies pieces for one choice.
 type chooser struct {
 	f              *fetch
 	s              *source
@@ -223,11 +224,11 @@ func (c *chooser) wanted(i int) bool {
 }
 
 func (c *chooser) can(i int) bool {
-	ok, _ := c.f.can(c.s, i, c.now)
+	ok, _ := c.f.canFetch(c.s, i, c.now)
 	return ok
 }
 
-// class of a piece; 0: it is not to be asked for now.
+// class returns the class of a piece; 0 if it is not to be requested now.
 func (c *chooser) class(i int) int {
 	switch {
 	case !c.v.Missing[i] || c.f.taken[i] || !c.f.o.Store.Knows(i) || !c.can(i):
@@ -244,7 +245,7 @@ func (c *chooser) class(i int) int {
 			return 0
 		}
 		return held
-	case c.falls(i):
+	case c.assigned(i):
 		return mine
 	case c.steal:
 		return theirs
@@ -252,7 +253,7 @@ func (c *chooser) class(i int) int {
 	return 0
 }
 
-// rank orders pieces: the class first, then how rare it is.
+// rank orders pieces by class, then by rarity.
 func (c *chooser) rank(i, class int) int64 {
 	if class == held {
 		return int64(class)<<32 + int64(c.v.Holders[i])
@@ -260,9 +261,9 @@ func (c *chooser) rank(i, class int) int64 {
 	return int64(class) << 32
 }
 
-// falls says whether a piece is ours to fetch: every peer that lacks it comes to the same answer without a word, as far as
-// they know each other (rendezvous hashing).
-func (c *chooser) falls(i int) bool {
+// assigned says whether a piece is ours to fetch. Every peer that lacks it computes the same answer without communication, as
+// far as they know each other (rendezvous hashing).
+func (c *chooser) assigned(i int) bool {
 	own := mix(c.me ^ uint64(i))
 	for _, r := range c.rivals {
 		if mix(r^uint64(i)) > own {
@@ -272,12 +273,12 @@ func (c *chooser) falls(i int) bool {
 	return true
 }
 
-// lot is what a peer draws with.
-func lot(id [20]byte) uint64 {
+// peerHash hashes a peer's ID for the rendezvous hashing.
+func peerHash(id [20]byte) uint64 {
 	return mix(binary.LittleEndian.Uint64(id[8:16]) ^ mix(binary.LittleEndian.Uint64(id[12:20])))
 }
 
-// mix is splitmix64's finish.
+// mix is the finalizer of splitmix64.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -19,7 +19,7 @@ type known struct{}
 func (known) Knows(int) bool                                 { return true }
 func (known) Put(int, []byte) (right, fresh bool, err error) { return true, true, nil }
 
-// crowd is a fetch of 5,000 pieces among a hundred peers of our kind, of which holders have half of the pieces.
+// crowd makes a fetch of 5,000 pieces with a hundred p2pshare peers, of which holders have half of the pieces.
 func crowd(holders int) (*fetch, *source, View) {
 	f := &fetch{
 		o: Options{
@@ -47,8 +47,8 @@ func crowd(holders int) (*fetch, *source, View) {
 	return f, s, v
 }
 
-// BenchmarkPick chooses what to ask a server for. It is done for each range of rangeTime, and by connections without work
-// each half of lookEvery: 20 to 30 times a second.
+// BenchmarkPick measures choosing what to request from a server. This happens for each range of rangeTime, and on idle
+// connections every half lookEvery: 20 to 30 times a second.
 func BenchmarkPick(b *testing.B) {
 	for _, c := range []struct {
 		name    string
@@ -68,7 +68,8 @@ func BenchmarkPick(b *testing.B) {
 	}
 }
 
-// Every character that some server reads as more than itself is escaped, those that some systems have in no name too.
+// TestEscape checks that every character that some server interprets is escaped, including those that are not allowed in
+// names on some systems.
 func TestEscape(t *testing.T) {
 	for in, want := range map[string]string{
 		"a+b c": "a%2Bb%20c", "=&@:$;,": "%3D%26%40%3A%24%3B%2C", "!'()*[]": "%21%27%28%29%2A%5B%5D", "#?%": "%23%3F%25",

@@ -14,38 +14,38 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
-// source is one URL. Its fields but address and host are guarded by fetch.mu.
+// source is one URL. Except for address and host, fetch.mu guards its fields.
 type source struct {
 	address
 	host *host
 
-	dead    bool
-	spent   bool      // nothing that is missing will come from it
-	why     string    // it is dead, or failed the last time
-	until   time.Time // it is left alone
-	nothing time.Time // when a look last found nothing to ask it for
-	failed  int       // times in a row
-	told    bool      // that it fails
-	said    int       // messages about its files
-	rate    float64   // bytes a second of one connection
-	size    int64     // of the last range
-	ignored int       // ranges in a row that it ignored
+	dead      bool
+	exhausted bool      // it will not send any missing piece
+	why       string    // the reason for dead, or the last failure
+	until     time.Time // it is not asked before
+	nothing   time.Time // when a look last found nothing to request
+	failed    int       // consecutive failures
+	warned    bool      // a failure was reported
+	said      int       // messages about its files
+	rate      float64   // of one connection, bytes per second
+	size      int64     // of the last range, bytes
+	ignored   int       // consecutive ranges that it ignored
 
-	files                  map[int]*standing // those of which something is known
-	wrong                  map[int]int       // pieces that did not fit their hash, and how often
+	files                  map[int]*fileState // only those about which something is known
+	wrong                  map[int]int        // how often a piece did not match its hash
 	rightBytes, wrongBytes int64
-	good                   int64 // pieces that were right
-	lost                   int   // files that it does not give
+	good                   int64 // right pieces
+	lost                   int   // files that it does not have
 
-	version   string // of a file, by the last answer
+	version   string // of a file in the last answer
 	versionOf int    // that file
-	mixed     bool   // its answers are of several versions
+	mixed     bool   // its answers have different versions of a file
 }
 
-// whole says that it ignores ranges.
-func (s *source) whole() bool { return s.ignored >= ignoredTries }
+// ignoresRanges says whether the server ignores ranges.
+func (s *source) ignoresRanges() bool { return s.ignored >= ignoredTries }
 
-// shown is its address, readable and without what may be secret in it.
+// shown returns the address in readable form, without secrets.
 func (s *source) shown() string {
 	text := webaddr.RedactURL(s.base.String())
 	if plain, err := url.PathUnescape(text); err == nil && !strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' }) {
@@ -54,24 +54,24 @@ func (s *source) shown() string {
 	return text
 }
 
-// host is what URLs of one machine share. Guarded by fetch.mu.
+// host is shared by the URLs of one machine. Guarded by fetch.mu.
 type host struct {
 	allowed int // connections
 }
 
 var (
-	errStalled = errors.New("it sends nothing any more")
+	errStalled = errors.New("it stopped sending")
 	errSlow    = errors.New("it sends almost nothing")
 )
 
-// goneError is a server that is of no use: it is not asked again.
+// goneError reports a server that is of no use and not asked again.
 type goneError struct{ why string }
 
 func (e *goneError) Error() string { return e.why }
 
 func gone(format string, args ...any) error { return &goneError{fmt.Sprintf(format, args...)} }
 
-// laterError is a server that said when to come back, or that is in trouble.
+// laterError reports a server that said when to come back, or that has a problem.
 type laterError struct {
 	why  string
 	wait time.Duration // 0: it did not say
@@ -79,21 +79,21 @@ type laterError struct {
 
 func (e *laterError) Error() string { return e.why }
 
-// refusedError is a file that a server does not give, or not from end on.
+// refusedError reports a file that a server does not have, or not from end on.
 type refusedError struct {
 	why    string
-	end    int64 // 0: it does not give any of it
-	mirror bool  // another server said so, to which it redirected
+	end    int64 // 0: it has nothing of it
+	mirror bool  // a server that it redirected to said so
 }
 
 func (e *refusedError) Error() string { return e.why }
 
-// open asks for bytes of a file. The body begins with them, and holds n of them at most.
+// open requests bytes of a file. The body starts with them, and has at most n of them.
 func (f *fetch) open(ctx context.Context, s *source, file int, off, length int64) (r io.ReadCloser, n int64, err error) {
 	t := f.o.Torrent
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.of(t, file), nil)
 	if err != nil {
-		return nil, 0, gone("its address is no URL")
+		return nil, 0, gone("its address is not a URL")
 	}
 	req.Header.Set("User-Agent", f.o.Agent)
 	req.Header.Set("Accept-Encoding", "identity")
@@ -121,8 +121,8 @@ func (f *fetch) open(ctx context.Context, s *source, file int, off, length int64
 	return res.Body, b.bytes, nil
 }
 
-// mayIgnore notes whether a range was ignored, and is nil if what lies before it may be read. A mirror that ignores ranges
-// is often one of several.
+// mayIgnore records whether a range was ignored, and returns nil if the bytes before it may be read. A mirror that ignores
+// ranges is often one of several.
 func (f *fetch) mayIgnore(s *source, code int, off int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,18 +131,18 @@ func (f *fetch) mayIgnore(s *source, code int, off int64) error {
 		s.ignored = 0
 	case off > 0:
 		s.ignored++
-		if off > skipBytes && !(s.whole() && f.alone(s)) {
+		if off > skipBytes && !(s.ignoresRanges() && f.alone(s)) {
 			return &laterError{"it ignores ranges", 0}
 		}
 	}
 	return nil
 }
 
-// openPieces asks for whole pieces, of which there are length bytes.
+// openPieces requests whole pieces, with length bytes in total.
 func (f *fetch) openPieces(ctx context.Context, s *source, r run, length int64) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base.String()+f.o.Path(r.begin, r.end), nil)
 	if err != nil {
-		return nil, gone("its address is no URL")
+		return nil, gone("its address is not a URL")
 	}
 	req.Header.Set("User-Agent", f.o.Agent)
 	res, err := f.o.HTTP.RoundTrip(req)
@@ -150,13 +150,13 @@ func (f *fetch) openPieces(ctx context.Context, s *source, r run, length int64) 
 	case err != nil:
 		return nil, plain(err)
 	case res.StatusCode == http.StatusServiceUnavailable:
-		err = &laterError{"it gives to others now", 0}
-	case res.StatusCode == http.StatusNotFound: // as for who is not connected
+		err = &laterError{"it is busy with other peers", 0}
+	case res.StatusCode == http.StatusNotFound: // the answer to peers that are not connected
 		err = &laterError{"it does not know us yet", 0}
 	case res.StatusCode != http.StatusOK:
 		err = gone("it answers %s", status(res.StatusCode))
 	case res.ContentLength != length:
-		err = gone("it sends %d bytes where %d were asked for", res.ContentLength, length)
+		err = gone("it sends %d bytes instead of %d", res.ContentLength, length)
 	default:
 		return res.Body, nil
 	}
@@ -164,7 +164,7 @@ func (f *fetch) openPieces(ctx context.Context, s *source, r run, length int64) 
 	return nil, err
 }
 
-// skip reads what lies before a range that was ignored.
+// skip reads and discards the n bytes before the requested range.
 func (f *fetch) skip(ctx context.Context, body io.Reader, n int64) error {
 	buf := make([]byte, 64<<10)
 	for n > 0 {
@@ -180,8 +180,8 @@ func (f *fetch) skip(ctx context.Context, body io.Reader, n int64) error {
 	return nil
 }
 
-// judgeFailure is why there is no answer. A proxy that wants a password will want it the next time too, and what the guard
-// refuses it will refuse again; but where a server redirects to it is about the file.
+// judgeFailure classifies a request without an answer. A proxy that requires a password and an address that the guard refuses
+// are permanent; but the target of a redirect concerns only the file.
 func judgeFailure(s *source, err error) error {
 	if p, ok := errors.AsType[*netguard.ProxyError](err); ok {
 		if p.Code == http.StatusProxyAuthRequired {
@@ -201,10 +201,10 @@ func judgeFailure(s *source, err error) error {
 	return plain(err)
 }
 
-// plain is err without the URL that net/http puts before it, which may hold a password.
+// plain strips the URL that net/http puts before an error, because it may contain a password.
 func plain(err error) error {
 	for {
-		u, ok := errors.AsType[*url.Error](err) // a client in a client says it twice
+		u, ok := errors.AsType[*url.Error](err) // nested clients add it twice
 		if !ok {
 			return err
 		}
@@ -212,16 +212,16 @@ func plain(err error) error {
 	}
 }
 
-// ended notes how a range went that s was asked for. What another was asked for with it, because s does not give it, is
-// about that one.
-func (f *fetch) ended(s *source, w *filler, took time.Duration, err error) {
-	f.note(s, w.total, took)
+// finish records how a request to s went. Errors of a server that was asked instead of s, for parts that s does not have,
+// count for that server.
+func (f *fetch) finish(s *source, w *filler, took time.Duration, err error) {
+	f.recordSpeed(s, w.total, took)
 	if f.o.Answered != nil {
 		_, isGone := errors.AsType[*goneError](err)
 		f.o.Answered(err, isGone)
 	}
 	if err == nil {
-		f.went(s)
+		f.succeeded(s)
 		return
 	}
 	if isGone, ok := errors.AsType[*goneError](err); ok {
@@ -230,17 +230,17 @@ func (f *fetch) ended(s *source, w *filler, took time.Duration, err error) {
 	}
 	why := ""
 	if refused, ok := errors.AsType[*refusedError](err); ok {
-		why = f.refuse(w.asked, w.file, refused)
+		why = f.recordRefusal(w.asked, w.file, refused)
 	} else {
-		why = f.fails(w.asked, w.file, w.piece > w.first, err)
+		why = f.recordFailure(w.asked, w.file, w.piece > w.first, err)
 	}
 	if why != "" {
 		f.tell(why)
 	}
 }
 
-// note keeps how fast a range came.
-func (f *fetch) note(s *source, n int64, took time.Duration) {
+// recordSpeed records how fast a range came.
+func (f *fetch) recordSpeed(s *source, n int64, took time.Duration) {
 	if n == 0 {
 		return
 	}
@@ -254,15 +254,15 @@ func (f *fetch) note(s *source, n int64, took time.Duration) {
 	s.size = max(n, firstRange)
 }
 
-// went notes that a range came.
-func (f *fetch) went(s *source) {
+// succeeded records that a range came.
+func (f *fetch) succeeded(s *source) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.failed, s.why = 0, ""
 }
 
-// came notes that the bytes of a file came which were asked for.
-func (f *fetch) came(s *source, file int) {
+// fileSucceeded records that the requested bytes of a file came.
+func (f *fetch) fileSucceeded(s *source, file int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if st := s.files[file]; st != nil {
@@ -270,13 +270,13 @@ func (f *fetch) came(s *source, file int) {
 	}
 }
 
-// wait is how long to leave alone what failed so often in a row.
-func (f *fetch) wait(failed int) time.Duration {
+// backoff returns the pause after a number of consecutive failures.
+func (f *fetch) backoff(failed int) time.Duration {
 	return min(f.o.patience.backoff<<min(failed-1, 10), backoffMost)
 }
 
-// fails notes that a file, or the whole server, is in trouble, and gives what the user should hear. some: pieces came before.
-func (f *fetch) fails(s *source, file int, some bool, err error) string {
+// recordFailure records that a file or the whole server failed, and returns the message for the user. some: pieces came before.
+func (f *fetch) recordFailure(s *source, file int, some bool, err error) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	later, busy := errors.AsType[*laterError](err)
@@ -284,45 +284,45 @@ func (f *fetch) fails(s *source, file int, some bool, err error) string {
 	s.failed, s.why = s.failed+1, err.Error()
 	if s.failed >= serverFails {
 		s.dead = true
-		return fmt.Sprintf("the web seed %s is not used any more: it failed %d times in a row: %v", s.shown(), s.failed, err)
+		return fmt.Sprintf("the web seed %s is no longer used: it failed %d times in a row: %v", s.shown(), s.failed, err)
 	}
-	wait := f.wait(s.failed)
+	wait := f.backoff(s.failed)
 	if busy {
 		wait = later.wait
 	}
 	if !f.o.Near && !some && !busy {
-		st := s.at(file)
+		st := s.state(file)
 		if st.failed++; st.failed == 1 {
 			st.since = s.good
 		}
 		if st.failed >= failsEver || st.failed >= failsMost && s.good > st.since {
 			return f.giveUp(s, file, st, fmt.Sprintf("it failed %d times in a row: %v", st.failed, err))
 		}
-		st.until = time.Now().Add(f.wait(st.failed))
+		st.until = time.Now().Add(f.backoff(st.failed))
 	}
-	// One failure is the file's, as far as is known. After more of them other files are tried before it: where all
-	// connections have met the same one, nothing else would ever come of the server.
+	// As far as we know, a single failure concerns the file. After more failures other files are tried first: if all
+	// connections are stuck on the same file, the server would never be used for anything else.
 	if f.o.Near || some || busy || s.failed > 1 {
 		s.until = time.Now().Add(wait)
 		if st := s.files[file]; st != nil && st.failed > 0 {
-			st.until = s.until.Add(f.wait(st.failed))
+			st.until = s.until.Add(f.backoff(st.failed))
 		}
 	}
 	f.o.Log.Debug("a web seed fails", "url", s.shown(), "file", file, "reason", err, "wait", wait)
-	if s.told {
+	if s.warned {
 		return ""
 	}
-	s.told = true
-	return fmt.Sprintf("the web seed %s is left alone for %v: %v", s.shown(), wait.Round(time.Millisecond), err)
+	s.warned = true
+	return fmt.Sprintf("the web seed %s is paused for %v: %v", s.shown(), wait.Round(time.Millisecond), err)
 }
 
-// drop gives a server up.
+// drop gives up a server.
 func (f *fetch) drop(s *source, err error) {
 	f.mu.Lock()
 	was := s.dead
 	s.dead, s.why = true, err.Error()
 	f.mu.Unlock()
 	if !was {
-		f.tell(fmt.Sprintf("the web seed %s is not used any more: %v", s.shown(), err))
+		f.tell(fmt.Sprintf("the web seed %s is no longer used: %v", s.shown(), err))
 	}
 }

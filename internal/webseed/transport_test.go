@@ -22,8 +22,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webseed"
 )
 
-// through is run, over the transport that fetches have.
-func (f *files) through(ctx context.Context, transport http.RoundTripper, urls ...string) (told string, err error) {
+// through is run over the transport that real fetches use.
+func (f *files) through(ctx context.Context, transport http.RoundTripper, urls ...string) (messages string, err error) {
 	var said []string
 	err = webseed.Run(ctx, webseed.WithPatience(webseed.Options{
 		Torrent: f.t, Layout: f.layout, Wanted: [][2]int{{0, len(f.hashes)}}, URLs: urls,
@@ -33,7 +33,7 @@ func (f *files) through(ctx context.Context, transport http.RoundTripper, urls .
 	return strings.Join(said, "\n"), err
 }
 
-// secure is a server of HTTPS, and a pool that knows its certificate, which is for example.com too.
+// secure starts an HTTPS server, and returns a pool with its certificate, which is valid for example.com too.
 func secure(t *testing.T, http2 bool, h http.Handler) (*httptest.Server, *x509.CertPool) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
@@ -47,7 +47,7 @@ func secure(t *testing.T, http2 bool, h http.Handler) (*httptest.Server, *x509.C
 
 func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
 
-// together holds answers back until two are under way at once.
+// together holds answers back until two requests are running.
 type together struct {
 	mu    sync.Mutex
 	under int
@@ -57,7 +57,7 @@ type together struct {
 
 func (g *together) enter(ctx context.Context) {
 	if g.first.Add(1) == 1 {
-		return // there is one connection until the server has answered
+		return // until the server has answered there is only one connection
 	}
 	g.mu.Lock()
 	if g.under++; g.under == 2 {
@@ -70,9 +70,9 @@ func (g *together) enter(ctx context.Context) {
 	}
 }
 
-// Ranges share one connection of HTTP/2.
+// TestSeveralRangesOverHTTP2 checks that ranges share one HTTP/2 connection.
 func TestSeveralRangesOverHTTP2(t *testing.T) {
-	f := newFiles(t, "name", 12_000_001) // more than the first two ranges can be
+	f := newFiles(t, "name", 12_000_001) // larger than the first two ranges can be
 	files := http.FileServer(http.Dir(f.dir))
 	g := &together{both: make(chan struct{})}
 	var conns sync.Map
@@ -86,9 +86,9 @@ func TestSeveralRangesOverHTTP2(t *testing.T) {
 	}))
 	transport := netguard.New(netguard.Options{Allow: []string{"127.0.0.1"}, Proxy: noProxy, RootCAs: pool}).Transport()
 	defer transport.CloseIdleConnections()
-	told, err := f.through(limited(t), transport, s.URL+"/")
-	if err != nil || told != "" {
-		t.Errorf("got %v, told %q, want neither", err, told)
+	messages, err := f.through(limited(t), transport, s.URL+"/")
+	if err != nil || messages != "" {
+		t.Errorf("got %v, messages %q, want neither", err, messages)
 	}
 	if err := f.got(); err != nil {
 		t.Error(err)
@@ -101,11 +101,11 @@ func TestSeveralRangesOverHTTP2(t *testing.T) {
 	select {
 	case <-g.both:
 	default:
-		t.Error("no two ranges were asked for at once")
+		t.Error("no two ranges were requested at once")
 	}
 }
 
-// A stream of HTTP/2 that is cut off costs the range and not the fetch.
+// TestResetOverHTTP2 checks that a reset HTTP/2 stream fails only its range, not the fetch.
 func TestResetOverHTTP2(t *testing.T) {
 	f := newFiles(t, "name", 3_000_001)
 	files := http.FileServer(http.Dir(f.dir))
@@ -118,25 +118,25 @@ func TestResetOverHTTP2(t *testing.T) {
 	}))
 	transport := netguard.New(netguard.Options{Allow: []string{"127.0.0.1"}, Proxy: noProxy, RootCAs: pool}).Transport()
 	defer transport.CloseIdleConnections()
-	told, err := f.through(limited(t), transport, s.URL+"/")
-	if err != nil || !strings.Contains(told, "left alone") {
-		t.Errorf("got %v, told %q, want that the server is left alone for a while", err, told)
+	messages, err := f.through(limited(t), transport, s.URL+"/")
+	if err != nil || !strings.Contains(messages, "paused") {
+		t.Errorf("got %v, messages %q, want that the server is paused", err, messages)
 	}
 	if err := f.got(); err != nil {
 		t.Error(err)
 	}
 }
 
-// proxy connects everything to one server, or answers with a status of its own.
+// proxy connects all requests to one server, or answers with a status itself.
 type proxy struct {
 	to     *url.URL
 	code   int  // 0: it works
-	silent bool // it answers nothing
+	silent bool // it never answers
 	asked  atomic.Int64
 	tunnel atomic.Int64
 	mu     sync.Mutex
 	closed bool
-	wg     sync.WaitGroup // of tunnels; none begins once it is closed
+	wg     sync.WaitGroup // of tunnels; none starts after closing
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -176,7 +176,7 @@ func (p *proxy) connect(w http.ResponseWriter) {
 	p.wg.Go(func() { io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n"); io.Copy(here, there); here.Close() })
 }
 
-// proxied is a transport as the environment would make it, which reaches direct.example without a proxy at p's server.
+// proxied returns a transport as the environment would configure it; direct.example bypasses the proxy and reaches p's server.
 func proxied(t *testing.T, p *proxy, pool *x509.CertPool) *http.Transport {
 	t.Helper()
 	s := httptest.NewServer(p)
@@ -238,9 +238,9 @@ func TestThroughProxy(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := &proxy{to: to}
-			told, err := f.through(limited(t), proxied(t, p, pool), c.url)
-			if err != nil || told != "" {
-				t.Errorf("got %v, told %q, want neither", err, told)
+			messages, err := f.through(limited(t), proxied(t, p, pool), c.url)
+			if err != nil || messages != "" {
+				t.Errorf("got %v, messages %q, want neither", err, messages)
 			}
 			if err := f.got(); err != nil {
 				t.Error(err)
@@ -252,19 +252,20 @@ func TestThroughProxy(t *testing.T) {
 	}
 }
 
-// What a proxy refuses is told as the proxy's, and a server that needs none brings all.
+// TestProxyThatRefuses checks that a refusal is reported as the proxy's, and that a server that needs no proxy provides
+// everything.
 func TestProxyThatRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, url string
-		code      int // 0: it says nothing
+		code      int // 0: it does not answer
 		want      []string
 	}{
-		{"plain 407", "http://mirror.example/", 407, []string{"not used any more", "the proxy", "407 Proxy Authentication Required", "HTTP_PROXY"}},
-		{"CONNECT 407", "https://example.com/", 407, []string{"not used any more", "the proxy", "127.0.0.1", "407 Proxy Authentication Required", "HTTPS_PROXY"}},
-		{"plain 502", "http://mirror.example/", 502, []string{"left alone", "502 Bad Gateway"}},
-		{"CONNECT 502", "https://example.com/", 502, []string{"left alone", "the proxy", "127.0.0.1", "502 Bad Gateway"}},
-		{"plain, says nothing", "http://mirror.example/", 0, []string{"left alone", "sends nothing"}},
-		{"CONNECT, says nothing", "https://example.com/", 0, []string{"left alone", "sends nothing"}},
+		{"plain 407", "http://mirror.example/", 407, []string{"no longer used", "the proxy", "407 Proxy Authentication Required", "HTTP_PROXY"}},
+		{"CONNECT 407", "https://example.com/", 407, []string{"no longer used", "the proxy", "127.0.0.1", "407 Proxy Authentication Required", "HTTPS_PROXY"}},
+		{"plain 502", "http://mirror.example/", 502, []string{"paused", "502 Bad Gateway"}},
+		{"CONNECT 502", "https://example.com/", 502, []string{"paused", "the proxy", "127.0.0.1", "502 Bad Gateway"}},
+		{"plain, no answer", "http://mirror.example/", 0, []string{"paused", "stopped sending"}},
+		{"CONNECT, no answer", "https://example.com/", 0, []string{"paused", "stopped sending"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -272,7 +273,7 @@ func TestProxyThatRefuses(t *testing.T) {
 			files := http.FileServer(http.Dir(f.dir))
 			heard := make(chan struct{})
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				select { // what the proxy does is told first
+				select { // wait until the proxy's failure is reported
 				case <-heard:
 				case <-r.Context().Done():
 				}
@@ -301,21 +302,21 @@ func TestProxyThatRefuses(t *testing.T) {
 			if err := f.got(); err != nil {
 				t.Error(err)
 			}
-			told := strings.Join(said, "\n")
+			messages := strings.Join(said, "\n")
 			for _, want := range c.want {
-				if !strings.Contains(told, want) {
-					t.Errorf("told %q, want %q in it", told, want)
+				if !strings.Contains(messages, want) {
+					t.Errorf("got messages %q, want %q in it", messages, want)
 				}
 			}
 		})
 	}
 }
 
-// A proxy that wants a password ends what goes through it at once.
+// TestNothingButAProxyThatRefuses checks that servers behind a proxy that requires a password are given up at once.
 func TestNothingButAProxyThatRefuses(t *testing.T) {
 	f := newFiles(t, "name", 500_000)
-	told, err := f.through(limited(t), proxied(t, &proxy{to: &url.URL{}, code: 407}, nil), "http://mirror.example/", "https://example.com/")
-	if err != nil || strings.Count(told, "not used any more") != 2 {
-		t.Errorf("got %v, told %q, want both given up", err, told)
+	messages, err := f.through(limited(t), proxied(t, &proxy{to: &url.URL{}, code: 407}, nil), "http://mirror.example/", "https://example.com/")
+	if err != nil || strings.Count(messages, "no longer used") != 2 {
+		t.Errorf("got %v, messages %q, want both given up", err, messages)
 	}
 }

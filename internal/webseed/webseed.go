@@ -17,72 +17,72 @@ import (
 	"github.com/p2pshare/p2pshare/internal/webaddr"
 )
 
-// Swarm is the peers of the torrent. Its methods are called from several goroutines.
+// Swarm is the torrent's view of its peers. Its methods are called from several goroutines.
 type Swarm interface {
 	Look() View
-	// Reserve keeps peers from being asked for pieces, or lets them be asked again.
+	// Reserve makes the swarm not request pieces from peers, or undoes that.
 	Reserve(pieces []int, reserved bool)
-	// Have says that a piece is proven and in the store, and how many bytes of it a server sent.
+	// Have reports that a piece is verified and stored, and how many of its bytes a server sent.
 	Have(piece int, bytes int64)
 }
 
-// View is how the torrent stands. The slices are by piece.
+// View is a snapshot of the torrent. The slices are indexed by piece.
 type View struct {
-	Missing []bool  // neither here nor being hashed
-	Begun   []bool  // a part came from peers
-	Holders []int32 // connected peers that have it
+	Missing []bool  // neither stored nor being hashed
+	Begun   []bool  // peers have sent a part
+	Holders []int32 // number of connected peers that have it
 
 	Me        [20]byte
-	Rivals    [][20]byte // connected peers of our kind that lack something
-	FromPeers int64      // useful bytes so far
+	Rivals    [][20]byte // connected p2pshare peers that lack something
+	FromPeers int64      // useful bytes from peers so far
 }
 
-// Store keeps pieces. Its methods are called from several goroutines.
+// Store stores pieces. Its methods are called from several goroutines.
 type Store interface {
 	Knows(piece int) bool // whether its hash is known
-	// Put keeps a piece if its hash is right. fresh: it was not there before. An error ends everything.
+	// Put stores a piece if its hash is right. fresh: it was not there before. An error ends the whole Run.
 	Put(piece int, b []byte) (right, fresh bool, err error)
 }
 
-// Limit holds the speed down.
+// Limit limits the speed.
 type Limit interface {
-	Most() int // bytes to read at a time; 0: there is no limit
+	Most() int // bytes to read at a time; 0: no limit
 	Wait(ctx context.Context, n int) error
 }
 
-// Options are all required, but for what is said of Near.
+// Options of Run. All are required, except as noted for Near and Outlook.
 type Options struct {
 	Torrent *metafile.Torrent
-	Layout  *content.Layout // that the pieces of Swarm and Store are of
-	Wanted  [][2]int        // pieces, end not included
+	Layout  *content.Layout // defines the pieces of Swarm and Store
+	Wanted  [][2]int        // ranges of pieces, end not included
 	URLs    []string
 
 	Swarm Swarm
 	Store Store
 	Limit Limit
 
-	// Near says that URLs are of peers that give whole pieces: Path is added for pieces begin to end. They are asked for
-	// whatever is missing. Answered, which may be nil, is told of every answer that is over, nil if it was right; gone if the
-	// peer is not to be asked again.
+	// Near means that URLs are peers that send whole pieces: Path(begin, end) is appended for the pieces begin to end. They are
+	// asked for any missing piece. Answered, which may be nil, is called after every answer: err is nil if it was right; gone
+	// means that the peer is not asked again.
 	Near     bool
 	Path     func(begin, end int) string
 	Answered func(err error, gone bool)
 
-	Outlook *Outlook // of what the servers will give; may be nil
+	Outlook *Outlook // shows what the servers can still send; may be nil
 
 	HTTP  http.RoundTripper // follows redirects
 	Agent string
-	Tell  func(message string) // one call at a time
+	Tell  func(message string) // calls do not overlap
 	Log   *slog.Logger
 
 	patience patience
 }
 
-// patience is limits.go's, but for tests.
+// patience holds waits of limits.go, which tests shorten.
 type patience struct{ stall, slow, backoff, steal time.Duration }
 
-// Run fetches from the servers until nothing is missing, no server is left, or ctx ends. Its error is the store's, else
-// nil.
+// Run fetches from the servers until nothing is missing, no server is left, or ctx ends. It returns only errors of the store
+// and panics; otherwise nil.
 func Run(ctx context.Context, o Options) error {
 	if o.patience == (patience{}) {
 		o.patience = patience{stallTime, slowTime, backoffFirst, stealFirst}
@@ -96,7 +96,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, f.stop = context.WithCancel(ctx)
 	defer f.stop()
-	ends := func(bug *panics.Error) { f.fail(bug) } // and nobody waits for who is gone
+	ends := func(bug *panics.Error) { f.fail(bug) } // so that nobody waits for the goroutine that ended
 	hashers, conns := panics.Group{Failed: ends}, panics.Group{Failed: ends}
 	for range runtime.GOMAXPROCS(0) {
 		hashers.Start(f.judge)
@@ -110,16 +110,16 @@ func Run(ctx context.Context, o Options) error {
 	for i := allConns; i < len(f.sources); i++ {
 		conns.Start(func() { f.connection(ctx, f.sources[i], 0) })
 	}
-	_ = conns.Wait() // f.failed is what failed first
+	_ = conns.Wait() // f.failed is the first error
 	close(f.whole)
 	_ = hashers.Wait()
 	return f.failed
 }
 
-// Outlook is what the servers of a Run may still give. The zero value knows of none.
+// Outlook shows what the servers of a Run can still send. The zero value has no servers.
 type Outlook struct{ of atomic.Pointer[fetch] }
 
-// Gives says of pieces whether a server is left that may give them, as far as is known at the moment of the call.
+// Gives returns a function that says whether a server is left that may send a piece, as far as is known at its call.
 func (o *Outlook) Gives() func(piece int) bool {
 	f := o.of.Load()
 	if f == nil {
@@ -130,7 +130,7 @@ func (o *Outlook) Gives() func(piece int) bool {
 		defer f.mu.Unlock()
 		now := time.Now()
 		for _, s := range f.sources {
-			if _, ever := f.can(s, piece, now); ever {
+			if _, ever := f.canFetch(s, piece, now); ever {
 				return true
 			}
 		}
@@ -138,7 +138,7 @@ func (o *Outlook) Gives() func(piece int) bool {
 	}
 }
 
-// fetch is one Run.
+// fetch is the state of one Run.
 type fetch struct {
 	o       Options
 	sources []*source
@@ -151,17 +151,17 @@ type fetch struct {
 	failed error
 	pace   pace
 	steal  steal
-	rivals int  // of the last look
+	rivals int  // at the last look
 	over   bool // nothing is missing
 
 	telling sync.Mutex
 }
 
-// arrived is a piece whose bytes are all here.
+// arrived is a complete piece.
 type arrived struct {
 	piece int
 	b     []byte
-	sent  int64 // by the servers: without pads
+	sent  int64 // by servers, so without pads
 	from  []*source
 }
 
@@ -186,7 +186,7 @@ func newFetch(o Options) *fetch {
 			h = &host{allowed: 1}
 			hosts[a.base.Host] = h
 		}
-		f.sources = append(f.sources, &source{address: a, host: h, files: map[int]*standing{}, wrong: map[int]int{}})
+		f.sources = append(f.sources, &source{address: a, host: h, files: map[int]*fileState{}, wrong: map[int]int{}})
 	}
 	return f
 }
@@ -207,7 +207,7 @@ func (f *fetch) fail(err error) {
 	}
 }
 
-// judge takes pieces until there are no more.
+// judge verifies and stores pieces until there are no more.
 func (f *fetch) judge() {
 	for a := range f.whole {
 		right, fresh, err := f.o.Store.Put(a.piece, a.b)
@@ -225,7 +225,7 @@ func (f *fetch) judge() {
 			f.o.Swarm.Reserve([]int{a.piece}, false)
 			f.wrong(a)
 		default:
-			f.fits(a)
+			f.recordRight(a)
 			if fresh {
 				f.o.Swarm.Have(a.piece, a.sent)
 			}
@@ -233,13 +233,13 @@ func (f *fetch) judge() {
 	}
 }
 
-// wrong notes that a piece does not fit its hash. A peer near us that sends one is not asked again.
+// wrong records that a piece does not match its hash. A nearby peer that sends one is not asked again.
 func (f *fetch) wrong(a arrived) {
 	if !f.o.Near {
-		f.differs(a)
+		f.recordWrong(a)
 		return
 	}
-	err := gone("its content is not the torrent's: piece %d does not fit its hash", a.piece)
+	err := gone("its content differs from the torrent: piece %d does not match its hash", a.piece)
 	for _, s := range a.from {
 		f.drop(s, err)
 	}
@@ -248,7 +248,7 @@ func (f *fetch) wrong(a arrived) {
 	}
 }
 
-// connection asks s for one range after the other.
+// connection requests one range after the other from s.
 func (f *fetch) connection(ctx context.Context, s *source, nth int) {
 	cursor := -1
 	for {
@@ -271,11 +271,11 @@ func (f *fetch) connection(ctx context.Context, s *source, nth int) {
 		if ctx.Err() != nil {
 			return
 		}
-		f.ended(s, w, time.Since(begun), err)
+		f.finish(s, w, time.Since(begun), err)
 	}
 }
 
-// release gives the pieces from rest on back to the peers.
+// release lets peers be asked again for the pieces from rest on.
 func (f *fetch) release(r run, rest int) {
 	var pieces []int
 	f.mu.Lock()
@@ -291,11 +291,11 @@ func (f *fetch) release(r run, rest int) {
 	}
 }
 
-// buffers are the pieces in memory.
+// buffers is a pool of buffers, one per piece in memory.
 type buffers struct {
 	length int64
 	free   chan []byte
-	fresh  chan struct{} // one for each that may yet be made
+	fresh  chan struct{} // one for each buffer that may still be allocated
 }
 
 func (b *buffers) init(length int64) {

@@ -28,10 +28,10 @@ import (
 
 const pieceLength = 16 << 10
 
-// swarm is the peers of a test, and the store.
+// swarm is a test's peers and store.
 type swarm struct {
 	hashes [][20]byte
-	broken error // of the disk
+	broken error // of the store
 
 	mu       sync.Mutex
 	pieces   map[int][]byte
@@ -96,7 +96,7 @@ func (s *swarm) Put(i int, b []byte) (right, fresh bool, err error) {
 func (s *swarm) Most() int                       { return 0 }
 func (s *swarm) Wait(context.Context, int) error { return nil }
 
-// files is content in a folder that a test's server has, and a swarm that has nothing of it.
+// files is content in a folder that a test's server serves, and a swarm that has none of it.
 type files struct {
 	*swarm
 	dir    string
@@ -107,8 +107,8 @@ type files struct {
 	outlook webseed.Outlook
 }
 
-// newFiles makes a v1 torrent: of one file called name if there is one size, else of a folder, with a pad between its first
-// two files.
+// newFiles makes a v1 torrent: with one size a single file called name, else a folder with a pad between its first two
+// files.
 func newFiles(t *testing.T, name string, sizes ...int) *files {
 	t.Helper()
 	f := &files{dir: t.TempDir(), swarm: &swarm{pieces: map[int][]byte{}, reserved: map[int]bool{}, me: [20]byte{19: 1}}}
@@ -155,8 +155,8 @@ func newFiles(t *testing.T, name string, sizes ...int) *files {
 	return f
 }
 
-// run fetches from urls, and gives what the user was told.
-func (f *files) run(ctx context.Context, urls ...string) (told string, err error) {
+// run fetches from urls, and returns the messages for the user.
+func (f *files) run(ctx context.Context, urls ...string) (messages string, err error) {
 	var said []string
 	f.outlook = webseed.Outlook{}
 	err = webseed.Run(ctx, webseed.WithPatience(webseed.Options{
@@ -168,14 +168,14 @@ func (f *files) run(ctx context.Context, urls ...string) (told string, err error
 	return strings.Join(said, "\n"), err
 }
 
-// follow follows redirects, as the transport of Options has to.
+// follow follows redirects, as Options.HTTP must.
 type follow struct{}
 
 func (follow) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultClient.Do(r.Clone(r.Context()))
 }
 
-// got says which pieces are not there or wrong.
+// got returns an error if a piece is missing or wrong.
 func (f *files) got() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -205,12 +205,12 @@ func TestWholeFromOneServer(t *testing.T) {
 		sizes []int
 		tail  string // of the URL
 	}{
-		"a file, the folder's URL":    {[]int{3_000_001}, "/"},
-		"a file, its own URL":         {[]int{3_000_001}, "/na%20me%25"},
-		"a folder":                    {[]int{100_001, 7, 0, 2_000_000}, "/"},
-		"a folder, no slash":          {[]int{100_001, 7, 0, 2_000_000}, ""},
-		"a file less than one piece":  {[]int{5}, "/"},
-		"a folder of very many files": {append(make([]int, 0), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 40_000, 3), "/"},
+		"a file, the folder's URL":   {[]int{3_000_001}, "/"},
+		"a file, its own URL":        {[]int{3_000_001}, "/na%20me%25"},
+		"a folder":                   {[]int{100_001, 7, 0, 2_000_000}, "/"},
+		"a folder, no slash":         {[]int{100_001, 7, 0, 2_000_000}, ""},
+		"a file less than one piece": {[]int{5}, "/"},
+		"a folder of many files":     {append(make([]int, 0), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 40_000, 3), "/"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFiles(t, "na me%", c.sizes...)
@@ -223,9 +223,9 @@ func TestWholeFromOneServer(t *testing.T) {
 				asked.Add(1)
 				files.ServeHTTP(w, r)
 			})
-			told, err := f.run(limited(t), url+c.tail)
-			if err != nil || told != "" {
-				t.Errorf("got %v, told %q", err, told)
+			messages, err := f.run(limited(t), url+c.tail)
+			if err != nil || messages != "" {
+				t.Errorf("got %v, messages %q", err, messages)
 			}
 			if err := f.got(); err != nil {
 				t.Error(err)
@@ -240,23 +240,23 @@ func TestWholeFromOneServer(t *testing.T) {
 	}
 }
 
-// Addresses are read as browsers read them, and a query stays.
+// TestAddressesAreRepaired checks that addresses are read as browsers read them, and that queries are kept.
 func TestAddressesAreRepaired(t *testing.T) {
 	for name, c := range map[string]struct {
 		format string // of the server's URL
 		sizes  []int
 		query  string
 	}{
-		"a percent that is none":    {"%s/100%%%% fü.iso", []int{50_000}, ""},
-		"blanks and a line break":   {" \t%s/100%%25%%25%%20f%%c3%%bc.iso\r\n", []int{50_000}, ""},
-		"a blank in the query":      {"%s/100%%25%%25%%20f%%C3%%BC.iso?a=b c", []int{50_000}, "a=b%%20c"},
+		"an unescaped percent sign": {"%s/100%%%% fü.iso", []int{50_000}, ""},
+		"spaces and a line break":   {" \t%s/100%%25%%25%%20f%%c3%%bc.iso\r\n", []int{50_000}, ""},
+		"a space in the query":      {"%s/100%%25%%25%%20f%%C3%%BC.iso?a=b c", []int{50_000}, "a=b%%20c"},
 		"a fragment":                {"%s/100%%25%%25%%20f%%C3%%BC.iso#top", []int{50_000}, ""},
 		"a folder's with a query":   {"%s/?t=1&u=%%", []int{50_000}, "t=1&u=%%25"},
 		"no slash, with a query":    {"%s?t=1", []int{50_000, 7}, "t=1"},
 		"slash, of a folder":        {"\ufeff%s/ ", []int{50_000, 7}, ""},
 		"one slash for two":         {"HTTP:/%.0s%s", []int{50_000, 7}, ""},
 		"backslashes, of a folder":  {`%s\`, []int{50_000, 7}, ""},
-		"a line break in the midst": {"%s/\n", []int{50_000, 7}, ""},
+		"a line break inside":       {"%s/\n", []int{50_000, 7}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFiles(t, "100%% fü.iso", c.sizes...)
@@ -271,9 +271,9 @@ func TestAddressesAreRepaired(t *testing.T) {
 			if strings.HasPrefix(c.format, "HTTP:/") {
 				at = "HTTP:/" + strings.TrimPrefix(u, "http://")
 			}
-			told, err := f.run(limited(t), at)
-			if err != nil || told != "" {
-				t.Errorf("%q: got %v, told %q", at, err, told)
+			messages, err := f.run(limited(t), at)
+			if err != nil || messages != "" {
+				t.Errorf("%q: got %v, messages %q", at, err, messages)
 			}
 			if err := f.got(); err != nil {
 				t.Error(err)
@@ -282,8 +282,9 @@ func TestAddressesAreRepaired(t *testing.T) {
 	}
 }
 
-// What is wrong with a server is told, and another brings what it does not.
-func TestTroubleIsToldAndSurvived(t *testing.T) {
+// TestTroubleIsReportedAndSurvived checks that problems of a server are reported, and that another server provides what it
+// does not.
+func TestTroubleIsReportedAndSurvived(t *testing.T) {
 	status := func(code int, header ...string) func(*files, http.Handler) http.HandlerFunc {
 		return func(*files, http.Handler) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
@@ -302,7 +303,7 @@ func TestTroubleIsToldAndSurvived(t *testing.T) {
 		{"403", status(403), "403"},
 		{"404", status(404), "404"},
 		{"410", status(410), "410"},
-		{"416", status(416), "and the torrent 3000001"},
+		{"416", status(416), "and 3000001 in the torrent"},
 		{"500", status(500), "500"},
 		{"busy", status(503, "Retry-After", "7"), "for 7s"},
 		{"too many", status(429, "Retry-After", "100000"), "for 10m0s"},
@@ -316,16 +317,16 @@ func TestTroubleIsToldAndSurvived(t *testing.T) {
 			return func(w http.ResponseWriter, r *http.Request) {
 				http.ServeContent(w, r, "x", time.Unix(1, 0), bytes.NewReader(make([]byte, len(f.data))))
 			}
-		}, "does not fit its hash"},
+		}, "does not match its hash"},
 		{"compressed", status(206, "Content-Range", "bytes 0-1/*", "Content-Encoding", "br"), "bytes 0 to 1"},
 		{"hangs", func(*files, http.Handler) http.HandlerFunc {
 			return func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-		}, "sends nothing"},
+		}, "stopped sending"},
 		{"stalls in the middle", func(f *files, good http.Handler) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				good.ServeHTTP(&stalling{w, r.Context(), 1000}, r)
 			}
-		}, "sends nothing"},
+		}, "stopped sending"},
 		{"ends in the middle", func(f *files, good http.Handler) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				ctx, cancel := context.WithCancel(r.Context())
@@ -333,7 +334,7 @@ func TestTroubleIsToldAndSurvived(t *testing.T) {
 				good.ServeHTTP(&stalling{w, ctx, 1000}, r)
 				panic(http.ErrAbortHandler)
 			}
-		}, "left alone"},
+		}, "paused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFiles(t, "name", 3_000_001)
@@ -342,7 +343,7 @@ func TestTroubleIsToldAndSurvived(t *testing.T) {
 			first := make(chan struct{})
 			var once sync.Once
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				select { // the other is judged first
+				select { // wait until the bad server is judged
 				case <-first:
 				case <-r.Context().Done():
 				}
@@ -361,18 +362,18 @@ func TestTroubleIsToldAndSurvived(t *testing.T) {
 					}
 				}, Log: slog.New(slog.DiscardHandler),
 			}, 300*time.Millisecond, 20*time.Millisecond))
-			told := strings.Join(said, "\n")
+			messages := strings.Join(said, "\n")
 			if err != nil {
 				t.Errorf("got %v", err)
 			}
 			if err := f.got(); err != nil {
 				t.Error(err)
 			}
-			if !strings.Contains(told, c.want) {
-				t.Errorf("told %q, want %q in it", told, c.want)
+			if !strings.Contains(messages, c.want) {
+				t.Errorf("got messages %q, want %q in it", messages, c.want)
 			}
-			if strings.Contains(told, "secret") {
-				t.Errorf("told the password: %q", told)
+			if strings.Contains(messages, "secret") {
+				t.Errorf("the messages contain the password: %q", messages)
 			}
 		})
 	}
@@ -396,7 +397,7 @@ func (s *stalling) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// A server without ranges is a stream where it is the only one.
+// TestRangesIgnored checks that a server without ranges is read as a stream if it is the only one.
 func TestRangesIgnored(t *testing.T) {
 	f := newFiles(t, "name", 3_000_001)
 	files := http.FileServer(http.Dir(f.dir))
@@ -406,18 +407,18 @@ func TestRangesIgnored(t *testing.T) {
 		r.Header.Del("Range")
 		files.ServeHTTP(w, r)
 	})
-	if told, err := f.run(limited(t), url+"/name"); err != nil || told != "" {
-		t.Errorf("got %v, told %q", err, told)
+	if messages, err := f.run(limited(t), url+"/name"); err != nil || messages != "" {
+		t.Errorf("got %v, messages %q", err, messages)
 	}
 	if err := f.got(); err != nil {
 		t.Error(err)
 	}
 	if n := asked.Load(); n > 8 {
-		t.Errorf("the whole file was asked for %d times, want a few", n)
+		t.Errorf("the whole file was requested %d times, want a few", n)
 	}
 }
 
-// A server that is in trouble for a moment is asked again.
+// TestTroubleThatPasses checks that a server with a temporary problem is asked again.
 func TestTroubleThatPasses(t *testing.T) {
 	f := newFiles(t, "name", 500_000)
 	files := http.FileServer(http.Dir(f.dir))
@@ -429,19 +430,20 @@ func TestTroubleThatPasses(t *testing.T) {
 		}
 		files.ServeHTTP(w, r)
 	})
-	told, err := f.run(limited(t), url+"/")
+	messages, err := f.run(limited(t), url+"/")
 	if err != nil || f.got() != nil {
 		t.Errorf("got %v and %v", err, f.got())
 	}
-	if strings.Count(told, "502") != 1 {
-		t.Errorf("told %q, want it told once", told)
+	if strings.Count(messages, "502") != 1 {
+		t.Errorf("got messages %q, want one about the 502", messages)
 	}
 }
 
-// Of several servers behind one address, which tell other versions of a file, one that has a wrong byte does not end the piece.
+// TestOneOfSeveralServersIsWrong checks that if several servers behind an address report different versions of a file, a wrong
+// byte at one of them does not end the piece.
 func TestOneOfSeveralServersIsWrong(t *testing.T) {
-	for _, tells := range []bool{true, false} {
-		t.Run(fmt.Sprintf("tells versions %v", tells), func(t *testing.T) {
+	for _, versioned := range []bool{true, false} {
+		t.Run(fmt.Sprintf("versioned %v", versioned), func(t *testing.T) {
 			f := newFiles(t, "name", 500_000)
 			const wrong = 200_000
 			bad := bytes.Clone(f.data)
@@ -453,32 +455,32 @@ func TestOneOfSeveralServersIsWrong(t *testing.T) {
 				if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); err == nil && from <= wrong && wrong <= to && wrongs.Add(1) <= 6 {
 					data = bad
 				}
-				if n := answers.Add(1); tells {
+				if n := answers.Add(1); versioned {
 					w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n%2))
 				}
 				http.ServeContent(w, r, "x", time.Unix(1, 0), bytes.NewReader(data))
 			})
-			told, err := f.run(limited(t), url+"/")
+			messages, err := f.run(limited(t), url+"/")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := f.got(); (got == nil) != tells || strings.Contains(told, "not asked for piece 12 any more") == tells {
-				t.Errorf("got %v after %d answers, told %q", got, answers.Load(), told)
+			if got := f.got(); (got == nil) != versioned || strings.Contains(messages, "no longer asked for piece 12") == versioned {
+				t.Errorf("got %v after %d answers, messages %q", got, answers.Load(), messages)
 			}
 		})
 	}
 }
 
-// With no server left Run ends, and peers may be asked for everything.
+// TestNoServerLeft checks that Run ends without servers, and that peers may then be asked for everything.
 func TestNoServerLeft(t *testing.T) {
 	f := newFiles(t, "name", 500_000)
-	told, err := f.run(limited(t), serve(t, http.NotFound)+"/", "ftp://x/y", "http://%zz")
+	messages, err := f.run(limited(t), serve(t, http.NotFound)+"/", "ftp://x/y", "http://%zz")
 	if err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"404", "neither http nor https", "no URL"} {
-		if !strings.Contains(told, want) {
-			t.Errorf("told %q, want %q in it", told, want)
+	for _, want := range []string{"404", "neither http nor https", "not a URL"} {
+		if !strings.Contains(messages, want) {
+			t.Errorf("got messages %q, want %q in it", messages, want)
 		}
 	}
 	for i, r := range f.reserved {
@@ -497,7 +499,7 @@ func TestErrorOfTheStoreEndsIt(t *testing.T) {
 	}
 }
 
-// What peers have is asked for last, and what the least have first.
+// TestRarestFirst checks that pieces of peers are requested last, the rarest first.
 func TestRarestFirst(t *testing.T) {
 	f := newFiles(t, "name", 40*pieceLength)
 	f.holders = make([]int32, 40)
@@ -505,11 +507,11 @@ func TestRarestFirst(t *testing.T) {
 		f.holders[i] = int32(1 + i%2)
 	}
 	url := serve(t, http.FileServer(http.Dir(f.dir)).ServeHTTP)
-	f.rivals = [][20]byte{} // alone: everything that nobody has is ours
+	f.rivals = [][20]byte{} // without rivals every piece that nobody has is ours
 	if _, err := f.run(limited(t), url+"/"); err != nil {
 		t.Fatal(err)
 	}
-	// Hashing goes on beside, so neighbours may change places.
+	// Pieces are hashed in parallel, so neighbours may change places.
 	if err := f.got(); err != nil {
 		t.Fatal(err)
 	}
@@ -520,7 +522,8 @@ func TestRarestFirst(t *testing.T) {
 	}
 }
 
-// What falls to another that is there is left to it, and is fetched after all when it does not come.
+// TestRivalsShareOut checks that a piece assigned to a connected peer is left to it, and is fetched after all if it does not
+// come.
 func TestRivalsShareOut(t *testing.T) {
 	f := newFiles(t, "name", 60*pieceLength)
 	f.rivals = [][20]byte{{19: 2}}
@@ -540,7 +543,7 @@ func TestRivalsShareOut(t *testing.T) {
 	}
 	for _, i := range g.order[:20] {
 		if first[i] {
-			t.Errorf("both began with piece %d", i)
+			t.Errorf("both started with piece %d", i)
 		}
 	}
 }

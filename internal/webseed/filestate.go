@@ -8,31 +8,31 @@ import (
 	"github.com/p2pshare/p2pshare/internal/content"
 )
 
-// standing is how one file stands at one server. A file without one is as good as any. Guarded by fetch.mu.
-type standing struct {
-	why string // it is not asked for there any more; empty: it may be
-	end int64  // the server has no bytes from here on; 0: that is not known
+// fileState is the state of one file at one server. A file without a state has no known problems. Guarded by fetch.mu.
+type fileState struct {
+	why string // why it is no longer requested there; empty: it is
+	end int64  // the server has no bytes from here on; 0: unknown
 
-	until   time.Time // it is left alone
-	failed  int       // times in a row
-	since   int64     // source.good when the first of them was
-	refused int       // times in a row
+	until   time.Time // it is not requested before
+	failed  int       // consecutive failures
+	since   int64     // source.good at the first of them
+	refused int       // consecutive refusals
 
-	right, wrong int   // pieces that lie in this file alone
-	waste        int64 // bytes of the wrong ones more than of the right ones
+	right, wrong int   // pieces that lie completely in this file
+	waste        int64 // bytes of the wrong ones minus bytes of the right ones
 }
 
-// at is the standing of a file, made if there is none.
-func (s *source) at(file int) *standing {
+// state returns the state of a file, creating it if necessary.
+func (s *source) state(file int) *fileState {
 	st := s.files[file]
 	if st == nil {
-		st = &standing{}
+		st = &fileState{}
 		s.files[file] = st
 	}
 	return st
 }
 
-// gives says whether s gives the bytes of a file up to end now, and whether it ever will. f.mu is held.
+// gives says whether s can send the bytes of a file up to end now, and whether it ever can. f.mu is held.
 func (s *source) gives(file int, end int64, now time.Time) (ok, ever bool) {
 	if s.dead {
 		return false, false
@@ -45,7 +45,7 @@ func (s *source) gives(file int, end int64, now time.Time) (ok, ever bool) {
 	return ever && !st.until.After(now), ever
 }
 
-// tries is how often a piece is asked for that came wrong. f.mu is held.
+// tries returns how often a piece that came wrong is requested. f.mu is held.
 func (s *source) tries() int {
 	if s.mixed {
 		return mixedTries
@@ -53,8 +53,8 @@ func (s *source) tries() int {
 	return pieceTries
 }
 
-// compare takes note of what an answer says of the version of a file. Behind an address whose answers differ in it are several
-// servers, of which one may have what another has not.
+// compare records the version of a file in an answer. If answers from one address have different versions of a file, several
+// servers are behind it, and one may have what another lacks.
 func (f *fetch) compare(s *source, file int, h http.Header) {
 	version := h.Get("ETag") + " " + h.Get("Last-Modified")
 	f.mu.Lock()
@@ -63,12 +63,12 @@ func (f *fetch) compare(s *source, file int, h http.Header) {
 	s.version, s.versionOf = version, file
 }
 
-// clean says that nothing is known against any byte of s. f.mu is held.
+// clean says whether s has no known problems. f.mu is held.
 func (s *source) clean() bool { return !s.dead && len(s.files) == 0 && len(s.wrong) == 0 }
 
-// can says whether s can fetch a piece now, and whether it ever will: it gives some of it itself, and what it does not give
-// another server does. f.mu is held.
-func (f *fetch) can(s *source, piece int, now time.Time) (ok, ever bool) {
+// canFetch says whether s can fetch a piece now, and whether it ever can: s has some of it, and for the rest there is another
+// server. f.mu is held.
+func (f *fetch) canFetch(s *source, piece int, now time.Time) (ok, ever bool) {
 	if f.o.Near || s.clean() {
 		return !s.dead, !s.dead
 	}
@@ -96,12 +96,12 @@ func (f *fetch) can(s *source, piece int, now time.Time) (ok, ever bool) {
 	return ok && own, ever && ownEver
 }
 
-// bounds are where a piece begins and ends in the piece space.
+// bounds returns the start and end of a piece in the piece space.
 func (f *fetch) bounds(piece int) (begin, end int64) {
 	return int64(piece) * f.o.Layout.PieceLength, f.o.Layout.PieceEnd(piece)
 }
 
-// giver is the server to ask for the bytes of a file up to end: s if it gives them, else another; nil: none does now.
+// giver returns the server to ask for the bytes of a file up to end: s if it has them, else another; nil if none can now.
 func (f *fetch) giver(s *source, file, piece int, end int64) *source {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,20 +117,20 @@ func (f *fetch) giver(s *source, file, piece int, end int64) *source {
 	return nil
 }
 
-// spent says that nothing which is missing will ever come from s. f.mu is held.
-func (f *fetch) spent(s *source, v View, now time.Time) bool {
+// exhausted says whether s will never send any of the missing pieces. f.mu is held.
+func (f *fetch) exhausted(s *source, v View, now time.Time) bool {
 	if s.clean() {
 		return false
 	}
 	for i := range f.pending(v) {
-		if _, ever := f.can(s, i, now); ever {
+		if _, ever := f.canFetch(s, i, now); ever {
 			return false
 		}
 	}
 	return true
 }
 
-// pending are the pieces that are still to come.
+// pending iterates over the pieces that are still missing.
 func (f *fetch) pending(v View) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
 		for _, r := range f.o.Wanted {
@@ -143,7 +143,7 @@ func (f *fetch) pending(v View) func(yield func(int) bool) {
 	}
 }
 
-// sole is the file that a piece lies in alone; -1: there are several.
+// sole returns the file that contains the whole piece; -1 if there are several.
 func (f *fetch) sole(piece int) int {
 	begin, end := f.bounds(piece)
 	file := -1
@@ -159,8 +159,8 @@ func (f *fetch) sole(piece int) int {
 	return file
 }
 
-// fits notes that a piece was right.
-func (f *fetch) fits(a arrived) {
+// recordRight records that a piece was right.
+func (f *fetch) recordRight(a arrived) {
 	file := f.sole(a.piece)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -168,19 +168,19 @@ func (f *fetch) fits(a arrived) {
 		s.good++
 		s.rightBytes += int64(len(a.b))
 		if file >= 0 {
-			st := s.at(file)
+			st := s.state(file)
 			st.right++
 			st.waste -= int64(len(a.b))
 		}
 	}
 }
 
-// differs notes that a piece was wrong. What a server can waste by that is bounded by what it brought: pieces are asked for a
-// few times, for the next mirror behind an address may have what this one has not, files as long as most of their pieces
-// are right, wherever in them the wrong ones lie, and so the server.
-func (f *fetch) differs(a arrived) {
+// recordWrong records that a piece was wrong. This bounds what a server can waste by the right bytes it sent: a piece is
+// requested a few times, because the next mirror behind an address may have the right one; a file as long as most of its
+// pieces are right, wherever the wrong ones are; and a server likewise.
+func (f *fetch) recordWrong(a arrived) {
 	file := f.sole(a.piece)
-	why := fmt.Sprintf("its content is not the torrent's: piece %d does not fit its hash", a.piece)
+	why := fmt.Sprintf("its content differs from the torrent: piece %d does not match its hash", a.piece)
 	for _, s := range a.from {
 		said := ""
 		f.mu.Lock()
@@ -188,68 +188,68 @@ func (f *fetch) differs(a arrived) {
 		s.wrongBytes += int64(len(a.b))
 		waste := s.wrongBytes > wasteMost+s.rightBytes
 		if file >= 0 && !waste {
-			st := s.at(file)
+			st := s.state(file)
 			st.wrong++
 			if st.waste += int64(len(a.b)); st.wrong >= wrongMost && st.waste > fileWaste && st.why == "" {
 				said = f.giveUp(s, file, st, why)
 			}
 		}
 		if said == "" && s.wrong[a.piece] == s.tries() {
-			said = f.sayOf(s, fmt.Sprintf("the web seed %s is not asked for piece %d any more: %s", s.shown(), a.piece, why))
+			said = f.sayOf(s, fmt.Sprintf("the web seed %s is no longer asked for piece %d: %s", s.shown(), a.piece, why))
 		}
 		f.mu.Unlock()
 		if waste {
-			f.drop(s, fmt.Errorf("%s, as most that it sent", why))
+			f.drop(s, fmt.Errorf("%s, like most of what it sent", why))
 		} else if said != "" {
 			f.tell(said)
 		}
 	}
 }
 
-// refuse notes that a server does not give a file, or has less of it, and gives what the user should hear.
-func (f *fetch) refuse(s *source, file int, e *refusedError) string {
+// recordRefusal records that a server does not have a file, or only its beginning, and returns the message for the user.
+func (f *fetch) recordRefusal(s *source, file int, e *refusedError) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	st := s.at(file)
+	st := s.state(file)
 	tries := 1
 	if e.mirror || st.right > 0 {
 		tries = refusalTries
 	}
 	if st.refused++; st.refused < tries {
-		st.until = time.Now().Add(f.wait(st.refused))
+		st.until = time.Now().Add(f.backoff(st.refused))
 		return ""
 	}
 	if st.refused = 0; e.end > 0 {
 		st.end = e.end
-		return f.sayOf(s, fmt.Sprintf("the web seed %s is not asked for the end of %s: %s", s.shown(), f.called(file), e.why))
+		return f.sayOf(s, fmt.Sprintf("the web seed %s is no longer asked for the end of %s: %s", s.shown(), f.fileName(file), e.why))
 	}
 	said := f.giveUp(s, file, st, e.why)
 	if s.lost++; s.lost >= lostMost && s.good == 0 {
-		s.dead, s.why = true, fmt.Sprintf("it has none of the first %d files that it was asked for: %s", s.lost, e.why)
-		return fmt.Sprintf("the web seed %s is not used any more: %s", s.shown(), s.why)
+		s.dead, s.why = true, fmt.Sprintf("it has none of the first %d files requested: %s", s.lost, e.why)
+		return fmt.Sprintf("the web seed %s is no longer used: %s", s.shown(), s.why)
 	}
 	return said
 }
 
-// giveUp ends a file at a server. f.mu is held.
-func (f *fetch) giveUp(s *source, file int, st *standing, why string) string {
+// giveUp stops requesting a file from a server. f.mu is held.
+func (f *fetch) giveUp(s *source, file int, st *fileState, why string) string {
 	st.why = why
-	return f.sayOf(s, fmt.Sprintf("the web seed %s is not asked for %s any more: %s", s.shown(), f.called(file), why))
+	return f.sayOf(s, fmt.Sprintf("the web seed %s is no longer asked for %s: %s", s.shown(), f.fileName(file), why))
 }
 
-// sayOf is a message about a part of what a server has; empty once there were many. f.mu is held.
+// sayOf returns a message about some of a server's content; empty after the first sayMost. f.mu is held.
 func (f *fetch) sayOf(s *source, message string) string {
 	switch s.said++; {
 	case s.said < sayMost:
 		return message
 	case s.said == sayMost:
-		return message + " (what else it does not give is not told)"
+		return message + " (further files are not reported)"
 	}
 	return ""
 }
 
-// called is what the user knows a file by.
-func (f *fetch) called(file int) string {
+// fileName returns the name of a file for messages.
+func (f *fetch) fileName(file int) string {
 	if p := f.o.Torrent.FilePath(file); p != "" {
 		return fmt.Sprintf("%q", p)
 	}
