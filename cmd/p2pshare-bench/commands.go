@@ -18,17 +18,17 @@ import (
 	"github.com/p2pshare/p2pshare/internal/state"
 )
 
-// jsonVersion is that of the object "bench" (docs/SPEC.md, output for scripts).
+// jsonVersion is the version of the object "bench" (docs/SPEC.md, output for scripts).
 const jsonVersion = 1
 
-// measuring measures once its options have been read.
+// measuring runs a measurement whose options have been read.
 type measuring func(context.Context, bench.Env) (*bench.Report, error)
 
-const compared = "The programs take turns in every round, what arrives is compared byte by byte, and the table has medians. " +
-	"Of aria2, libtorrent, Transmission, curl with nginx and mktorrent those that are installed take part; the others are named."
+const compared = "The programs take turns in every round, the result is compared byte by byte, and the table shows medians. " +
+	"aria2, libtorrent, Transmission, curl with nginx and mktorrent take part if they are installed; the report names those that are not."
 
-const needsRoot = "It needs Linux, root and iproute2: the networks are namespaces on this machine, with limits on their links. No packet leaves them. " +
-	"Payload and downloads lie in memory if there is room (--work)."
+const needsRoot = "Requires Linux, root and iproute2: the networks are namespaces on this machine, with limits on their links. No packet leaves them. " +
+	"Payload and downloads are kept in memory if there is room (--work)."
 
 const (
 	ofMeasuring = "What is measured"
@@ -37,29 +37,29 @@ const (
 
 func paragraphs(p ...string) string { return strings.Join(p, "\n\n") }
 
-// commonFlags are those of every command. size is the default of --size.
+// commonFlags returns the flags of every command. size is the default of --size.
 func commonFlags(size, use string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "size", Category: ofMeasuring, Value: size, Usage: use},
-		&cli.IntFlag{Name: "runs", Category: ofMeasuring, Value: 5, Usage: "measure each `N` times, and give medians"},
-		&cli.StringFlag{Name: "kinds", Category: ofMeasuring, Usage: "measure `KIND,...` alone", DefaultText: "all that are installed"},
-		&cli.StringFlag{Name: "program", Category: ofMeasuring, Usage: "measure the p2pshare in `FILE`", DefaultText: "in this program's folder, or in the PATH"},
-		&cli.StringFlag{Name: "work", Category: ofMeasuring, Usage: "put payload and downloads below `DIR`", DefaultText: "/dev/shm, or the system's folder for temporary files"},
-		&cli.StringFlag{Name: "report", Category: ofOutput, Usage: "write tables and every run to `FILE`, as the object of --json"},
+		&cli.IntFlag{Name: "runs", Category: ofMeasuring, Value: 5, Usage: "measure each program `N` times, and show medians"},
+		&cli.StringFlag{Name: "kinds", Category: ofMeasuring, Usage: "measure only `KIND,...`", DefaultText: "all that are installed"},
+		&cli.StringFlag{Name: "program", Category: ofMeasuring, Usage: "measure the p2pshare binary `FILE`", DefaultText: "in this program's folder, or in the PATH"},
+		&cli.StringFlag{Name: "work", Category: ofMeasuring, Usage: "keep payload and downloads below `DIR`", DefaultText: "/dev/shm, or the system's temporary folder"},
+		&cli.StringFlag{Name: "report", Category: ofOutput, Usage: "write the JSON object of --json to `FILE`"},
 		&cli.BoolFlag{Name: "json", Category: ofOutput, Usage: "print the report as one JSON object instead of tables"},
 	}
 }
 
 func linkFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "up", Category: ofMeasuring, Value: "80Mbit", Usage: "a fetcher sends `RATE` at most (80Mbit, 2M/s; 0: no limit)"},
-		&cli.StringFlag{Name: "down", Category: ofMeasuring, Value: "80Mbit", Usage: "a fetcher receives `RATE` at most"},
-		&cli.StringFlag{Name: "origin-up", Category: ofMeasuring, Value: "80Mbit", Usage: "the origin sends `RATE` at most"},
-		&cli.StringFlag{Name: "svg", Category: ofOutput, Usage: "draw how many have everything over time into `FILE`"},
+		&cli.StringFlag{Name: "up", Category: ofMeasuring, Value: "80Mbit", Usage: "limit each fetcher's upload to `RATE` (80Mbit, 2M/s; 0: no limit)"},
+		&cli.StringFlag{Name: "down", Category: ofMeasuring, Value: "80Mbit", Usage: "limit each fetcher's download to `RATE`"},
+		&cli.StringFlag{Name: "origin-up", Category: ofMeasuring, Value: "80Mbit", Usage: "limit the origin's upload to `RATE`"},
+		&cli.StringFlag{Name: "svg", Category: ofOutput, Usage: "draw how many fetchers have everything, over time, to `FILE`"},
 	}
 }
 
-// command reads its options with read, and measures.
+// command makes a command that reads its options with read, and measures.
 func (s system) command(name, usage, about string, flags []cli.Flag, read func(*cli.Context) (measuring, error)) *cli.Command {
 	return &cli.Command{Name: name, Usage: usage, Description: about, UsageText: "p2pshare-bench " + name + " [FLAG...]", Flags: flags, HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
@@ -77,44 +77,44 @@ func (s system) command(name, usage, about string, flags []cli.Flag, read func(*
 func (s system) commands() []*cli.Command {
 	return []*cli.Command{
 		s.command("swarm", "measure how fast one origin fills many fetchers", paragraphs(
-			"Reports when the median and the last fetcher have everything, beside the bound max(F/u_origin, F/d, N*F/(u_origin+N*u)), and how many copies the origin sent.",
-			compared, "The kinds are p2pshare, aria2, libtorrent, transmission and http (curl from nginx); A+B is a swarm of fetchers of A and B in turn, with an origin A.", needsRoot,
+			"Reports when the median and the last fetcher have everything, compared with the bound max(F/u_origin, F/d, N*F/(u_origin+N*u)), and how many copies the origin sent.",
+			compared, "The kinds are p2pshare, aria2, libtorrent, transmission and http (curl from nginx); A+B is a swarm with an origin A and alternating fetchers of A and B.", needsRoot,
 			"Examples:\n   sudo p2pshare-bench swarm --svg swarm.svg\n   sudo p2pshare-bench swarm --peers 30 --stagger 1s --uplink-fraction 0.25\n"+
 				"   sudo p2pshare-bench swarm --leave origin=1.3 --kinds p2pshare,aria2\n   sudo p2pshare-bench swarm --kinds aria2,aria2+p2pshare --runs 3"),
 			append(append(commonFlags("64MB", "share a file of `SIZE`"), linkFlags()...),
-				&cli.IntFlag{Name: "peers", Category: ofMeasuring, Value: 12, Usage: "with `N` fetchers"},
-				&cli.DurationFlag{Name: "stagger", Category: ofMeasuring, Usage: "start each fetcher `TIME` after the one before", DefaultText: "all at once"},
-				&cli.Float64Flag{Name: "uplink-fraction", Category: ofMeasuring, Value: 1, Usage: "fetchers send `F` of --up at most, between 0 and 1"},
-				&cli.StringFlag{Name: "leave", Category: ofMeasuring, Usage: "`WHO` leaves: half (every second fetcher, once it is done), origin=COPIES (the origin, once it has sent so many), or both with a comma between", DefaultText: "nobody"},
+				&cli.IntFlag{Name: "peers", Category: ofMeasuring, Value: 12, Usage: "use `N` fetchers"},
+				&cli.DurationFlag{Name: "stagger", Category: ofMeasuring, Usage: "start each fetcher `TIME` after the previous one", DefaultText: "all at once"},
+				&cli.Float64Flag{Name: "uplink-fraction", Category: ofMeasuring, Value: 1, Usage: "limit each fetcher's upload to the fraction `F` of --up, between 0 and 1"},
+				&cli.StringFlag{Name: "leave", Category: ofMeasuring, Usage: "let `WHO` leave: half (every second fetcher, once it is done), origin=COPIES (the origin, once it has sent that many), or both, separated by a comma", DefaultText: "nobody"},
 			), readSwarm),
-		s.command("link", "measure one seeder and one fetcher without a limit between them", paragraphs(
-			"Compares the work of the programs: seconds, processor time of both ends and memory, for a folder with an image, six archives and small files.",
+		s.command("link", "measure one seeder and one fetcher on an unlimited link", paragraphs(
+			"Compares elapsed time, processor time of both ends and memory, for a folder with an image, six archives and small files.",
 			compared, "The kinds are p2pshare, aria2, libtorrent, transmission and http (curl from nginx, which verifies nothing).", needsRoot),
 			commonFlags("1GB", "share a folder of `SIZE`"), readLink),
 		s.command("build", "measure how fast torrents are made", paragraphs(
-			"Makes torrents of a folder of mixed files, of one file and of many small ones, in v1 and, where a program can, hybrid, all with pieces of 1 MiB.",
-			compared, "What was made is checked against the files. The kinds are p2pshare, mktorrent, transmission and libtorrent. It needs Linux, and no root."),
+			"Makes torrents of a folder of mixed files, of one file and of many small ones, in v1 and, if the program can, hybrid, all with pieces of 1 MiB.",
+			compared, "The torrents are checked against the files. The kinds are p2pshare, mktorrent, transmission and libtorrent. Requires Linux, but not root."),
 			commonFlags("1GB", "make torrents of `SIZE`"), readBuild),
-		s.command("webseed", "measure fetches from a web server that nobody else helps", paragraphs(
-			"Has three parts: one fetcher without a limit on its link, one with a limit, both beside curl, and a swarm whose only origin is the web server.",
-			compared, "The kinds are p2pshare, aria2, libtorrent, transmission and http (curl). It needs nginx.", needsRoot),
-			append(append(commonFlags("1GB", "one fetcher gets a file of `SIZE`"), linkFlags()...),
-				&cli.StringFlag{Name: "rate", Category: ofMeasuring, Value: "100Mbit", Usage: "the limit of one fetcher's link is `RATE`"},
-				&cli.IntFlag{Name: "peers", Category: ofMeasuring, Value: 12, Usage: "the swarm has `N` fetchers"},
-				&cli.StringFlag{Name: "swarm-size", Category: ofMeasuring, Value: "64MB", Usage: "the swarm shares a file of `SIZE`"},
-				&cli.StringFlag{Name: "parts", Category: ofMeasuring, Value: strings.Join(bench.WebSeedParts(), ","), Usage: "measure `PART,...` of alone, shaped and swarm"},
+		s.command("webseed", "measure fetches whose only source is a web server", paragraphs(
+			"Has three parts: one fetcher on an unlimited link, one on a limited link, both compared with curl, and a swarm whose only origin is the web server.",
+			compared, "The kinds are p2pshare, aria2, libtorrent, transmission and http (curl). Requires nginx.", needsRoot),
+			append(append(commonFlags("1GB", "fetch a file of `SIZE`"), linkFlags()...),
+				&cli.StringFlag{Name: "rate", Category: ofMeasuring, Value: "100Mbit", Usage: "limit the link of the single fetcher to `RATE`"},
+				&cli.IntFlag{Name: "peers", Category: ofMeasuring, Value: 12, Usage: "use `N` fetchers in the swarm"},
+				&cli.StringFlag{Name: "swarm-size", Category: ofMeasuring, Value: "64MB", Usage: "share a file of `SIZE` in the swarm"},
+				&cli.StringFlag{Name: "parts", Category: ofMeasuring, Value: strings.Join(bench.WebSeedParts(), ","), Usage: "measure only `PART,...`: alone, shaped, swarm"},
 			), readWebSeed),
-		s.command("reuse", "measure what is fetched again of the next release", paragraphs(
-			"Shares a release of which most is what the last one had, with new bytes in the middle of its large files. p2pshare is told where the last one lies; "+
-				"the others find it in the place of the new one and check it. The table has what each received.",
+		s.command("reuse", "measure how much of the next release is fetched again", paragraphs(
+			"Shares a release that is mostly the same as the previous one, with new bytes in the middle of its large files. p2pshare is given the path of the previous one; "+
+				"the others find it in place of the new one and check it. The table shows how much each received.",
 			compared, "The kinds are p2pshare, aria2, libtorrent and transmission.", needsRoot),
-			append(commonFlags("1GB", "the next release has about `SIZE`"),
-				&cli.IntFlag{Name: "same", Category: ofMeasuring, Value: 90, Usage: "`N` of a hundred bytes are those of the last release"}),
+			append(commonFlags("1GB", "make the next release about `SIZE` large"),
+				&cli.IntFlag{Name: "same", Category: ofMeasuring, Value: 90, Usage: "keep `N` percent of the previous release's bytes"}),
 			readReuse),
 	}
 }
 
-// manCommand prints what packages install.
+// manCommand prints the man page that packages install.
 func manCommand() *cli.Command {
 	return &cli.Command{Name: "man", Usage: "print the man page", HideHelpCommand: true, Action: func(c *cli.Context) error {
 		page, err := c.App.ToManWithSection(1)
@@ -229,7 +229,7 @@ func rateFlag(c *cli.Context, name string) (int64, error) {
 	return n, inFlag(name, err)
 }
 
-// inFlag names the flag that an error is of.
+// inFlag adds the name of the flag to an error.
 func inFlag(flag string, err error) error {
 	if err == nil {
 		return nil
@@ -237,7 +237,7 @@ func inFlag(flag string, err error) error {
 	return fault.Hint(usagef("--%s: %v", flag, err), "%s", fault.HintOf(err))
 }
 
-// carryOut measures, prints what came of it and writes the files that were asked for.
+// carryOut measures, prints the report and writes the requested files.
 func (s system) carryOut(c *cli.Context, m measuring) error {
 	e, err := s.environment(c)
 	if err != nil {
@@ -283,7 +283,7 @@ func (s system) carryOut(c *cli.Context, m measuring) error {
 	return nil
 }
 
-// writable refuses a file that could not be written after the measuring, before it.
+// writable checks before the measurement that a file can be written after it.
 func writable(flag, file string) error {
 	if file == "" {
 		return nil

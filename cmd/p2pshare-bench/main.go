@@ -1,7 +1,7 @@
-// Command p2pshare-bench measures p2pshare beside other programs that do the same, in networks of its own.
+// Command p2pshare-bench compares p2pshare with similar programs, in isolated networks on this machine.
 //
-// It is a program of its own so that p2pshare carries nothing that only its developers need. It takes p2pshare's
-// binary from --program, from its own folder or from the PATH, and knows it by its command line alone.
+// It is a separate program so that p2pshare contains nothing that only its developers need. It takes p2pshare's binary from
+// --program, from its own folder or from the PATH, and uses it only through its command line.
 package main
 
 import (
@@ -34,7 +34,7 @@ const (
 
 var errInterrupted = errors.New("interrupted")
 
-// system is what a run has of its process.
+// system is the process environment of a run.
 type system struct {
 	args           []string
 	stdout, stderr io.Writer
@@ -50,15 +50,15 @@ func measureNow(ctx context.Context, e bench.Env, m measuring) (*bench.Report, e
 	return m(ctx, e)
 }
 
-// run carries out a command line and gives its exit code.
+// run executes a command line and returns its exit code.
 func (s system) run(ctx context.Context) int {
 	app := &cli.App{
 		Name: "p2pshare-bench", HelpName: "p2pshare-bench", HideVersion: true,
 		// The library's help command is shared by all apps and becomes its own child; ToMan would never end.
 		HideHelpCommand: true,
-		Usage:           "measure p2pshare beside other programs, on networks of its own",
-		Description: "Each command makes a network on this machine, shares a payload on it with p2pshare and every other program that is installed, in turn, " +
-			"and prints the figures side by side. Nothing leaves those networks, and they are gone afterwards.",
+		Usage:           "compare p2pshare with other programs, in isolated networks",
+		Description: "Each command makes a network on this machine, shares a payload on it with p2pshare and every other installed program in turn, " +
+			"and prints the figures side by side. No packet leaves these networks, and they are removed afterwards.",
 		Writer: s.stdout, ErrWriter: s.stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // run prints it
 		OnUsageError:   usageError,
@@ -78,7 +78,7 @@ func (s system) run(ctx context.Context) int {
 		return 0
 	}
 	if ctx.Err() != nil {
-		err = fault.Hint(errInterrupted, "everything it made has been removed")
+		err = fault.Hint(errInterrupted, "all its networks and files have been removed")
 	}
 	fmt.Fprintf(s.stderr, "p2pshare-bench: %v\n", err)
 	if hint := fault.HintOf(err); hint != "" {
@@ -104,11 +104,11 @@ func usageError(c *cli.Context, err error, _ bool) error {
 
 func usagef(format string, args ...any) error { return fault.New(fault.Usage, format, args...) }
 
-// program is the p2pshare that is measured.
+// program returns the path of the p2pshare to measure.
 func program(file string) (string, error) {
 	if file != "" {
 		if !executable(file) {
-			return "", fault.Hint(fault.New(fault.NotFound, "there is no program %q", file), "give the file of a p2pshare that was built")
+			return "", fault.Hint(fault.New(fault.NotFound, "there is no program %q", file), "give the path of a p2pshare binary")
 		}
 		return filepath.Abs(file)
 	}
@@ -129,7 +129,7 @@ func executable(file string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
-// environment is what a measuring has of this machine.
+// environment returns the Env of this machine.
 func (s system) environment(c *cli.Context) (bench.Env, error) {
 	bin, err := program(c.String("program"))
 	if err != nil {

@@ -16,9 +16,9 @@ func TestBenchRefuses(t *testing.T) {
 		code               int
 	}{
 		{"a fraction above one", "swarm --uplink-fraction 2", "--uplink-fraction 2 is not above 0 and at most 1", 4},
-		{"no fraction", "swarm --uplink-fraction 0", "--uplink-fraction 0", 4},
-		{"a fraction that is no number", "swarm --uplink-fraction NaN", "--uplink-fraction NaN", 4},
-		{"a time before the first", "swarm --stagger -1s", "--stagger -1s is not between", 4},
+		{"a fraction of 0", "swarm --uplink-fraction 0", "--uplink-fraction 0", 4},
+		{"a fraction that is not a number", "swarm --uplink-fraction NaN", "--uplink-fraction NaN", 4},
+		{"a negative time", "swarm --stagger -1s", "--stagger -1s is not between", 4},
 		{"who leaves", "swarm --leave everyone", "--leave: \"everyone\" does not say who leaves\n  write half, or origin=COPIES", 4},
 		{"a rate", "swarm --up fast", "--up: \"fast\" is not a rate", 4},
 		{"the origin's rate", "webseed --origin-up 80Mb", "--origin-up: \"80Mb\" may mean bits or bytes", 4},
@@ -27,22 +27,22 @@ func TestBenchRefuses(t *testing.T) {
 		{"the swarm's size", "webseed --swarm-size x", "--swarm-size: \"x\" is not a size", 4},
 		{"a size", "swarm --size much", "--size: \"much\" is not a size", 4},
 		{"a size of a link", "link --size much", "--size", 4},
-		{"a size of what is built", "build --size much", "--size", 4},
+		{"a size of a build", "build --size much", "--size", 4},
 		{"a size of a web seed", "webseed --size much", "--size", 4},
 		{"a size of a release", "reuse --size much", "--size", 4},
 		{"a size too small", "build --size 1k", "too small to measure", 4},
 		{"runs", "build --runs 0", "0 runs are not between 1 and 100", 4},
 		{"fetchers", "swarm --peers 1000", "1000 fetchers are not between 1 and 200", 4},
-		{"what is the same", "reuse --same 100", "100 % of the bytes the same", 4},
+		{"unchanged bytes", "reuse --same 100", "100 % unchanged bytes", 4},
 		{"a kind", "build --kinds p2pshare,zip", "there is no kind \"zip\" to measure here\n  the kinds are p2pshare, mktorrent, transmission, libtorrent", 4},
-		{"no program", "build --program gone", "gone\"\n  give the file of a p2pshare", 10},
+		{"no program", "build --program gone", "gone\"\n  give the path of a p2pshare", 10},
 		{"no folder for the report", "build --report nowhere/x.json", "--report: there is no folder", 10},
 		{"no folder for the drawing", "swarm --svg nowhere/x.svg", "--svg: there is no folder", 10},
 		{"a folder as the report", "build --report .", "is a folder", 4},
 		{"no folder for the work", "build --work nowhere", "there is no folder", 10},
 		{"an argument", "build x", "takes no argument", 4},
-		{"nothing that is measured", "everything", "everything", 4},
-		{"help of nothing", "help everything", "there is no command \"everything\"", 4},
+		{"an unknown command", "everything", "everything", 4},
+		{"help for an unknown command", "help everything", "there is no command \"everything\"", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -54,7 +54,7 @@ func TestBenchRefuses(t *testing.T) {
 	}
 }
 
-// runLine runs a command line, with a file that can be run as the p2pshare to measure.
+// runLine runs a command line, with an executable file in place of p2pshare.
 func runLine(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") && args[0] != "help" && args[0] != "man" && !slices.Contains(args, "--program") {
@@ -77,7 +77,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestProgram: without --program the p2pshare of the PATH is measured, and without any it says so.
+// TestProgram checks that without --program the p2pshare from the PATH is measured, and that an error names the missing one.
 func TestProgram(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)

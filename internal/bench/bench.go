@@ -14,19 +14,19 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// Env is what a measuring has of the machine.
+// Env is the environment of a measurement.
 type Env struct {
 	Program   string                               // p2pshare's binary
-	Work      string                               // where payloads and downloads lie meanwhile; empty: in memory if there is room
-	Command   string                               // that the report names
-	Root      bool                                 // networks can be made
+	Work      string                               // folder for payloads and downloads; empty: in memory if there is room
+	Command   string                               // the command line, for the report
+	Root      bool                                 // whether networks can be made
 	LookPath  func(program string) (string, error) // as exec.LookPath
-	HasModule func(module string) bool             // of the system's Python
-	Say       func(line string)                    // how it goes
+	HasModule func(module string) bool             // whether the system's Python has a module
+	Say       func(line string)                    // reports progress
 	Now       func() time.Time
 }
 
-// SystemEnv is this machine's. program is p2pshare's binary.
+// SystemEnv returns the Env of this machine. program is p2pshare's binary.
 func SystemEnv(program string, say func(string), now func() time.Time) Env {
 	return Env{
 		Program: program, Root: os.Geteuid() == 0, Say: say, Now: now, LookPath: lookPath,
@@ -34,7 +34,7 @@ func SystemEnv(program string, say func(string), now func() time.Time) Env {
 	}
 }
 
-// lookPath looks where an administrator's programs are too, which are not in every user's PATH.
+// lookPath also searches the folders of administrators' programs, which are not in every user's PATH.
 func lookPath(program string) (string, error) {
 	p, err := exec.LookPath(program)
 	for _, dir := range []string{"/usr/sbin", "/sbin"} {
@@ -46,7 +46,7 @@ func lookPath(program string) (string, error) {
 	return p, err
 }
 
-// tool is where a program is, or its name, for the message, where it is not.
+// tool returns the path of a program, or its name if it is not installed.
 func tool(program string) string {
 	if p, err := lookPath(program); err == nil {
 		return p
@@ -54,22 +54,22 @@ func tool(program string) string {
 	return program
 }
 
-// bench is one measuring.
+// bench is one measurement.
 type bench struct {
 	Env
 	owner  string
 	work   string
 	report *Report
-	lab    *lab // the latest; nil: none is needed
+	lab    *lab // the latest; nil: none
 	labs   int
 	track  *tracker
 	end    []func()
 }
 
-// begin makes the work folder, with room for need bytes, and sweeps up what others left. close ends it.
+// begin makes the work folder, with room for need bytes, and sweeps what killed processes left behind. close removes it.
 func begin(e Env, name, title string, need int64) (b *bench, err error) {
 	if !supported {
-		return nil, fault.Hint(fault.New(fault.Failed, "bench measures on Linux alone, and this is %s", runtime.GOOS), "run it on a Linux machine")
+		return nil, fault.Hint(fault.New(fault.Failed, "p2pshare-bench runs only on Linux, and this is %s", runtime.GOOS), "run it on a Linux machine")
 	}
 	owner, err := ownerOf(os.Getpid())
 	if err != nil {
@@ -95,10 +95,10 @@ func begin(e Env, name, title string, need int64) (b *bench, err error) {
 		}
 	}
 	if free := room(root); free < need {
-		return nil, fault.Hint(fault.New(fault.Failed, "this takes %s, and %q has room for %s", Size(need), root, Size(free)), "give a smaller --size, or --work DIR on a larger disk")
+		return nil, fault.Hint(fault.New(fault.Failed, "this needs %s, and %q has room for %s", Size(need), root, Size(free)), "give a smaller --size, or --work DIR on a larger disk")
 	}
 	if e.Work == "" && root != roots[0] {
-		b.note("There is too little memory for payload and downloads: they lay in " + root + ", whose disk was measured too.")
+		b.note("There was too little memory for payload and downloads: they were in " + root + ", so its disk was measured too.")
 	}
 	b.work = filepath.Join(root, labPrefix+owner+"-"+name)
 	if err := os.Mkdir(b.work, 0o700); err != nil {
@@ -112,7 +112,7 @@ func begin(e Env, name, title string, need int64) (b *bench, err error) {
 	return b, nil
 }
 
-// close removes everything, the last first.
+// close undoes everything, in reverse order.
 func (b *bench) close() {
 	for i := len(b.end) - 1; i >= 0; i-- {
 		b.end[i]()
@@ -139,12 +139,12 @@ func (b *bench) network(ctx context.Context, hosts int) error {
 	return nil
 }
 
-// announce is the tracker's address.
+// announce returns the tracker's address.
 func (b *bench) announce() string {
 	return "http://" + b.lab.ip(hub) + ":" + strconv.Itoa(trackerPort) + "/announce"
 }
 
-// run starts a program on a host; on host -1 it is the machine itself.
+// run starts a program on a host; host -1 is the machine itself.
 func (b *bench) run(ctx context.Context, host int, state string, argv []string) (*process, error) {
 	if path, err := b.LookPath(argv[0]); err == nil {
 		argv = append([]string{path}, argv[1:]...)
@@ -155,12 +155,14 @@ func (b *bench) run(ctx context.Context, host int, state string, argv []string) 
 	return start(ctx, b.Now, state, environment(state), argv)
 }
 
-// environment is as good as none: no settings, proxies or language of the user's decide a measuring.
+// environment returns an almost empty environment, so that the user's settings, proxies and language do not affect a
+// measurement.
 func environment(home string) []string {
 	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=" + home, "TMPDIR=" + home, "XDG_STATE_HOME=" + home, "XDG_CONFIG_HOME=" + home}
 }
 
-// torrent makes one of content with p2pshare, in v1, which all of them read, with the lab's tracker. A piece length of 0 is p2pshare's to choose.
+// torrent makes a torrent of content with p2pshare, in v1, which all clients read, with the lab's tracker. With piece 0
+// p2pshare chooses the piece length.
 func (b *bench) torrent(ctx context.Context, content, out string, piece int, more ...string) error {
 	state := out + ".home"
 	argv := append([]string{b.Program, "publish", content, "--no-seed", "--alone", "--no-dht", "--no-lan", "--no-upnp", "--home", state, "-o", out,
@@ -176,7 +178,7 @@ func (b *bench) torrent(ctx context.Context, content, out string, piece int, mor
 	return os.RemoveAll(state)
 }
 
-// programs notes the versions of those that take part.
+// programs records the versions of the programs that take part.
 func (b *bench) programs(ctx context.Context, kinds []string) {
 	seen := map[string]bool{}
 	for _, k := range kinds {
@@ -202,17 +204,17 @@ func (b *bench) understands(ctx context.Context, command, flag string) bool {
 	return err == nil && strings.Contains(string(out), " "+flag+" ")
 }
 
-// versionOf is the first line that a program says of itself.
+// versionOf returns the first line of a program's version output.
 func versionOf(ctx context.Context, argv []string) string {
 	cmd := exec.CommandContext(ctx, tool(argv[0]), argv[1:]...)
-	out, _ := cmd.CombinedOutput() // some end with 1 after it
+	out, _ := cmd.CombinedOutput() // some print it and exit with 1
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	line, _, _ = strings.Cut(line, " (http") // of mktorrent
 	line, _, _ = strings.Cut(line, " (x86")  // of curl, with all its libraries
 	return line
 }
 
-// rounds lets kinds take turns, so that each round has all of them.
+// rounds runs the kinds in turn, so that each round contains all of them.
 func (b *bench) rounds(ctx context.Context, part string, runs int, kinds []string, one func(kind string, round int) Run) error {
 	for round := 1; round <= runs; round++ {
 		for _, kind := range kinds {
@@ -239,19 +241,19 @@ func (b *bench) tell(r Run, runs int) {
 	}
 	if !r.Whole {
 		first, _, _ := strings.Cut(r.Failure, "\n")
-		line += "not whole: " + first
+		line += "incomplete: " + first
 	}
 	b.Say(line)
 }
 
 // The names of values in Run.Values.
 const (
-	valueSeconds = "seconds"        // until all of it was there; of a swarm, at the last fetcher
+	valueSeconds = "seconds"        // until everything was there; in a swarm, at the last fetcher
 	valueMedian  = "median_seconds" // of a swarm's fetchers
 	valueCopies  = "origin_copies"  // that the origin sent, headers included
 	valueMoved   = "moved_bytes"    // that the fetcher received, headers included
 	valueSeedCPU = "seed_cpu_seconds"
-	valueCPU     = "cpu_seconds" // of the one that fetches or builds
+	valueCPU     = "cpu_seconds" // of the program that fetches or builds
 	valueSeedRSS = "seed_rss_bytes"
 	valueRSS     = "rss_bytes"
 	valueIndex   = "torrent_bytes"
@@ -273,7 +275,7 @@ func machine() Machine {
 	return m
 }
 
-// firstField is the value of the first line "name : value" of a file.
+// firstField returns the value of the first line "name : value" in a file.
 func firstField(path, name, otherwise string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Links are a swarm's: an origin and Peers fetchers, rates in bytes a second, 0 for no limit.
+// Links describes a swarm of an origin and Peers fetchers: Size in bytes, rates in bytes per second, 0 for no limit.
 type Links struct {
 	Peers    int
 	Size     int64
@@ -13,7 +13,7 @@ type Links struct {
 	Up, Down int64
 }
 
-// Bound is the least number of seconds in which all fetchers can have everything (Kumar and Ross, "Peer-assisted file
+// Bound returns the minimum time in seconds for all fetchers to get everything (Kumar and Ross, "Peer-assisted file
 // distribution: the minimum distribution time", 2006): max(F/u_origin, F/d, N*F/(u_origin + N*u)).
 func (l Links) Bound() float64 {
 	n, f := float64(l.Peers), float64(l.Size)
@@ -27,8 +27,8 @@ func (l Links) Bound() float64 {
 	return max(f/origin, f/down, n*f/(origin+n*up))
 }
 
-// median of values that may be infinite, for a run that never ended. Of an even number it is the mean of
-// the two in the middle. NaN for none.
+// median returns the median; values may be infinite, for a run that never ended. For an even number of values it is the mean
+// of the middle two, for none it is NaN.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()

@@ -16,13 +16,13 @@ func TestBound(t *testing.T) {
 		links bench.Links
 		want  float64
 	}{
-		{"the swarm's links decide nothing: the origin sends it once", bench.Links{Peers: 12, Size: 64e6, OriginUp: 80 * mbit, Up: 80 * mbit, Down: 80 * mbit}, 6.4},
+		{"limited by sending one copy from the origin", bench.Links{Peers: 12, Size: 64e6, OriginUp: 80 * mbit, Up: 80 * mbit, Down: 80 * mbit}, 6.4},
 		{"a slow origin", bench.Links{Peers: 12, Size: 64e6, OriginUp: 40 * mbit, Up: 80 * mbit, Down: 80 * mbit}, 12.8},
 		{"slow to receive", bench.Links{Peers: 12, Size: 64e6, OriginUp: 80 * mbit, Up: 80 * mbit, Down: 20 * mbit}, 25.6},
 		{"a quarter of the uplink", bench.Links{Peers: 12, Size: 64e6, OriginUp: 80 * mbit, Up: 20 * mbit, Down: 80 * mbit}, 12 * 64e6 / ((80 + 12*20) * mbit)},
-		{"fetchers that send nothing to speak of", bench.Links{Peers: 10, Size: 10e6, OriginUp: 80 * mbit, Up: 1, Down: 80 * mbit}, 10.0},
+		{"fetchers that send almost nothing", bench.Links{Peers: 10, Size: 10e6, OriginUp: 80 * mbit, Up: 1, Down: 80 * mbit}, 10.0},
 		{"no limits", bench.Links{Peers: 1, Size: 1e9}, 0},
-		{"no limit for what is sent", bench.Links{Peers: 5, Size: 10e6, Down: 80 * mbit}, 1},
+		{"no limit on uploads", bench.Links{Peers: 5, Size: 10e6, Down: 80 * mbit}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.links.Bound(); math.Abs(got-c.want) > 1e-4 {
@@ -55,7 +55,7 @@ func TestMedian(t *testing.T) {
 	}
 	in := []float64{2, 1}
 	if bench.Median(in); in[0] != 2 {
-		t.Error("the values were put into another order")
+		t.Error("median reordered the values")
 	}
 }
 

@@ -24,17 +24,17 @@ const (
 	buildPieceLog = 20
 )
 
-// BuildOptions are of the making of torrents.
+// BuildOptions of Build.
 type BuildOptions struct {
 	Size  int64    // of each of the three payloads
-	Kinds []string // none: all that are installed
+	Kinds []string // nil: all that are installed
 	Runs  int
 }
 
 // creator makes torrents in one format.
 type creator struct {
 	kind, format string
-	client       // what it needs
+	client       // the programs it needs
 	make         func(e Env, work, content, out string) []string
 }
 
@@ -66,7 +66,7 @@ func creators() []creator {
 	}
 }
 
-// chooseCreators is those of the kinds named, or all that are installed.
+// chooseCreators returns the creators of the named kinds, or all that are installed.
 func (e Env) chooseCreators(kinds []string) (chosen []creator, absent []string, err error) {
 	var known []string
 	for _, c := range creators() {
@@ -111,7 +111,7 @@ func unique(list []string) []string {
 }
 
 // Build measures how long it takes to make torrents of a folder of mixed files, of one file, and of many small ones. It
-// needs no network and no root.
+// needs neither a network nor root.
 func Build(ctx context.Context, e Env, o BuildOptions) (*Report, error) {
 	if err := checkCounts(1, o.Runs, o.Size); err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func Build(ctx context.Context, e Env, o BuildOptions) (*Report, error) {
 	return b.report, nil
 }
 
-// build is one run of one creator. What it made is held against the content.
+// build does one run of one creator, and in the first round checks its torrent against the content.
 func (b *bench) build(ctx context.Context, c creator, content string, round int) Run {
 	state := filepath.Join(b.work, "build")
 	if err := os.MkdirAll(state, 0o700); err != nil {
@@ -180,7 +180,7 @@ func (b *bench) build(ctx context.Context, c creator, content string, round int)
 		return failed(err)
 	}
 	stop := make(chan struct{})
-	rss := p.watch(stop) // until it has ended
+	rss := p.watch(stop) // returns when it has ended
 	close(stop)
 	if err := p.wait(within); err != nil {
 		return failed(err)
@@ -188,7 +188,7 @@ func (b *bench) build(ctx context.Context, c creator, content string, round int)
 	r := Run{Whole: true, Values: map[string]float64{
 		valueSeconds: p.when().Sub(p.started).Seconds(), valueCPU: p.used().cpu,
 	}}
-	if rss > 0 { // it ran for long enough to be looked at
+	if rss > 0 { // it ran long enough to be sampled
 		r.Values[valueRSS] = float64(rss)
 	}
 	if info, err := os.Stat(out); err == nil {
@@ -203,22 +203,22 @@ func (b *bench) build(ctx context.Context, c creator, content string, round int)
 }
 
 func (b *bench) sizeOf(content string) int64 {
-	size, _, _ := treeSize(content) // of no size at all it is only a shorter time limit
+	size, _, _ := treeSize(content) // 0 on error only makes the time limit shorter
 	return size
 }
 
-// checkTorrent holds the v1 pieces of a torrent against the content, whoever made it.
+// checkTorrent checks the v1 pieces of any creator's torrent against the content.
 func checkTorrent(torrent, content string) error {
 	m, err := metainfo.LoadFromFile(torrent)
 	if err != nil {
-		return fmt.Errorf("reading the torrent that was made: %w", err)
+		return fmt.Errorf("reading the new torrent: %w", err)
 	}
 	info, err := m.UnmarshalInfo()
 	if err != nil {
-		return fmt.Errorf("reading the torrent that was made: %w", err)
+		return fmt.Errorf("reading the new torrent: %w", err)
 	}
 	if info.PieceLength <= 0 || len(info.Pieces)%sha1.Size != 0 || len(info.Pieces) == 0 {
-		return errors.New("the torrent that was made has no v1 pieces")
+		return errors.New("the new torrent has no v1 pieces")
 	}
 	s := &pieceSums{want: info.Pieces, length: info.PieceLength, sum: sha1.New()}
 	for f := range info.UpvertedV1Files() {
@@ -228,17 +228,17 @@ func checkTorrent(torrent, content string) error {
 			err = s.add(filepath.Join(append([]string{content}, f.Path...)...), f.Length)
 		}
 		if err != nil {
-			return fmt.Errorf("holding the torrent that was made against the content: %w", err)
+			return fmt.Errorf("checking the new torrent against the content: %w", err)
 		}
 	}
 	s.piece()
 	if s.wrong || len(s.want) != 0 {
-		return errors.New("the torrent that was made does not fit the content")
+		return errors.New("the new torrent does not match the content")
 	}
 	return nil
 }
 
-// pieceSums compares what is written with the sums of its pieces.
+// pieceSums compares the bytes written to it with the sums of their pieces.
 type pieceSums struct {
 	want   []byte
 	length int64
@@ -300,7 +300,7 @@ func countFiles(n int) string {
 	return fmt.Sprintf("%d files", n)
 }
 
-// buildTable has a row for each creator, beside the quickest other one of its format.
+// buildTable adds a table with a row for each creator, and its time relative to the fastest other creator of the same format.
 func (r *Report) buildTable(part string, files int, chosen []creator, o BuildOptions) {
 	t := Table{
 		Title:   fmt.Sprintf("%s, %s: %s", part, countFiles(files), turns(o.Runs)),

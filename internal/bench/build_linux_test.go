@@ -17,7 +17,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// TestMain lets this binary stand in for p2pshare, which the measuring knows by its command line alone.
+// TestMain lets this binary stand in for p2pshare, which the package uses only through its command line.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "publish" {
 		if err := publish(os.Args[2:]); err != nil {
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// publish writes a v1 torrent of PATH to what follows -o. Of small files it fails, of an image the torrent is wrong.
+// publish writes a v1 torrent of PATH to the path after -o. For small files it fails, for an image the torrent is wrong.
 func publish(args []string) error {
 	content, out := args[0], args[slices.Index(args, "-o")+1]
 	wrong := false
@@ -108,7 +108,7 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-func TestBuildThatIsInterrupted(t *testing.T) {
+func TestInterruptedBuild(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestBuildWithoutRoom(t *testing.T) {
 	e.Work = t.TempDir()
 	_, err := bench.Build(context.Background(), e, bench.BuildOptions{Size: 1 << 55, Runs: 1, Kinds: []string{"p2pshare"}})
 	if err == nil || !strings.Contains(fault.HintOf(err), "--work DIR") {
-		t.Errorf("got %v (%s), want what else to do", err, fault.HintOf(err))
+		t.Errorf("got %v (%s), want a hint", err, fault.HintOf(err))
 	}
 }
 
@@ -167,20 +167,20 @@ func TestCheckTorrent(t *testing.T) {
 		change func(*metainfo.Info)
 		want   string
 	}{
-		{"as it is", func(*metainfo.Info) {}, ""},
-		{"a wrong sum", func(i *metainfo.Info) { i.Pieces[25] ^= 1 }, "does not fit"},
-		{"a sum too few", func(i *metainfo.Info) { i.Pieces = i.Pieces[:len(i.Pieces)-20] }, "does not fit"},
-		{"a sum too many", func(i *metainfo.Info) { i.Pieces = append(i.Pieces, make([]byte, 20)...) }, "does not fit"},
+		{"unchanged", func(*metainfo.Info) {}, ""},
+		{"a wrong sum", func(i *metainfo.Info) { i.Pieces[25] ^= 1 }, "does not match"},
+		{"a sum too few", func(i *metainfo.Info) { i.Pieces = i.Pieces[:len(i.Pieces)-20] }, "does not match"},
+		{"a sum too many", func(i *metainfo.Info) { i.Pieces = append(i.Pieces, make([]byte, 20)...) }, "does not match"},
 		{"no sums", func(i *metainfo.Info) { i.Pieces = nil }, "no v1 pieces"},
 		{"half a sum", func(i *metainfo.Info) { i.Pieces = i.Pieces[:30] }, "no v1 pieces"},
 		{"a wrong length", func(i *metainfo.Info) { i.Files[0].Length++ }, "the torrent says"},
-		{"a file that is not there", func(i *metainfo.Info) { i.Files[0].Path = []string{"z"} }, "no such file"},
+		{"a missing file", func(i *metainfo.Info) { i.Files[0].Path = []string{"z"} }, "no such file"},
 		{"a pad", func(i *metainfo.Info) {
 			var pad metainfo.FileInfo
 			pad.Length, pad.Path, pad.Attr = 100, []string{".pad", "100"}, "p"
 			i.Files = append(i.Files, pad)
-		}, "does not fit"}, // it is hashed, and was not when the sums were made
-		{"a longer piece", func(i *metainfo.Info) { i.PieceLength *= 2 }, "does not fit"},
+		}, "does not match"}, // its zeros are hashed, unlike when the sums were made
+		{"a longer piece", func(i *metainfo.Info) { i.PieceLength *= 2 }, "does not match"},
 		{"no piece length", func(i *metainfo.Info) { i.PieceLength = 0 }, "no v1 pieces"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -214,12 +214,12 @@ func TestSystemEnv(t *testing.T) {
 		t.Errorf("got %q, %v, want the shell", p, err)
 	}
 	if p, err := e.LookPath("no-such-program-at-all"); err == nil {
-		t.Errorf("got %q, want that there is none", p)
+		t.Errorf("got %q, want none", p)
 	}
 	if e.HasModule("no_such_module_at_all") {
-		t.Error("got a module that is not there")
+		t.Error("got a module that does not exist")
 	}
 	if e.Root != (os.Geteuid() == 0) || e.Program != "/x/p2pshare" {
-		t.Errorf("got %+v, want who runs it", e)
+		t.Errorf("got %+v, want the current user", e)
 	}
 }

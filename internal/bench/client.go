@@ -12,7 +12,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// The names of what is measured.
+// The kinds of programs.
 const (
 	kindP2PShare     = "p2pshare"
 	kindAria2        = "aria2"
@@ -27,24 +27,24 @@ var libtorrentPeer []byte
 //go:embed libtorrent_create.py
 var libtorrentCreate []byte
 
-// systemPython is the one that Debian's modules belong to; another may come first in the PATH.
+// systemPython is the interpreter with Debian's modules; another one may come first in the PATH.
 const systemPython = "/usr/bin/python3"
 
-// job is what a program has to do in a run.
+// job describes what a program has to do in a run.
 type job struct {
 	bin     string // p2pshare's
-	work    string // of the whole measuring: scripts lie there
-	state   string // a folder for the program alone
+	work    string // the work folder, which contains the scripts
+	state   string // a folder for this program only
 	torrent string
-	dir     string // holds the content, or will
-	name    string // the content's
+	dir     string // contains the content, or will
+	name    string // of the content
 	files   []string
-	ip      string // where it listens, and of the http server
+	ip      string // the address it listens at
 	from    string // the http server's address
 	tracker string
 	private bool     // web seeds have private addresses
-	old     bool     // dir holds other content, to be checked first
-	more    []string // flags of p2pshare's alone
+	old     bool     // dir has older content, to be checked first
+	more    []string // extra flags, only for p2pshare
 }
 
 const (
@@ -55,9 +55,9 @@ const (
 // client is a program that shares and fetches.
 type client struct {
 	kind     string
-	programs []string // it needs
-	module   string   // of Python; empty: none
-	install  string   // Debian's packages
+	programs []string // that it needs
+	module   string   // Python module that it needs; empty: none
+	install  string   // Debian packages
 	torrents bool     // it speaks BitTorrent
 	version  []string
 	seed     func(job) ([]string, error)
@@ -77,10 +77,10 @@ func clients() []client {
 
 func clientOf(kind string) client {
 	list := clients()
-	return list[slices.IndexFunc(list, func(c client) bool { return c.kind == kind })] // kinds were checked when they were read
+	return list[slices.IndexFunc(list, func(c client) bool { return c.kind == kind })] // kinds were checked earlier
 }
 
-// missing says what a client needs and is not there.
+// missing returns what a client needs and is not installed; empty: nothing.
 func (e Env) missing(c client) string {
 	for _, p := range c.programs {
 		if _, err := e.LookPath(p); err != nil {
@@ -93,8 +93,8 @@ func (e Env) missing(c client) string {
 	return ""
 }
 
-// choose is the clients to measure: of those that can take part the ones named, or all that are installed. A part
-// with + between its kinds is a swarm of several. absent are those left out, in sentences.
+// choose returns the clients to measure: the named ones, or all installed ones, among those that satisfy can. With mixed, a
+// kind with + between its parts is a swarm of several kinds. absent has a sentence for each client left out.
 func (e Env) choose(kinds []string, can func(client) bool, mixed bool) (chosen []string, absent []string, err error) {
 	var names []string
 	for _, c := range clients() {
@@ -107,7 +107,7 @@ func (e Env) choose(kinds []string, can func(client) bool, mixed bool) (chosen [
 		case len(kinds) == 0 && what == "":
 			chosen = append(chosen, c.kind)
 		case len(kinds) == 0:
-			absent = append(absent, fmt.Sprintf("%s is not measured: there is no %s (apt-get install %s)", c.kind, what, c.install))
+			absent = append(absent, fmt.Sprintf("%s is not measured: %s is not installed (apt-get install %s)", c.kind, what, c.install))
 		}
 	}
 	for _, k := range kinds {
@@ -121,7 +121,7 @@ func (e Env) choose(kinds []string, can func(client) bool, mixed bool) (chosen [
 			}
 			c := clientOf(part)
 			if what := e.missing(c); what != "" {
-				return nil, nil, fault.Hint(fault.New(fault.NotFound, "%s cannot be measured: there is no %s", part, what), "install it: apt-get install %s", c.install)
+				return nil, nil, fault.Hint(fault.New(fault.NotFound, "%s cannot be measured: %s is not installed", part, what), "install it: apt-get install %s", c.install)
 			}
 		}
 		if slices.Contains(chosen, k) {
@@ -134,7 +134,7 @@ func (e Env) choose(kinds []string, can func(client) bool, mixed bool) (chosen [
 
 func anyClient(client) bool { return true }
 
-// scripts writes what the programs are started with.
+// scripts writes the scripts that the programs are started with.
 func scripts(work string) error {
 	for name, data := range map[string][]byte{
 		"libtorrent_peer.py": libtorrentPeer, "libtorrent_create.py": libtorrentCreate,
@@ -162,8 +162,8 @@ func fetchP2PShare(j job) ([]string, error) {
 	return j.p2pshare("fetch", args...), nil
 }
 
-// aria2 with its own defaults, but for what would find peers elsewhere, and for the number of peers and the speed
-// above which it asks no others, which are made for slower links.
+// aria2 runs aria2 with its defaults, except for finding peers elsewhere, the number of peers, and the speed above which it
+// asks no further peers, which are meant for slower links.
 func (j job) aria2(args ...string) []string {
 	return slices.Concat([]string{"aria2c", "--no-conf", "--quiet", "--listen-port=" + strconv.Itoa(peerPort), "--enable-dht=false", "--enable-dht6=false",
 		"--dir", j.dir, "--file-allocation=none", "--bt-max-peers=0", "--bt-request-peer-speed-limit=100M", "--seed-ratio=0",
@@ -187,7 +187,7 @@ func seedLibtorrent(j job) ([]string, error) { return j.libtorrent("seed"), nil 
 
 func fetchLibtorrent(j job) ([]string, error) { return j.libtorrent("fetch"), nil }
 
-// transmission looks itself at what is there: seeding and fetching are the same command.
+// transmission checks existing files itself, so the same command seeds and fetches.
 func transmission(j job) ([]string, error) {
 	config := filepath.Join(j.state, "transmission")
 	if err := os.MkdirAll(config, 0o700); err != nil {
@@ -210,7 +210,7 @@ func nginx(j job) ([]string, error) {
 	return []string{"nginx", "-e", "stderr", "-c", config}, os.WriteFile(config, []byte(text), 0o600)
 }
 
-// curl gets every file, four at a time, and verifies nothing.
+// curl gets all files, four in parallel, and verifies nothing.
 func curl(j job) ([]string, error) {
 	var list strings.Builder
 	for _, f := range j.files {

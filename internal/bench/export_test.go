@@ -2,7 +2,7 @@ package bench
 
 import "context"
 
-// What the tests look at beside the package's own entry points.
+// Internals that the tests use.
 var (
 	Median        = median
 	ParseCounters = parseCounters
@@ -37,7 +37,7 @@ func (p *process) Stop()                          { p.stop() }
 func (p *process) Output() string                 { return p.output() }
 func (p *process) Exited() <-chan struct{}        { return p.exited }
 
-// Used is the processor time so far in seconds, and the most memory in bytes.
+// Used returns the processor time so far in seconds, and the peak memory in bytes.
 func (p *process) Used() (float64, int64) { u := p.used(); return u.cpu, u.rss }
 
 const (

@@ -16,14 +16,14 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// labPrefix begins the name of every namespace and work folder; the process that made it follows, and the host.
+// labPrefix starts the name of every namespace and work folder; the process that made it follows, and the host.
 const labPrefix = "p2pshare-bench-"
 
-// hub is the host that holds the bridge, with the tracker of the swarms.
+// hub is the host with the bridge and the tracker.
 const hub = 0
 
 // lab is a network of hosts 1..n at 10.77.0.1 and up, on one bridge at the hub, 10.77.0.254. Every lab
-// uses the same addresses, since none can see another, or be seen from the machine.
+// uses the same addresses, because they cannot see each other, nor the machine's network.
 type lab struct {
 	name     string
 	hosts    int
@@ -72,8 +72,8 @@ func (l *lab) build(ctx context.Context) error {
 	return err
 }
 
-// shape limits what host i sends and receives, in bytes a second; 0 is no limit. What it receives is
-// limited at the bridge, as a provider's router would.
+// shape limits what host i sends and receives, in bytes per second; 0 is no limit. What it receives is
+// limited at the bridge, like at a provider's router.
 func (l *lab) shape(ctx context.Context, i int, up, down int64) error {
 	for _, s := range append(shaping(l.ns(i), "eth0", up), shaping(l.ns(hub), portOf(i), down)...) {
 		if err := command(ctx, s); err != nil {
@@ -83,8 +83,8 @@ func (l *lab) shape(ctx context.Context, i int, up, down int64) error {
 	return nil
 }
 
-// shaping is a token bucket in front of a queue of 50 ms, as routers have one. The bucket holds one of
-// the 64 KiB packets that the kernel hands on, below which the rate would not be reached.
+// shaping returns the commands for a token bucket in front of a queue of 50 ms, as in routers. The bucket has room for one of
+// the kernel's 64 KiB packets; with less the rate would not be reached.
 func shaping(ns, dev string, rate int64) []string {
 	if rate <= 0 {
 		return nil
@@ -98,7 +98,7 @@ func shaping(ns, dev string, rate int64) []string {
 	}
 }
 
-// ns is the namespace of a host.
+// ns returns the namespace of a host.
 func (l *lab) ns(host int) string {
 	if host == hub {
 		return l.name + "-hub"
@@ -106,7 +106,7 @@ func (l *lab) ns(host int) string {
 	return l.name + "-" + strconv.Itoa(host)
 }
 
-// ip is the address of a host.
+// ip returns the address of a host.
 func (l *lab) ip(host int) string {
 	if host == hub {
 		return "10.77.0.254"
@@ -114,7 +114,7 @@ func (l *lab) ip(host int) string {
 	return "10.77.0." + strconv.Itoa(host)
 }
 
-// portOf is the bridge's end of a host's cable.
+// portOf returns the name of the bridge's end of a host's cable.
 func portOf(host int) string { return "v" + strconv.Itoa(host) }
 
 // listen is net.Listen on a host.
@@ -122,7 +122,7 @@ func (l *lab) listen(host, port int) (net.Listener, error) {
 	return listenIn(l.ns(host), net.JoinHostPort(l.ip(host), strconv.Itoa(port)))
 }
 
-// traffic is what hosts have sent and received, with all headers.
+// traffic returns the bytes that hosts have sent and received, including all headers.
 func (l *lab) traffic() (sent, received map[int]int64, err error) {
 	b, err := io.ReadAll(io.NewSectionReader(l.counters, 0, 1<<20))
 	if err != nil {
@@ -132,7 +132,7 @@ func (l *lab) traffic() (sent, received map[int]int64, err error) {
 	return sent, received, nil
 }
 
-// parseCounters reads /proc/net/dev of the hub. What its end of a cable receives, the host has sent.
+// parseCounters reads /proc/net/dev of the hub. The bytes received at its end of a cable are those that the host sent.
 func parseCounters(b []byte) (sent, received map[int]int64) {
 	sent, received = map[int]int64{}, map[int]int64{}
 	for line := range bytes.Lines(b) {
@@ -152,7 +152,7 @@ func parseCounters(b []byte) (sent, received map[int]int64) {
 	return sent, received
 }
 
-// close ends what is left in the lab and removes it.
+// close ends the remaining processes in the lab and removes it.
 func (l *lab) close() {
 	if l.counters != nil {
 		l.counters.Close()
@@ -162,7 +162,7 @@ func (l *lab) close() {
 	}
 }
 
-// sweep removes the labs and work folders of processes that are gone.
+// sweep removes the labs and work folders of processes that no longer exist.
 func sweep(workRoots []string) {
 	namespaces, _ := filepath.Glob("/run/netns/" + labPrefix + "*")
 	for _, p := range namespaces {
@@ -174,14 +174,14 @@ func sweep(workRoots []string) {
 		folders, _ := filepath.Glob(filepath.Join(root, labPrefix+"*"))
 		for _, p := range folders {
 			if !alive(filepath.Base(p)) {
-				_ = os.RemoveAll(p) // what cannot be removed now is looked at again the next time
+				_ = os.RemoveAll(p) // retried by the next sweep
 			}
 		}
 	}
 }
 
-// alive says whether the process is still there that a name of ours belongs to. A name that is not made as
-// ours are belongs to somebody else.
+// alive says whether the process in a name of ours still exists. Names of any other form belong to other programs and count
+// as alive.
 func alive(name string) bool {
 	parts := strings.SplitN(strings.TrimPrefix(name, labPrefix), "-", 3)
 	if len(parts) < 2 {
@@ -195,7 +195,7 @@ func alive(name string) bool {
 	return err == nil && start == parts[1]
 }
 
-// ownerOf names a process so that none that gets its number later is taken for it.
+// ownerOf identifies a process, even if its number is reused later.
 func ownerOf(pid int) (string, error) {
 	start, err := startOf(pid)
 	if err != nil {
@@ -204,7 +204,7 @@ func ownerOf(pid int) (string, error) {
 	return fmt.Sprintf("%d-%s", pid, start), nil
 }
 
-// startOf is when a process started, in ticks since the machine did (proc(5), stat, field 22).
+// startOf returns when a process started, in ticks since boot (proc(5), stat, field 22).
 func startOf(pid int) (string, error) {
 	fields, err := statOf(pid)
 	if err != nil {
@@ -213,7 +213,7 @@ func startOf(pid int) (string, error) {
 	return fields[19], nil
 }
 
-// statOf is /proc/PID/stat after the name, which may hold spaces and parentheses: 0 is the state.
+// statOf returns the fields of /proc/PID/stat after the name, which may contain spaces and parentheses: 0 is the state.
 func statOf(pid int) ([]string, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -226,22 +226,22 @@ func statOf(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// removeNamespace ends what runs in a namespace and deletes it: it would live on while a process is in it.
+// removeNamespace ends the processes in a namespace and deletes it: a namespace exists as long as a process is in it.
 func removeNamespace(ns string) {
 	pids, err := exec.Command(tool("ip"), "netns", "pids", ns).Output()
 	if err != nil {
-		return // it was never made
+		return // it was never created
 	}
 	for _, f := range strings.Fields(string(pids)) {
-		// A thread of this process may be counted while it is inside.
+		// The list may contain a thread of this process that is inside for a moment.
 		if pid, err := strconv.Atoi(f); err == nil && pid != os.Getpid() {
 			killProcess(pid)
 		}
 	}
-	_ = command(context.Background(), "ip netns del "+ns) // gone already, or looked at again the next time
+	_ = command(context.Background(), "ip netns del "+ns) // already deleted, or retried by the next sweep
 }
 
-// command runs words that hold no spaces of their own.
+// command runs a command line whose words contain no spaces.
 func command(ctx context.Context, line string) error {
 	w := strings.Fields(line)
 	out, err := exec.CommandContext(ctx, tool(w[0]), w[1:]...).CombinedOutput()
@@ -251,14 +251,14 @@ func command(ctx context.Context, line string) error {
 	return nil
 }
 
-// needLab says what keeps this machine from having labs.
+// needLab returns an error if this machine cannot have labs.
 func (e Env) needLab() error {
 	if !e.Root {
 		return fault.Hint(fault.New(fault.Denied, "this needs root, to make networks to measure in"), "run it as root: sudo p2pshare-bench ...; build needs no root")
 	}
 	for _, p := range []string{"ip", "tc"} {
 		if _, err := e.LookPath(p); err != nil {
-			return fault.Hint(fault.New(fault.NotFound, "there is no program %q, which makes the networks", p), "install iproute2: apt-get install iproute2")
+			return fault.Hint(fault.New(fault.NotFound, "the program %q, which makes the networks, is not installed", p), "install iproute2: apt-get install iproute2")
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func TestShaping(t *testing.T) {
 	}
 }
 
-// env has programs that are there, and says nothing.
+// env returns an Env with the given programs, which reports nothing.
 func env(programs ...string) bench.Env {
 	return bench.Env{
 		Program: "/bin/false", Root: true, Say: func(string) {}, Now: time.Now,
@@ -124,8 +124,8 @@ func TestRefusedOptions(t *testing.T) {
 		{"a mix where there is one fetcher", `no kind "p2pshare+http"`, linkErr},
 		{"what makes no torrents", `no kind "aria2"`, buildErr},
 		{"unknown part", `no part "slow"`, web(bench.WebSeedOptions{Parts: []string{"slow"}, Size: 1e6, Swarm: good, Runs: 1})},
-		{"nothing the same", "0 % of the bytes", reuse(bench.ReuseOptions{Size: 1e6, Runs: 1})},
-		{"all the same", "100 % of the bytes", reuse(bench.ReuseOptions{Size: 1e6, Same: 100, Runs: 1})},
+		{"nothing unchanged", "0 % unchanged bytes", reuse(bench.ReuseOptions{Size: 1e6, Runs: 1})},
+		{"everything unchanged", "100 % unchanged bytes", reuse(bench.ReuseOptions{Size: 1e6, Same: 100, Runs: 1})},
 		{"what reuses nothing", `no kind "http"`, reuse(bench.ReuseOptions{Size: 1e6, Same: 90, Runs: 1, Kinds: []string{"http"}})},
 	} {
 		if c.err == nil || fault.KindOf(c.err) != fault.Usage || !strings.Contains(c.err.Error(), c.want) {
@@ -141,7 +141,7 @@ func TestChoose(t *testing.T) {
 		t.Errorf("got %q, %v, want what is installed", chosen, err)
 	}
 	told := strings.Join(absent, "\n")
-	for _, want := range []string{"libtorrent is not measured", "apt-get install python3-libtorrent", "no transmission-cli", "apt-get install nginx-light curl"} {
+	for _, want := range []string{"libtorrent is not measured", "apt-get install python3-libtorrent", "transmission-cli is not installed", "apt-get install nginx-light curl"} {
 		if !strings.Contains(told, want) {
 			t.Errorf("got %q, want %q in it", told, want)
 		}

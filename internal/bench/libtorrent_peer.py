@@ -1,6 +1,6 @@
 """A libtorrent-rasterbar peer: libtorrent_peer.py TORRENT DIR PORT seed|fetch
 
-fetch says "bench: done" when it has everything, and goes on seeding. It waits for libtorrent's alerts, so it takes no processor time of its own."""
+fetch prints "bench: done" when it has everything, and continues to seed. It waits for libtorrent's alerts, so the script itself takes no processor time."""
 import sys, libtorrent as lt
 torrent, folder, port, mode = sys.argv[1:5]
 session = lt.session({
@@ -15,12 +15,12 @@ if mode == 'seed':
 p.flags &= ~lt.torrent_flags.auto_managed
 p.flags &= ~lt.torrent_flags.paused
 handle = session.add_torrent(p)
-told = mode == 'seed'
+reported = mode == 'seed'
 while True:
     session.wait_for_alert(1000)
     for a in session.pop_alerts():
         if isinstance(a, (lt.torrent_error_alert, lt.file_error_alert)):
             print(a, flush=True)
-    if not told and handle.status().is_seeding:
-        told = True
+    if not reported and handle.status().is_seeding:
+        reported = True
         print('bench: done', flush=True)

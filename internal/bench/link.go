@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// linkPiece is the piece length of transfers that are not shaped: 1 MiB, as for releases of their size.
+// linkPiece is the piece length for links without a limit: 1 MiB, as for releases of that size.
 const linkPiece = 1 << 20
 
-// LinkOptions are of one seeder and one fetcher.
+// LinkOptions of Link.
 type LinkOptions struct {
 	Size  int64
-	Kinds []string // none: all that are installed
+	Kinds []string // nil: all that are installed
 	Runs  int
 }
 
-// Link measures one seeder and one fetcher with nothing but the processors between them.
+// Link measures one seeder and one fetcher, limited only by the processors.
 func Link(ctx context.Context, e Env, o LinkOptions) (*Report, error) {
 	if err := checkCounts(1, o.Runs, o.Size); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func Link(ctx context.Context, e Env, o LinkOptions) (*Report, error) {
 	return b.report, nil
 }
 
-// unshapedLimit is the time for a link without a rate: what 20 MB a second take.
+// unshapedLimit returns the timeout for a link without a limit: based on 20 MB per second.
 func unshapedLimit(size int64) time.Duration {
 	return leastTimeout + time.Duration(size/20_000_000)*time.Second
 }
@@ -77,7 +77,7 @@ func (r *Report) linkTable(part string, kinds []string, size int64, runs int) {
 	r.Tables = append(r.Tables, t)
 }
 
-// lead says how p2pshare stands beside the best of the other torrent clients; nothing without one.
+// lead compares p2pshare with the best other torrent client; empty without one.
 func (r *Report) lead(part string, kinds []string) string {
 	own, best, name := r.median(part, kindP2PShare, valueSeconds), 0.0, ""
 	for _, k := range kinds {

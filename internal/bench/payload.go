@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-// noise writes n bytes that do not compress and are the same for the same seed.
+// noise writes n incompressible bytes that depend only on seed.
 func noise(path string, seed uint64, n int64) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -38,7 +38,7 @@ func write(path string, r io.Reader) error {
 	return errors.Join(err, w.Flush(), f.Close())
 }
 
-// release writes a folder as projects publish them: one image of half its size, six archives, and small files.
+// release writes a folder like a typical software release: an image of half its size, six archives, and small files.
 func release(dir string, size int64) error {
 	image, archive := size/2, size/14
 	small := size - image - 6*archive
@@ -66,12 +66,12 @@ func smallFiles(dir string, size int64) error {
 	return nil
 }
 
-// smallest is where files are large enough to be changed inside; smaller ones are new or as they were.
+// smallest is the size from which files are changed inside; smaller files are either new or unchanged.
 const smallest = 1 << 20
 
-// nextRelease writes what a release in old is one version later: same of a hundred of its bytes are the old ones. In large
-// files the others are new blocks between them, at places that are no multiple of anything, so that all that follows has
-// moved; of the small files some are new and the others as they were.
+// nextRelease writes the next version of the release in old, with same percent of its bytes unchanged. Large files get new
+// blocks inserted at unaligned offsets, so that everything after them moves; of the small files some are new and the others
+// unchanged.
 func nextRelease(old, dir string, same int) error {
 	number, small := uint64(1<<20), 0
 	return filepath.WalkDir(old, func(path string, d fs.DirEntry, err error) error {
@@ -102,7 +102,7 @@ func nextRelease(old, dir string, same int) error {
 	})
 }
 
-// insertInto copies a file with added new bytes in it: at one place, or at four if it is large.
+// insertInto copies a file and inserts added new bytes: in one place, or in four if the file is large.
 func insertInto(from, to string, size, added int64, seed uint64) error {
 	f, err := os.Open(from)
 	if err != nil {
@@ -126,8 +126,8 @@ func insertInto(from, to string, size, added int64, seed uint64) error {
 	return write(to, io.MultiReader(parts...))
 }
 
-// sameTree says in words what differs between what was shared and what came; empty if nothing does. What
-// lies beside the wanted files is not looked at: clients keep their own files there.
+// sameTree describes the first difference between the shared tree and the fetched one; empty if there is none. Additional
+// files are ignored, because clients keep their own files there.
 func sameTree(want, got string) string {
 	different := ""
 	err := filepath.WalkDir(want, func(path string, d fs.DirEntry, err error) error {
@@ -143,7 +143,7 @@ func sameTree(want, got string) string {
 			return err
 		}
 		if !same {
-			different = fmt.Sprintf("%q is not what was shared", rel)
+			different = fmt.Sprintf("%q differs from what was shared", rel)
 			return fs.SkipAll
 		}
 		return nil
@@ -182,7 +182,7 @@ func sameFile(a, b string) (bool, error) {
 	}
 }
 
-// treeSize is the bytes of the files below a folder, or of a file.
+// treeSize returns the total size in bytes and the number of files below a folder, or of a file.
 func treeSize(path string) (total int64, files int, err error) {
 	err = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

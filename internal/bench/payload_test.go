@@ -11,7 +11,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/bench"
 )
 
-// tree is the files below a folder.
+// tree returns the files below a folder.
 func tree(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
@@ -49,7 +49,7 @@ func TestReleaseIsTheSameEveryTime(t *testing.T) {
 		total += len(b)
 	}
 	if total != size || len(files) < 20 {
-		t.Errorf("got %d bytes in %d files, want %d in some hundred", total, len(files), size)
+		t.Errorf("got %d bytes in %d files, want %d in a few hundred", total, len(files), size)
 	}
 	if got := bench.SameTree(a, writeRelease(t, size)); got != "" {
 		t.Errorf("a second one differs: %s", got)
@@ -79,11 +79,11 @@ func TestNextRelease(t *testing.T) {
 		t.Errorf("got %d %% of the bytes from the last release, want %d", share, same)
 	}
 	if equal == 0 || equal == len(after) {
-		t.Errorf("got %d of %d files as they were, want some", equal, len(after))
+		t.Errorf("got %d of %d files unchanged, want some", equal, len(after))
 	}
 	image := after["image.iso"]
 	if bytes.Equal(image[len(image)/4:len(image)/4+1<<16], before["image.iso"][len(image)/4:len(image)/4+1<<16]) {
-		t.Error("a quarter into the image nothing has moved")
+		t.Error("nothing has moved a quarter into the image")
 	}
 }
 
@@ -108,10 +108,10 @@ func TestSameTree(t *testing.T) {
 		want   string
 	}{
 		{"nothing", func(string) error { return nil }, ""},
-		{"more files beside", func(d string) error { return os.WriteFile(filepath.Join(d, "x.aria2"), nil, 0o600) }, ""},
-		{"a byte", func(d string) error { return os.WriteFile(filepath.Join(d, "sub", "b"), []byte("abd"), 0o600) }, `"sub/b" is not what was shared`},
-		{"too short", func(d string) error { return os.WriteFile(filepath.Join(d, "a"), []byte("12"), 0o600) }, `"a" is not what was shared`},
-		{"too long", func(d string) error { return os.WriteFile(filepath.Join(d, "a"), []byte("1234"), 0o600) }, `"a" is not what was shared`},
+		{"additional files", func(d string) error { return os.WriteFile(filepath.Join(d, "x.aria2"), nil, 0o600) }, ""},
+		{"a byte", func(d string) error { return os.WriteFile(filepath.Join(d, "sub", "b"), []byte("abd"), 0o600) }, `"sub/b" differs from what was shared`},
+		{"too short", func(d string) error { return os.WriteFile(filepath.Join(d, "a"), []byte("12"), 0o600) }, `"a" differs from what was shared`},
+		{"too long", func(d string) error { return os.WriteFile(filepath.Join(d, "a"), []byte("1234"), 0o600) }, `"a" differs from what was shared`},
 		{"missing", func(d string) error { return os.Remove(filepath.Join(d, "a")) }, "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

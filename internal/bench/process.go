@@ -15,34 +15,34 @@ import (
 	"time"
 )
 
-// doneMark is the line by which scripts and hooks of ours say that the content is whole. p2pshare says it
-// with an object of its own.
+// doneMark is the line with which our scripts and hooks report that the content is complete. p2pshare reports it with its
+// own JSON object.
 const doneMark = "bench: done"
 
-// usage is what a program took of the machine, its children included.
+// usage is what a program and its children consumed.
 type usage struct {
 	cpu float64 // seconds
-	rss int64   // bytes, at most
+	rss int64   // peak, bytes
 }
 
-// process is a program that runs.
+// process is a running program.
 type process struct {
 	cmd     *exec.Cmd
 	started time.Time
 	now     func() time.Time
 
-	done   chan struct{} // closed when it says that it has everything
-	exited chan struct{} // closed when it has ended and its output is read
+	done   chan struct{} // closed when it reports that it has everything
+	exited chan struct{} // closed when it has exited and its output is read
 
 	mu     sync.Mutex
 	doneAt time.Time
-	last   []string // lines of its output
-	sum    usage    // of its end
+	last   []string // last lines of its output
+	sum    usage    // total, after it has exited
 	err    error
 }
 
-// start runs argv, which ends with ctx. Its output is read for the line that says that it is done; one that ends
-// with 0 is done at the latest then.
+// start runs argv until it ends or ctx does. Its output is searched for the line that reports that it is done; a program that
+// exits with 0 is done at that moment at the latest.
 func start(ctx context.Context, now func() time.Time, dir string, env, argv []string) (*process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -69,7 +69,7 @@ func start(ctx context.Context, now func() time.Time, dir string, env, argv []st
 	go func() {
 		defer close(p.exited)
 		err := cmd.Wait()
-		// A child that outlived it may hold the output open: what it says does not count.
+		// A child that outlives it may keep the output open: what the child prints does not count.
 		_ = r.SetReadDeadline(time.Now().Add(time.Second))
 		<-read
 		r.Close()
@@ -98,12 +98,12 @@ func (p *process) read(r *os.File) {
 	}
 }
 
-// isDone reads a line of the output.
+// isDone says whether a line of output reports that the program is done.
 func isDone(line string) bool {
 	return strings.Contains(line, doneMark) || strings.HasPrefix(line, "{") && strings.Contains(line, `"type":"fetched"`)
 }
 
-// splitOutput is bufio.ScanLines that also ends lines at \r, as meters do, and cuts those that are too long.
+// splitOutput is bufio.ScanLines that also ends lines at \r, as progress meters do, and splits lines that are too long.
 func splitOutput(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
 		return i + 1, data[:i], nil
@@ -135,7 +135,7 @@ func (p *process) end(err error) {
 	}
 }
 
-// wait returns when it is done, or with an error when it has ended without, or ctx has.
+// wait returns when the program is done, or with an error if it exits earlier or ctx ends.
 func (p *process) wait(ctx context.Context) error {
 	select {
 	case <-p.done:
@@ -165,21 +165,21 @@ func (p *process) failure() error {
 	return p.err
 }
 
-// when it was done.
+// when returns the time at which it was done.
 func (p *process) when() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.doneAt
 }
 
-// output is the end of what it said.
+// output returns the last lines of its output.
 func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.last, "\n")
 }
 
-// used is what it has taken so far.
+// used returns what it has consumed so far.
 func (p *process) used() usage {
 	if p.hasExited() {
 		p.mu.Lock()
@@ -194,7 +194,7 @@ func (p *process) used() usage {
 	return u
 }
 
-// watch keeps the most memory that it has until the end of stop, and returns it.
+// watch samples memory until stop is closed, and returns the peak.
 func (p *process) watch(stop <-chan struct{}) int64 {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
@@ -211,7 +211,7 @@ func (p *process) watch(stop <-chan struct{}) int64 {
 	}
 }
 
-// stop asks it to end, and makes it after a while.
+// stop asks it to terminate, and kills it after a while.
 func (p *process) stop() {
 	if p.hasExited() {
 		return
@@ -226,7 +226,7 @@ func (p *process) stop() {
 	p.kill()
 }
 
-// kill ends it as a machine that loses its power would.
+// kill ends it without warning, like a power failure.
 func (p *process) kill() {
 	if !p.hasExited() {
 		signalGroup(p.cmd.Process.Pid, syscall.SIGKILL)
@@ -234,7 +234,7 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// hasExited guards signals: a number may be another's after it.
+// hasExited guards signals: after the exit its number may belong to another process.
 func (p *process) hasExited() bool {
 	select {
 	case <-p.exited:
@@ -244,7 +244,7 @@ func (p *process) hasExited() bool {
 	}
 }
 
-// stopAll asks all of them first, so that they end at the same time.
+// stopAll signals all of them first, so that they terminate in parallel.
 func stopAll(list []*process) {
 	for _, p := range list {
 		if !p.hasExited() {
@@ -256,7 +256,7 @@ func stopAll(list []*process) {
 	}
 }
 
-// family is a process and its children.
+// family returns a process and its descendants.
 func family(pid int) []int {
 	out := []int{pid}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -271,7 +271,7 @@ func family(pid int) []int {
 	return out
 }
 
-// cpuOf is the seconds of processor time of a process: utime and stime of its stat, in ticks of 10 ms, as Linux
+// cpuOf returns the processor time of a process in seconds: utime and stime of its stat, in ticks of 10 ms, as Linux
 // shows them on every architecture.
 func cpuOf(pid int) float64 {
 	f, err := statOf(pid)
@@ -283,7 +283,7 @@ func cpuOf(pid int) float64 {
 	return (user + system) / 100
 }
 
-// rssOf is the most memory that a process ever had; pages of mapped files count too.
+// rssOf returns the peak memory of a process in bytes, including pages of mapped files.
 func rssOf(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

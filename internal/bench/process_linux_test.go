@@ -30,14 +30,14 @@ func minute(t *testing.T) context.Context {
 	return ctx
 }
 
-func TestProcessSaysWhenItIsDone(t *testing.T) {
+func TestProcessReportsDone(t *testing.T) {
 	for _, c := range []struct{ name, script string }{
 		{"a hook", "echo '" + bench.DoneMark + "'; exec sleep 1000"},
 		{"p2pshare", `echo '{"version":1,"type":"progress"}'; echo '{"version":1,"type":"fetched","name":"x"}'; exec sleep 1000`},
 		{"after a meter that never ends its line", `printf 'Progress: 1%%\rProgress: 2%%\r` + bench.DoneMark + `\r'; exec sleep 1000`},
 		{"after a line without an end", `head -c 300000 /dev/zero | tr '\0' x; printf '\n` + bench.DoneMark + `\n'; exec sleep 1000`},
 		{"on stderr", "echo '" + bench.DoneMark + "' >&2; exec sleep 1000"},
-		{"by its end", "exit 0"},
+		{"by its exit", "exit 0"},
 		{"twice", "echo '" + bench.DoneMark + "'; echo '" + bench.DoneMark + "'; exit 3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -59,11 +59,11 @@ func TestProcessThatFails(t *testing.T) {
 		t.Errorf("with an ended context: got %v, want that", err)
 	}
 	if _, err := bench.StartProcess(minute(t), time.Now, t.TempDir(), nil, []string{"/nonexistent/program"}); err == nil || !strings.Contains(err.Error(), "/nonexistent/program") {
-		t.Errorf("of no program: got %v, want its name", err)
+		t.Errorf("a missing program: got %v, want its name", err)
 	}
 }
 
-// child starts a script with a child that writes its number, and waits until it has.
+// child starts a script with a child that writes its process number, and waits until it has.
 func child(t *testing.T, ctx context.Context) (*bench.Process, int) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "pid")
@@ -82,7 +82,7 @@ func child(t *testing.T, ctx context.Context) (*bench.Process, int) {
 	return p, pid
 }
 
-// gone waits until a process is no more, or is left to be waited for by its new parent.
+// gone waits until a process no longer exists, or is a zombie left to its new parent.
 func gone(t *testing.T, pid int) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -96,7 +96,7 @@ func gone(t *testing.T, pid int) {
 	t.Errorf("the child %d outlived its parent", pid)
 }
 
-func TestProcessTakesItsChildrenAlong(t *testing.T) {
+func TestProcessEndsItsChildren(t *testing.T) {
 	for name, end := range map[string]func(p *bench.Process, cancel func()){
 		"stop":    func(p *bench.Process, _ func()) { p.Stop() },
 		"kill":    func(p *bench.Process, _ func()) { p.Kill() },
@@ -112,7 +112,7 @@ func TestProcessTakesItsChildrenAlong(t *testing.T) {
 			}
 			end(p, cancel)
 			gone(t, pid)
-			p.Stop() // does nothing any more
+			p.Stop() // has no effect now
 		})
 	}
 }
@@ -141,7 +141,7 @@ func TestSweep(t *testing.T) {
 	pid, start, _ := strings.Cut(own, "-")
 	for name, stays := range map[string]bool{
 		bench.LabPrefix + own + "-swarm":              true,
-		bench.LabPrefix + pid + "-1-swarm":            false, // one that had this number before
+		bench.LabPrefix + pid + "-1-swarm":            false, // an earlier process with this number
 		bench.LabPrefix + "999999999-" + start + "-x": false, // no such process
 		bench.LabPrefix + "of-somebody-else":          true,
 		bench.LabPrefix + "1":                         true,

@@ -7,30 +7,30 @@ import (
 	"strings"
 )
 
-// Report is what was measured.
+// Report is the result of a measurement.
 type Report struct {
 	Bench    string    `json:"bench"`
 	Title    string    `json:"title"`
 	Command  string    `json:"command"`
 	Machine  Machine   `json:"machine"`
 	Programs []Program `json:"programs"`
-	Absent   []string  `json:"absent"` // what was not measured and why, in sentences
+	Absent   []string  `json:"absent"` // sentences about what was not measured, and why
 	Notes    []string  `json:"notes"`
 	Tables   []Table   `json:"tables"`
 	Plots    []Plot    `json:"plots"`
 	Runs     []Run     `json:"runs"`
 }
 
-// Machine is where it was measured.
+// Machine describes where it was measured.
 type Machine struct {
 	System    string  `json:"system"`
 	Processor string  `json:"processor"`
 	Cores     int     `json:"cores"`
 	Memory    int64   `json:"memory"` // bytes
-	Load      float64 `json:"load"`   // of the last minute, before it began
+	Load      float64 `json:"load"`   // of the last minute before the start
 }
 
-// Program is one that took part.
+// Program is a program that took part.
 type Program struct {
 	Kind    string `json:"kind"`
 	Version string `json:"version"`
@@ -38,32 +38,32 @@ type Program struct {
 
 // Run is one run of one program, or of one swarm.
 type Run struct {
-	Part     string             `json:"part,omitempty"` // of a measuring that has several
+	Part     string             `json:"part,omitempty"` // of a measurement with several parts
 	Kind     string             `json:"kind"`
 	Round    int                `json:"round"`
-	Whole    bool               `json:"whole"`             // all of it came, and was compared
+	Whole    bool               `json:"whole"`             // everything came, and was compared
 	Failure  string             `json:"failure,omitempty"` // what was wrong with it
-	Values   map[string]float64 `json:"values"`            // what is not there could not be measured
+	Values   map[string]float64 `json:"values"`            // values that could not be measured are absent
 	Fetchers []Fetcher          `json:"fetchers,omitempty"`
 }
 
-// Fetcher is one host of a swarm. Times are seconds since the first fetcher began.
+// Fetcher is one host of a swarm. Times are in seconds since the first fetcher started.
 type Fetcher struct {
 	Kind  string  `json:"kind"`
 	Start float64 `json:"start"`
 	Done  float64 `json:"done"` // 0: never
-	Left  bool    `json:"left"` // it went when it was done
+	Left  bool    `json:"left"` // it left when it was done
 	Whole bool    `json:"whole"`
 }
 
-// Table is medians beside each other. The first column names what is measured.
+// Table is a table of medians. The first column says what is measured.
 type Table struct {
 	Title   string     `json:"title"`
 	Columns []string   `json:"columns"`
 	Rows    [][]string `json:"rows"`
 }
 
-// Plot is how many fetchers have everything, over time.
+// Plot shows how many fetchers have everything, over time.
 type Plot struct {
 	Title    string  `json:"title"`
 	Fetchers int     `json:"fetchers"`
@@ -71,13 +71,13 @@ type Plot struct {
 	Curves   []Curve `json:"curves"`
 }
 
-// Curve is the run of a kind in whose round the last fetcher was the median one.
+// Curve is the run of a kind whose last fetcher had the median time.
 type Curve struct {
 	Kind string    `json:"kind"`
-	Done []float64 `json:"done"` // seconds since the first fetcher began, in order
+	Done []float64 `json:"done"` // seconds since the first fetcher started, sorted
 }
 
-// Text is the report for people, in Markdown's tables.
+// Text returns the report for people, with Markdown tables.
 func (r *Report) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", r.Title)
@@ -98,7 +98,7 @@ func (r *Report) Text() string {
 	return b.String()
 }
 
-// Text is the table in Markdown, its columns in line.
+// Text returns the table in Markdown, with aligned columns.
 func (t Table) Text() string {
 	width := make([]int, len(t.Columns))
 	rows := append([][]string{t.Columns}, t.Rows...)
@@ -128,7 +128,7 @@ func (t Table) Text() string {
 	return b.String()
 }
 
-// values are a value of all runs of a kind and part. A run that is not whole has taken for ever.
+// values returns a value of all runs of a kind and part. An incomplete run counts as infinitely long.
 func (r *Report) values(part, kind, name string) []float64 {
 	var out []float64
 	for _, run := range r.Runs {
@@ -148,7 +148,7 @@ func (r *Report) values(part, kind, name string) []float64 {
 
 func (r *Report) median(part, kind, name string) float64 { return median(r.values(part, kind, name)) }
 
-// wholes says how many of the runs of a kind were whole.
+// wholes says how many runs of a kind were complete.
 func (r *Report) wholes(part, kind string) string {
 	whole, all := 0, 0
 	for _, run := range r.Runs {
@@ -162,7 +162,7 @@ func (r *Report) wholes(part, kind string) string {
 	return fmt.Sprintf("%d of %d", whole, all)
 }
 
-// number writes a value, or a dash for one that there is not.
+// number formats a value, or a dash if there is none.
 func number(v float64, digits int) string {
 	if math.IsInf(v, 0) || math.IsNaN(v) {
 		return "–"
@@ -170,7 +170,7 @@ func number(v float64, digits int) string {
 	return fmt.Sprintf("%.*f", digits, v)
 }
 
-// over divides by seconds. By those of what never ended there is nothing to say.
+// over divides by seconds; the result is NaN if seconds is infinite.
 func over(v, seconds float64) float64 {
 	if math.IsInf(seconds, 0) {
 		return math.NaN()
@@ -180,7 +180,7 @@ func over(v, seconds float64) float64 {
 
 func gib(n int64) string { return fmt.Sprintf("%.0f GiB", float64(n)/(1<<30)) }
 
-// Size writes bytes in the powers of 1000 that they are given in.
+// Size formats bytes with units that are powers of 1000.
 func Size(n int64) string {
 	for _, u := range []struct {
 		unit string
@@ -193,7 +193,7 @@ func Size(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// mbit writes bytes a second as links are sold.
+// mbit formats bytes per second as Mbit/s.
 func mbit(rate int64) string {
 	if rate <= 0 {
 		return "unlimited"
@@ -201,7 +201,7 @@ func mbit(rate int64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(rate)*8/1e6), ".0") + " Mbit/s"
 }
 
-// took is the fetcher's seconds, from its own start; infinite if it never had everything.
+// took returns the fetcher's time in seconds, from its own start; infinite if it never had everything.
 func (f Fetcher) took() float64 {
 	if !f.Whole {
 		return math.Inf(1)
@@ -209,8 +209,8 @@ func (f Fetcher) took() float64 {
 	return f.Done - f.Start
 }
 
-// plot adds the curves of a part: of each kind the run whose last fetcher was the median one, or the one that came
-// furthest if that never ended.
+// plot adds the curves of a part: for each kind the run whose last fetcher had the median time, or if that is infinite, the
+// run with the most complete fetchers.
 func (r *Report) plot(part, title string, kinds []string, links Links) {
 	p := Plot{Title: title, Fetchers: links.Peers, Bound: links.Bound()}
 	for _, k := range kinds {
@@ -230,7 +230,7 @@ func (r *Report) plot(part, title string, kinds []string, links Links) {
 			slices.Sort(done)
 			far := math.Abs(run.Values[valueSeconds] - want)
 			if math.IsInf(want, 0) || !run.Whole {
-				far = float64(1<<20 - len(done)) // more than any time, and less the more are done
+				far = float64(1<<20 - len(done)) // more than any time, and smaller the more are done
 			}
 			if far < best {
 				best, c.Done = far, append([]float64{}, done...)

@@ -13,7 +13,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/bench"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -34,7 +34,7 @@ func golden(t *testing.T, name, got string) {
 
 var links = bench.Links{Peers: 2, Size: 8e6, OriginUp: 80 * mbit, Up: 80 * mbit, Down: 80 * mbit} // 0.8 s
 
-// swarmRun is a run of two fetchers, done at these seconds; 0 is never.
+// swarmRun returns a run of two fetchers, done at these seconds; 0 is never.
 func swarmRun(kind string, round int, copies float64, done ...float64) bench.Run {
 	r := bench.Run{Kind: kind, Round: round, Whole: true, Values: map[string]float64{"origin_copies": copies}}
 	kinds := strings.Split(kind, "+")
@@ -57,7 +57,7 @@ func swarmReport() *bench.Report {
 		Title:    "One origin, 2 fetchers, 8 MB, origin up 80 Mbit/s, fetchers up 80 Mbit/s, down 80 Mbit/s",
 		Machine:  bench.Machine{System: "Linux 6", Processor: "a <fast> one", Cores: 2, Memory: 24 << 30, Load: 0.25},
 		Programs: []bench.Program{{Kind: "p2pshare", Version: "p2pshare 1"}, {Kind: "aria2", Version: "aria2 2"}},
-		Absent:   []string{"http is not measured: there is no nginx (apt-get install nginx-light curl)"},
+		Absent:   []string{"http is not measured: nginx is not installed (apt-get install nginx-light curl)"},
 		Notes:    []string{"A note."},
 		Runs: []bench.Run{
 			swarmRun("p2pshare", 1, 1.2, 0.9, 1.0), swarmRun("aria2", 1, 1.5, 1.5, 2), swarmRun("aria2+p2pshare", 1, 1.4, 2, 1),
@@ -79,7 +79,7 @@ func TestPlotPicksTheMedianRun(t *testing.T) {
 		want []float64
 	}{
 		{"p2pshare", []float64{1.1, 1.2}},
-		{"aria2", []float64{1.5, 2}}, // most of its runs never ended: the one that came furthest
+		{"aria2", []float64{1.5, 2}}, // most of its runs never ended: the one with the most done
 		{"aria2+p2pshare", []float64{1, 2}},
 	} {
 		got := swarmReport().Plots[0].Curves[i]
@@ -103,12 +103,12 @@ func TestSVG(t *testing.T) {
 			break
 		}
 		if err != nil {
-			t.Fatalf("it is no XML: %v", err)
+			t.Fatalf("not XML: %v", err)
 		}
 	}
 	for _, want := range []string{"p2pshare, 1.2 s", "bound, 0.8 s", "0 of 12", "&lt;plot&gt;"} {
 		if !strings.Contains(b.String(), want) {
-			t.Errorf("got no %q in it", want)
+			t.Errorf("want %q in it", want)
 		}
 	}
 	golden(t, "swarm.svg", b.String())
@@ -129,7 +129,7 @@ func TestWrapTitle(t *testing.T) {
 	}
 }
 
-// single is a run of one fetcher.
+// single returns a run of one fetcher.
 func single(kind string, seconds, moved float64) bench.Run {
 	return bench.Run{Kind: kind, Part: "", Whole: true, Values: map[string]float64{
 		"seconds": seconds, "seed_cpu_seconds": 2, "cpu_seconds": 3, "seed_rss_bytes": 30e6, "rss_bytes": 90e6, "moved_bytes": moved,
@@ -161,7 +161,7 @@ func TestLead(t *testing.T) {
 	}
 	for _, kinds := range [][]string{{"p2pshare"}, {"p2pshare", "http"}} {
 		if got := r.Lead(kinds); got != "" {
-			t.Errorf("of %q: got %q, want nothing", kinds, got)
+			t.Errorf("%q: got %q, want nothing", kinds, got)
 		}
 	}
 	if got := (&bench.Report{}).Lead([]string{"p2pshare", "aria2"}); got != "" {

@@ -10,22 +10,22 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// ReuseOptions are of a fetch of the next version of what is on the disk already.
+// ReuseOptions of Reuse.
 type ReuseOptions struct {
 	Size  int64
-	Same  int      // of a hundred bytes of the next version, those that the last one has too
-	Kinds []string // none: all that are installed
+	Same  int      // percent of the next version's bytes that the previous one has too
+	Kinds []string // nil: all that are installed
 	Runs  int
 }
 
-// Reuse measures how much of a release is fetched again by those who have the one before. p2pshare is told where that lies; the
-// others find it in the place of the new one, and check it first.
+// Reuse measures how much of a release is fetched again by clients that have the previous one. p2pshare is given the path of
+// the previous release; the others find it in place of the new one, and check it first.
 func Reuse(ctx context.Context, e Env, o ReuseOptions) (*Report, error) {
 	if err := checkCounts(1, o.Runs, o.Size); err != nil {
 		return nil, err
 	}
 	if o.Same < 1 || o.Same > 99 {
-		return nil, fault.New(fault.Usage, "%d %% of the bytes the same is not between 1 and 99", o.Same)
+		return nil, fault.New(fault.Usage, "%d %% unchanged bytes is not between 1 and 99", o.Same)
 	}
 	kinds, absent, err := e.choose(o.Kinds, func(c client) bool { return c.torrents }, false)
 	if err != nil {
@@ -34,7 +34,7 @@ func Reuse(ctx context.Context, e Env, o ReuseOptions) (*Report, error) {
 	if err := e.needLab(); err != nil {
 		return nil, err
 	}
-	b, err := begin(e, "reuse", fmt.Sprintf("The next release of %s, %d %% of its bytes the same", Size(o.Size), o.Same), 5*o.Size)
+	b, err := begin(e, "reuse", fmt.Sprintf("The next release of %s, %d %% of its bytes unchanged", Size(o.Size), o.Same), 5*o.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -57,15 +57,15 @@ func Reuse(ctx context.Context, e Env, o ReuseOptions) (*Report, error) {
 	if b.understands(ctx, "publish", "--chunks") {
 		publish = []string{"--chunks", "on"}
 	} else {
-		b.note("This p2pshare publishes no index of chunks.")
+		b.note("This p2pshare cannot publish an index of chunks.")
 	}
-	// The length of pieces is p2pshare's own choice: with an index of chunks it takes shorter ones.
+	// p2pshare chooses the piece length: with an index of chunks it takes shorter pieces.
 	if err := b.torrent(ctx, filepath.Join(t.source, t.name), t.torrent, 0, publish...); err != nil {
 		return nil, err
 	}
 	reuses := b.understands(ctx, "fetch", "--reuse")
 	if !reuses {
-		b.note("This p2pshare cannot reuse what is on the disk (fetch --reuse): it fetches everything.")
+		b.note("This p2pshare cannot reuse existing files (fetch --reuse): it fetches everything.")
 	}
 	t.prepare = func(kind string, j *job) error {
 		switch {
@@ -88,7 +88,7 @@ func Reuse(ctx context.Context, e Env, o ReuseOptions) (*Report, error) {
 	return b.report, nil
 }
 
-// noteIndex tells what the torrent and the index of chunks beside it take.
+// noteIndex adds a note about the size of the torrent and of its index of chunks.
 func (b *bench) noteIndex(t *transfer) error {
 	torrent, err := os.Stat(t.torrent)
 	if err != nil {

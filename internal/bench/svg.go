@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// A plot's measures, in pixels.
+// Dimensions of a plot, in pixels.
 const (
 	plotWidth, plotHeight           = 860, 440
 	plotLeft, plotRight             = 56, 210
 	plotTop, plotBottom             = 74, 48
 	plotInnerWidth, plotInnerHeight = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
-	gridLines                       = 8 // about so many, on round numbers
+	gridLines                       = 8 // approximately; they are at round numbers
 	fontFamily                      = "system-ui, sans-serif"
 )
 
-// colours can be told apart by those who see fewer of them (Okabe and Ito, "Color universal design", 2008); curves beyond them begin
-// again, with dashes.
+// colours can be distinguished by people with colour blindness (Okabe and Ito, "Color universal design", 2008); further curves
+// use them again, dashed.
 var colours = [...]string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"}
 
 // WriteSVG draws how many fetchers have everything over time, the plots below each other.
@@ -49,7 +49,7 @@ func (p Plot) draw(b *strings.Builder) {
 	if !(longest > 0) || math.IsInf(longest, 0) {
 		longest = 1
 	}
-	longest *= 1.04 // so that the last step is seen
+	longest *= 1.04 // so that the last step is visible
 	x := func(s float64) float64 { return plotLeft + s/longest*plotInnerWidth }
 	y := func(n float64) float64 { return plotTop + plotInnerHeight*(1-n/float64(max(p.Fetchers, 1))) }
 	for i, line := range wrapTitle(p.Title) {
@@ -79,7 +79,7 @@ func (p Plot) draw(b *strings.Builder) {
 	}
 }
 
-// curve draws one kind's steps and its line of the legend.
+// curve draws the steps of one kind and its line in the legend.
 func (p Plot) curve(b *strings.Builder, i int, c Curve, x, y func(float64) float64) {
 	style := fmt.Sprintf(`stroke="%s" stroke-width="2.5" fill="none"`, colours[i%len(colours)])
 	if i >= len(colours) {
@@ -102,11 +102,11 @@ func (p Plot) curve(b *strings.Builder, i int, c Curve, x, y func(float64) float
 
 func text(b *strings.Builder, x, y float64, attributes, s string) {
 	fmt.Fprintf(b, `<text x="%s" y="%s" %s>`, px(x), px(y), attributes)
-	_ = xml.EscapeText(b, []byte(s)) // a Builder takes everything
+	_ = xml.EscapeText(b, []byte(s)) // a Builder never fails
 	b.WriteString("</text>\n")
 }
 
-// wrapTitle breaks a title at its commas into two lines, and cuts what does not fit then.
+// wrapTitle breaks a title at its commas into two lines, and truncates what does not fit.
 func wrapTitle(s string) []string {
 	const most = 92
 	lines := []string{""}
@@ -127,10 +127,10 @@ func wrapTitle(s string) []string {
 	return lines
 }
 
-// px writes a place to a tenth of a pixel.
+// px formats a coordinate, rounded to a tenth of a pixel.
 func px(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 
-// roundStep is the least of 1, 2, 5, 10, 20, ... (and 0.5, 0.2, ...) that is at least v.
+// roundStep returns the smallest of 1, 2, 5, 10, 20, ... (and 0.5, 0.2, ...) that is at least v.
 func roundStep(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, m := range []float64{1, 2, 5} {

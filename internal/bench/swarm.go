@@ -12,16 +12,16 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// SwarmOptions are of one origin and its fetchers. Rates are in bytes a second, 0 for no limit.
+// SwarmOptions of Swarm. Rates are in bytes per second, 0 for no limit.
 type SwarmOptions struct {
 	Links
 	Stagger time.Duration // between the starts of two fetchers
 	Leave   Leave
-	Kinds   []string // none: all that are installed; A+B: an origin A, and fetchers of A and B in turn
+	Kinds   []string // nil: all that are installed; A+B: an origin A, with alternating fetchers of A and B
 	Runs    int
 }
 
-// ParseLeave reads "half" and "origin=COPIES".
+// ParseLeave parses "half" and "origin=COPIES", or both.
 func ParseLeave(s string) (l Leave, err error) {
 	for part := range strings.SplitSeq(s, ",") {
 		copies, isOrigin := strings.CutPrefix(part, "origin=")
@@ -30,7 +30,7 @@ func ParseLeave(s string) (l Leave, err error) {
 		case part == "half":
 			l.Half = true
 		case isOrigin:
-			// Below one copy nobody could ever have everything.
+			// With less than one copy nobody could ever get everything.
 			if l.Copies, err = strconv.ParseFloat(copies, 64); err == nil && l.Copies >= 1 && l.Copies <= maxPeers {
 				continue
 			}
@@ -42,7 +42,7 @@ func ParseLeave(s string) (l Leave, err error) {
 	return l, nil
 }
 
-// Swarm measures how long it takes until each of the fetchers of one origin has everything.
+// Swarm measures how long it takes until all fetchers of one origin have everything.
 func Swarm(ctx context.Context, e Env, o SwarmOptions) (*Report, error) {
 	if err := checkCounts(o.Peers, o.Runs, o.Size); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func Swarm(ctx context.Context, e Env, o SwarmOptions) (*Report, error) {
 	b.report.swarmTable("", kinds, o.Links, o.Runs)
 	b.report.plot("", b.report.Title, kinds, o.Links)
 	if o.Stagger > 0 {
-		b.note("A fetcher's time begins when it starts.")
+		b.note("Each fetcher's time starts when the fetcher starts.")
 	}
 	return b.report, nil
 }
@@ -114,7 +114,7 @@ func checkCounts(peers, runs int, size int64) error {
 	return nil
 }
 
-// swarm makes a network with these links, and the content.
+// swarm makes a network with the given links, and the content.
 func (b *bench) swarm(ctx context.Context, links Links, name string, write func(path string) error) (*transfer, error) {
 	t := &transfer{bench: b, links: links, source: filepath.Join(b.work, "source"), name: name, torrent: filepath.Join(b.work, name+".torrent")}
 	if err := write(filepath.Join(t.source, name)); err != nil {
@@ -138,7 +138,7 @@ func (b *bench) swarm(ctx context.Context, links Links, name string, write func(
 	return t, nil
 }
 
-// swarmTable adds the table of a part. A mixed swarm has a row for each of its kinds as well.
+// swarmTable adds the table of a part. A mixed swarm also has a row for each of its kinds.
 func (r *Report) swarmTable(part string, kinds []string, links Links, runs int) {
 	bound := links.Bound()
 	t := Table{
@@ -175,7 +175,7 @@ func turns(runs int) string {
 	return fmt.Sprintf("medians of %d runs in turn", runs)
 }
 
-// among is the median over the runs of a mixed swarm of the median and last fetcher of one of its kinds.
+// among returns the medians, over the runs of a mixed swarm, of the median and the last fetcher of one of its kinds.
 func (r *Report) among(part, mixed, kind string) (mid, last float64) {
 	var mids, lasts []float64
 	for _, run := range r.Runs {

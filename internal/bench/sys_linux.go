@@ -12,16 +12,16 @@ import (
 
 const supported = true
 
-// ownGroup makes a process the head of a group that is ended as one, and that ends with this process.
+// ownGroup makes a process the head of its own group, which is ended as a whole, and ends it with this process.
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-func signalGroup(pid int, s syscall.Signal) { _ = syscall.Kill(-pid, s) } // it may have ended already
+func signalGroup(pid int, s syscall.Signal) { _ = syscall.Kill(-pid, s) } // it may have exited already
 
 func killProcess(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) } // as above
 
-// room is how many bytes a folder's file system has left.
+// room returns the free bytes of a folder's file system.
 func room(dir string) int64 {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {
@@ -38,7 +38,7 @@ func listenIn(ns, address string) (l net.Listener, err error) {
 	return l, err
 }
 
-// countersOf opens the counters of all interfaces of a namespace. The file goes on to tell them from outside.
+// countersOf opens the counters of all interfaces of a namespace. The file keeps showing them when read from outside.
 func countersOf(ns string) (f *os.File, err error) {
 	err = inNamespace(ns, func() error {
 		f, err = os.Open(fmt.Sprintf("/proc/self/task/%d/net/dev", unix.Gettid()))
@@ -47,7 +47,7 @@ func countersOf(ns string) (f *os.File, err error) {
 	return f, err
 }
 
-// inNamespace runs f with the calling thread inside a network namespace. Sockets that f makes stay there.
+// inNamespace runs f with the calling thread inside a network namespace. Sockets that f opens stay there.
 func inNamespace(ns string, f func() error) error {
 	target, err := os.Open("/run/netns/" + ns)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// Labs are network namespaces, and memory and processor time are read from /proc.
+// Labs need network namespaces, and memory and processor time are read from /proc.
 const supported = false
 
 func ownGroup() *syscall.SysProcAttr { return nil }

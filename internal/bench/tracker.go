@@ -15,28 +15,28 @@ import (
 	"time"
 )
 
-// trackerPort is where swarms announce, at the hub.
+// trackerPort is the tracker's port at the hub.
 const trackerPort = 6969
 
-// tracker is where the programs of one run find each other (BEP 3, BEP 23). It also tells when a seeder
-// is ready, the same way for every program: it has announced that nothing is left to get.
+// tracker is where the programs of one run find each other (BEP 3, BEP 23). It also shows when a seeder is ready, in the same
+// way for every program: when it announces that it has nothing left to get.
 type tracker struct {
 	mu     sync.Mutex
 	swarms map[string]map[netip.AddrPort]bool // by raw infohash
-	whole  map[netip.Addr]chan struct{}       // closed when that host announced left=0
+	whole  map[netip.Addr]chan struct{}       // closed when the host announces left=0
 }
 
 func newTracker() *tracker {
 	return &tracker{swarms: map[string]map[netip.AddrPort]bool{}, whole: map[netip.Addr]chan struct{}{}}
 }
 
-// serve answers on l until stop is called, which waits for it.
+// serve answers on l until stop is called, which waits for the end.
 func (t *tracker) serve(l net.Listener) (stop func()) {
 	s := &http.Server{Handler: t, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = s.Serve(l) // ErrServerClosed; anything else shows as runs that are not whole
+		_ = s.Serve(l) // ErrServerClosed; other errors show as incomplete runs
 	}()
 	return func() {
 		_ = s.Close()
@@ -106,7 +106,7 @@ func (t *tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "d8:completei1e10:incompletei1e8:intervali5e12:min intervali2e5:peers%d:%se", len(peers), peers)
 }
 
-// announce notes a peer and gives the others in compact form.
+// announce records a peer and returns the others in compact form.
 func (t *tracker) announce(infohash string, me netip.AddrPort, stopped bool) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

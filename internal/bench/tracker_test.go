@@ -29,7 +29,7 @@ func announce(t *testing.T, at http.Handler, from, query string) string {
 	return string(b)
 }
 
-func TestTrackerTellsTheOthers(t *testing.T) {
+func TestTrackerReturnsTheOthers(t *testing.T) {
 	tr := bench.NewTracker()
 	q := func(port int, more string) string {
 		return fmt.Sprintf("info_hash=%s&port=%d%s", url.QueryEscape(hash), port, more)
@@ -43,7 +43,7 @@ func TestTrackerTellsTheOthers(t *testing.T) {
 	}
 	announce(t, tr, "10.77.0.1:5000", q(6881, "&event=stopped"))
 	if got := announce(t, tr, "10.77.0.2:5000", q(6881, "")); !strings.HasSuffix(got, "5:peers0:e") {
-		t.Errorf("when the first has gone: got %q, want nobody", got)
+		t.Errorf("after the first stopped: got %q, want nobody", got)
 	}
 	for _, bad := range []string{"", "info_hash=short&port=1", "info_hash=" + hash, "info_hash=" + hash + "&port=70000", "%zz"} {
 		if got := announce(t, tr, "10.77.0.3:1", bad); !strings.Contains(got, "failure reason") {
@@ -56,7 +56,7 @@ func TestTrackerTellsTheOthers(t *testing.T) {
 	}
 }
 
-func TestTrackerKnowsWhoIsReady(t *testing.T) {
+func TestTrackerReady(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	tr := bench.NewTracker()
@@ -67,7 +67,7 @@ func TestTrackerKnowsWhoIsReady(t *testing.T) {
 	announce(t, tr, "10.77.0.1:1", "info_hash="+hash+"&port=1&left=0&event=stopped")
 	select {
 	case err := <-ready:
-		t.Fatalf("before it announced that it has everything: got %v, want it waited for", err)
+		t.Fatalf("before it announced that it has everything: got %v, want a timeout", err)
 	default:
 	}
 	for range 2 { // as clients do
@@ -79,7 +79,7 @@ func TestTrackerKnowsWhoIsReady(t *testing.T) {
 	gone := make(chan struct{})
 	close(gone)
 	if err := tr.Ready(ctx, "10.77.0.7", gone); err == nil || !strings.Contains(err.Error(), "ended before it was ready") {
-		t.Errorf("of one that ended: got %v, want that said", err)
+		t.Errorf("after the seeder ended: got %v, want an error that says so", err)
 	}
 	cancel()
 	if err := tr.Ready(ctx, "10.77.0.7", nil); err == nil {

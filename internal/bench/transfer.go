@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// origin is the host that shares; fetchers are those after it.
+// origin is the host that shares; the fetchers follow it.
 const origin = 1
 
-// transfer is one origin and some fetchers, at every run of every kind the same.
+// transfer is one origin and its fetchers, the same in every run of every kind.
 type transfer struct {
 	*bench
 	links   Links
@@ -26,19 +26,19 @@ type transfer struct {
 	leave   Leave
 	timeout time.Duration
 
-	source  string // the folder that holds the content
-	name    string // the content's
+	source  string // the folder with the content
+	name    string // of the content
 	files   []string
 	torrent string
-	http    bool // the origin is a web server, whatever fetches
+	http    bool // the origin is a web server, whatever the fetcher is
 
-	prepare func(kind string, j *job) error // of a fetcher, before it starts; may be nil
+	prepare func(kind string, j *job) error // called before a fetcher starts; may be nil
 }
 
-// Leave is who goes before the others have everything.
+// Leave says who leaves before all have everything.
 type Leave struct {
-	Half   bool    // every second fetcher goes when it is done
-	Copies float64 // the origin goes when it has sent so many copies; 0: it stays
+	Half   bool    // every second fetcher leaves when it is done
+	Copies float64 // the origin leaves when it has sent this many copies; 0: it stays
 }
 
 // participants are the programs of one run.
@@ -48,17 +48,17 @@ type participants struct {
 	jobs     []job
 	kinds    []string
 	base     usage
-	sent     int64 // by the origin before it began
-	received int64 // by the first fetcher
+	sent     int64 // by the origin before the start
+	received int64 // by the first fetcher before the start
 }
 
-// run is one run: everything is started, waited for, ended, and compared.
+// run does one run: it starts all programs, waits for them, stops them, and compares the result.
 func (t *transfer) run(ctx context.Context, kind string, round int) (r Run) {
 	dir := filepath.Join(t.work, fmt.Sprintf("run-%s-%d", kind, round))
 	defer os.RemoveAll(dir)
 	t.track.forget()
 	within, cancel := context.WithCancel(ctx)
-	defer cancel() // ends what is left of the programs
+	defer cancel() // ends the remaining programs
 	p := &participants{}
 	if err := t.openOrigin(within, kind, dir, p); err != nil {
 		return failed(err)
@@ -85,7 +85,7 @@ func (t *transfer) run(ctx context.Context, kind string, round int) (r Run) {
 	}
 	r.Values = map[string]float64{}
 	t.measure(p, r.Values)
-	stop() // nobody leaves any more
+	stop() // no fetcher leaves from here on
 	watchers.Wait()
 	if len(p.fetchers) == 1 {
 		r.Values[valueRSS] = float64(watch())
@@ -97,7 +97,7 @@ func (t *transfer) run(ctx context.Context, kind string, round int) (r Run) {
 	return r
 }
 
-// openOrigin starts what shares, and waits until it does.
+// openOrigin starts the program that shares, and waits until it is ready.
 func (t *transfer) openOrigin(ctx context.Context, kind, dir string, p *participants) error {
 	c := clientOf(strings.Split(kind, "+")[0])
 	if t.http {
@@ -122,7 +122,7 @@ func (t *transfer) openOrigin(ctx context.Context, kind, dir string, p *particip
 	}
 	if err != nil {
 		p.origin.kill()
-		return fmt.Errorf("the %s that shares: %w: %s", c.kind, err, p.origin.output())
+		return fmt.Errorf("%s as the seeder: %w: %s", c.kind, err, p.origin.output())
 	}
 	sent, received, err := t.lab.traffic()
 	if err != nil {
@@ -140,7 +140,7 @@ func (t *transfer) serves(ctx context.Context, p *process) error {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
-		// To listen at the same place fails once it does.
+		// Listening at the same address fails once the server does.
 		l, err := t.lab.listen(origin, httpPort)
 		if err != nil {
 			return nil
@@ -149,7 +149,7 @@ func (t *transfer) serves(ctx context.Context, p *process) error {
 		select {
 		case <-tick.C:
 		case <-p.exited:
-			return errors.New("it ended at once")
+			return errors.New("it exited at once")
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -201,7 +201,7 @@ func (t *transfer) startFetchers(ctx context.Context, kind, dir string, p *parti
 	return nil
 }
 
-// leaves says whether a fetcher goes when it is done.
+// leaves says whether a fetcher leaves when it is done.
 func (t *transfer) leaves(i int) bool { return t.leave.Half && i%2 == 1 }
 
 // leaveAfter kills the origin once it has sent its copies.
@@ -222,7 +222,7 @@ func (t *transfer) leaveAfter(ctx context.Context, o *process, before int64) {
 	}
 }
 
-// watchTraffic ends a run in which nothing moves any more: what the origin took with it never comes.
+// watchTraffic cancels a run in which nothing moves any more, as when a piece left with the origin.
 func (t *transfer) watchTraffic(ctx context.Context, stall context.CancelCauseFunc) {
 	tick := time.NewTicker(stallEvery)
 	defer tick.Stop()
@@ -235,7 +235,7 @@ func (t *transfer) watchTraffic(ctx context.Context, stall context.CancelCauseFu
 		}
 		sent, _, err := t.lab.traffic()
 		if err != nil {
-			continue // the time limit is left
+			continue // the time limit still applies
 		}
 		total := int64(0)
 		for _, n := range sent {
@@ -245,13 +245,14 @@ func (t *transfer) watchTraffic(ctx context.Context, stall context.CancelCauseFu
 			last, since = total, t.Now()
 		}
 		if t.Now().Sub(since) > stallLimit {
-			stall(fmt.Errorf("nothing has moved for %v", stallLimit))
+			stall(fmt.Errorf("no data was transferred for %v", stallLimit))
 			return
 		}
 	}
 }
 
-// watchMemory follows the first fetcher if it is the only one. What it returns ends it and gives the most there was.
+// watchMemory watches the first fetcher if it is the only one. The returned function stops watching and returns the peak in
+// bytes.
 func (t *transfer) watchMemory(p *participants) func() int64 {
 	if len(p.fetchers) != 1 {
 		return func() int64 { return 0 }
@@ -264,7 +265,7 @@ func (t *transfer) watchMemory(p *participants) func() int64 {
 	}
 }
 
-// measure reads what the run took, at the moment the last one was done.
+// measure reads what the run consumed, at the moment the last fetcher was done.
 func (t *transfer) measure(p *participants, v map[string]float64) {
 	sent, received, err := t.lab.traffic()
 	if err == nil && t.links.Size > 0 {
@@ -279,7 +280,7 @@ func (t *transfer) measure(p *participants, v map[string]float64) {
 	v[valueCPU] = p.fetchers[0].used().cpu
 }
 
-// judge compares what came, and times those that have it all.
+// judge compares what was fetched, and times the fetchers that have everything.
 func (t *transfer) judge(p *participants, errs []error, r *Run) {
 	began := p.fetchers[0].started
 	var took []float64
@@ -314,7 +315,7 @@ func (t *transfer) judge(p *participants, errs []error, r *Run) {
 	}
 }
 
-// job is what a host has to do, in folders of its own.
+// job makes the job of a host, with folders of its own.
 func (t *transfer) job(host int, dir string) (job, error) {
 	state := filepath.Join(dir, strconv.Itoa(host))
 	j := job{
@@ -335,12 +336,12 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// timeLimit of a run whose bound is known.
+// timeLimit returns the timeout of a run whose bound is known.
 func timeLimit(bound float64, stagger time.Duration, peers int) time.Duration {
 	return max(leastTimeout, time.Duration(timeoutBounds*bound*float64(time.Second))) + stagger*time.Duration(peers)
 }
 
-// filesOf lists the files of a content relative to the folder that it lies in, with slashes.
+// filesOf lists the files of a content relative to its parent folder, with slashes.
 func filesOf(source, name string) ([]string, error) {
 	var out []string
 	err := filepath.WalkDir(filepath.Join(source, name), func(path string, d os.DirEntry, err error) error {

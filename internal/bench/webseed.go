@@ -16,23 +16,23 @@ import (
 const (
 	WebSeedAlone  = "alone"  // one fetcher, no limit on the link
 	WebSeedShaped = "shaped" // one fetcher, a limit
-	WebSeedSwarm  = "swarm"  // several, which can help each other
+	WebSeedSwarm  = "swarm"  // several fetchers, which can help each other
 )
 
-// WebSeedParts are all of them, in their order.
+// WebSeedParts returns all parts in order.
 func WebSeedParts() []string { return []string{WebSeedAlone, WebSeedShaped, WebSeedSwarm} }
 
-// WebSeedOptions are of fetches whose only origin is a web server.
+// WebSeedOptions of WebSeed.
 type WebSeedOptions struct {
 	Size  int64 // for one fetcher
-	Rate  int64 // of its link where there is a limit, bytes a second
+	Rate  int64 // of the limited link, bytes per second
 	Swarm Links // of the swarm
 	Parts []string
-	Kinds []string // none: all that are installed
+	Kinds []string // nil: all that are installed
 	Runs  int
 }
 
-// WebSeed measures fetches from a web server alone, beside curl, and what a swarm makes of such a server.
+// WebSeed measures fetches whose only origin is a web server: one fetcher compared with curl, and a swarm.
 func WebSeed(ctx context.Context, e Env, o WebSeedOptions) (*Report, error) {
 	for _, p := range o.Parts {
 		if !slices.Contains(WebSeedParts(), p) {
@@ -47,7 +47,7 @@ func WebSeed(ctx context.Context, e Env, o WebSeedOptions) (*Report, error) {
 		return nil, err
 	}
 	if what := e.missing(clientOf(kindHTTP)); what != "" {
-		return nil, fault.Hint(fault.New(fault.NotFound, "there is no %s, which the web seed is made of", what), "install it: apt-get install %s", clientOf(kindHTTP).install)
+		return nil, fault.Hint(fault.New(fault.NotFound, "%s, which the web seed needs, is not installed", what), "install it: apt-get install %s", clientOf(kindHTTP).install)
 	}
 	if err := e.needLab(); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func WebSeed(ctx context.Context, e Env, o WebSeedOptions) (*Report, error) {
 	return b.report, nil
 }
 
-// webseed is one part: a network with these links, and every kind in turn.
+// webseed runs one part: a network with the given links, and every kind in turn.
 func (b *bench) webseed(ctx context.Context, part string, links Links, kinds []string, runs int) error {
 	name := fmt.Sprintf("payload-%d.bin", b.labs+1)
 	t, err := b.swarm(ctx, links, name, func(path string) error { return noise(path, 1, links.Size) })
@@ -92,7 +92,7 @@ func (b *bench) webseed(ctx context.Context, part string, links Links, kinds []s
 		return err
 	}
 	t.http, t.timeout = true, timeLimit(links.Bound(), 0, links.Peers)+unshapedLimit(links.Size)
-	t.files = []string{name} // other parts' payloads lie beside it
+	t.files = []string{name} // the payloads of other parts are in the same folder
 	url := "http://" + net.JoinHostPort(b.lab.ip(origin), strconv.Itoa(httpPort)) + "/" + name
 	if err := b.torrent(ctx, filepath.Join(t.source, name), t.torrent, linkPieceOf(links), "--webseed", url); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (b *bench) webseed(ctx context.Context, part string, links Links, kinds []s
 	return b.rounds(ctx, part, runs, kinds, func(kind string, round int) Run { return t.run(ctx, kind, round) })
 }
 
-// linkPieceOf is small for a swarm, which hands on what is whole, and large for one fetcher.
+// linkPieceOf returns the piece length: small for a swarm, which passes on complete pieces, and large for one fetcher.
 func linkPieceOf(l Links) int {
 	if l.Peers > 1 {
 		return pieceLength
