@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that is checked without running the program: check.sh TOOLS_FOLDER
+# Runs all checks that do not run the program: check.sh TOOLS_FOLDER
 set -euo pipefail
 tools=$1 go=${GO:-go}
 cd "$(dirname "$0")/.."
@@ -18,7 +18,7 @@ echo "check: staticcheck"
 "$tools/staticcheck" ./...
 (cd internal/goutp && "$tools/staticcheck" ./...)
 
-echo "check: rules of the house"
+echo "check: house rules"
 "$go" test ./integration/house
 
 echo "check: govulncheck"
@@ -29,8 +29,8 @@ code=0
 if [ "$code" -eq 0 ]; then
   tail -n 1 "$out"
 elif grep -qE '^govulncheck: fetching vulnerabilities' "$out"; then
-  echo "NOTICE: govulncheck did NOT run: it cannot reach its data from this machine. Known vulnerabilities of the"
-  echo "NOTICE: modules were not looked for. Run make check where vuln.go.dev is reached before a release."
+  echo "NOTICE: govulncheck did NOT run, because it cannot reach its database from this machine. The modules were not"
+  echo "NOTICE: checked for known vulnerabilities. Run make check where vuln.go.dev is reachable before a release."
 else
   cat "$out" >&2
   exit "$code"

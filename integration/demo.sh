@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Publishes a folder and fetches it by its magnet link as a second peer on this machine: demo.sh BINARY
-# Uses the loopback address alone, needs no root and no internet, leaves nothing behind.
+# Uses only the loopback address, needs neither root nor internet, and leaves nothing behind.
 set -euo pipefail
 bin=$1
 tmp=$(mktemp -d)
@@ -15,7 +15,7 @@ trap finish EXIT
 say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n$ %s\n' "$*"; }
 
-# No other machine is asked for anything: the two peers are told of each other by --peer.
+# No other machine is contacted: --peer gives each peer the address of the other.
 export P2PSHARE_NO_DHT=true P2PSHARE_NO_LAN=true P2PSHARE_NO_UPNP=true P2PSHARE_LISTEN=127.0.0.1
 
 port=

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the clients and tools that the tests and benchmarks drive, from Debian's packages, and with
-# the argument interop those as well that only make interop needs. Does nothing where all are there. What
-# cannot be installed ends it, with the names: a test is never skipped.
+# Installs the clients and tools that the tests and benchmarks use, from Debian packages. Does nothing if all are
+# installed. With the argument interop it includes the clients that only make interop uses. If some cannot be installed,
+# it prints their names and fails: a test is never skipped.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -33,7 +33,7 @@ need strings binutils
 [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 [ -x /usr/bin/time ] || missing+=(time)
 /usr/bin/python3 -c 'import libtorrent' >/dev/null 2>&1 || missing+=(python3-libtorrent)
-# Clients of the whole matrix, which begin too slowly for every test run.
+# Clients of the full matrix, which start too slowly for every test run.
 if [ "${1-}" = interop ]; then
   need qbittorrent-nox qbittorrent-nox
   need deluged deluged
@@ -47,21 +47,21 @@ fi
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 
 if ! have apt-get; then
-  echo "the tests need these, by their names in Debian: ${missing[*]}" >&2
-  echo "this machine has no apt-get: install them by hand, then run make again" >&2
+  echo "the tests need these Debian packages: ${missing[*]}" >&2
+  echo "this machine has no apt-get: install them manually, then run make again" >&2
   exit 1
 fi
 sudo=()
 if [ "$(id -u)" -ne 0 ]; then
   if ! have sudo; then
-    echo "the tests need Debian's packages ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+    echo "the tests need the Debian packages ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
     exit 1
   fi
   sudo=(sudo)
 fi
 
 # The packages of nginx and Transmission start a service when they are installed. The tests start
-# their own, in namespaces; a service on this machine would be an unasked for side effect.
+# their own, in namespaces; a service on this machine would be an unwanted side effect.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 if [ ! -e "$policy" ]; then
@@ -75,7 +75,7 @@ trap cleanup EXIT
 apt() { "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Options::=--force-confold "$@" </dev/null; }
 echo "installing for the tests: ${missing[*]}"
 if ! apt install --no-install-recommends "${missing[@]}"; then
-  # No lists yet, or old ones: fetch them and try once more.
+  # The package lists may be missing or old: fetch them and try again.
   apt update
   apt install --no-install-recommends "${missing[@]}"
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints what the tests that failed have to say, from the log of a run of make test: failures.sh LOG
-# Of each at most 60 lines, the first and the last, so that the end of a run is enough to understand it. Where no test failed, but
-# something else, that is the end of the log.
+# Prints the output of failed tests, from the log of a run of make test: failures.sh LOG
+# At most 60 lines of each, the first and the last ones, so that the end of a run is enough to understand it. If something
+# other than a test failed, it prints the end of the log.
 set -euo pipefail
 awk '
   function flush(  i) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module in turn, and says how often each was executed: fuzz.sh TIME_EACH
+# Runs every fuzz target of the module in turn, and prints how often each was executed: fuzz.sh TIME_EACH
 set -euo pipefail
 each=$1 go=${GO:-go} n=0
 cd "$(dirname "$0")/.."
@@ -8,7 +8,7 @@ trap 'rm -f "$out" "$all"' EXIT
 while IFS=: read -r file target; do
   dir=./$(dirname "$file")
   echo "fuzz: $dir $target for $each"
-  # Without a bound on how long an input is made smaller most of a short time goes into that.
+  # Without a limit, minimizing inputs would take most of a short time.
   "$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$each" -fuzzminimizetime 20x "$dir" | tee "$out"
   printf '%12s  %s %s\n' "$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$out" | tail -n 1)" "$dir" "$target" >>"$all"
   n=$((n + 1))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs go test -race and prints what it prints: gotest.sh TOOLS_FOLDER 'PACKAGES' [FLAG OF GO TEST...]
-# A test that fails has failed: it is not run again.
+# Runs go test -race and prints its output: gotest.sh TOOLS_FOLDER 'PACKAGES' [FLAG OF GO TEST...]
+# Failed tests are not run again.
 set -euo pipefail
 tools=$1 packages=$2
 shift 2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the packages and archives, and looks at them as those who get them would: package.sh NFPM
-# Needs root, or sudo, to install into a root of its own. Nothing of this machine is changed. With COLD=1 the second
-# of the two builds begins without Go's cache, which takes some minutes.
+# Builds the packages and archives, and checks them as their users would: package.sh NFPM
+# Needs root, or sudo, to install into a separate root. Nothing on this machine is changed. With COLD=1 the second of the
+# two builds starts without Go's cache, which takes some minutes.
 set -euo pipefail
 nfpm=$(realpath "$1")
 cd "$(dirname "$0")/.."
@@ -32,7 +32,7 @@ two="$work/two/in/a much longer place"
   "$two/packaging/release.sh" "$work/dist2" "linux/$arch" windows/amd64 >/dev/null
   "$two/packaging/package.sh" "$nfpm" "$work/dist2" "$arch" >/dev/null
 )
-diff -r "$work/dist1" "$work/dist2" || die "the two differ"
+diff -r "$work/dist1" "$work/dist2" || die "the two builds differ"
 (cd "$work/dist1" && sha256sum --quiet -c SHA256SUMS)
 [ "$(wc -l <"$work/dist1/SHA256SUMS")" -eq 2 ] || die "SHA256SUMS: want two lines"
 
@@ -45,7 +45,7 @@ tar -xzf "$work/dist1/p2pshare-v9.8.7-linux-$arch.tar.gz" -C "$work"
 has "$("$work/p2pshare-v9.8.7-linux-$arch/p2pshare" version)" '^p2pshare v9\.8\.7 ' version
 has "$(strings -n 8 "$work/p2pshare-v9.8.7-linux-$arch/p2pshare" | grep -cF "$work" || true)" '^0$' "the folder it was built in"
 unzip -q -d "$work" "$work/dist1/p2pshare-v9.8.7-windows-amd64.zip"
-[ "$(head -c2 "$work/p2pshare-v9.8.7-windows-amd64/p2pshare.exe")" = MZ ] || die "no program for Windows in its archive"
+[ "$(head -c2 "$work/p2pshare-v9.8.7-windows-amd64/p2pshare.exe")" = MZ ] || die "the Windows archive contains no program"
 
 say "the Debian package"
 deb=$work/dist1/p2pshare_9.8.7_$arch.deb
@@ -58,7 +58,7 @@ for f in usr/bin/p2pshare usr/bin/p2pshare-bench usr/share/man/man1/p2pshare{,-b
 done
 lintian --allow-root --fail-on error,warning "$deb" || die "lintian complains"
 
-say "installed into a root of its own, and removed"
+say "installing into a separate root, and removing"
 fresh=$work/root
 mkdir -p "$fresh"/{bin,etc,run,tmp,var/lib/dpkg/{info,updates}}
 touch "$fresh/var/lib/dpkg/status" "$fresh/etc/passwd" "$fresh/etc/group"
@@ -76,8 +76,8 @@ has "$("${sudo[@]}" stat -c %a "$fresh/var/lib/p2pshare")" '^700$' "the mode of 
 dpkg -i "$deb" # an upgrade
 dpkg -P p2pshare
 left=$("${sudo[@]}" find "$fresh" -name '*p2pshare*' ! -path '*/var/lib/*' | head)
-[ -z "$left" ] || die "left after a purge: $left"
-"${sudo[@]}" test -d "$fresh/var/lib/p2pshare" || die "a purge removed what was shared"
+[ -z "$left" ] || die "still there after a purge: $left"
+"${sudo[@]}" test -d "$fresh/var/lib/p2pshare" || die "a purge removed shared files"
 
 say "the units"
 dpkg-deb -x "$deb" "$work/units"
@@ -89,8 +89,8 @@ for kind in system user; do
   out=$(XDG_RUNTIME_DIR=$work/run systemd-analyze verify "${scope[@]}" --man=no "$dir/p2pshare.service" "$dir/p2pshare.socket" 2>&1) || die "$kind: $out"
   [ -z "$out" ] || die "$kind: $out"
 done
-# 2.0 of 10 and below is what systemd calls OK; an ordinary service has 9.6.
-out=$(systemd-analyze security --offline=yes --threshold=20 "$work/units/lib/systemd/system/p2pshare.service" 2>&1) || die "too much is allowed: $out"
+# systemd rates up to 2.0 of 10 as OK; an ordinary service has 9.6.
+out=$(systemd-analyze security --offline=yes --threshold=20 "$work/units/lib/systemd/system/p2pshare.service" 2>&1) || die "the service is allowed too much: $out"
 
 say "the container's files"
 image=$work/image

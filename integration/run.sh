@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests that make network namespaces, as root: the whole-program tests and those of their own
-# tools. run.sh TOOLS_FOLDER [FLAG OF GO TEST...]
-# As another user it builds here and asks sudo for the run alone, so that no file of the build is root's.
+# Runs the tests that make network namespaces, as root: the whole-program tests and the tests of their tools.
+# run.sh TOOLS_FOLDER [FLAG OF GO TEST...]
+# As another user it builds without root and uses sudo only for the run, so that root owns no build files.
 set -euo pipefail
 cd "$(dirname "$0")"
 go=${GO:-go} tools=$1
@@ -21,7 +21,7 @@ case " $* " in
   CGO_ENABLED=1 P2PSHARE_TEST=all "$go" test -race "$@" . ./netlab ./client ./wire
   ;;
 *)
-  # Passwords cost a second of a core each: beside them, tests that watch how rates are shared see nothing.
+  # Each password takes a second of a core, which would disturb tests that measure how rates are shared.
   private='^TestPrivate|^TestSoak$|^TestOutsiders|^TestScripts$/^private$'
   ./gotest.sh "$tools" ". ./netlab ./client ./wire" "$@" -skip "$private"
   ./gotest.sh "$tools" . "$@" -run "$private"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# package.sh NFPM FOLDER [ARCH...]: Debian packages, and the folder that a container image is built from.
+# package.sh NFPM FOLDER [ARCH...]: makes Debian packages, and the folder that a container image is built from.
 source "$(dirname "$0")/lib.sh"
 nfpm=$1 out=$(mkdir -p "$2" && cd "$2" && pwd)
 shift 2
@@ -7,7 +7,7 @@ shift 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Debian's versions begin with a digit, and sort by their parts: what is no release comes before the first.
+# Debian versions start with a digit and sort by their parts; builds that are not releases sort before the first release.
 case $version in
   v[0-9]*) deb=${version#v} deb=${deb//-/+} ;;
   [0-9]*.*) deb=${version//-/+} ;;
@@ -29,8 +29,8 @@ for arch in "$@"; do
   echo "made $out/p2pshare_${deb}_$arch.deb"
 done
 
-# The image has the binary and the certificates that Debian trusts: without them nothing on https could be
-# asked. They are those of the machine that builds, and as old as the image.
+# The image has the binary and the certificates that Debian trusts, without which https does not work. They come from the
+# build machine, and are as old as the image.
 roots=/etc/ssl/certs/ca-certificates.crt
 [ -s "$roots" ] || { echo "no $roots on this machine: install ca-certificates" >&2; exit 1; }
 mkdir -p "$out/container"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# release.sh FOLDER [OS/ARCH...]: archives of the static binary for every system, and SHA256SUMS.
+# release.sh FOLDER [OS/ARCH...]: makes archives of the static binary for every system, and SHA256SUMS.
 source "$(dirname "$0")/lib.sh"
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 shift

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A daemon with many shares that nobody fetches: memory, processor time, and how soon it serves after a start.
+"""A daemon with many shares that nobody fetches: memory, processor time, and time from start to serving.
 
 usage: daemon_idle.py [--shares N] [--files N] [--seconds S] [--networks none,lan,dht,all] [--p2pshare BIN]
-For each kind of network: publish N folders, end the daemon, start it again, wait until all are shared, then measure for
-S seconds. lan is local discovery, dht a DHT of ten nodes of p2pshare's own on other hosts of a lab. Needs root (network namespaces) and iproute2.
+For each kind of network: publish N folders, stop the daemon, start it again, wait until all are shared, then measure for
+S seconds. lan is LAN discovery, dht a DHT of ten p2pshare nodes on other hosts of a lab. Needs root (network namespaces)
+and iproute2.
 """
 import argparse, atexit, os, random, shutil, sys, tempfile, time
 HERE = os.path.dirname(os.path.abspath(__file__)); sys.path.insert(0, HERE)

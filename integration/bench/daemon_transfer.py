@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What a daemon adds to a transfer: one seeder, one fetcher, each alone in a process or in a daemon, on an unshaped virtual link.
+"""The cost of a daemon in a transfer: one seeder, one fetcher, each in its own process or in a daemon, on an unlimited virtual link.
 
 usage: daemon_transfer.py DATA_DIR [--runs N] [--p2pshare BIN]
-The four pairs in turn, N rounds; time of the fetch command (a daemon's fetch is asked for by the same command), processor
-time of both ends, and peak memory. Every run's bytes are compared. Needs root (network namespaces) and iproute2.
+The four pairs in turn, N rounds; time of the fetch command (the same command with a daemon), processor time of both ends,
+and peak memory. The bytes of every run are compared. Needs root (network namespaces) and iproute2.
 """
 import argparse, atexit, filecmp, os, shutil, signal, statistics, subprocess, sys, tempfile, time
 HERE = os.path.dirname(os.path.abspath(__file__)); sys.path.insert(0, HERE)

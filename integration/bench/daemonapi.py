@@ -1,4 +1,4 @@
-"""A p2pshare daemon for benchmarks: started on a host of a lab, spoken to over its socket, measured in /proc."""
+"""A p2pshare daemon for benchmarks: runs on a host of a lab, is controlled over its socket and measured in /proc."""
 import http.client, json, os, signal, socket, subprocess, time
 
 class _Unix(http.client.HTTPConnection):
@@ -13,7 +13,7 @@ class Daemon:
         while True:
             try: self.ask('version', None); break
             except OSError:
-                if self.proc.poll() is not None: raise SystemExit(f'the daemon of {home} ended: {self.proc.returncode}')
+                if self.proc.poll() is not None: raise SystemExit(f'the daemon of {home} exited: {self.proc.returncode}')
                 time.sleep(0.002)
         self.answered = time.monotonic() - self.begun
     def send(self, verb, request):
@@ -29,7 +29,7 @@ class Daemon:
         if 'problem' in a: raise SystemExit(f'{verb}: {a["problem"]}')
         return a['result']
     def until(self, verb, request, enough):
-        """Follow a request until enough is true of an event, and return that."""
+        """Read the events of a request until enough(event) is true, and return that event."""
         c, r = self.send(verb, request)
         try:
             for line in r:
@@ -37,7 +37,7 @@ class Daemon:
                 if 'event' in l and enough(l['event']): return l['event']
                 if 'end' in l: raise SystemExit(f'{verb} ended: {l["end"]}')
         finally: c.close()
-        raise SystemExit(f'{verb}: the daemon broke off')
+        raise SystemExit(f'{verb}: the daemon closed the connection')
     def status(self, *refs): return self.ask('status', {'refs': list(refs)} if refs else {})
     def cpu(self):
         s = open(f'/proc/{self.proc.pid}/stat').read().rsplit(')', 1)[1].split()
@@ -45,7 +45,7 @@ class Daemon:
     def memory(self, what='VmRSS'):
         return next(int(l.split()[1]) / 1024 for l in open(f'/proc/{self.proc.pid}/status') if l.startswith(what))
     def sent(self):
-        """Bytes and packets that the host's interfaces have sent; None outside a lab."""
+        """Bytes and packets sent by the host's interfaces; None outside a lab."""
         try: lines = open(f'/proc/{self.proc.pid}/net/dev').read().splitlines()[2:]
         except OSError: return None
         f = [l.split(':')[1].split() for l in lines if not l.strip().startswith('lo:')]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How long until a fetch on a LAN has its first 64 KiB on disk, when only LAN discovery finds the seeder.
+"""Time until a fetch on a LAN has its first 64 KiB on disk, when only LAN discovery finds the seeder.
 
 usage: first_byte.py [--p2pshare BIN] [--runs 20]
-Prints each run, from the start of the process, with the time until 64 MiB are whole and verified, and how many stayed
-below a second. Needs root (network namespaces) and Debian's iproute2.
+Prints for each run the times, from the start of the process, until the first bytes and until 64 MiB are complete and
+verified, and how many runs had first bytes within a second. Needs root (network namespaces) and Debian's iproute2.
 """
 import argparse
 import atexit
@@ -31,7 +31,7 @@ FLAGS = ['--no-dht', '--no-upnp']
 
 
 def first(n):
-    """Seconds until 64 KiB of the content are on disk, and until all is; None if the fetch failed."""
+    """Seconds until 64 KiB of the content are on disk, and until everything is; None if the fetch failed."""
     source = f'{W}/source-{n}/release.bin'
     os.makedirs(os.path.dirname(source))
     with open(source, 'wb') as f:
@@ -62,7 +62,7 @@ def first(n):
 
 
 def safe_walk(top):
-    """os.walk of a tree that is being moved, with files that vanish left out."""
+    """os.walk of a tree that is being moved, without files that have vanished."""
     for d, _, fs in os.walk(top):
         yield d, [], [f for f in fs if os.path.exists(os.path.join(d, f))]
 
@@ -70,7 +70,7 @@ def safe_walk(top):
 results = [first(n) for n in range(A.runs)]
 good = [r for r in results if r]
 for n, r in enumerate(results):
-    print(f'run {n + 1:2d}: ' + (f'first bytes {r[0]:.3f} s, 64 MiB whole {r[1]:.3f} s' if r else 'FAILED'))
+    print(f'run {n + 1:2d}: ' + (f'first bytes {r[0]:.3f} s, 64 MiB complete {r[1]:.3f} s' if r else 'FAILED'))
 if good:
     print(f'median {statistics.median(r[0] for r in good):.3f} s, worst {max(r[0] for r in good):.3f} s, '
           f'below 1 s: {sum(r[0] < 1 for r in good)} of {A.runs}')

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Private groups: how long a join takes, how fast a removal cuts, what many accounts cost, and what the gate costs a transfer.
+"""Private groups: the time of a join and of a removal, the cost of many accounts, and the cost of the gate in a transfer.
 
 usage: groups_private.py [--members N] [--accounts N] [--mb N] [--runs N] [--p2pshare BIN]
-Each member is a daemon in a network namespace of its own on one bridge. The one that is removed is a client with a member's
-key (Python's ssl) which holds two connections to every other member, one of each protocol, and notes when each ends.
-Accounts are added with user add --csv, which costs a scrypt of a second for each. Needs root, iproute2 and openssl.
+Each member is a daemon in its own network namespace on one bridge. The removed member is a client with a member's key
+(Python's ssl) that keeps two connections to every other member, one of each protocol, and records when each ends.
+Accounts are added with user add --csv, which runs scrypt for a second for each. Needs root, iproute2 and openssl.
 """
 import argparse, atexit, base64, ctypes, filecmp, hashlib, hmac, json, os, random, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, threading, time
 HERE = os.path.dirname(os.path.abspath(__file__)); sys.path.insert(0, HERE)
@@ -23,7 +23,7 @@ def stop_all():
     for d in daemons.values(): d.proc.kill(); d.proc.wait()
 atexit.register(stop_all)
 def say(i, *args, text=None):
-    """Type a command on host i: its answer and how long it took."""
+    """Run a command on host i; returns its output and how long it took."""
     t = time.monotonic()
     r = subprocess.run(lab.exec(i, [B, *args, '--home', f'{W}/h{i}']), input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if r.returncode: raise SystemExit(f'{args}: {r.returncode}: {r.stderr}')
@@ -42,7 +42,7 @@ class Link:
         prk = hmac.new(self.gid, self.secret, hashlib.sha256).digest(); return hmac.new(prk, f'p2pshare/v1 {info}'.encode() + b'\1', hashlib.sha256).digest()[:n]
     def name(self): return self.expand(f'sni {int(time.time()) // 86400}', 16).hex()
 def context(seed, protocol):
-    """TLS as the device with this seed."""
+    """TLS as the device with the given seed."""
     key = f'{W}/key.pem'; cert = f'{W}/cert.pem'
     der = bytes.fromhex('302e020100300506032b657004220420' + seed)
     open(key, 'w').write('-----BEGIN PRIVATE KEY-----\n' + base64.b64encode(der).decode() + '\n-----END PRIVATE KEY-----\n')
@@ -52,7 +52,7 @@ def context(seed, protocol):
 def setns(f):
     if ctypes.CDLL(None, use_errno=True).setns(f, 0): raise OSError(ctypes.get_errno(), 'setns')
 def dial(i, address):
-    """A TCP connection from host i: sockets stay in the namespace in which they are made."""
+    """A TCP connection from host i: sockets stay in the namespace in which they are created."""
     me, there = os.open('/proc/self/ns/net', os.O_RDONLY), os.open(f'/run/netns/{lab.p}{i}', os.O_RDONLY)
     try:
         setns(there); s = socket.create_connection(address, 10)
@@ -90,14 +90,14 @@ for protocol, hello in (('http/1.1', b'GET /v1/root?from=1 HTTP/1.1\r\nHost: x\r
     tls = context(seed, protocol)
     for i in range(1, A.members + 1):
         c = tls.wrap_socket(dial(h, (lab.ip(i), 6881)), server_hostname=Link(link).name()); c.settimeout(10); c.sendall(hello)
-        if not c.recv(1): raise SystemExit(f'member {i} does not take the {protocol} connection of a member')
+        if not c.recv(1): raise SystemExit(f'member {i} does not accept the {protocol} connection of a member')
         c.settimeout(60); threads.append(threading.Thread(target=wait, args=(c, (protocol, i)))); threads[-1].start()
 begun = time.monotonic(); took = asks(1, 'group', 'user', 'remove', 'bench', 'victim')[1]
 for t in threads: t.join()
 cuts = {p: sorted(e - begun for (q, _), e in ended.items() if q == p) for p in ('http/1.1', 'p2pshare-bt/1')}
 print(f'user remove, the command            {took:6.2f} s')
 for p, name in (('http/1.1', 'sync'), ('p2pshare-bt/1', 'content')):
-    print(f'  from its begin, {name:8s} cut      {statistics.median(cuts[p]):6.2f} s median, {cuts[p][-1]:.2f} s the last of {len(cuts[p])}')
+    print(f'  from its start, {name:8s} cut      {statistics.median(cuts[p]):6.2f} s median, {cuts[p][-1]:.2f} s the last of {len(cuts[p])}')
 print(f'  from its end, the last of all    {max(ended.values()) - begun - took:7.2f} s')
 
 for i in range(3, A.members + 1): daemons.pop(i).end()
@@ -107,7 +107,7 @@ times = {'private': [], 'public': []}
 for n in range(A.runs):
     for kind, ref in (('public', [magnet, '--peer', f'{lab.ip(1)}:6881']), ('private', ['bench/big'])):
         out = f'{W}/out-{kind}-{n}'; took = say(2, 'fetch', *ref, '--no-seed', '-o', out)[1]
-        if not filecmp.cmp(big, f'{out}/big', shallow=False): raise SystemExit('other bytes')
+        if not filecmp.cmp(big, f'{out}/big', shallow=False): raise SystemExit('the bytes differ')
         shutil.rmtree(out); times[kind].append(took)
 m = {k: statistics.median(v) for k, v in times.items()}
 print(f'transfer of {A.mb} MiB                public {A.mb / m["public"]:.0f} MiB/s, private {A.mb / m["private"]:.0f} MiB/s: {m["public"] / m["private"]:.2f} of the public one')

@@ -1,4 +1,4 @@
-"""libtorrent's part of many_files.py: lt_many.py WORK PATH prints WHAT:SECONDS:PEAK_MB for each step, each in a process of its own."""
+"""The libtorrent part of many_files.py: lt_many.py WORK PATH prints WHAT:SECONDS:PEAK_MB for each step, each in its own process."""
 import multiprocessing as mp, os, resource, sys, time
 import libtorrent as lt
 W, path = sys.argv[1:3]
@@ -25,7 +25,7 @@ def seed(q, go, stop):
 def fetch(q):
     t = time.monotonic(); s = lt.session(settings(23002)); p = lt.add_torrent_params(); p.ti = lt.torrent_info(T, {'max_pieces': 10**7, 'max_decode_tokens': 10**8}); p.save_path = f'{W}/lt-out'
     h = s.add_torrent(p); h.connect_peer(('127.0.0.1', 23001)); until(h, lambda x: x.is_seeding)
-    del h; del s; q.put(('fetch', time.monotonic() - t, peak()))  # the end of the session writes what is left
+    del h; del s; q.put(('fetch', time.monotonic() - t, peak()))  # ending the session writes the rest
 if __name__ == '__main__':
     q = mp.Queue(); show = lambda: print('%s:%.3f:%.1f' % q.get(timeout=600), flush=True)
     def run(f):

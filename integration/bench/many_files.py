@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A share of very many small files, beside libtorrent: making the torrent, starting again, fetching; time and memory.
+"""A share of many small files, compared with libtorrent: making the torrent, restarting, fetching; time and memory.
 
 usage: many_files.py [--files N] [--p2pshare BIN] [--no-libtorrent]
-p2pshare publishes into a daemon, which is ended and started again, and another daemon fetches from it. libtorrent makes
-the torrent (piece hashes of all files), starts again from its resume data, and fetches from another libtorrent. Every
-fetch's bytes are compared. Needs Debian's python3-libtorrent.
+p2pshare publishes into a daemon, which is stopped and started again, and another daemon fetches from it. libtorrent makes
+the torrent (piece hashes of all files), restarts from its resume data, and fetches from another libtorrent. The bytes of
+every fetch are compared. Needs Debian's python3-libtorrent.
 """
 import argparse, atexit, filecmp, os, random, shutil, subprocess, sys, tempfile, time
 HERE = os.path.dirname(os.path.abspath(__file__)); sys.path.insert(0, HERE)
@@ -33,14 +33,14 @@ t = time.monotonic(); pub = d.until('publish', {'path': path}, lambda e: 'publis
 row('p2pshare', 'publish', time.monotonic() - t, d.memory('VmHWM'))
 d.end(); d = Daemon(A.p2pshare, home, still)
 while d.status('many')['shares'][0]['state'] != 'seeding': time.sleep(0.005)
-row('p2pshare', 'start again until it serves', time.monotonic() - d.begun, d.memory('VmHWM'))
+row('p2pshare', 'restart until it serves', time.monotonic() - d.begun, d.memory('VmHWM'))
 f = Daemon(A.p2pshare, f'{W}/home-2', still); os.makedirs(f'{W}/out')
 t = time.monotonic()
 f.until('fetch', {'ref': pub['magnet'], 'dir': f'{W}/out', 'seed': True, 'peers': [f'127.0.0.1:{d.status()["port"]}']}, lambda e: 'fetched' in e)
-row('p2pshare', 'fetch', time.monotonic() - t, f.memory('VmHWM'), 'same bytes' if same(path, f'{W}/out/many') else 'OTHER BYTES')
+row('p2pshare', 'fetch', time.monotonic() - t, f.memory('VmHWM'), 'same bytes' if same(path, f'{W}/out/many') else 'BYTES DIFFER')
 row('p2pshare', 'seeding it meanwhile', 0, d.memory('VmHWM'))
-time.sleep(5); row('p2pshare', 'idle after it', 5, d.memory()); f.end(); d.end()
+time.sleep(5); row('p2pshare', 'idle afterwards', 5, d.memory()); f.end(); d.end()
 shutil.rmtree(f'{W}/out')
 if not A.no_libtorrent:
     run = lambda *a: subprocess.run(['/usr/bin/python3', f'{HERE}/lt_many.py', *a], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    for what, s, mb in (x.split(':') for x in run(W, path)): row('libtorrent', what.replace('_', ' '), float(s), float(mb), '' if what != 'fetch' else 'same bytes' if same(path, f'{W}/lt-out/many') else 'OTHER BYTES')
+    for what, s, mb in (x.split(':') for x in run(W, path)): row('libtorrent', what.replace('_', ' '), float(s), float(mb), '' if what != 'fetch' else 'same bytes' if same(path, f'{W}/lt-out/many') else 'BYTES DIFFER')

@@ -1,7 +1,7 @@
 """A lab of network namespaces on one bridge, each with its own address and optional link shaping.
 
-Lab(n) makes hosts 1..n at 10.77.0.i and the hub at 10.77.0.254; close() removes them. The names of the namespaces hold
-this process's number, so that two measurements do not meet. No packet leaves the lab.
+Lab(n) makes hosts 1..n at 10.77.0.i and the hub at 10.77.0.254; close() removes them. The names of the namespaces contain
+this process's number, so that two measurements do not collide. No packet leaves the lab.
 """
 import os
 import subprocess
@@ -18,7 +18,7 @@ class Lab:
     def ip(self, i): return f'{self.net}.{i}'
     def exec(self, i, cmd): return ['ip', 'netns', 'exec', f'{self.p}{i}'] + cmd
     def shape(self, i, up_mbit=None, down_mbit=None, delay_ms=0, loss=0):
-        """up: what host i sends; down: what it receives (shaped at the bridge side)."""
+        """up: rate that host i sends; down: rate that it receives (shaped at the bridge)."""
         lim = lambda mb: max(20000, int(mb * 1e6 / 8 * 0.05))
         for ns, dev, mb in ((f'{self.p}{i}', 'eth0', up_mbit), (f'{self.p}hub', f'v{self.p}{i}', down_mbit)):
             parent = 'root'

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The next release: how much moves when most of its bytes are on disk, beside a plain fetch.
+"""The next release: how much is transferred when most of its bytes are on disk, compared with a plain fetch.
 
 usage: reuse.py [--p2pshare BIN] [--size MB] [--cases ten,hundred,thousand] [--runs N] [--mbit N] [--piece SIZE]
-A release of ten files, and the next in which a tenth of the bytes is new: put into the middle of each file (ten), or in a
-hundred or about sixteen hundred places, at half of them put in and at half written over. Ways: plain, without the old
-release; aligned, with --reuse and no index; chunks, with --reuse and the index. "moved" is all that the fetcher's
-network interface took, with the .torrent and, for chunks, the index on top, as if it had fetched them too.
-Each way in turn, N rounds, medians; every run's bytes are compared. Needs root (network namespaces), and Debian's iproute2.
+A release of ten files, and the next one, in which a tenth of the bytes is new: inserted in the middle of each file (ten), or
+in a hundred or about sixteen hundred places, half inserted and half overwritten. Ways: plain, without the old release;
+aligned, with --reuse and no index; chunks, with --reuse and the index. "moved" is everything that the fetcher's network
+interface received, plus the .torrent and, for chunks, the index, as if it had fetched them too.
+Each way in turn, N rounds, medians; the bytes of every run are compared. Needs root (network namespaces), and Debian's iproute2.
 """
 import argparse, atexit, filecmp, json, os, random, shutil, signal, statistics, subprocess, sys, tempfile, time
 HERE = os.path.dirname(os.path.abspath(__file__)); sys.path.insert(0, HERE)
@@ -26,14 +26,14 @@ NEW = A.size * MB // 10 // FILES                     # new bytes of each file
 PLACES = {'ten': 1, 'hundred': 10, 'thousand': max(1, NEW >> 16)}
 
 def make(case):
-    """The old release and the next, which is as large as asked."""
+    """Make the old release and the next one, which has the given size."""
     random.seed(11); n = PLACES[case]; one = NEW // n
     for i in range(FILES):
         data = random.randbytes(A.size * MB // FILES - NEW); out, at = bytearray(), 0
         for k in range(n):
             cut = len(data) * (2 * k + 1) // (2 * n)
             out += data[at:cut] + random.randbytes(one)
-            at = cut + (one if k % 2 and n > 1 else 0)  # written over, or put in
+            at = cut + (one if k % 2 and n > 1 else 0)  # overwritten, or inserted
         out += data[at:]
         for d, b in ('app-1', data), ('app-2', out):
             os.makedirs(f'{W}/{case}/{d}', exist_ok=True); open(f'{W}/{case}/{d}/part-{i}.bin', 'wb').write(b)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The figures of docs/benchmarks.md, on payloads of SCALE times 2 GB: run.sh BINARY SCALE [RUNS [FOLDER]]
-# p2pshare-bench measures what it can, and leaves tables, every run and plots in FOLDER; scripts measure the rest.
-# Payloads and downloads lie in memory (/dev/shm), so a disk does not blur what is compared;
-# where there is too little of it, TMPDIR is used and the report says so.
+# Measures the figures of docs/benchmarks.md, with payloads of SCALE times 2 GB: run.sh BINARY SCALE [RUNS [FOLDER]]
+# p2pshare-bench measures what it can, and writes tables, every run and plots to FOLDER; scripts measure the rest.
+# Payloads and downloads are in memory (/dev/shm), so that no disk distorts the comparison; if there is too little memory,
+# TMPDIR is used and the report says so.
 set -euo pipefail
 bin=$(realpath "$1") bench=$(realpath "$1")-bench scale=${2:-0.25} runs=${3:-3} out=${4:-dist/bench}
 mkdir -p "$out"
@@ -13,7 +13,7 @@ base=/dev/shm
 room=$(df --output=avail "$base" 2>/dev/null | tail -n 1 || echo 0)
 if [ "${room:-0}" -lt "$need" ]; then
   base=${TMPDIR:-/tmp}
-  echo "NOTICE: /dev/shm is too small for this scale: measuring on $base, disk included"
+  echo "NOTICE: /dev/shm is too small for this scale: measuring on $base, including its disk"
 fi
 work=$(mktemp -d "$base/p2pshare-payload-XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -31,7 +31,7 @@ measure() { # NAME FLAG...
 }
 measure build --size "$(mb 2000)"
 if [ "$(id -u)" -ne 0 ]; then
-  echo "NOTICE: not root: transfers need network namespaces, and were not measured"
+  echo "NOTICE: transfers were not measured: network namespaces need root"
   exit 1
 fi
 measure link --size "$(mb 2000)"
@@ -48,7 +48,7 @@ echo; echo "## time to the first bytes on a LAN (first_byte.py)"
 echo; echo "## what a daemon adds to a transfer (daemon_transfer.py)"
 "$python" "$here/daemon_transfer.py" "$work/release" --p2pshare "$bin" --runs 5
 
-echo; echo "## a thousand shares that nobody fetches (daemon_idle.py)"
+echo; echo "## an idle daemon with a thousand shares (daemon_idle.py)"
 "$python" "$here/daemon_idle.py" --p2pshare "$bin"
 
 echo; echo "## the next release (reuse.py)"
