@@ -197,7 +197,7 @@ func (f *fetch) mayTakeTheirs(now time.Time) bool {
 
 // rangeFor returns how many bytes to request from s at a time. f.mu is held.
 func (f *fetch) rangeFor(s *source) int64 {
-	if s.rate == 0 || s.wrongBytes > s.rightBytes { // what it sends may be in vain
+	if s.rate == 0 || s.wrongBytes > s.rightBytes { // its bytes may be useless
 		return firstRange
 	}
 	return min(int64(s.rate*rangeTime.Seconds()), s.size*rangeGrowth, maxRange)
