@@ -20,6 +20,9 @@ import (
 func parseMagnet(s string) (Ref, error) {
 	_, query, found := strings.Cut(s, "?")
 	if !found {
+		_, query, _ = strings.Cut(s, ":") // as some sites write it
+	}
+	if !strings.Contains(query, "=") {
 		return Ref{}, usage("magnet link %q has no parameters", s)
 	}
 	// A link copied from the source of a web page has its & escaped.
@@ -66,7 +69,7 @@ func isParam(key string) bool {
 
 // baseKey drops the number of a repeated parameter: tr.1 and tr.2 are tr.
 func baseKey(key string) string {
-	key = strings.ToLower(key)
+	key = strings.TrimSuffix(strings.ToLower(webaddr.Unescape(key)), "[]") // PHP writes lists as tr[]=
 	if name, number, ok := strings.Cut(key, "."); ok && number != "" && strings.Trim(number, "0123456789") == "" {
 		return name
 	}
@@ -106,7 +109,7 @@ func (r *Ref) topic(value string) error {
 	lower := strings.ToLower(value)
 	switch {
 	case strings.HasPrefix(lower, "urn:btih:"):
-		digits := value[len("urn:btih:"):]
+		digits := digitsOf(value[len("urn:btih:"):])
 		h, ok := parseV1(digits)
 		if !ok {
 			return usage("magnet link has the infohash %q of %d characters; btih takes 40 hex digits or 32 of base32", digits, len(digits))
@@ -119,7 +122,7 @@ func (r *Ref) topic(value string) error {
 		}
 		r.V1 = &h
 	case strings.HasPrefix(lower, "urn:btmh:"):
-		digits := value[len("urn:btmh:"):]
+		digits := digitsOf(value[len("urn:btmh:"):])
 		// BEP 9 writes a multihash: 12 is sha2-256, 20 its length.
 		h, ok := parseV2(strings.TrimPrefix(digits, "1220"))
 		if !ok || !strings.HasPrefix(digits, "1220") {
@@ -134,6 +137,15 @@ func (r *Ref) topic(value string) error {
 		r.V2 = &h
 	}
 	return nil // topics of other networks stand beside ours in some links
+}
+
+// digitsOf is an infohash without what sites leave behind one: the padding of base32, a slash, a fragment, or parameters after a
+// semicolon.
+func digitsOf(s string) string {
+	if i := strings.IndexAny(s, "=/#;?"); i >= 0 {
+		s = s[:i]
+	}
+	return strings.TrimSpace(s)
 }
 
 func (r *Ref) name(value string) {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -109,11 +110,11 @@ func ParseRef(s string, also ...Kind) (Ref, error) {
 	return r, err
 }
 
-// bare takes off white space and what people copy along with a reference: quotes of any kind that stand around it, and angle
-// brackets.
+// bare takes off white space and what people copy along with a reference: invisible characters of web pages, quotes of any kind
+// that stand around it, and angle brackets.
 func bare(s string) string {
 	for {
-		s = strings.TrimSpace(s)
+		s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
 		next := s
 		for _, pair := range []struct{ open, end string }{{"\"'`", "\"'`"}, {"“”„‟‘’‚‛«»‹›", "“”„‟‘’‚‛«»‹›"}, {"<", ">"}} {
 			first, size := utf8.DecodeRuneInString(s)

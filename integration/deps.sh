@@ -39,11 +39,31 @@ if [ "${1-}" = interop ]; then
   need deluged deluged
   need deluge-console deluge-console
   need rtorrent rtorrent
+  need node nodejs
+  need npm npm
 fi
 # The race detector links against the C library.
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 
-[ ${#missing[@]} -eq 0 ] && exit 0
+# WebTorrent comes from npm, without its native parts.
+webtorrent() {
+  [ "${1-}" = interop ] || return 0
+  local here to
+  here=$(cd "$(dirname "$0")" && pwd) to=$(cd "$(dirname "$0")/.." && pwd)/.tools/webtorrent
+  mkdir -p "$to"
+  cp -r "$here/client/webtorrent/." "$to/"
+  [ -d "$to/node_modules/webtorrent" ] && cmp -s "$to/package.json" "$to/installed" && return 0
+  (cd "$to" && npm install --omit=optional --ignore-scripts --no-audit --no-fund) || {
+    echo "could not install WebTorrent from npm's registry ($(npm config get registry))" >&2
+    exit 1
+  }
+  cp "$to/package.json" "$to/installed"
+}
+
+if [ ${#missing[@]} -eq 0 ]; then
+  webtorrent "$@"
+  exit 0
+fi
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 
 if ! have apt-get; then
@@ -79,3 +99,4 @@ if ! apt install --no-install-recommends "${missing[@]}"; then
   apt update
   apt install --no-install-recommends "${missing[@]}"
 fi
+webtorrent "$@"

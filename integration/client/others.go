@@ -21,7 +21,7 @@ import (
 )
 
 // Others are the clients that few tests can wait for: they begin slowly. Those of Peers are not among them.
-func Others(w Way) []Peer { return []Peer{QBittorrent{w}, Deluge{w}, RTorrent{w}} }
+func Others(w Way) []Peer { return []Peer{QBittorrent{w}, Deluge{w}, RTorrent{w}, WebTorrent{w}} }
 
 // QBittorrent is qbittorrent-nox, spoken to by its web API.
 type QBittorrent struct{ Way }
@@ -290,4 +290,31 @@ system.daemon.set = true
 		return p.Until(ctx, "rtorrent has all", func() bool { _, err := os.Stat(mark); return err == nil })
 	}
 	return p, nil
+}
+
+// WebTorrent is the one of npm under Node, by TCP alone, where deps.sh puts it.
+type WebTorrent struct{ Way }
+
+// Name is "WebTorrent".
+func (WebTorrent) Name() string { return "WebTorrent" }
+
+// Seed implements Peer.
+func (w WebTorrent) Seed(ctx context.Context, t testing.TB, h *netlab.Host, torrent, data string) (*Process, error) {
+	p := w.start(t, h, "seed", torrent, data)
+	return p, p.Finished(ctx)
+}
+
+// Fetch implements Peer.
+func (w WebTorrent) Fetch(_ context.Context, t testing.TB, h *netlab.Host, ref, out string) (*Process, error) {
+	return w.start(t, h, "fetch", ref, out), nil
+}
+
+func (w WebTorrent) start(t testing.TB, h *netlab.Host, mode, ref, dir string) *Process {
+	script := filepath.Join("..", ".tools", "webtorrent", "peer.mjs")
+	p := Start(t, h.Command(context.Background(), "node", script, mode, strconv.Itoa(Port), ref, dir, strconv.FormatBool(w.Encrypted)))
+	p.finished = func(ctx context.Context) error {
+		_, err := p.Stdout.Line(ctx, func(l string) bool { return l == "done" })
+		return err
+	}
+	return p
 }
