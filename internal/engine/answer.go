@@ -55,6 +55,7 @@ func (r *refusal) Error() string {
 // parseAnswer reads the answer of an HTTP tracker (BEP 3, 7, 23, 31). The peers are read as far as they can be: what else
 // is missing, odd or cut off costs nothing but itself. Memory is what the result takes.
 func parseAnswer(b []byte) (a trackerAnswer, err error) {
+	b = bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\ufeff")), " \t\r\n") // what stands before the program of a tracker in PHP
 	if len(b) == 0 || b[0] != 'd' {
 		return a, errNoAnswer
 	}

@@ -47,6 +47,7 @@ func TestParseAnswer(t *testing.T) {
 		{"failure of a number", "d14:failure reasoni7e" + oneOfEach + "e", 0, three, ""},
 		{"unknown things", "d1:ad1:bli1e1:xee" + oneOfEach + "1:z0:e", 0, three, ""},
 		{"not sorted", "d" + oneOfEach + "8:intervali60ee", time.Minute, three, ""},
+		{"white space before it", "\ufeff\r\n\t d" + oneOfEach + "e", 0, three, ""},
 		{"something after it", "d" + oneOfEach + "e\r\n", 0, three, ""},
 		{"no end", "d" + oneOfEach, 0, three, ""},
 		{"half a peer too many", "d5:peers9:\x08\x08\x08\x08\x1a\xe1\x01\x01\x01e", 0, "8.8.8.8:6881", ""},

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -10,7 +8,6 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -241,31 +238,32 @@ type lanAnnounce struct {
 	cookie string
 }
 
-// parseLAN reads a packet from anybody on the network.
+// parseLAN reads a packet from anybody on the network. It has the form of a request of HTTP, and no more than the form: a line
+// that is odd costs nothing but itself.
 func parseLAN(b []byte) (a lanAnnounce, ok bool) {
-	if !bytes.HasPrefix(b, []byte("BT-SEARCH ")) {
+	rest, is := strings.CutPrefix(string(b), "BT-SEARCH ")
+	if !is {
 		return a, false
 	}
-	// Some clients end with one empty line, some with two, some with none.
-	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(bytes.TrimRight(b, "\r\n\x00"), "\r\n\r\n"...))))
-	if err != nil {
-		return a, false
-	}
-	a.port, err = strconv.Atoi(req.Header.Get("Port"))
-	if err != nil || a.port <= 0 || a.port > 65535 {
-		return a, false
-	}
-	a.cookie = req.Header.Get("Cookie")
-	for _, h := range req.Header["Infohash"] {
-		var short [20]byte
-		if len(h) != 40 || len(a.shorts) >= lanMaxInfohashes {
-			continue
+	for line := range strings.FieldsFuncSeq(rest, func(r rune) bool { return r == '\n' || r == '\r' || r == 0 }) {
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "port":
+			if port, err := strconv.ParseUint(value, 10, 16); err == nil && a.port == 0 {
+				a.port = int(port)
+			}
+		case "cookie":
+			a.cookie = value
+		case "infohash":
+			var short [20]byte
+			if n, err := hex.Decode(short[:], []byte(value[:min(len(value), 40)])); err == nil && n == len(short) && len(value) == 40 &&
+				len(a.shorts) < lanMaxInfohashes && !slices.Contains(a.shorts, short) {
+				a.shorts = append(a.shorts, short)
+			}
 		}
-		if _, err := hex.Decode(short[:], []byte(strings.ToLower(h))); err == nil && !slices.Contains(a.shorts, short) {
-			a.shorts = append(a.shorts, short)
-		}
 	}
-	return a, len(a.shorts) > 0
+	return a, a.port > 0 && len(a.shorts) > 0
 }
 
 // lanPackets puts the infohashes into as few packets as fit lanMaxPacket.
