@@ -38,7 +38,7 @@ var lanFirst = []time.Duration{0, time.Second, 4 * time.Second, 55 * time.Second
 
 type lanService struct {
 	port   int
-	cookie string // tells our own packets when they come back
+	cookie string // tells our own packets when they come back; each has the number of turns behind it
 	log    *slog.Logger
 	onPeer func(short [20]byte, peer netip.AddrPort)
 	judge  *lanJudge
@@ -50,6 +50,7 @@ type lanService struct {
 
 	mu    sync.Mutex
 	swarm map[announced]*lanSwarm
+	turns int // how often we have come to a place where we want to hear of others
 }
 
 // announced is what others on the LAN are told of: a torrent, or a meeting.
@@ -65,7 +66,7 @@ type lanSwarm struct {
 	said  int
 	last  time.Time
 	next  time.Time
-	heard map[string]time.Time // who else announces it, and when it last did; of those that answer
+	heard map[string]time.Time // who else announces it, by address and cookie, and when it last did; of those that answer
 }
 
 const (
@@ -76,6 +77,9 @@ const (
 	// lanNew is how long who was silent is new again; announces come every five minutes. lanHeard bounds whom we remember.
 	lanNew   = 11 * time.Minute
 	lanHeard = 1024
+	// lanCookie is as much as is remembered of another's cookie: by that it is new again when it was started again, or has
+	// joined again what it had left, at the same port.
+	lanCookie = 40
 )
 
 // startLAN joins what groups it can. It is no error if there are none: the machine has no multicast.
@@ -104,6 +108,9 @@ func startLAN(ctx context.Context, port int, log *slog.Logger, onPeer func([20]b
 func (l *lanService) add(t announced) {
 	l.mu.Lock()
 	l.swarm[t] = &lanSwarm{next: time.Now()}
+	if t.answers() {
+		l.turns++ // others take us for new again, and answer
+	}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -139,13 +146,20 @@ func (l *lanService) announce(ctx context.Context) {
 		if len(due) > 0 {
 			for _, c := range l.conns {
 				c.join(l.log) // interfaces come and go
-				for _, p := range lanPackets(c.host, l.port, l.cookie, due) {
+				for _, p := range lanPackets(c.host, l.port, l.turn(), due) {
 					c.send(p, l.log)
 				}
 			}
 		}
 		timer.Reset(min(max(time.Until(next), 50*time.Millisecond), time.Minute))
 	}
+}
+
+// turn is the cookie of a packet that is sent now.
+func (l *lanService) turn() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("%s-%d", l.cookie, l.turns)
 }
 
 // due gives the infohashes to announce now, and when the next will be due.
@@ -192,12 +206,12 @@ func (l *lanService) receive(ctx context.Context, c *lanConn) {
 			continue
 		}
 		a, ok := parseLAN(buf[:n])
-		if !ok || a.cookie == l.cookie {
+		if !ok || strings.HasPrefix(a.cookie, l.cookie) {
 			continue
 		}
 		peer := netip.AddrPortFrom(p.from.Addr().Unmap(), uint16(a.port))
 		for _, short := range a.shorts {
-			l.hear(short, peer.String(), time.Now())
+			l.hear(short, peer.String()+" "+a.cookie[:min(len(a.cookie), lanCookie)], time.Now())
 			l.onPeer(short, peer)
 		}
 	}

@@ -74,29 +74,32 @@ func TestMeetingOnTheLAN(t *testing.T) {
 	})
 }
 
-// TestMeetingOnTheLANLater: who comes when the others have been there for long hears of them at once.
+// TestMeetingOnTheLANLater: who comes when the others have been there for long hears of them at once, and so does who was there, left and
+// comes back, by the same port.
 func TestMeetingOnTheLANLater(t *testing.T) {
 	onLAN := func(s *Settings) { s.NoLAN, s.ListenHost = false, "" }
 	a, b := start(t, onLAN), start(t, onLAN)
 	place := [20]byte{7, 8, 9}
 	ma := a.Meet(MeetingOptions{Place: place, Found: func(string) {}})
 	t.Cleanup(ma.Close)
-	a.lan.mu.Lock()
-	s := a.lan.swarm[ma]
-	s.said, s.last, s.next = len(lanFirst), time.Now().Add(-time.Minute), time.Now().Add(lanEvery)
-	a.lan.mu.Unlock()
-	var h heard
-	mb := b.Meet(MeetingOptions{Place: place, Found: h.found})
-	t.Cleanup(mb.Close)
 	port := at(a)[len("127.0.0.1:"):]
-	waitFor(t, "b hears of a", func() bool {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return slices.ContainsFunc(h.all, func(addr string) bool {
-			_, p, _ := net.SplitHostPort(addr)
-			return p == port
+	for _, what := range []string{"b hears of a", "b hears of a when it is back"} {
+		a.lan.mu.Lock()
+		s := a.lan.swarm[ma]
+		s.said, s.last, s.next = len(lanFirst), time.Now().Add(-time.Minute), time.Now().Add(lanEvery)
+		a.lan.mu.Unlock()
+		var h heard
+		mb := b.Meet(MeetingOptions{Place: place, Found: h.found})
+		waitFor(t, what, func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return slices.ContainsFunc(h.all, func(addr string) bool {
+				_, p, _ := net.SplitHostPort(addr)
+				return p == port
+			})
 		})
-	})
+		mb.Close()
+	}
 }
 
 // TestOnePortForAll has TLS and BitTorrent come to one port.
