@@ -296,7 +296,7 @@ func TestWebSeedChangesMeanwhile(t *testing.T) {
 					if code != 14 {
 						t.Errorf("exit code: got %d, want 14", code)
 					}
-					for _, want := range []string{"not fetched within 25s", "none of them answers", "of 3000001 bytes were there"} {
+					for _, want := range []string{"not fetched within 25s", "nobody who has it answers", "of 3000001 bytes were there"} {
 						if said := p.Stdout.String(); !strings.Contains(said, want) {
 							t.Errorf("said %q, want %q in it", said, want)
 						}

@@ -202,7 +202,7 @@ func TestDaemonEndsInTime(t *testing.T) {
 			}
 			logs[0].wait(t, "seeding waits")
 			logs[1].wait(t, "hashing big")
-			logs[2].wait(t, "metadata")
+			logs[2].wait(t, "looking for")
 			if err := d.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}

@@ -170,7 +170,7 @@ func TestFetchOfNobody(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stderr.wait(t, "metadata")
+	stderr.wait(t, "looking for")
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@
 // each, and no symlink is followed. Add never waits, neither for the disk nor for a reader: what does not fit in the
 // queue is counted, and a line "dropped" says how much that was as soon as there is room. Repeats are combined: of
 // refusals with the same account, device, address and reason the first is written at once, and all others of that
-// minute as one line with Times; if a minute has more than maxKinds kinds of refusal, the rest are distinguished only
-// by their reason. So neither memory nor disk use grows with the number of attempts. A line is complete or ignored:
+// quarter of an hour as one line with Times; if it has more than maxKinds kinds of refusal, the rest are distinguished only
+// by their reason. Those of known accounts and of strangers are counted apart. So neither memory nor disk use grows with the number of attempts. A line is complete or ignored:
 // the reader skips torn, foreign and endless lines, and the writer continues below a torn one. Characters that a
 // terminal might interpret are not written.
 //

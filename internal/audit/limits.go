@@ -12,13 +12,13 @@ const (
 
 	// maxQueue is how many lines may wait for the disk: a second of a busy machine, a MiB of memory.
 	maxQueue = 1024
-	// maxKinds is how many kinds of refusal are distinguished in one window: 50 KiB a minute, so that an attacker with
-	// ever new keys needs half a day to push the lines about others out of the files.
+	// maxKinds is how many kinds of refusal are distinguished in one window, and as many of those whose account is known: 50 KiB each,
+	// so that an attacker with ever new keys needs days to push the lines about others out of the files, and hides none of the latter.
 	maxKinds = 256
 	// maxReasons is how many reasons are distinguished beyond that. They are texts of ours, and few.
 	maxReasons = 32
-	// window is the time in which repeats are combined.
-	window = time.Minute
+	// window is the time in which repeats are combined. A machine that was removed keeps calling, ever less often.
+	window = 15 * time.Minute
 
 	// maxField bounds a field, in bytes; longer ones are cut. Names of accounts, keys, addresses and entries are
 	// shorter.

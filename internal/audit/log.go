@@ -19,7 +19,7 @@ func Path(folder string) string { return filepath.Join(folder, name) }
 // Options of a Log. Zero fields have defaults.
 type Options struct {
 	MaxBytes int64            // of a file; default MaxBytes
-	Window   time.Duration    // in which repeats are combined; default a minute
+	Window   time.Duration    // in which repeats are combined; default a quarter of an hour
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // gets a warning when lines cannot be written; default none
 }

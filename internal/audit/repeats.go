@@ -10,8 +10,8 @@ type kind struct {
 // repeats counts repeated refusals in this window. The zero value is empty.
 type repeats struct {
 	known map[kind]*count
-	order []kind // in the order of their first line
-	kinds int    // kinds distinguished by all fields
+	order []kind       // in the order of their first line
+	kinds map[bool]int // kinds distinguished by all fields: of known accounts (true), and of strangers
 }
 
 type count struct {
@@ -25,13 +25,14 @@ func (r *repeats) any() bool { return len(r.known) > 0 }
 // add counts a line. If it is the first of its kind, add returns the line to write, and true.
 func (r *repeats) add(l Line) (Line, bool) {
 	k := kind{l.What, l.Account, l.Device, l.From, l.Entry, l.Why}
+	named := l.Account != ""
 	if r.known == nil {
-		r.known = map[kind]*count{}
+		r.known, r.kinds = map[kind]*count{}, map[bool]int{}
 	}
-	if r.known[k] == nil && r.kinds >= maxKinds {
+	if r.known[k] == nil && r.kinds[named] >= maxKinds {
 		// Too many: distinguish the rest only by their reason.
 		k = kind{What: l.What, Why: l.Why}
-		if r.known[k] == nil && len(r.known) >= maxKinds+maxReasons {
+		if r.known[k] == nil && len(r.known)-r.kinds[true]-r.kinds[false] >= maxReasons {
 			k.Why = "various"
 		}
 		l.Account, l.Device, l.From, l.Entry, l.Why = "", "", "", "", k.Why
@@ -41,8 +42,8 @@ func (r *repeats) add(l Line) (Line, bool) {
 		c.last = l.Time
 		return l, false
 	}
-	if r.kinds < maxKinds {
-		r.kinds++
+	if r.kinds[named] < maxKinds {
+		r.kinds[named]++
 	}
 	r.known[k] = &count{}
 	r.order = append(r.order, k)

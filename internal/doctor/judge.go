@@ -145,7 +145,11 @@ func (c *chart) dht(d DHT) {
 	switch {
 	case d.Off:
 	case d.Nodes > 0:
-		c.fine("%d nodes of the DHT answer", d.Nodes)
+		if d.Nodes == 1 {
+			c.fine("1 node of the DHT answers")
+		} else {
+			c.fine("%d nodes of the DHT answer", d.Nodes)
+		}
 	case d.For >= dhtPatience:
 		c.slow("no-dht", "", fmt.Sprintf("no node of the DHT has answered for %s: peers are found only through trackers, on the local network and by --peer", span(d.For)),
 			"see that the machine reaches the internet and that UDP is let through; enter the DHT elsewhere with --dht-node HOST:PORT, or turn it off with --no-dht")

@@ -21,10 +21,14 @@ const (
 	// maxBars bounds what is remembered of that; the oldest go first.
 	maxBars = 4096
 
-	// sumTime is how long equal notes are summed up after the first.
-	sumTime = time.Minute
-	// maxSums bounds the kinds of notes that are summed up at a time; what comes beyond is summed up as one.
-	maxSums = 512
+	// sumTime is how long equal notes are summed up after the first, and admitTime how long those of who is let in: two who both have
+	// all of something meet every minute or two, part, and meet again for as long as they share it.
+	sumTime   = time.Minute
+	admitTime = time.Hour
+	// maxSums bounds the kinds of notes that are summed up at a time; what comes beyond is summed up as one. maxAdmits does so for
+	// those of who is let in, of which the oldest then ends early: no stranger is among them.
+	maxSums   = 512
+	maxAdmits = 4096
 	// servedEvery is how often the traffic of a connection that stays open is noted.
 	servedEvery = 10 * time.Minute
 	// servedLeast is what a connection must have carried to be noted: more than handshakes.

@@ -40,30 +40,36 @@ type kind struct {
 	hash   [20]byte // of what was admitted; who asks for a thousand others is refused once
 }
 
-// notes passes notes on. The first of a kind goes out at once, and those that follow within a minute as one.
+// notes passes notes on. The first of a kind goes out at once, and those that follow within a minute, or an hour of who is let in,
+// as one.
 type notes struct {
 	out func(Note)
 	now func() time.Time
 
-	mu   sync.Mutex
-	sums map[kind]*Note // with Times of those that are not out yet
+	mu     sync.Mutex
+	sums   map[kind]*Note // with Times of those that are not out yet
+	admits map[kind]*Note // of Admitted
 }
 
 func newNotes(out func(Note), now func() time.Time) *notes {
-	return &notes{out: out, now: now, sums: map[kind]*Note{}}
+	return &notes{out: out, now: now, sums: map[kind]*Note{}, admits: map[kind]*Note{}}
 }
 
 func (s *notes) sum(n Note) {
 	n.Time, n.Times = s.now(), 1
 	k := kind{what: n.What, device: n.Device, why: n.Why}
-	if n.What == Admitted {
-		k.hash = n.Infohash
-	}
+	sums, early := s.sums, (*Note)(nil)
 	s.mu.Lock()
-	known := s.sums[k]
-	if known == nil && len(s.sums) >= maxSums {
+	if n.admitted() {
+		k.hash = n.Infohash
+		if sums = s.admits; sums[k] == nil && len(sums) >= maxAdmits {
+			early = s.endOldest()
+		}
+	}
+	known := sums[k]
+	if known == nil && !n.admitted() && len(sums) >= maxSums {
 		k = kind{what: n.What}
-		if known = s.sums[k]; known == nil {
+		if known = sums[k]; known == nil {
 			// The one for all the others: it names nobody.
 			n = Note{Time: n.Time, What: n.What, Times: 1}
 		}
@@ -75,24 +81,54 @@ func (s *notes) sum(n Note) {
 	}
 	rest := n
 	rest.Times = 0
-	s.sums[k] = &rest
+	sums[k] = &rest
 	s.mu.Unlock()
+	if early != nil && early.Times > 0 {
+		s.out(*early)
+	}
 	s.out(n)
 }
 
-// flush passes on the sums whose minute is over, or all.
+// admitted says whether the note is of who is let in.
+func (n Note) admitted() bool { return n.What == Admitted }
+
+// endOldest forgets the sum that began first of those who are let in. mu is held.
+func (s *notes) endOldest() *Note {
+	var first kind
+	var oldest *Note
+	for k, n := range s.admits {
+		if oldest == nil || n.Time.Before(oldest.Time) {
+			first, oldest = k, n
+		}
+	}
+	delete(s.admits, first)
+	oldest.Time = s.now()
+	return oldest
+}
+
+// flush passes on the sums whose time is over, or all.
 func (s *notes) flush(all bool) {
 	now := s.now()
 	var out []Note
 	s.mu.Lock()
-	for k, n := range s.sums {
-		if !all && now.Sub(n.Time) < sumTime {
-			continue
-		}
-		delete(s.sums, k)
-		if n.Times > 0 {
-			n.Time = now
-			out = append(out, *n)
+	for _, sums := range []map[kind]*Note{s.sums, s.admits} {
+		for k, n := range sums {
+			whole := sumTime
+			if n.admitted() {
+				whole = admitTime
+			}
+			if !all && now.Sub(n.Time) < whole {
+				continue
+			}
+			if n.Times > 0 {
+				n.Time = now
+				out = append(out, *n)
+			}
+			if n.Times == 0 || !n.admitted() || all {
+				delete(sums, k)
+			} else {
+				n.Times = 0 // it has gone on, and may
+			}
 		}
 	}
 	s.mu.Unlock()

@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/hex"
 	"slices"
+	"time"
 
 	"github.com/p2pshare/p2pshare/internal/audit"
 	"github.com/p2pshare/p2pshare/internal/fault"
@@ -71,9 +72,28 @@ func (m *member) entryGiven(k signed.Key, infohash [20]byte) string {
 
 // noteRefused writes down that a connection was refused before it could ask for anything.
 func (m *member) noteRefused(peer signed.Key, from string, why error) {
-	if l := m.auditLog(); l != nil {
-		l.Add(audit.Line{What: audit.Refused, Device: deviceName(peer), From: from, Why: why.Error()})
+	l := m.auditLog()
+	if l == nil {
+		return
 	}
+	line := audit.Line{What: audit.Refused, Device: deviceName(peer), From: from, Why: why.Error()}
+	if s, err := m.State(); err == nil {
+		if d, known := s.Device(peer); known {
+			line.Account = d.Account
+			a, there := s.Account(d.Account)
+			switch {
+			case !there || a.Gone:
+				line.Why = "its account was removed"
+			case !a.Active(time.Now()):
+				line.Why = "its account has ended"
+			case d.Frozen:
+				line.Why = "it has signed two histories"
+			case d.Removed():
+				line.Why = "it was removed"
+			}
+		}
+	}
+	l.Add(line)
 }
 
 // deviceName is the beginning of a device's key: enough to find it, and to remove it.

@@ -2,7 +2,8 @@ package node
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
+	"strings"
 )
 
 // leave ends all that moves for a group, and forgets it.
@@ -34,6 +35,35 @@ func (k *keeper) leftGroup(m *member) {
 	}
 	k.mu.Unlock()
 	for _, it := range list {
-		k.rest(it, fmt.Sprintf("the group %q was left", m.Name()))
+		k.rest(it, leftPrefix+strconv.Quote(m.Name())+leftSuffix)
 	}
+}
+
+// A share rests with these words about the name of a group that was left.
+const leftPrefix, leftSuffix = "the group ", " was left"
+
+// backInGroup starts what rests because a group was left that this home is in again. It gives how many that are.
+func (n *Node) backInGroup(m *member) (started int) {
+	id := m.ID().String()
+	_, err := n.edit(func(k *keeper) ([]Share, error) {
+		k.mu.Lock()
+		var list []*item
+		for _, it := range k.items {
+			if r := &it.rec; r.Group == id && r.Rests && strings.HasPrefix(r.Why, leftPrefix) && strings.HasSuffix(r.Why, leftSuffix) {
+				list = append(list, it)
+			}
+		}
+		k.mu.Unlock()
+		for _, it := range list {
+			if err := k.runOrRest(it, true); err != nil {
+				return nil, err
+			}
+			started++
+		}
+		return nil, nil
+	})
+	if err != nil {
+		n.log.Warn("starting what is shared in a group that was joined again", "group", m.Name(), "error", err)
+	}
+	return started
 }

@@ -45,6 +45,16 @@ func TestWhatIsSharedWhenAPrivateGroupIsLeft(t *testing.T) {
 	if _, err := open.Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("a member's connection: got %v, want that it was closed", err)
 	}
+	again, err := tryJoin(t, bob, alice, a.Link, node.JoinGroup{Password: a.Password, Account: "bob"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(again.Notes, "\n"); again.User != "bob-2" || !strings.Contains(notes, `"bob" is taken in family, so you are bob-2`) || !strings.Contains(notes, "1 share of the group") {
+		t.Errorf("joined again as %q, with the notes %q", again.User, notes)
+	}
+	shareIn(t, bob, "photos", in(node.StateSeeding))
+	askGroup(t, bob, node.GroupRequest{Group: "family", Leave: &struct{}{}})
+	shareIn(t, bob, "photos", in(node.StateStopped))
 	if _, err := bob.Change(t.Context(), node.ChangeRequest{Refs: []string{"photos"}, Run: true}); err != nil {
 		t.Fatal(err)
 	}

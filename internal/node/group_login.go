@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"os/user"
 	"strings"
@@ -121,6 +122,12 @@ func (s *groups) joinPrivate(ctx context.Context, r GroupRequest, link signed.Li
 		return nil, err
 	}
 	a.User = account
+	if n := s.n.backInGroup(m); n > 0 {
+		a.Notes = append(a.Notes, plural(n, "share")+" of the group, which rested since it was left, started again")
+	}
+	if asked := accountName(j.Account); j.User == "" && account != asked {
+		a.Notes = append(a.Notes, fmt.Sprintf("%q is taken in %s, so you are %s; if that was you, an admin can remove it (p2pshare group user remove %s %s), or give it a password to log in with", asked, m.Name(), account, m.Name(), asked))
+	}
 	if j.User == "" {
 		a.Notes = append(a.Notes, "you are "+account+" on this machine; p2pshare group passwd "+m.Name()+" makes a password for your other machines")
 	}

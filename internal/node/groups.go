@@ -279,7 +279,7 @@ func (s *groups) list() []*member {
 // freeName refuses a local name that another group has.
 func (s *groups) freeName(name string) error {
 	if err := signed.CheckName(name); err != nil {
-		return fault.Hint(fault.New(fault.Usage, "%q cannot be a group's name here: %w", name, err), "use a to z, digits, dot, dash and underscore, up to 32")
+		return fault.New(fault.Usage, "the name of a group: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -136,6 +136,9 @@ func (w *watch) sample(now time.Time) Progress {
 		w.moved, w.before, w.missed = now, got, missed{}
 	} else if still := now.Sub(w.moved); still > patience {
 		p.Waiting = w.waiting(s)
+		if still > hope && s.Peers == 0 {
+			p.Waiting += "; p2pshare doctor says why"
+		}
 		if still > hope && w.lost != nil {
 			w.miss(now)
 			p.Lost = w.missed.lost.list

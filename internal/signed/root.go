@@ -380,7 +380,7 @@ const MaxName = 32
 // CheckName checks the name of an account, role or team: 1 to 32 of a-z, 0-9, dot, underscore and hyphen.
 func CheckName(s string) error {
 	if s == "" || len(s) > MaxName || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
-		return fmt.Errorf("%.40q is not a name of 1 to %d characters a-z 0-9 . _ -", s, MaxName)
+		return fmt.Errorf("%.40q cannot be a name: use lowercase letters, digits, dots, hyphens and underscores, at most %d", s, MaxName)
 	}
 	return nil
 }

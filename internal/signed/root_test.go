@@ -185,7 +185,7 @@ func TestRootRefuses(t *testing.T) {
 		{"more signatures required than owners", replace(raw, `"need":2`, `"need":4`), signed.ErrMalformed, "4 signatures of 3 owners"},
 		{"a duplicate owner", replace(raw, key("owner2").String(), key("owner1").String()), signed.ErrMalformed, "appears twice"},
 		{"a duplicate name of an admin", replace(raw, `"name":"bob"`, `"name":"alice"`), signed.ErrMalformed, "appears twice"},
-		{"an admin's name in capitals", replace(raw, `"name":"bob"`, `"name":"Bob"`), signed.ErrMalformed, "not a name"},
+		{"an admin's name in capitals", replace(raw, `"name":"bob"`, `"name":"Bob"`), signed.ErrMalformed, "cannot be a name"},
 		{"a seal of another kind", replace(raw, "age1qqqq", "ssh-ed25"), signed.ErrMalformed, "not an age recipient"},
 		{"version 0", replace(raw, `"v":1`, `"v":0`), signed.ErrMalformed, "not from 1"},
 		{"version 2 without prev", replace(raw, `"v":1`, `"v":2`), signed.ErrMalformed, "required in all versions except the first"},

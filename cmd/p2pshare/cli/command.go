@@ -11,6 +11,7 @@ type command struct {
 	name     string // of one word, or of several with a space between them
 	group    string // of the overview
 	args     string // what stands after the name in the usage line
+	needs    string // what that can be, for who has left it out; may be empty
 	summary  string // half a sentence
 	about    string // paragraphs
 	examples []example

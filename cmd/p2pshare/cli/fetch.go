@@ -25,6 +25,7 @@ type fetchOptions struct {
 func fetchCommand() command {
 	return command{
 		name: "fetch", group: groupTransfers, args: "REF", min: 1, max: 1, run: fetchAction,
+		needs:   "REF is a magnet link, 40 or 64 hex digits, a .torrent file or its address, or GROUP/NAME",
 		summary: "get content, verified to the last byte",
 		about: "REF is a magnet link (quote it: the shell takes & for itself), an infohash of 40 or 64 hex digits, a .torrent " +
 			"file, the http(s) address of one, or the name of an entry in a group, GROUP/NAME or GROUP/NAME@VERSION, where LINK/NAME needs no " +

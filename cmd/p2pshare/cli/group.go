@@ -100,8 +100,8 @@ func groupLeaveCommand() command {
 		name: "group leave", group: groupGroups, args: "GROUP", min: 1, max: 1, run: groupLeaveAction,
 		summary: "leave a group",
 		about: "What goes: the catalog as this machine has it, this machine's key, the owner key if there is one here, and a mirror's further work. " +
-			"What stays: files that were fetched or published, shares until p2pshare remove, and what was signed here, which the " +
-			"other members keep. It asks first on a terminal, and needs --yes elsewhere. " + groupText,
+			"What stays: files that were fetched or published, what was signed here, which the " +
+			"other members keep, and shares until p2pshare remove; those of a private group stop, and start again when it is joined again. It asks first on a terminal, and needs --yes elsewhere. " + groupText,
 		examples: []example{{"leave it", "p2pshare group leave acme"}},
 		exits:    groupExits,
 		flags:    []cli.Flag{yesFlag()},
@@ -141,7 +141,11 @@ func groupLeaveAction(ctx context.Context, s *session, c *cli.Context) error {
 	}
 	s.groupObject(a)
 	s.out.answer("left " + the(a).Name)
-	s.out.say("files that were fetched or published stay, and so do shares, until p2pshare remove")
+	if the(a).Kind == "private" {
+		s.out.say("files that were fetched or published stay; shares of this group are stopped, and listed until p2pshare remove")
+	} else {
+		s.out.say("files that were fetched or published stay, and shares go on until p2pshare remove")
+	}
 	return nil
 }
 
@@ -177,7 +181,11 @@ func leaveQuestion(g node.Group) string {
 			q += fmt.Sprintf("The group has %d, and needs %d to sign.", g.Owners, g.Need)
 		}
 	}
-	return q + "\n  stays: files that were fetched or published, and shares, until p2pshare remove\nLeave it? [y/N] "
+	stays := "files that were fetched or published, and shares, until p2pshare remove"
+	if g.Kind == "private" {
+		stays = "files that were fetched or published; shares of the group stop"
+	}
+	return q + "\n  stays: " + stays + "\nLeave it? [y/N] "
 }
 
 // canAsk refuses what has to be asked where nobody can answer, before anything is done.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -52,7 +54,7 @@ func groupCreateAction(ctx context.Context, s *session, c *cli.Context) error {
 		return err
 	}
 	if err := signed.CheckName(name); err != nil {
-		return fault.Hint(usagef("%q cannot be the name of a group: %w", name, err), "write lower-case letters, digits, dots, hyphens and underscores")
+		return namesLike(name, usagef("%w", err))
 	}
 	if err := checkAccount("--user", r.User); err != nil {
 		return err
@@ -144,7 +146,21 @@ func (s *session) notes(a *node.GroupAnswer) {
 // checkAccount judges the name of an account.
 func checkAccount(what, name string) error {
 	if err := signed.CheckName(name); err != nil {
-		return fault.Hint(usagef("%s: %w", what, err), "write lower-case letters, digits, dots, hyphens and underscores")
+		return namesLike(name, usagef("%s: %w", what, err))
 	}
 	return nil
+}
+
+// namesLike adds to what is wrong with a name one that is like it and can be.
+func namesLike(name string, err error) error {
+	like := strings.Map(func(c rune) rune {
+		if c == ' ' {
+			return '-'
+		}
+		return unicode.ToLower(c)
+	}, strings.TrimSpace(name))
+	if signed.CheckName(like) != nil {
+		return err
+	}
+	return fault.Hint(err, "did you mean %s?", like)
 }

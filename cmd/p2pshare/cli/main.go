@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -85,7 +87,7 @@ func (s *session) guarded(w words) int {
 				return exitInterrupted
 			default:
 				ending = true
-				s.out.say("ending; once more ends at once")
+				s.out.say("stopping; Ctrl-C again stops at once")
 				cancel(errInterrupted)
 			}
 		}
@@ -98,9 +100,14 @@ func (s *session) run(ctx context.Context, w words) error {
 		return func(cc *cli.Context) error {
 			n := cc.Args().Len()
 			switch {
+			case n < c.min && c.needs != "":
+				return fault.Hint(usagef("%s needs %s", c.name, c.args), "%s", c.needs)
 			case n < c.min:
 				return seeHelp(usagef("%s needs %s", c.name, c.args), &c)
 			case c.max >= 0 && n > c.max:
+				if path := strings.Join(cc.Args().Slice()[max(c.max-1, 0):], " "); c.max > 0 && s.isThere(path) {
+					return fault.Hint(usagef("%s takes no argument %q", c.name, cc.Args().Get(c.max)), "put a path with blanks into quotes: %s", shellQuote(path))
+				}
 				if meant := synonyms[c.name+" "+cc.Args().Get(c.max)]; meant != "" {
 					return fault.Hint(usagef("%s takes no argument %q", c.name, cc.Args().Get(c.max)), "did you mean p2pshare %s?", meant)
 				}
@@ -117,6 +124,12 @@ func (s *session) run(ctx context.Context, w words) error {
 	s.words = w
 	err := app.RunContext(ctx, w.line())
 	return s.explainFlag(err, w)
+}
+
+// isThere says whether a path names something.
+func (s *session) isThere(path string) bool {
+	_, err := os.Lstat(s.abs(path))
+	return err == nil
 }
 
 // explainFlag makes what the flag package says of a malformed value the user's: a usage error that

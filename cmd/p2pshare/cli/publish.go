@@ -22,6 +22,7 @@ type publishOptions struct {
 func publishCommand() command {
 	return command{
 		name: "publish", group: groupTransfers, args: "PATH", min: 1, max: 1, run: publishAction,
+		needs:   "PATH is a file or folder",
 		summary: "make a torrent of a file or folder and keep it available",
 		about: "Hashes PATH, prints its magnet link as soon as it can be fetched, and goes on seeding until Ctrl-C, " +
 			"which is a normal end (exit code 0). The files are read where they are and never written to; " +
@@ -177,6 +178,7 @@ func publishEnds(c *cli.Context, s *session, r *node.PublishRequest) error {
 
 func runPublish(ctx context.Context, s *session, o publishOptions) error {
 	r, seeding, webSeeds, answer := o.request, false, 0, ""
+	var published *node.Published
 	wait := o.way.wait || r.UntilCopies > 0
 	e, err := s.errand(ctx, o.way, func(ctx context.Context, b Backend, e *errand) error {
 		if e.daemon {
@@ -190,6 +192,7 @@ func runPublish(ctx context.Context, s *session, o publishOptions) error {
 			switch {
 			case ev.Published != nil:
 				s.out.published(ev.Published)
+				published = ev.Published
 				answer = cmp.Or(ev.Published.Magnet, ev.Published.Entry) // what a private group shares has no link
 				switch {
 				case r.NoSeed:
@@ -197,11 +200,14 @@ func runPublish(ctx context.Context, s *session, o publishOptions) error {
 				case e.daemon && !wait && !seeding:
 					seeding = true
 					s.out.answer(answer)
+					s.elsewhere(ev.Published)
 					e.leave()
 				}
 			case ev.Seeding != nil && !seeding:
 				seeding = true
 				s.out.answer(cmp.Or(ev.Seeding.Magnet, answer, ev.Seeding.Path))
+				published = cmp.Or(published, &node.Published{Magnet: ev.Seeding.Magnet})
+				s.elsewhere(published)
 			}
 		})
 	})
@@ -209,6 +215,14 @@ func runPublish(ctx context.Context, s *session, o publishOptions) error {
 		return s.copiesEnd(ctx, e, err, r.UntilCopies, webSeeds)
 	}
 	return e.end(ctx, err, seeding, "nothing is shared; the same command begins anew")
+}
+
+// elsewhere says how others get what was published, to who looks at the answer.
+func (s *session) elsewhere(p *node.Published) {
+	ref := cmp.Or(p.Entry, p.Magnet)
+	if s.eyes() && ref != "" {
+		s.out.say("on another machine:  p2pshare fetch %s", shellQuote(printable(ref)))
+	}
 }
 
 // copiesEnd judges the end of a publish that waits for copies: its work is done when they are there, not before.

@@ -130,7 +130,7 @@ func TestInterrupts(t *testing.T) {
 			if got := s.run(c.args...); got != c.want {
 				t.Errorf("exit code: got %d, want %d", got, c.want)
 			}
-			if !strings.Contains(s.stderr.String(), c.stderr) || !strings.Contains(s.stderr.String(), "once more ends at once") {
+			if !strings.Contains(s.stderr.String(), c.stderr) || !strings.Contains(s.stderr.String(), "Ctrl-C again stops at once") {
 				t.Errorf("stderr: got %q, want %q and what a second signal does", s.stderr.String(), c.stderr)
 			}
 			if s.fake.closed != 1 {

@@ -208,7 +208,11 @@ func listAction(ctx context.Context, s *session, _ *cli.Context) error {
 		}
 		lines = listed(st.Shares, eyes && len(st.Shares) > 0)
 		if len(st.Shares) == 0 {
-			s.out.say("nothing is kept; publish, fetch and seed keep what they share where a daemon runs (p2pshare daemon --detach)")
+			if st.Daemon {
+				s.out.say("nothing is shared yet: p2pshare publish PATH")
+			} else {
+				s.out.say("nothing is kept; publish, fetch and seed keep what they share where a daemon runs (p2pshare daemon --detach)")
+			}
 		}
 	}
 	for _, line := range lines {

@@ -109,7 +109,7 @@ func parts(p node.Progress) []part {
 		list = append(list, part{rateText(p.Down), 1})
 	}
 	list = append(list, part{etaText(p.ETA), 2})
-	if p.Phase == "metadata" || p.Phase == "fetching" {
+	if p.Phase == "metadata" && p.Peers > 0 || p.Phase == "fetching" {
 		list = append(list, part{plural(p.Peers, "peer"), 3})
 	}
 	if from := sources(p.From); from != "" {
@@ -119,8 +119,15 @@ func parts(p node.Progress) []part {
 }
 
 func subject(p node.Progress) string {
-	if p.Name == "" {
-		return printable(p.Phase)
+	phase := p.Phase
+	if phase == "metadata" {
+		phase = "looking for"
+		if p.Name == "" {
+			phase = "looking for it"
+		}
 	}
-	return printable(p.Phase) + " " + printable(p.Name)
+	if p.Name == "" {
+		return printable(phase)
+	}
+	return printable(phase) + " " + printable(p.Name)
 }
