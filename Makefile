@@ -40,13 +40,20 @@ $(BIN)-bench: FORCE
 
 FORCE:
 
-install: build ## install the binary and its man page below DESTDIR/PREFIX
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
-	install -m 0755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/$(BIN)'
-	man=$$(mktemp)
-	trap 'rm -f "$$man"' EXIT
-	./$(BIN) man > "$$man"
-	install -m 0644 "$$man" '$(DESTDIR)$(PREFIX)/share/man/man1/$(BIN).1'
+install: build ## install the binary, its man page, completions and a user's units for systemd below DESTDIR/PREFIX
+	to='$(DESTDIR)$(PREFIX)'
+	made=$$(mktemp -d)
+	trap 'rm -rf "$$made"' EXIT
+	install -D -m 0755 $(BIN) "$$to/bin/$(BIN)"
+	./$(BIN) man > "$$made/man"
+	install -D -m 0644 "$$made/man" "$$to/share/man/man1/$(BIN).1"
+	for shell in bash zsh fish; do ./$(BIN) completion $$shell > "$$made/$$shell"; done
+	install -D -m 0644 "$$made/bash" "$$to/share/bash-completion/completions/$(BIN)"
+	install -D -m 0644 "$$made/zsh" "$$to/share/zsh/site-functions/_$(BIN)"
+	install -D -m 0644 "$$made/fish" "$$to/share/fish/vendor_completions.d/$(BIN).fish"
+	sed 's|/usr/bin/p2pshare |$(PREFIX)/bin/$(BIN) |' packaging/systemd/user/p2pshare.service > "$$made/service"
+	install -D -m 0644 "$$made/service" "$$to/lib/systemd/user/p2pshare.service"
+	install -D -m 0644 packaging/systemd/user/p2pshare.socket "$$to/lib/systemd/user/p2pshare.socket"
 
 test: deps check unit integration packaging ## install what the tests need, then run all checks and tests
 	@echo "make test: all checks and tests passed"

@@ -395,7 +395,7 @@ func (h *house) adminLost(t *testing.T) {
 	h.burns(h.chef)
 	gerda.refuses(12, "", "group", "user", "role", "haus", "gerda", "admin")
 	gerda.must("group", "owner", "import", "haus", h.ownerFile, "--passphrase-file", secret(t, h.passphrase))
-	gerda.must("group", "user", "role", "haus", "gerda", "admin")
+	gerda.must("group", "user", "role", "haus", "gerda", "admin", "--passphrase-file", secret(t, h.passphrase)) // the key keeps that of the file
 	gerda.must("group", "user", "add", "haus", "hilde")
 	h.nas.until("hilde", "group", "user", "list", "haus")
 	h.stops(t, gerda)

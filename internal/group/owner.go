@@ -77,8 +77,13 @@ func (g *Group) LockOwner(now, next string, work int) error {
 	if err != nil {
 		return err
 	}
+	return g.writeLocked(b, k)
+}
+
+// writeLocked keeps the owner key behind a passphrase, and no longer without one.
+func (g *Group) writeLocked(b []byte, k signed.Secret) error {
 	// Both are there for a moment: a crash leaves one that opens.
-	err = errors.Join(state.WriteFile(filepath.Join(g.dir, lockedFile), b, 0o600),
+	err := errors.Join(state.WriteFile(filepath.Join(g.dir, lockedFile), b, 0o600),
 		state.WriteFile(filepath.Join(g.dir, lockedName), []byte(k.Public().String()+"\n"), 0o600))
 	if err != nil {
 		return err
@@ -114,7 +119,7 @@ func (g *Group) ExportOwner(path, passphrase string, work int) error {
 	return state.WriteFile(path, b, 0o600)
 }
 
-// ImportOwner takes an owner key that ExportOwner wrote into a home that holds none.
+// ImportOwner takes an owner key that ExportOwner wrote into a home that holds none. It keeps the passphrase of the file.
 func (g *Group) ImportOwner(path, passphrase string) error {
 	b, err := readSmall(path)
 	if err != nil {
@@ -134,7 +139,7 @@ func (g *Group) ImportOwner(path, passphrase string) error {
 	if locked && held != k.Public() {
 		return fault.Hint(fault.New(fault.Usage, "this home holds another owner key of %q", g.Name()), "use another home for this one")
 	}
-	return replaceKey(filepath.Join(g.dir, ownerFile), Key{Kind: KeyOwner, Group: g.ID(), Secret: k})
+	return g.writeLocked(b, k)
 }
 
 func readSmall(path string) ([]byte, error) {

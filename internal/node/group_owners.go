@@ -10,6 +10,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/internal/fault"
 	"github.com/p2pshare/p2pshare/internal/group"
+	"github.com/p2pshare/p2pshare/internal/seal"
 	"github.com/p2pshare/p2pshare/internal/signed"
 	"github.com/p2pshare/p2pshare/internal/state"
 )
@@ -102,12 +103,27 @@ func (m *member) signRoot(raw []byte, draft string, owner, next signed.SigningKe
 
 // ownerFiles is what can be done with the owner key alone: another passphrase, a copy, a key from a copy.
 func (m *member) ownerFiles(r ChangeOwners) (*GroupAnswer, error) {
-	work, wrote := m.s.n.passwordWork(), ""
+	work, wrote, made := m.s.n.passwordWork(), "", ""
 	var err error
 	switch {
 	case r.Lock != nil:
-		err = m.LockOwner(string(r.Passphrase), string(*r.Lock), work)
+		if *r.Lock != "" {
+			err = seal.CheckPassphrase(string(*r.Lock), m.Name())
+		}
+		if err == nil {
+			err = m.LockOwner(string(r.Passphrase), string(*r.Lock), work)
+		}
 	case r.Export != "":
+		if _, open := m.Owner(); open { // else it is the key's own, which was judged before
+			if r.Passphrase == "" {
+				if made, err = seal.Password(); err != nil {
+					return nil, err
+				}
+				r.Passphrase = Secret(made)
+			} else if err := seal.CheckPassphrase(string(r.Passphrase), m.Name()); err != nil {
+				return nil, err
+			}
+		}
 		wrote, err = r.Export, m.ExportOwner(r.Export, string(r.Passphrase), work)
 	case r.Import != "":
 		err = m.ImportOwner(r.Import, string(r.Passphrase))
@@ -117,7 +133,7 @@ func (m *member) ownerFiles(r ChangeOwners) (*GroupAnswer, error) {
 	}
 	a, err := m.show()
 	if err == nil {
-		a.Wrote = wrote
+		a.Wrote, a.Password = wrote, Secret(made)
 	}
 	return a, err
 }

@@ -219,7 +219,22 @@ func TestOwnerKeyWithAPassphrase(t *testing.T) {
 	owners := func(n *node.Node, o node.ChangeOwners) (*node.GroupAnswer, error) {
 		return tryGroup(t, n, familyRequest(func(r *node.GroupRequest) { r.Owners = &o }))
 	}
-	lock, open := node.Secret("a long passphrase"), node.Secret("")
+	lock, open, short := node.Secret("a long passphrase"), node.Secret(""), node.Secret("hallo")
+	for name, o := range map[string]node.ChangeOwners{
+		"a short passphrase of an export": {Export: filepath.Join(t.TempDir(), "o"), Passphrase: short},
+		"a short passphrase of the key":   {Lock: &short},
+	} {
+		if _, err := owners(alice, o); fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "the passphrase has 5 characters, fewer than 12") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	made, err := owners(alice, node.ChangeOwners{Export: filepath.Join(t.TempDir(), "made"), Passphrase: ""})
+	if err != nil || len(made.Password) < 12 {
+		t.Fatalf("an export without a passphrase: got %v, %v, want one that is made", made, err)
+	}
+	if _, err := owners(bob, node.ChangeOwners{Import: made.Wrote, Passphrase: made.Password}); err != nil {
+		t.Errorf("with the passphrase that was made: %v", err)
+	}
 	x, err := owners(alice, node.ChangeOwners{Lock: &lock})
 	if err != nil || !x.Groups[0].Locked || x.Groups[0].Owner == "" {
 		t.Fatalf("locked: %+v, %v", x, err)
@@ -249,8 +264,11 @@ func TestOwnerKeyWithAPassphrase(t *testing.T) {
 		t.Errorf("importing with a wrong passphrase: got %v", err)
 	}
 	got, err := owners(bob, node.ChangeOwners{Import: file, Passphrase: lock})
-	if err != nil || got.Groups[0].Owner != x.Groups[0].Owner {
-		t.Errorf("imported: %+v, %v", got, err)
+	if err != nil || got.Groups[0].Owner != x.Groups[0].Owner || !got.Groups[0].Locked {
+		t.Errorf("imported: %+v, %v, want the key with the passphrase of the file", got, err)
+	}
+	if _, err := owners(bob, node.ChangeOwners{Need: 1}); fault.KindOf(err) != fault.Denied {
+		t.Errorf("what was imported, without the passphrase: got %v", err)
 	}
 	if x, err = owners(alice, node.ChangeOwners{Lock: &open, Passphrase: lock}); err != nil || x.Groups[0].Locked || x.Groups[0].Owner == "" {
 		t.Errorf("unlocked: %+v, %v", x, err)

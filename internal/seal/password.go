@@ -71,10 +71,17 @@ func pow(base, n int) int {
 
 // CheckPassword judges a password that a person has chosen; known are words that whoever guesses tries first: names of
 // the group, the user, the program. Errors are of fault.Usage.
-func CheckPassword(password string, known ...string) error {
+func CheckPassword(password string, known ...string) error { return check("password", password, known) }
+
+// CheckPassphrase is CheckPassword for what a key is locked with.
+func CheckPassphrase(passphrase string, known ...string) error {
+	return check("passphrase", passphrase, known)
+}
+
+func check(what, password string, known []string) error {
 	p := Normalize(password)
 	fail := func(format string, args ...any) error {
-		return fault.Hint(fault.New(fault.Usage, "the password "+format, args...),
+		return fault.Hint(fault.New(fault.Usage, "the "+what+" "+format, args...),
 			"leave it out and p2pshare makes one of five words, or choose at least %d characters that nobody guesses", MinPassword)
 	}
 	n := utf8.RuneCountInString(p)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"github.com/p2pshare/p2pshare/internal/sizes"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,10 @@ type Daemons interface {
 	Detach(ctx context.Context, s Settings, args []string) (*DaemonInfo, []byte, error)
 	// End ends the home's daemon, and returns its process number when it has ended.
 	End(ctx context.Context, s Settings) (pid int, err error)
+	// AtLogin has the user's service manager start the home's daemon at each login, and now if none runs.
+	AtLogin(ctx context.Context, s Settings) (*DaemonInfo, error)
+	// NoAtLogin takes that back, and says whether there was anything to take back.
+	NoAtLogin(ctx context.Context) (was bool, err error)
 }
 
 // stopPatience is how long --stop waits: a daemon is to end within five seconds.
@@ -59,16 +64,21 @@ func daemonCommand() command {
 			"torrent can be fetched, and a fetch goes on when its command ends. One daemon runs on a home.\n\n" +
 			"The log goes to stderr and into the home, where p2pshare log shows it. --detach starts the daemon in the " +
 			"background and prints its process number once it answers. SIGHUP ends a daemon in the foreground, as its " +
-			"terminal has gone, and is ignored by one that is detached or started by systemd. Settings are read when it starts.",
+			"terminal has gone, and is ignored by one that is detached or started by systemd. Settings are read when it starts.\n\n" +
+			"--at-login writes units for the user's systemd, enables them and starts the daemon: it is there after each login, and after a crash, with the settings of the " +
+			"configuration file. --no-at-login takes that back. It ends when you have logged out everywhere; loginctl enable-linger keeps it running.",
 		examples: []example{
 			{"in the background", "p2pshare daemon --detach"},
 			{"on a port that the router passes on, at most 20 Mbit/s out", "p2pshare daemon --port 6881 --max-up 20Mbit"},
+			{"now, and after each login", "p2pshare daemon --at-login"},
 			{"end it", "p2pshare daemon --stop"},
 		},
 		exits: []int{exitDone, exitFailed, exitUsage, exitNotFound, exitInUse, exitDenied, exitTimeout, exitInterrupted},
 		flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Category: groupDaemon, Usage: "run in the background; print the process number"},
 			&cli.BoolFlag{Name: "stop", Category: groupDaemon, Usage: "end the daemon that runs on the home"},
+			&cli.BoolFlag{Name: "at-login", Category: groupDaemon, Usage: "start it now and at each login, by the user's systemd"},
+			&cli.BoolFlag{Name: "no-at-login", Category: groupDaemon, Usage: "no longer start it at login, and end it if it was started so"},
 		}, daemonFlags()...), networkFlags("announce every public torrent to the tracker `URL` too; may be repeated")...),
 	}
 }
@@ -80,6 +90,9 @@ func daemonAction(ctx context.Context, s *session, c *cli.Context) error {
 	home, err := s.home()
 	if err != nil {
 		return err
+	}
+	if c.Bool("at-login") || c.Bool("no-at-login") {
+		return s.atLogin(ctx, c, Settings{Home: home, Version: buildVersion(s.env.Version)})
 	}
 	if c.Bool("stop") {
 		if c.Bool("detach") {
@@ -153,6 +166,41 @@ func detachDaemon(ctx context.Context, s *session, o Settings) error {
 		s.out.object("daemon", d)
 	}
 	s.out.say("the daemon runs as process %d, on port %d; p2pshare log shows its log, %s", d.PID, d.Port, printable(d.Log))
+	return nil
+}
+
+// atLogin has the daemon started at each login, or no longer.
+func (s *session) atLogin(ctx context.Context, c *cli.Context, o Settings) error {
+	for name := range s.words.given() {
+		if s.onLine(name) && !slices.Contains([]string{"at-login", "no-at-login", "home", "json", "quiet", "verbose"}, name) {
+			return fault.Hint(usagef("--%s is not for a daemon that is started at login", name), "its settings are in the configuration file, which p2pshare config init begins")
+		}
+	}
+	switch on, off := c.Bool("at-login"), c.Bool("no-at-login"); {
+	case on && off:
+		return fault.Hint(usagef("--at-login and --no-at-login contradict each other"), "leave one of them out")
+	case off:
+		was, err := s.env.Daemons.NoAtLogin(ctx)
+		switch {
+		case err != nil:
+			return interrupted(ctx, err, "p2pshare daemon --no-at-login begins anew")
+		case was:
+			s.out.say("the daemon is started at login no longer")
+		default:
+			s.out.say("the daemon was not started at login")
+		}
+		return nil
+	}
+	d, err := s.env.Daemons.AtLogin(ctx, o)
+	if err != nil {
+		return interrupted(ctx, err, "p2pshare daemon --no-at-login takes back what was done")
+	}
+	s.out.answer(strconv.Itoa(d.PID))
+	if s.out.json {
+		s.out.object("daemon", d)
+	}
+	s.out.say("the daemon runs as process %d, on port %d, and is started at each login; p2pshare daemon --no-at-login takes that back", d.PID, d.Port)
+	s.out.say("it ends when you have logged out everywhere: loginctl enable-linger keeps it running")
 	return nil
 }
 

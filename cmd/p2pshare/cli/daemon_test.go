@@ -24,6 +24,18 @@ type fakeDaemons struct {
 	info    *cli.DaemonInfo
 	output  string
 	err     error
+
+	atLogin, noAtLogin bool // were called
+}
+
+func (f *fakeDaemons) AtLogin(_ context.Context, s cli.Settings) (*cli.DaemonInfo, error) {
+	f.home, f.version, f.atLogin = s.Home, s.Version, true
+	return f.info, f.err
+}
+
+func (f *fakeDaemons) NoAtLogin(context.Context) (bool, error) {
+	f.noAtLogin = true
+	return f.info != nil, f.err
 }
 
 func (f *fakeDaemons) Run(_ context.Context, s cli.DaemonSettings, ready func(cli.DaemonInfo)) error {
@@ -85,6 +97,29 @@ func TestDaemonSettings(t *testing.T) {
 	s, f = newShell(t), &fakeDaemons{}
 	if code := s.daemon(f); code != 0 || f.ran.Fetches != 8 || f.ran.Floor != 1<<30 || f.ran.LogFormat != "text" || f.ran.Metrics != "" || f.ran.Policy != (node.Policy{}) {
 		t.Errorf("defaults: got %+v, exit code %d", f.ran, code)
+	}
+}
+
+func TestDaemonAtLogin(t *testing.T) {
+	s, f := newShell(t), &fakeDaemons{info: answering}
+	if code := s.daemon(f, "--at-login"); code != 0 || !f.atLogin || f.home != "/h" || s.stdout.String() != "42\n" || !strings.Contains(s.stderr.String(), "--no-at-login takes that back") {
+		t.Errorf("got exit code %d, %+v, %q and %q", code, f, s.stdout.String(), s.stderr.String())
+	}
+	for info, want := range map[*cli.DaemonInfo]string{answering: "started at login no longer", nil: "was not started at login"} {
+		s, f = newShell(t), &fakeDaemons{info: info}
+		if code := s.daemon(f, "--no-at-login"); code != 0 || !f.noAtLogin || f.atLogin || !strings.Contains(s.stderr.String(), want) {
+			t.Errorf("taken back: got exit code %d, %+v and %q, want %q", code, f, s.stderr.String(), want)
+		}
+	}
+	for _, args := range [][]string{{"--at-login", "--no-at-login"}, {"--at-login", "--port", "6881"}, {"--at-login", "--detach"}, {"--no-at-login", "--stop"}} {
+		s, f = newShell(t), &fakeDaemons{info: answering}
+		if code := s.daemon(f, args...); code != 4 || f.atLogin || f.noAtLogin {
+			t.Errorf("%q: got exit code %d, %+v, want 4 and nothing done", args, code, f)
+		}
+	}
+	s, f = newShell(t), &fakeDaemons{err: fault.Hint(errors.New("no bus"), "log in")}
+	if code := s.daemon(f, "--at-login"); code != 1 || !strings.Contains(s.stderr.String(), "no bus\n  log in") {
+		t.Errorf("without a service manager: got exit code %d and %q", code, s.stderr.String())
 	}
 }
 

@@ -22,7 +22,7 @@ func ownerLockCommand() command {
 	return command{
 		name: "group owner lock", group: groupGroups, args: "GROUP", min: 1, max: 1, run: ownerLockAction,
 		summary: "give this home's owner key a passphrase",
-		about: "The key lies in the home encrypted from then on (owner.age, an age file with a passphrase), and each command that signs as an owner asks for it, or takes it from --passphrase-file. " +
+		about: "The key lies in the home encrypted from then on (owner.age, an age file with a passphrase of 12 characters at least), and each command that signs as an owner asks for it, or takes it from --passphrase-file. " +
 			"--unlock takes the passphrase away. " + passphraseText + " " + groupText,
 		examples: []example{{"asks for the old one and twice for the new one", "p2pshare group owner lock films"}, {"no passphrase any more", "p2pshare group owner lock films --unlock"}},
 		exits:    groupExits,
@@ -86,7 +86,8 @@ func ownerExportCommand() command {
 	return command{
 		name: "group owner export", group: groupGroups, args: "GROUP FILE", min: 2, max: 2, run: ownerExportAction,
 		summary: "write this home's owner key to a file, encrypted",
-		about: "FILE is an age file with a passphrase, which must not be there yet: keep it on a stick in a drawer. If the key has a passphrase, that is the file's too. " +
+		about: "FILE is an age file with a passphrase, which must not be there yet: keep it on a stick in a drawer. If the key has a passphrase, that is the file's too; " +
+			"else you choose one of 12 characters at least, or one is made and printed, this once. " +
 			"p2pshare group owner import reads it, and so does stock age. " + passphraseText + " " + groupText,
 		examples: []example{{"for the drawer", "p2pshare group owner export films /media/stick/films-owner.age"}},
 		exits:    groupExits,
@@ -102,8 +103,8 @@ func ownerExportAction(ctx context.Context, s *session, c *cli.Context) error {
 	var err error
 	if file := c.String("passphrase-file"); file != "" {
 		r.Passphrase, err = s.secretFile("--passphrase-file", file)
-	} else if r.Passphrase, err = s.askTwice(ctx, "Passphrase for the file (that of the owner key, if it has one): ", "add --passphrase-file FILE, or - for stdin"); err == nil && r.Passphrase == "" {
-		err = usagef("the passphrase is empty")
+	} else {
+		r.Passphrase, err = s.exportPassphrase(ctx, c)
 	}
 	if err != nil {
 		return err
@@ -113,12 +114,35 @@ func ownerExportAction(ctx context.Context, s *session, c *cli.Context) error {
 		return err
 	}
 	s.groupObject(a)
-	if !s.out.json {
-		s.out.path(cmp.Or(a.Wrote, r.Export))
+	file := cmp.Or(a.Wrote, r.Export)
+	if a.Password == "" && !s.out.json {
+		s.out.path(file)
+	}
+	if a.Password != "" {
+		s.labelled([][2]string{{"file", file}, {"passphrase", string(a.Password)}})
+		s.out.say("the passphrase was made for the file, and is shown this once: write it down, and keep it elsewhere than the file")
 	}
 	s.out.say("whoever has the file and its passphrase owns the group")
 	s.notes(a)
 	return nil
+}
+
+// exportPassphrase asks for what the file is to be encrypted with; empty: one is made. A key that has a passphrase keeps it.
+func (s *session) exportPassphrase(ctx context.Context, c *cli.Context) (node.Secret, error) {
+	g, _, err := s.joinedGroup(ctx, c, c.Args().First())
+	switch {
+	case err != nil:
+		return "", err
+	case g.Locked:
+		p, err := s.askSecret(ctx, "Passphrase of the owner key, which is the file's too: ", "add --passphrase-file FILE, or - for stdin")
+		if err == nil && p == "" {
+			err = usagef("the passphrase is empty")
+		}
+		return p, err
+	case s.env.Secret == nil:
+		return "", nil
+	}
+	return s.askTwice(ctx, "Passphrase for the file (empty: one is made): ", "add --passphrase-file FILE, or - for stdin")
 }
 
 func ownerImportCommand() command {

@@ -142,7 +142,7 @@ func userListCommand() command {
 	return command{
 		name: "group user list", group: groupGroups, args: "GROUP", min: 1, max: 1, run: userListAction,
 		summary:  "list the accounts",
-		about:    "Prints name, role, teams and the end of each account, how many machines it has and may have, and when one of them was heard last. Who came by a password or into an open group is unconfirmed until an admin's machine has heard of it, within seconds if one is online: such an account has the rights of every member, and none that are given to its name. With --quiet, the names of those that are not gone. " + groupText,
+		about:    "Prints name, role, teams and the end of each account, how many machines it has and may have, and when one of them signed something last: a member that runs does so once a day at least. Who came by a password or into an open group is unconfirmed until an admin's machine has heard of it, within seconds if one is online: such an account has the rights of every member, and none that are given to its name. With --quiet, the names of those that are not gone. " + groupText,
 		examples: []example{{"all of them", "p2pshare group user list acme"}},
 		exits:    groupExits,
 	}
@@ -226,7 +226,7 @@ func deviceListCommand() command {
 	return command{
 		name: "group device list", group: groupGroups, args: "GROUP", min: 1, max: 1, run: deviceListAction,
 		summary:  "list the machines",
-		about:    "Prints key, account, label, when each machine came and was last heard, how many records it has signed, and what is wrong with it. With --quiet, the keys. " + groupText,
+		about:    "Prints key, account, label, when each machine came and signed something last, how many records it has signed, and what is wrong with it. With --quiet, the keys. " + groupText,
 		examples: []example{{"all of them", "p2pshare group device list acme"}},
 		exits:    groupExits,
 	}
@@ -250,7 +250,7 @@ func deviceListAction(ctx context.Context, s *session, c *cli.Context) error {
 		}
 		return nil
 	}
-	rows := s.head(len(a.Devices), "KEY", "ACCOUNT", "LABEL", "SINCE", "SEEN", "RECORDS", "")
+	rows := s.head(len(a.Devices), "KEY", "ACCOUNT", "LABEL", "SINCE", "LAST SIGNED", "RECORDS", "")
 	for _, d := range a.Devices {
 		rows = append(rows, []string{short(d.Key), d.Account, cmp.Or(d.Label, "-"), timeText(d.Since), timeText(d.Seen), fmt.Sprint(d.Records), d.Problem})
 	}

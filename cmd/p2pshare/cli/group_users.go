@@ -227,9 +227,11 @@ func machines(x node.GroupAccount) string {
 	return fmt.Sprintf("%d/%d", x.Devices, x.Places)
 }
 
-func accountHead() []string { return []string{"NAME", "ROLE", "TEAMS", "UNTIL", "MACHINES", "SEEN"} }
+func accountHead() []string {
+	return []string{"NAME", "ROLE", "TEAMS", "UNTIL", "MACHINES", "LAST SIGNED"}
+}
 
-// accountRow is an account in a table: name, role, teams, until, machines, when one was heard last.
+// accountRow is an account in a table: name, role, teams, until, machines, when one signed last.
 func accountRow(x node.GroupAccount, now time.Time) []string {
 	until := "for ever"
 	switch {

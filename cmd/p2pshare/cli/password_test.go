@@ -113,7 +113,6 @@ func TestPrivateUsageErrors(t *testing.T) {
 		"group owner lock films":                                             "no terminal to ask",
 		"group owner lock films --unlock --new-passphrase-file pw":           "leave one of them out",
 		"group owner lock films --passphrase-file - --new-passphrase-file -": "stdin can be one",
-		"group owner export films out":                                       "no terminal to ask",
 		"group owner import films pw":                                        "no terminal to ask",
 		"group owner import films pw --passphrase-file -":                    "there is no stdin",
 		"publish x --seal":                                                   "add --group GROUP",
@@ -199,7 +198,9 @@ func TestPasswordsThatDiffer(t *testing.T) {
 	s.types([2]string{"Passphrase of the owner key (empty: it has none): ", ""}, [2]string{"New passphrase: ", ""})
 	s.want(4, "", "--unlock takes the passphrase away", "group", "owner", "lock", "films")
 	s = newShell(t)
-	s.types([2]string{"Passphrase for the file (that of the owner key, if it has one): ", ""})
+	s.fake.groupAnswer = filmsAnswer()
+	s.fake.groupAnswer.Groups[0].Locked = true
+	s.types([2]string{"Passphrase of the owner key, which is the file's too: ", ""})
 	s.want(4, "", "the passphrase is empty", "group", "owner", "export", "films", "f")
 	s = newShell(t)
 	s.secret = func(string) (string, error) { return "", context.Canceled }

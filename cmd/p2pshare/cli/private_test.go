@@ -225,7 +225,7 @@ func TestPasswordsAtTheTerminal(t *testing.T) {
 		{[]string{"group", "restore", ".", "--user", "nas"}, [][2]string{{"Password of nas: ", p}}, func(r node.GroupRequest) node.Secret { return r.Restore.Password }, p},
 		{[]string{"group", "owner", "lock", "films"}, [][2]string{{"Passphrase of the owner key (empty: it has none): ", ""}, {"New passphrase: ", p}, {"Once more: ", p}}, func(r node.GroupRequest) node.Secret { return *r.Owners.Lock }, p},
 		{[]string{"group", "owner", "lock", "films", "--unlock"}, [][2]string{{"Passphrase of the owner key (empty: it has none): ", p}}, func(r node.GroupRequest) node.Secret { return r.Owners.Passphrase }, p},
-		{[]string{"group", "owner", "export", "films", "out"}, [][2]string{{"Passphrase for the file (that of the owner key, if it has one): ", p}, {"Once more: ", p}}, func(r node.GroupRequest) node.Secret { return r.Owners.Passphrase }, p},
+		{[]string{"group", "owner", "export", "films", "out"}, [][2]string{{"Passphrase for the file (empty: one is made): ", p}, {"Once more: ", p}}, func(r node.GroupRequest) node.Secret { return r.Owners.Passphrase }, p},
 		{[]string{"group", "owner", "import", "films", "there"}, [][2]string{{"Passphrase of the file: ", p}}, func(r node.GroupRequest) node.Secret { return r.Owners.Passphrase }, p},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -304,8 +304,17 @@ func TestLostIsAsked(t *testing.T) {
 
 // TestPassphraseWithoutATerminal: each command names its own flag.
 func TestPassphraseWithoutATerminal(t *testing.T) {
+	locked := newShell(t)
+	locked.fake.groupAnswer = filmsAnswer()
+	locked.fake.groupAnswer.Groups[0].Locked = true
+	locked.want(4, "", "add --passphrase-file FILE", "group", "owner", "export", "films", "stick.age")
+	made := newShell(t)
+	made.fake.groupAnswer = withPassword(filmsAnswer(), "")
+	made.want(0, filepath.Join(made.dir, "stick.age")+"\n"+madePw+"\n", "is shown this once", "group", "owner", "export", "films", "stick.age")
+	if got := made.fake.group.Owners; got == nil || got.Passphrase != "" {
+		t.Errorf("one is to be made: asked for %+v", got)
+	}
 	for args, want := range map[string]string{
-		"group owner export films stick.age":         "add --passphrase-file FILE",
 		"group owner lock films --passphrase-file p": "add --new-passphrase-file FILE",
 		"group user add films bob --ask":             "leave --ask out, and one is made; or add --password-file FILE",
 	} {
@@ -388,7 +397,7 @@ func TestAnswersForEyes(t *testing.T) {
 		"group user remove films bob":    "removed bob\nnew link      " + filmsLink + "\nnew password  " + madePw + "\n",
 		"group audit films":              "TIME ",
 		"group device remove films 5d5d": "removed 5d5d\nnew link      " + filmsLink,
-		"group user role films bob member": "NAME  ROLE    TEAMS  UNTIL     MACHINES  SEEN\n" +
+		"group user role films bob member": "NAME  ROLE    TEAMS  UNTIL     MACHINES  LAST SIGNED\n" +
 			"bob   member  crew   for ever  1         2023-11-14 22:13:20Z\n",
 	} {
 		s := newShell(t)
