@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -167,7 +166,7 @@ func (s *session) owners(ctx context.Context, c *cli.Context, r node.ChangeOwner
 		s.drafted(a)
 		return nil
 	}
-	s.out.answer(g.Name + ": root " + strconv.FormatInt(g.Version, 10) + ", " + plural(g.Owners, "owner") + ", of whom " + strconv.Itoa(g.Need) + " sign")
+	s.out.answer(g.Name + ": " + ownersText(g))
 	return nil
 }
 

@@ -113,7 +113,7 @@ func TestGroupRequests(t *testing.T) {
 		}, aKey + "\n", ""},
 		{[]string{"group", "owner", "add", "acme", strings.ToUpper(aKey), "--draft", "d"}, func(s *shell) node.GroupRequest {
 			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Add: []string{aKey}, Draft: home(s, "d")}}
-		}, "acme: root 2, 3 owners, of whom 2 sign\n", ""},
+		}, "acme: 3 owners; 2 have to sign; root 2\n", ""},
 		{[]string{"group", "owner", "remove", "acme", aKey}, func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Remove: []string{aKey}}}
 		}, "acme: root 2", ""},
