@@ -81,7 +81,7 @@ func (g *Group) LockOwner(now, next string, work int) error {
 }
 
 // writeLocked keeps the owner key behind a passphrase, and no longer without one.
-func (g *Group) writeLocked(b []byte, k signed.Secret) error {
+func (g *Group) writeLocked(b []byte, k signed.SigningKey) error {
 	// Both are there for a moment: a crash leaves one that opens.
 	err := errors.Join(state.WriteFile(filepath.Join(g.dir, lockedFile), b, 0o600),
 		state.WriteFile(filepath.Join(g.dir, lockedName), []byte(k.Public().String()+"\n"), 0o600))

@@ -116,16 +116,16 @@ func TestGroupRequests(t *testing.T) {
 		}, "acme: 3 owners; 2 have to sign; root 2\n", ""},
 		{[]string{"group", "owner", "remove", "acme", aKey}, func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Remove: []string{aKey}}}
-		}, "acme: root 2", ""},
+		}, "acme: 3 owners", ""},
 		{[]string{"group", "owner", "rotate", "acme"}, func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Rotate: true}}
-		}, "acme: root 2", ""},
+		}, "acme: 3 owners", ""},
 		{[]string{"group", "owner", "threshold", "acme", "2"}, func(*shell) node.GroupRequest {
 			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Need: 2}}
-		}, "acme: root 2", ""},
+		}, "acme: 3 owners", ""},
 		{[]string{"group", "owner", "sign", "acme", "there"}, func(s *shell) node.GroupRequest {
 			return node.GroupRequest{Group: "acme", Owners: &node.ChangeOwners{Draft: home(s, "there")}}
-		}, "acme: root 2", ""},
+		}, "acme: 3 owners", ""},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			s := newShell(t)
