@@ -16,8 +16,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
-// The drivers are proven on the clients alone: each seeds to each other one, with a torrent that
-// none of them made. What fails here is not p2pshare's doing.
+// TestPeersAmongThemselves tests the drivers without p2pshare: each client seeds to another one, with a torrent that none of
+// them made. A failure here is not caused by p2pshare.
 func TestPeersAmongThemselves(t *testing.T) {
 	netlab.Sweep()
 	for i, seeder := range client.Peers(client.Way{}) {

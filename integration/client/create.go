@@ -18,7 +18,7 @@ import (
 //go:embed libtorrent_create.py
 var libtorrentCreate string
 
-// Mktorrent makes a v1 torrent of path with mktorrent. pieceLog is log2 of the piece length.
+// Mktorrent makes a v1 torrent of path with mktorrent. pieceLog is the base-2 logarithm of the piece length.
 func Mktorrent(ctx context.Context, path, out, announce string, pieceLog int) error {
 	args := []string{"-l", strconv.Itoa(pieceLog), "-o", out}
 	if announce != "" {
@@ -32,19 +32,19 @@ func LibtorrentCreate(ctx context.Context, path, out, format, announce string, p
 	return run(ctx, "/usr/bin/python3", "-c", libtorrentCreate, path, out, format, strconv.Itoa(pieceLength), announce)
 }
 
-// Nginx serves the folder root over HTTP on a host's port 8080, and returns the URL of its top.
+// Nginx serves the folder root over HTTP on a host's port 8080, and returns the base URL.
 func Nginx(ctx context.Context, t testing.TB, h *netlab.Host, root string) (string, error) {
 	_, url, err := SlowNginx(ctx, t, h, root, "0")
 	return url, err
 }
 
-// SlowNginx is Nginx that sends at most rate bytes a second over each connection, as "500k"; "0" is no limit. Stdout of the
+// SlowNginx is Nginx with a limit of rate bytes per second for each connection, as in "500k"; "0" is no limit. Stdout of the
 // process is its access log.
 func SlowNginx(ctx context.Context, t testing.TB, h *netlab.Host, root, rate string) (*Process, string, error) {
 	return NginxWith(ctx, t, h, root, "limit_rate "+rate+";")
 }
 
-// NginxWith is SlowNginx with other lines in its server's part of the configuration.
+// NginxWith is SlowNginx with the given lines in its server block instead of a rate.
 func NginxWith(ctx context.Context, t testing.TB, h *netlab.Host, root, lines string) (*Process, string, error) {
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`user root; daemon off; worker_processes 1; pid %[1]s/pid; error_log stderr;

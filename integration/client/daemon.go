@@ -21,17 +21,17 @@ import (
 	"github.com/p2pshare/p2pshare/integration/netlab"
 )
 
-// Daemon is a p2pshare daemon that runs, and the other end of its socket: what docs/SPEC.md says of the socket and
-// no more.
+// Daemon is a running p2pshare daemon and a client of its socket, which implements only what docs/SPEC.md says about the
+// socket.
 type Daemon struct {
 	*Process
 	API
 }
 
-// API speaks to the daemon of a home.
+// API is a client of the daemon of a home.
 type API struct{ Home string }
 
-// Share is what a test needs of a share in a daemon's answers.
+// Share holds what tests need of a share in a daemon's answers.
 type Share struct {
 	ID, Kind, Name, Path, Infohash, Magnet string
 	Size                                   int64
@@ -42,16 +42,16 @@ type Share struct {
 	Limits                                 Limits
 }
 
-// Limits are rates in bytes a second.
+// Limits are rates in bytes per second.
 type Limits struct{ Up, Down int64 }
 
-// Progress is how far a phase is.
+// Progress is the progress of a phase.
 type Progress struct {
 	Phase       string
 	Done, Total int64
 }
 
-// Status is how a daemon stands.
+// Status is the status of a daemon.
 type Status struct {
 	PID      int
 	Port     int
@@ -71,12 +71,12 @@ type Event struct {
 	Message   string
 }
 
-// Refusal is a problem that a daemon answers with.
+// Refusal is an error in a daemon's answer.
 type Refusal struct{ Kind, Text, Hint string }
 
 func (r *Refusal) Error() string { return r.Text }
 
-// Daemon runs `p2pshare daemon` on a host; a nil one is this machine itself. It returns when the daemon answers.
+// Daemon runs `p2pshare daemon` on a host; nil is this machine itself. It returns when the daemon answers.
 func (p P2PShare) Daemon(ctx context.Context, t testing.TB, h *netlab.Host, args ...string) (*Daemon, error) {
 	if p.Home == "" {
 		p.Home = filepath.Join(t.TempDir(), "home")
@@ -85,7 +85,7 @@ func (p P2PShare) Daemon(ctx context.Context, t testing.TB, h *netlab.Host, args
 	return d, d.Answers(ctx)
 }
 
-// Answers waits until the daemon answers; an error if it ends instead.
+// Answers waits until the daemon answers; it is an error if the daemon exits instead.
 func (d *Daemon) Answers(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -97,26 +97,26 @@ func (d *Daemon) Answers(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-d.done:
-			return fmt.Errorf("the daemon ended: %s", tail(d.Stderr.String()))
+			return fmt.Errorf("the daemon exited: %s", tail(d.Stderr.String()))
 		case <-ctx.Done():
 			return fmt.Errorf("the daemon does not answer: %w: %s", context.Cause(ctx), tail(d.Stderr.String()))
 		}
 	}
 }
 
-// Term is what an orderly end of the system sends.
+// Term sends SIGTERM, as the system does at shutdown.
 func (p *Process) Term() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 
-// Pid is the process's number.
+// Pid returns the process number.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Gone says whether err is that of a daemon that is not there, or no more, rather than its answer.
+// Gone says whether err means that no daemon is running, as opposed to an error in its answer.
 func Gone(err error) bool {
 	var no *Refusal
 	return err != nil && !errors.As(err, &no)
 }
 
-// Get asks for what needs no question.
+// Get sends a request that has no body.
 func (a API) Get(ctx context.Context, verb string, answer any) error {
 	resp, err := a.send(ctx, http.MethodGet, verb, nil)
 	if err != nil {
@@ -126,7 +126,7 @@ func (a API) Get(ctx context.Context, verb string, answer any) error {
 	return json.NewDecoder(resp.Body).Decode(answer)
 }
 
-// Ask sends a plain request. answer may be nil.
+// Ask sends a request with a single answer. answer may be nil.
 func (a API) Ask(ctx context.Context, verb string, request, answer any) error {
 	resp, err := a.send(ctx, http.MethodPost, verb, request)
 	if err != nil {
@@ -140,8 +140,8 @@ func (a API) Ask(ctx context.Context, verb string, request, answer any) error {
 	return end.read(answer)
 }
 
-// Stream sends a request and hears its events until its end, or until on says that it has heard enough, when this end
-// leaves.
+// Stream sends a request and passes its events to on, until the stream ends or on returns true. Then it closes the
+// connection.
 func (a API) Stream(ctx context.Context, verb string, request any, on func(Event) (enough bool)) error {
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
@@ -179,13 +179,13 @@ func (a API) Stream(ctx context.Context, verb string, request any, on func(Event
 	}
 }
 
-// Status asks how all shares stand.
+// Status returns the status of the daemon and its shares.
 func (a API) Status(ctx context.Context) (*Status, error) {
 	var s Status
 	return &s, a.Ask(ctx, "status", struct{}{}, &s)
 }
 
-// When waits until ok is true of a daemon's status.
+// When waits until ok returns true for the daemon's status.
 func (a API) When(ctx context.Context, what string, ok func(*Status) bool) (*Status, error) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -258,16 +258,16 @@ func (a API) send(ctx context.Context, method, verb string, request any) (*http.
 	return c.Do(req)
 }
 
-// socket is where the daemon answers. A path that is too long for a socket has a file that names another.
+// socket returns the path of the socket. If the home's path is too long for a socket, a file there has the path of another.
 func (a API) socket() string {
-	var place struct{ Path string }
-	if b, err := os.ReadFile(filepath.Join(a.Home, "socket")); err == nil && json.Unmarshal(b, &place) == nil {
-		return place.Path
+	var file struct{ Path string }
+	if b, err := os.ReadFile(filepath.Join(a.Home, "socket")); err == nil && json.Unmarshal(b, &file) == nil {
+		return file.Path
 	}
 	return filepath.Join(a.Home, "p2pshare.sock")
 }
 
-// Peer is the address of a daemon's port on a host, for who is to connect to it.
+// Peer returns the address of a daemon on a host, for peers that connect to it.
 func (a API) Peer(ctx context.Context, h *netlab.Host) (string, error) {
 	s, err := a.Status(ctx)
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"net"
 )
 
-// Leech is a BitTorrent peer that fetches and shares nothing, and of which a process can hold hundreds. It speaks BEP 3
-// and no more.
+// Leech is a BitTorrent peer that fetches and shares nothing; a process can have hundreds of them. It implements only BEP 3.
 type Leech struct {
 	Infohash    [20]byte
 	ID          [20]byte
@@ -21,10 +20,10 @@ type Leech struct {
 
 const (
 	leechBlock    = 16 << 10
-	leechPipeline = 16 // requests under way
+	leechPipeline = 16 // pending requests
 )
 
-// Fetch gets all bytes from a peer over c. It leaves c open.
+// Fetch fetches all bytes from a peer over c. It leaves c open.
 func (l Leech) Fetch(ctx context.Context, c net.Conn) ([]byte, error) {
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	hello := append([]byte("\x13BitTorrent protocol\x00\x00\x00\x00\x00\x00\x00\x00"), l.Infohash[:]...)
@@ -81,7 +80,7 @@ func (l Leech) Fetch(ctx context.Context, c net.Conn) ([]byte, error) {
 	return out, nil
 }
 
-// readMessage reads a message; its kind is -1 for one that only keeps the connection.
+// readMessage reads a message; its kind is -1 for a keep-alive.
 func readMessage(c io.Reader) (kind int, body []byte, err error) {
 	var head [4]byte
 	if _, err := io.ReadFull(c, head[:]); err != nil {

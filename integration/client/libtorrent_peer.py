@@ -11,7 +11,7 @@ mode, listen, ref, folder, nodes, lan, peers, max_down, max_up, encrypted = sys.
 session = lt.session({
     'listen_interfaces': listen, 'enable_dht': nodes != '', 'dht_bootstrap_nodes': nodes, 'enable_lsd': lan == 'true',
     'enable_outgoing_utp': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
-    # A lab's hosts are all in one /24, which a node on the internet would take for an attack.
+    # All hosts of a lab are in one /24, which looks like an attack to a node on the internet.
     'dht_restrict_routing_ips': False, 'dht_restrict_search_ips': False, 'dht_enforce_node_id': False, 'dht_ignore_dark_internet': False,
     'min_announce_interval': 2, 'dht_announce_interval': 5, 'alert_mask': lt.alert.category_t.error_notification,
 })
@@ -28,7 +28,7 @@ params.save_path = folder
 params.flags &= ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
 torrent = session.add_torrent(params)
 if int(max_down):
-    torrent.set_download_limit(int(max_down))  # the session's own limit leaves out local networks, which a lab is
+    torrent.set_download_limit(int(max_down))  # the session's limit does not apply to local networks, such as a lab
 if int(max_up):
     torrent.set_upload_limit(int(max_up))
 for peer in filter(None, peers.split(',')):

@@ -20,10 +20,10 @@ import (
 	"github.com/p2pshare/p2pshare/integration/netlab"
 )
 
-// Others are the clients that few tests can wait for: they begin slowly. Those of Peers are not among them.
+// Others returns the clients that start too slowly for most tests. Those of Peers are not among them.
 func Others(w Way) []Peer { return []Peer{QBittorrent{w}, Deluge{w}, RTorrent{w}, WebTorrent{w}} }
 
-// QBittorrent is qbittorrent-nox, spoken to by its web API.
+// QBittorrent is qbittorrent-nox, controlled through its web API.
 type QBittorrent struct{ Way }
 
 // Name is "qBittorrent".
@@ -42,7 +42,7 @@ func (q QBittorrent) Fetch(ctx context.Context, t testing.TB, h *netlab.Host, re
 // starter starts a client with one torrent.
 type starter func(ctx context.Context, t testing.TB, h *netlab.Host, ref, dir string) (*Process, error)
 
-// seeded starts a client with content that is there, and waits until it has checked it.
+// seeded starts a client with existing content, and waits until it has checked it.
 func seeded(ctx context.Context, t testing.TB, h *netlab.Host, torrent, data string, start starter) (*Process, error) {
 	p, err := start(ctx, t, h, torrent, data)
 	if err != nil {
@@ -54,7 +54,7 @@ func seeded(ctx context.Context, t testing.TB, h *netlab.Host, torrent, data str
 func (q QBittorrent) start(ctx context.Context, t testing.TB, h *netlab.Host, ref, dir string) (*Process, error) {
 	const port = "8080"
 	profile := t.TempDir()
-	encryption := "0" // as the other side likes
+	encryption := "0" // whatever the other side prefers
 	if q.Encrypted {
 		encryption = "1"
 	}
@@ -141,13 +141,13 @@ WebUI\UseUPnP=false
 			return err == nil && json.Unmarshal([]byte(said), &list) == nil && len(list) == 1 && list[0].Progress == 1 &&
 				(list[0].State == "uploading" || list[0].State == "stalledUP" || list[0].State == "forcedUP")
 		})
-		return told(err, last)
+		return withLast(err, last)
 	}
 	return p, nil
 }
 
-// told adds what a client last said to an error.
-func told(err error, last string) error {
+// withLast adds the last output of a client to an error.
+func withLast(err error, last string) error {
 	if err == nil {
 		return nil
 	}
@@ -161,7 +161,7 @@ func put(file, text string) error {
 	return os.WriteFile(file, []byte(text), 0o600)
 }
 
-// Deluge is deluged, spoken to with deluge-console.
+// Deluge is deluged, controlled through deluge-console.
 type Deluge struct{ Way }
 
 // Name is "Deluge".
@@ -179,7 +179,7 @@ func (d Deluge) Fetch(ctx context.Context, t testing.TB, h *netlab.Host, ref, ou
 
 func (d Deluge) start(ctx context.Context, t testing.TB, h *netlab.Host, ref, dir string) (*Process, error) {
 	config := t.TempDir()
-	policy := 1 // encryption as the other side likes
+	policy := 1 // encryption: whatever the other side prefers
 	if d.Encrypted {
 		policy = 0
 	}
@@ -201,7 +201,7 @@ func (d Deluge) start(ctx context.Context, t testing.TB, h *netlab.Host, ref, di
 		return string(b), err
 	}
 	var p *Process
-	// Its logging (2.0.3) fails under Python 3.11, and now and then the program ends of it as it begins.
+	// Its logging (2.0.3) fails under Python 3.11, and now and then the program exits because of that when it starts.
 	for range 3 {
 		cmd := h.Command(context.Background(), "deluged", "-d", "-c", config)
 		cmd.Env = append(os.Environ(), "HOME="+config)
@@ -226,7 +226,7 @@ func (d Deluge) start(ctx context.Context, t testing.TB, h *netlab.Host, ref, di
 	p.finished = func(ctx context.Context) error {
 		last, asked := "", time.Time{}
 		err := p.Until(ctx, "Deluge has all", func() bool {
-			if time.Since(asked) < 2*time.Second { // each is a program that takes a second to begin
+			if time.Since(asked) < 2*time.Second { // each call runs a program that takes a second to start
 				return false
 			}
 			var err error
@@ -234,7 +234,7 @@ func (d Deluge) start(ctx context.Context, t testing.TB, h *netlab.Host, ref, di
 			last, err = console(ctx, "info")
 			return err == nil && (strings.Contains(last, "[S]") || strings.Contains(last, "Seeding"))
 		})
-		return told(err, last)
+		return withLast(err, last)
 	}
 	return p, nil
 }

@@ -16,34 +16,34 @@ import (
 	"github.com/p2pshare/p2pshare/integration/netlab"
 )
 
-// Port is where every peer of a lab listens: each has an address of its own.
+// Port is the port of every peer in a lab: each has its own address.
 const Port = 6881
 
-// Peer is a BitTorrent client of other people.
+// Peer is a third-party BitTorrent client.
 type Peer interface {
 	Name() string
-	// Seed keeps the content of a .torrent file available. data is the folder that holds it, with the
-	// torrent's name inside. It returns when the client has checked what is there.
+	// Seed shares the content of a .torrent file. data is the folder that contains the file or folder with the torrent's
+	// name. Seed returns when the client has checked the content.
 	Seed(ctx context.Context, t testing.TB, h *netlab.Host, torrent, data string) (*Process, error)
-	// Fetch downloads ref, a .torrent file or a magnet link, into the folder out. It returns at once:
-	// Process.Finished waits for the end.
+	// Fetch downloads ref, a .torrent file or a magnet link, into the folder out. It returns at once; use
+	// Process.Finished to wait for the end.
 	Fetch(ctx context.Context, t testing.TB, h *netlab.Host, ref, out string) (*Process, error)
 }
 
-// Way is how a client is set up, where that is not as it comes.
+// Way has the settings of a client that differ from its defaults.
 type Way struct {
-	Encrypted bool // it speaks obfuscated (MSE), or not at all
-	IPv6      bool // it is reached by IPv6
+	Encrypted bool // it accepts only obfuscated connections (MSE)
+	IPv6      bool // it listens on IPv6
 }
 
-// Peers are those that begin fast, with which we are tested most.
+// Peers returns the clients that start fast, with which most tests run.
 func Peers(w Way) []Peer { return []Peer{Aria2{Way: w}, Transmission{w}, Libtorrent{Way: w}} }
 
 // Aria2 is aria2c.
 type Aria2 struct {
 	Way
-	Stays bool // when it has fetched all
-	MaxUp int  // bytes a second; 0: no limit
+	Stays bool // keep running when the fetch is complete
+	MaxUp int  // bytes per second; 0: no limit
 }
 
 // Name is "aria2".
@@ -66,7 +66,7 @@ func (a Aria2) Seed(ctx context.Context, t testing.TB, h *netlab.Host, torrent, 
 		return strings.Contains(l, "Verification finished successfully")
 	})
 	if err != nil {
-		return nil, fmt.Errorf("aria2 does not take the data as complete: %w", err)
+		return nil, fmt.Errorf("aria2 does not accept the data as complete: %w", err)
 	}
 	return p, nil
 }
@@ -76,7 +76,7 @@ func (a Aria2) Fetch(_ context.Context, t testing.TB, h *netlab.Host, ref, out s
 	if !a.Stays {
 		return Start(t, h.Command(context.Background(), "aria2c", a.args("--seed-time=0", "--dir", out, ref)...)), nil
 	}
-	// What it prints comes in blocks of some pages.
+	// Its output is buffered in large blocks.
 	dir := t.TempDir()
 	hook, mark := filepath.Join(dir, "hook"), filepath.Join(dir, "done")
 	if err := os.WriteFile(hook, []byte("#!/bin/sh\ntouch '"+mark+"'\n"), 0o700); err != nil {
@@ -89,7 +89,7 @@ func (a Aria2) Fetch(_ context.Context, t testing.TB, h *netlab.Host, ref, out s
 	return p, nil
 }
 
-// Transmission is transmission-daemon, spoken to with transmission-remote.
+// Transmission is transmission-daemon, controlled through transmission-remote.
 type Transmission struct{ Way }
 
 // Name is "transmission".
@@ -111,7 +111,7 @@ func (tr Transmission) Fetch(ctx context.Context, t testing.TB, h *netlab.Host, 
 
 func (tr Transmission) start(ctx context.Context, t testing.TB, h *netlab.Host, ref, dir string) (*Process, error) {
 	config := t.TempDir()
-	encryption := 0 // as the other side likes
+	encryption := 0 // whatever the other side prefers
 	if tr.Encrypted {
 		encryption = 2
 	}
@@ -161,12 +161,12 @@ var libtorrentPeer string
 // Libtorrent is libtorrent-rasterbar, through Debian's Python binding.
 type Libtorrent struct {
 	Way
-	DHTNodes []string // host:port; none: no DHT
-	LAN      bool     // local service discovery
-	Peers    []string // host:port, connected to at once
-	MaxDown  int      // bytes a second; 0: no limit
-	Stays    bool     // when it has fetched all
-	MaxUp    int      // the same
+	DHTNodes []string // host:port; nil: no DHT
+	LAN      bool     // enable local service discovery
+	Peers    []string // host:port, connected to immediately
+	MaxDown  int      // bytes per second; 0: no limit
+	Stays    bool     // keep running when the fetch is complete
+	MaxUp    int      // like MaxDown
 }
 
 // Name is "libtorrent".

@@ -17,20 +17,20 @@ import (
 	"time"
 )
 
-// poll is how often something that cannot be waited for is looked at.
+// poll is the interval for conditions that have to be polled.
 const poll = 50 * time.Millisecond
 
-// Process is a program that runs.
+// Process is a running program.
 type Process struct {
 	Stdout, Stderr *Output
 	cmd            *exec.Cmd
-	done           chan struct{} // closed when it has ended and what it printed is here
+	done           chan struct{} // closed when it has exited and its output is read
 	err            error         // of Wait; set before done is closed, as is ended
 	ended          time.Time
 	finished       func(context.Context) error
 }
 
-// Start runs cmd until it ends, or the test does.
+// Start runs cmd until it exits or the test ends.
 func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{Stdout: newOutput(), Stderr: newOutput(), cmd: cmd, done: make(chan struct{})}
@@ -50,8 +50,8 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	go func() {
 		p.err = cmd.Wait()
 		p.ended = time.Now()
-		// A child of a killed program, and for a moment whatever another test starts, may hold the pipes: they are not
-		// waited for for ever, and are no part of the program's own time.
+		// A child of a killed program, and for a moment anything another test starts, may keep the pipes open: waiting for
+		// them is limited, and is not part of the program's time.
 		for _, r := range []*os.File{stdout.r, stderr.r} {
 			_ = r.SetReadDeadline(p.ended.Add(pipesTime))
 		}
@@ -67,10 +67,10 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// pipesTime is how long what a program printed is read after its end.
+// pipesTime is how long output is read after the exit.
 const pipesTime = 5 * time.Second
 
-// pipes are the two ends of one.
+// pipes has the two ends of a pipe.
 type pipes struct{ r, w *os.File }
 
 func pipe(t testing.TB) (p pipes) {
@@ -82,29 +82,29 @@ func pipe(t testing.TB) (p pipes) {
 	return p
 }
 
-// into collects what comes until nobody holds the other end, or the deadline.
+// into copies the output until the other end is closed, or until the deadline.
 func (p pipes) into(o *Output) {
 	_, _ = io.Copy(o, p.r)
 	p.r.Close()
 	o.close()
 }
 
-// Kill ends it as kill -9 does, and waits until it is gone.
+// Kill kills it with SIGKILL, and waits until it has exited.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Signal(syscall.SIGKILL) // it may have ended by itself
+	_ = p.cmd.Process.Signal(syscall.SIGKILL) // it may have exited already
 	<-p.done
 }
 
-// Interrupt is Ctrl-C.
+// Interrupt sends SIGINT, like Ctrl-C.
 func (p *Process) Interrupt() error { return p.cmd.Process.Signal(syscall.SIGINT) }
 
-// Pause holds the process where it is, until Resume.
+// Pause stops the process until Resume.
 func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 
-// Resume lets a process go on that Pause holds.
+// Resume continues a paused process.
 func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// Running says whether it has not ended yet.
+// Running says whether it has not exited yet.
 func (p *Process) Running() bool {
 	select {
 	case <-p.done:
@@ -114,7 +114,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Exit waits until it ends and returns its exit code; -1 if a signal ended it.
+// Exit waits until it exits and returns its exit code; -1 if a signal ended it.
 func (p *Process) Exit(ctx context.Context) (int, error) {
 	select {
 	case <-p.done:
@@ -128,10 +128,10 @@ func (p *Process) Exit(ctx context.Context) (int, error) {
 	return p.cmd.ProcessState.ExitCode(), nil
 }
 
-// Ended is when it ended; to be called after Exit.
+// Ended returns when it exited; call it after Exit.
 func (p *Process) Ended() time.Time { return p.ended }
 
-// Finished waits until its download is complete. For most programs that is their end.
+// Finished waits until its download is complete. Most programs exit then.
 func (p *Process) Finished(ctx context.Context) error {
 	if p.finished != nil {
 		return p.finished(ctx)
@@ -146,7 +146,7 @@ func (p *Process) Finished(ctx context.Context) error {
 	return nil
 }
 
-// Until calls f until it is true, ctx ends or the program does.
+// Until polls f until it is true, ctx ends or the program exits.
 func (p *Process) Until(ctx context.Context, what string, f func() bool) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -169,13 +169,13 @@ func (p *Process) Until(ctx context.Context, what string, f func() bool) error {
 type Output struct {
 	mu      sync.Mutex
 	buf     bytes.Buffer
-	changed chan struct{} // closed and made anew with every write
+	changed chan struct{} // closed and replaced on every write
 	closed  bool
 }
 
 func newOutput() *Output { return &Output{changed: make(chan struct{})} }
 
-// Write takes what the program printed.
+// Write adds output of the program.
 func (o *Output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -184,14 +184,14 @@ func (o *Output) Write(b []byte) (int, error) {
 	return o.buf.Write(b)
 }
 
-// String is everything so far.
+// String returns the output so far.
 func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.String()
 }
 
-// Line waits for a whole line that match accepts, and returns it without its end.
+// Line waits for a complete line that match accepts, and returns it without its line break.
 func (o *Output) Line(ctx context.Context, match func(string) bool) (string, error) {
 	for {
 		o.mu.Lock()
@@ -222,7 +222,7 @@ func (o *Output) close() {
 	o.changed = make(chan struct{})
 }
 
-// tail is the end of a text, for messages.
+// tail returns the end of a text, for messages.
 func tail(s string) string {
 	const limit = 3000
 	if len(s) > limit {

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// Canary writes down who comes to what listens for it. It answers nothing.
+// Canary records who contacts its listeners. It never answers.
 type Canary struct {
 	mu   sync.Mutex
 	came []string
 }
 
-// Accept takes the connections of a listener until that is closed.
+// Accept accepts the connections of a listener until it is closed.
 func (c *Canary) Accept(l net.Listener) {
 	for {
 		conn, err := l.Accept()
@@ -24,7 +24,7 @@ func (c *Canary) Accept(l net.Listener) {
 	}
 }
 
-// Receive takes packets until pc is closed.
+// Receive receives packets until pc is closed.
 func (c *Canary) Receive(pc net.PacketConn) {
 	b := make([]byte, 2048)
 	for {
@@ -36,7 +36,7 @@ func (c *Canary) Receive(pc net.PacketConn) {
 	}
 }
 
-// Came is who came so far.
+// Came returns the contacts so far.
 func (c *Canary) Came() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Crowd holds connections open that prove nothing, as many as it may, and opens others for those that are closed.
+// Crowd holds as many unauthenticated connections open as it can, and replaces those that are closed.
 type Crowd struct {
 	Dial func(ctx context.Context) (net.Conn, error)
-	Most int           // held at a time
-	Rate int           // opened a second at most
-	Say  []byte        // said by each, after which it is silent
-	Drip time.Duration // pause after each byte; 0: all is said at once
+	Most int           // maximum number of open connections
+	Rate int           // maximum number opened per second
+	Say  []byte        // sent by each, which is silent afterwards
+	Drip time.Duration // pause after each byte; 0: everything is sent at once
 
 	Opened, Refused atomic.Int64
 }
 
-// Run goes on until ctx ends, and closes what it holds.
+// Run runs until ctx ends, and then closes its connections.
 func (c *Crowd) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -79,22 +79,22 @@ func (c *Crowd) one(ctx context.Context) {
 	}
 }
 
-// Beginning is something that a connection can say without having proven anything.
+// Beginning is what a connection can send before proving anything.
 type Beginning struct {
 	Name string
 	Say  []byte
 }
 
-// Beginnings are those of every protocol that shares a port, for a torrent and the first message of a TLS handshake.
+// Beginnings returns those of every protocol on the shared port, for a torrent and the first message of a TLS handshake.
 func Beginnings(infohash [20]byte, hello []byte) []Beginning {
 	noise := make([]byte, 700)
-	_, _ = rand.Read(noise) // it does not fail
+	_, _ = rand.Read(noise) // it never fails
 	noise[0] = 'x'
 	return []Beginning{
 		{"nothing", nil},
 		{"a byte of BitTorrent", []byte{19}},
 		{"half a handshake", Handshake(infohash)[:40]},
-		{"a handshake but for its last byte", Handshake(infohash)[:67]},
+		{"a handshake without its last byte", Handshake(infohash)[:67]},
 		{"half an obfuscated key", noise[:48]},
 		{"an obfuscated key", noise[:96]},
 		{"an obfuscated key and padding", noise[:600]},
@@ -106,7 +106,7 @@ func Beginnings(infohash [20]byte, hello []byte) []Beginning {
 	}
 }
 
-// SYN is a packet that begins a connection of uTP (BEP 29), with its number.
+// SYN returns a packet that opens a uTP connection (BEP 29) with the given number.
 func SYN(id uint16) []byte {
 	b := []byte{0x41, 0}
 	b = binary.BigEndian.AppendUint16(b, id)
@@ -116,7 +116,7 @@ func SYN(id uint16) []byte {
 	return append(b, 0, 1, 0, 0)
 }
 
-// UTP is a packet of uTP that is wrong in some way, or begins or belongs to any connection.
+// UTP returns a random uTP packet: malformed, opening a connection, or belonging to any connection.
 func UTP(random func(n int) int) []byte {
 	b := SYN(uint16(random(1 << 16)))
 	b[0] = byte([]int{0, 1, 2, 3, 4, 4, 5, 15}[random(8)]<<4 | []int{1, 1, 1, 0, 2}[random(5)])
@@ -131,7 +131,7 @@ func UTP(random func(n int) int) []byte {
 	return b[:min(len(b), []int{1500, 1500, 1500, 5, 19, 20}[random(6)])]
 }
 
-// Send sends n packets of make, 10,000 a second at most, over another socket now and then, until ctx ends.
+// Send sends n packets of make, at most 10,000 per second, from a new socket now and then, until ctx ends.
 func Send(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), n int, make func(i int) []byte) (sent int, err error) {
 	const burst, perSocket = 100, 20_000
 	var c net.Conn
@@ -144,7 +144,7 @@ func Send(ctx context.Context, dial func(ctx context.Context) (net.Conn, error),
 				return sent, err
 			}
 		}
-		if _, err := c.Write(make(i)); err == nil { // else the port is closed, for a moment or for good
+		if _, err := c.Write(make(i)); err == nil { // else the port is closed, briefly or for good
 			sent++
 		}
 		if i%burst == 0 {

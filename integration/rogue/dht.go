@@ -8,11 +8,11 @@ import (
 	"sync/atomic"
 )
 
-// id is a node id that is not ours to fear.
+// id is the node ID in all packets.
 var id = strings.Repeat("i", 20)
 
-// Packets are DHT messages that have brought nodes down: queries without arguments, fields that are
-// too short for what is read from them, nested and torn bencode. They are sent without being asked for.
+// Packets returns DHT messages that have crashed nodes: queries without arguments, fields that are too short, nested and
+// truncated bencode. They are sent unsolicited.
 func Packets() map[string]string {
 	packets := map[string]string{
 		"announce_peer without a":  "d1:q13:announce_peer1:t2:aa1:y1:qe",
@@ -28,7 +28,7 @@ func Packets() map[string]string {
 		"error without e":          "d1:t2:aa1:y1:ee",
 		"deep list":                strings.Repeat("l", 60000),
 		"deep dict":                strings.Repeat("d1:a", 15000),
-		"torn":                     "d1:ad2:id20:iiii",
+		"truncated":                "d1:ad2:id20:iiii",
 		"negative length":          "d1:ad2:id-1:xe1:q4:ping1:t2:aa1:y1:qe",
 		"huge length":              "d1:t99999999999999999999:xe",
 		"empty":                    "",
@@ -37,7 +37,7 @@ func Packets() map[string]string {
 	return packets
 }
 
-// DHTNode answers every query with all replies that it knows to be malformed, one packet each.
+// DHTNode answers every query with a series of malformed replies, one packet each.
 type DHTNode struct{ Answered atomic.Int64 } // queries
 
 // Serve answers on c until it is closed.
@@ -71,7 +71,7 @@ func (d *DHTNode) Serve(c net.PacketConn) {
 	}
 }
 
-// transaction is the t of a query.
+// transaction returns the transaction ID of a query.
 func transaction(b []byte) (string, bool) {
 	if !bytes.Contains(b, []byte("1:y1:q")) {
 		return "", false

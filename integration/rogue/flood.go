@@ -24,26 +24,26 @@ const (
 	floodRest      = 200 * time.Millisecond
 )
 
-// Flood says the same over and over on a few connections, as fast as it is let. One that is closed is opened again.
+// Flood sends one kind of message over and over on a few connections, as fast as it can. It reopens closed connections.
 type Flood struct {
 	Dial  func(ctx context.Context) (net.Conn, error)
 	Conns int
-	Rate  int // messages a second of each connection; 0: as many as go
+	Rate  int // messages per second on each connection; 0: no limit
 	Begin func(c net.Conn) (Extensions, error)
 	Make  func(i int, ids Extensions) []byte
-	Deaf  bool // nothing is read of what comes back
+	Deaf  bool // never read the answers
 
 	Said atomic.Int64
 }
 
-// Run goes on until ctx ends.
+// Run runs until ctx ends.
 func (f *Flood) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for range f.Conns {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				_ = f.one(ctx) // however it ends, there is another
+				_ = f.one(ctx) // however it ends, it is reopened
 				select {
 				case <-ctx.Done():
 				case <-time.After(floodRest):
@@ -91,10 +91,10 @@ func (f *Flood) one(ctx context.Context) error {
 	}
 }
 
-// Extensions are the numbers that a peer gave its messages (BEP 10); 0: it has none.
+// Extensions are the numbers that a peer assigned to its extension messages (BEP 10); 0: not supported.
 type Extensions struct{ Metadata, Holepunch, PEX byte }
 
-// Shake shakes hands for a torrent and says which extensions there are, as who supports what says it.
+// Shake does the handshake for a torrent as a peer that supports the extensions, and returns the other side's extensions.
 func Shake(c net.Conn, infohash [20]byte) (ids Extensions, err error) {
 	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return ids, err
@@ -129,15 +129,15 @@ func Shake(c net.Conn, infohash [20]byte) (ids Extensions, err error) {
 	return ids, errors.New("no extension handshake among the first messages")
 }
 
-// Message is one of a peer's, that is said again and again.
+// Message is a message to be sent repeatedly.
 type Message struct {
 	Name string
 	Make func(i int, ids Extensions) []byte
 	Deaf bool
 }
 
-// Messages are those that cost who hears them something: processor, memory that its answers take, or a connection that it
-// would make. The torrent has so many pieces.
+// Messages returns messages that cost the receiver something: processor time, memory for answers, or a connection that it
+// would open. The torrent has the given number of pieces.
 func Messages(pieces int) []Message {
 	numbers := func(n ...int) (b []byte) {
 		for _, n := range n {
@@ -153,23 +153,23 @@ func Messages(pieces int) []Message {
 	}
 	return []Message{
 		{"requests for metadata", func(_ int, ids Extensions) []byte { return metadata(0, ids) }, false},
-		{"requests for metadata that are not read", func(_ int, ids Extensions) []byte { return metadata(0, ids) }, true},
-		{"requests for metadata that there is not", func(i int, ids Extensions) []byte { return metadata(i-1, ids) }, false},
+		{"requests for metadata without reading the answers", func(_ int, ids Extensions) []byte { return metadata(0, ids) }, true},
+		{"requests for metadata that does not exist", func(i int, ids Extensions) []byte { return metadata(i-1, ids) }, false},
 		{"requests for hashes", func(i int, _ Extensions) []byte { return hashes(i%pieces, 2) }, false},
-		{"requests for hashes that are not read", func(i int, _ Extensions) []byte { return hashes(0, 1<<(i%20)) }, true},
-		{"requests for blocks that are not read", func(i int, _ Extensions) []byte {
+		{"requests for hashes without reading the answers", func(i int, _ Extensions) []byte { return hashes(0, 1<<(i%20)) }, true},
+		{"requests for blocks without reading the answers", func(i int, _ Extensions) []byte {
 			return append(message(msgInterested, nil), message(msgRequest, numbers(i%pieces, 0, 16<<10))...)
 		}, true},
-		{"the same piece told again", func(i int, _ Extensions) []byte { return message(msgHave, numbers(i%pieces)) }, false},
-		{"pieces that there are not", func(i int, _ Extensions) []byte { return message(msgHave, numbers(pieces+i)) }, false},
+		{"HAVE for the same pieces again", func(i int, _ Extensions) []byte { return message(msgHave, numbers(i%pieces)) }, false},
+		{"HAVE for pieces that do not exist", func(i int, _ Extensions) []byte { return message(msgHave, numbers(pieces+i)) }, false},
 		{"choking and unchoking", func(i int, _ Extensions) []byte { return message(byte(msgChoke+i%4), nil) }, false},
-		{"blocks taken back that were not asked for", func(i int, _ Extensions) []byte { return message(msgCancel, numbers(i%pieces, 0, 16<<10)) }, false},
+		{"cancels for blocks that were not requested", func(i int, _ Extensions) []byte { return message(msgCancel, numbers(i%pieces, 0, 16<<10)) }, false},
 		{"ports of the DHT", func(i int, _ Extensions) []byte { return message(msgPort, []byte{byte(i >> 8), byte(i)}) }, false},
-		{"meetings of others", func(i int, ids Extensions) []byte {
+		{"holepunch messages", func(i int, ids Extensions) []byte {
 			at := []byte{max(ids.Holepunch, 4), holepunchID, 0, 203, 0, 113, byte(i), 0x1a, 0xe1}
 			return message(msgExtended, at)
 		}, false},
-		{"peers that there are not", func(i int, ids Extensions) []byte {
+		{"peers that do not exist", func(i int, ids Extensions) []byte {
 			added := bytes.Repeat([]byte{203, 0, 113, byte(i), 0x1a, byte(i >> 8)}, 50)
 			return message(msgExtended, append([]byte{max(ids.PEX, 3)}, Encode(Dict{"added": string(added)})...))
 		}, false},
@@ -179,8 +179,8 @@ func Messages(pieces int) []Message {
 		{"extension handshakes", func(i int, _ Extensions) []byte {
 			return message(msgExtended, fmt.Appendf([]byte{0}, "d1:md%d:x%di%dee1:pi%dee", len(fmt.Sprint(i))+1, i, i%250+1, i%60000+1))
 		}, false},
-		{"messages that there are not", func(i int, _ Extensions) []byte { return message(byte(30+i%200), make([]byte, 50)) }, false},
-		{"nothing, to stay", func(int, Extensions) []byte { return make([]byte, 4) }, false},
+		{"unknown messages", func(i int, _ Extensions) []byte { return message(byte(30+i%200), make([]byte, 50)) }, false},
+		{"keep-alives", func(int, Extensions) []byte { return make([]byte, 4) }, false},
 	}
 }
 

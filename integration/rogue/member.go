@@ -33,48 +33,48 @@ const (
 	Swarm = "p2pshare-bt/1"
 )
 
-// Link is what somebody who has a group's link can work out from it.
+// Link holds what can be derived from a group's link.
 type Link struct {
 	Group  [20]byte
 	Secret []byte // L; nil in a public group's
 }
 
-// ParseLink reads a link without its addresses.
+// ParseLink parses a link, ignoring its addresses.
 func ParseLink(s string) (Link, error) {
 	body, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(s), "p2pshare:"), "?")
 	b, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(body))
 	if err != nil || len(b) < 24 {
-		return Link{}, fmt.Errorf("no link: %q", s)
+		return Link{}, fmt.Errorf("not a link: %q", s)
 	}
 	return Link{Group: [20]byte(b[2:22]), Secret: b[22 : len(b)-2]}, nil
 }
 
-// GID is the group's ID as it is written.
+// GID returns the group's ID in text form.
 func (l Link) GID() string { return hex.EncodeToString(l.Group[:]) }
 
-// ServerName is the group's TLS server name of a day.
+// ServerName returns the group's TLS server name for a day.
 func (l Link) ServerName(day int64) string {
 	return hex.EncodeToString(l.expand(fmt.Sprintf("sni %d", day), 16))
 }
 
-// Rendezvous is the infohash under which the group is found on a day.
+// Rendezvous returns the infohash under which the group is found on a day.
 func (l Link) Rendezvous(day int64) [20]byte {
 	return [20]byte(l.expand(fmt.Sprintf("rendezvous %d", day), 20))
 }
 
-// Lobby is the key that proves to have the link.
+// Lobby returns the key that proves possession of the link.
 func (l Link) Lobby() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(l.expand("lobby", 32)) }
 
-// Work is what passwords are made with, as scrypt's log2(N).
+// Work is the work factor of real passwords, as scrypt's log2(N).
 const Work = 18
 
-// Slot is what finds and opens an account's password slot.
+// Slot has what is needed to find and open an account's password slot.
 type Slot struct {
-	Tag        string // it is asked for by this
+	Tag        string // its name in requests
 	passphrase string
 }
 
-// Slot is that of an account with a password, which takes the password and work.
+// Slot derives the slot of an account from its password and work factor.
 func (l Link) Slot(account, password string, work int) (Slot, error) {
 	salt := append(append([]byte("p2pshare/v1 slot\x00"), l.Group[:]...), account...)
 	secret, err := scrypt.Key([]byte(password), salt, 1<<work, 8, 1, 32)
@@ -99,10 +99,10 @@ func derive(secret, salt []byte, info string, n int) []byte {
 	return out
 }
 
-// Today is the day that groups are found by.
+// Today returns the day number that groups are found by.
 func Today() int64 { return time.Now().Unix() / 86400 }
 
-// StolenKey reads the key out of a key file of somebody's home.
+// StolenKey reads the key from a key file in someone's home.
 func StolenKey(path string) (ed25519.PrivateKey, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -114,12 +114,12 @@ func StolenKey(path string) (ed25519.PrivateKey, error) {
 	}
 	seed, err := hex.DecodeString(f.Seed)
 	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%s holds no seed", path)
+		return nil, fmt.Errorf("%s contains no seed", path)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
-// NewKey is a key that nobody knows.
+// NewKey returns a new random key.
 func NewKey() ed25519.PrivateKey {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -128,7 +128,7 @@ func NewKey() ed25519.PrivateKey {
 	return key
 }
 
-// Member connects to one machine's port for groups as it likes.
+// Member connects to one machine's group port with freely chosen credentials.
 type Member struct {
 	Connect func(ctx context.Context) (net.Conn, error)
 	Name    string             // the TLS server name; empty: none is sent
@@ -137,7 +137,8 @@ type Member struct {
 	Max     uint16             // 0: 1.3
 }
 
-// TLS shakes hands. A refusal may come only with the first read: a TLS 1.3 client is done before the server has judged it.
+// TLS does the TLS handshake. A refusal may come only with the first read: a TLS 1.3 client is done before the server has
+// decided.
 func (m Member) TLS(ctx context.Context, protocols ...string) (*tls.Conn, error) {
 	raw, err := m.Connect(ctx)
 	if err != nil {
@@ -169,20 +170,20 @@ func selfSigned(key ed25519.PrivateKey) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// Answer is what a machine said to a request.
+// Answer is the answer to a request.
 type Answer struct {
 	Status int
 	Body   []byte
 }
 
-// client sends requests over connections of its own.
+// client returns an HTTP client with its own connections.
 func (m Member) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return m.TLS(ctx, Sync) },
 	}}
 }
 
-// Ask sends a request on a connection of its own. The error is of a connection that was closed without a word.
+// Ask sends a request on its own connection. It returns an error if the connection is closed without an answer.
 func (m Member) Ask(ctx context.Context, method, path string, body []byte) (*Answer, error) {
 	client := m.client()
 	defer client.CloseIdleConnections()
@@ -204,14 +205,14 @@ func (m Member) Get(ctx context.Context, path string) (*Answer, error) {
 	return m.Ask(ctx, http.MethodGet, path, nil)
 }
 
-// Handshake is what a peer says first for an infohash.
+// Handshake returns the BitTorrent handshake for an infohash.
 func Handshake(infohash [20]byte) []byte {
 	b := append([]byte("\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x00"), infohash[:]...)
 	return append(b, "-RG0001-rogue-peer-2"...)
 }
 
-// Take asks for a torrent's content as a BitTorrent client would, and returns all that it was sent until the other end
-// closes, enough bytes are there or ctx ends. Nothing and no error means: closed without a word.
+// Take requests a torrent's content as a BitTorrent client would, and returns everything it receives until the other end
+// closes, enough bytes have arrived or ctx ends. No bytes and no error mean that it was closed without an answer.
 func (m Member) Take(ctx context.Context, infohash [20]byte, pieces, enough int) ([]byte, error) {
 	c, err := m.TLS(ctx, Swarm)
 	if err != nil {
@@ -221,7 +222,7 @@ func (m Member) Take(ctx context.Context, infohash [20]byte, pieces, enough int)
 	return Leech(ctx, c, infohash, pieces, enough)
 }
 
-// Leech says the handshake on a connection and that it is interested, and asks for the first block of each piece when it may.
+// Leech sends the handshake and interested on a connection, and requests the first block of each piece once it is unchoked.
 func Leech(ctx context.Context, c net.Conn, infohash [20]byte, pieces, enough int) ([]byte, error) {
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	if _, err := c.Write(append(Handshake(infohash), 0, 0, 0, 1, msgInterested)); err != nil {
@@ -276,7 +277,7 @@ func Leech(ctx context.Context, c net.Conn, infohash [20]byte, pieces, enough in
 	return got.Bytes(), nil
 }
 
-// isClosed says whether the other end has hung up, with a farewell or without.
+// isClosed says whether the other end has closed the connection, with an alert or without.
 func isClosed(err error) bool {
 	var alert tls.AlertError
 	var op *net.OpError

@@ -22,7 +22,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/rogue"
 )
 
-// TestLinkAgreesWithTheSpecification reads the vectors that the specification of links comes with.
+// TestLinkAgreesWithTheSpecification uses the test vectors of the specification of links.
 func TestLinkAgreesWithTheSpecification(t *testing.T) {
 	data := filepath.Join("..", "..", "internal", "signed", "testdata")
 	links, err := os.ReadFile(filepath.Join(data, "links"))
@@ -54,7 +54,7 @@ func TestLinkAgreesWithTheSpecification(t *testing.T) {
 	}
 }
 
-// TestSlotAgreesWithTheSpecification reads the vector that the specification of slots comes with.
+// TestSlotAgreesWithTheSpecification uses the test vector of the specification of slots.
 func TestSlotAgreesWithTheSpecification(t *testing.T) {
 	stored, err := os.ReadFile(filepath.Join("..", "..", "internal", "seal", "testdata", "slot"))
 	if err != nil {
@@ -87,7 +87,7 @@ func TestStolenKey(t *testing.T) {
 	}
 }
 
-// TestMember speaks to a server that tells what it heard: the name, the protocol, the key, the handshake.
+// TestMember talks to a server that reports what it received: the name, the protocol, the key, the handshake.
 func TestMember(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
@@ -100,7 +100,7 @@ func TestMember(t *testing.T) {
 		if _, err := io.ReadFull(c, hello); err != nil {
 			return
 		}
-		_, _ = c.Write(append(hello[:68], 0, 0, 0, 0, 0, 0, 0, 1, 1)) // a message that says nothing, and unchoke; the test sees if not
+		_, _ = c.Write(append(hello[:68], 0, 0, 0, 0, 0, 0, 0, 1, 1)) // a keep-alive, and unchoke; the test notices if they are missing
 		if _, err := io.ReadFull(c, request); err != nil {
 			return
 		}
@@ -120,7 +120,7 @@ func TestMember(t *testing.T) {
 	hash := [20]byte{1, 2, 3}
 	got, err := m.Take(ctx, hash, 1, 1<<20)
 	if err != nil || !bytes.HasPrefix(got, rogue.Handshake(hash)) || !bytes.HasSuffix(got, []byte("\x00\x00\x00\x0d\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00")) {
-		t.Errorf("got %q, %v, want what was said", got, err)
+		t.Errorf("got %q, %v, want the messages", got, err)
 	}
 	m.Key = nil
 	if a, err := m.Get(ctx, "/v1/x"); err == nil {
@@ -128,7 +128,7 @@ func TestMember(t *testing.T) {
 	}
 }
 
-// TestSlotOpens opens the slot that the specification comes with, and no other password does.
+// TestSlotOpens opens the slot of the specification, which no other password does.
 func TestSlotOpens(t *testing.T) {
 	stored, err := os.ReadFile(filepath.Join("..", "..", "internal", "seal", "testdata", "slot"))
 	if err != nil {
@@ -140,14 +140,14 @@ func TestSlotOpens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := s.Account(stored[96:]) // behind the tag and its signature
+		a, err := s.Account(stored[96:]) // after the tag and its signature
 		if (err == nil) != want || want && (a.Name != "office" || len(a.Key) == 0) {
 			t.Errorf("%q: got %v, %v", password, a.Name, err)
 		}
 	}
 }
 
-// TestHeadAgreesWithTheSpecification signs the head that the specification of formats comes with.
+// TestHeadAgreesWithTheSpecification signs the head in the specification of formats.
 func TestHeadAgreesWithTheSpecification(t *testing.T) {
 	data := filepath.Join("..", "..", "internal", "signed", "testdata")
 	want, err := os.ReadFile(filepath.Join(data, "head.note"))

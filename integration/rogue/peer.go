@@ -29,18 +29,18 @@ const (
 // maxMessage bounds what is read from the program under test.
 const maxMessage = 1 << 20
 
-// Peer claims to have everything of whatever torrent it is asked for.
+// Peer claims to have everything of whatever torrent it is asked about.
 type Peer struct {
-	Pieces   int    // how many pieces it claims
-	Metadata []byte // sent as the info to whoever asks; nil: it offers none
+	Pieces   int    // number of pieces that it claims to have
+	Metadata []byte // sent to anyone who requests the info; nil: none is offered
 	Block    func(piece, begin, length uint32) []byte
-	// Whole answers requests for whole pieces, which are offered if it is there; the connection ends with it.
+	// Whole answers requests for whole pieces, which are offered if it is set; the connection ends afterwards.
 	Whole func(w io.Writer, begin, end int)
 
 	Handshakes, BlocksSent, MetadataSent, WholeAsked atomic.Int64
 }
 
-// Garbage is a Block that is wrong in every byte but has the right length.
+// Garbage is a Block function that returns the right length with every byte wrong.
 func Garbage(piece, begin, length uint32) []byte {
 	b := make([]byte, length)
 	for i := range b {
@@ -49,7 +49,7 @@ func Garbage(piece, begin, length uint32) []byte {
 	return b
 }
 
-// Serve answers on l until it is closed, then ends its connections and returns.
+// Serve answers on l until it is closed, then closes its connections and returns.
 func (p *Peer) Serve(l net.Listener) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -63,7 +63,7 @@ func (p *Peer) Serve(l net.Listener) {
 		open[c] = true
 		mu.Unlock()
 		wg.Go(func() {
-			_ = p.talk(c) // however it ends, it has ended
+			_ = p.talk(c) // errors do not matter
 			c.Close()
 			mu.Lock()
 			delete(open, c)
@@ -103,7 +103,7 @@ func (p *Peer) talk(c net.Conn) error {
 	return p.speak(c)
 }
 
-// Call is Serve for a connection that was made to the other side.
+// Call is Serve for an outgoing connection.
 func (p *Peer) Call(c net.Conn, infohash [20]byte) error {
 	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (p *Peer) Call(c net.Conn, infohash [20]byte) error {
 	return p.speak(c)
 }
 
-// speak is what comes after the handshakes.
+// speak handles the connection after the handshakes.
 func (p *Peer) speak(c net.Conn) error {
 	ext := "d1:mdee"
 	if p.Whole != nil {
@@ -143,7 +143,7 @@ func (p *Peer) speak(c net.Conn) error {
 			return err
 		}
 	}
-	theirMetadata := byte(0) // the number that they gave ut_metadata
+	theirMetadata := byte(0) // the number they assigned to ut_metadata
 	for {
 		var head [4]byte
 		if _, err := io.ReadFull(c, head[:]); err != nil {
@@ -180,7 +180,7 @@ func (p *Peer) speak(c net.Conn) error {
 	}
 }
 
-// give answers a request for whole pieces, of which "GET " has been read.
+// give answers a request for whole pieces, whose first bytes "GET " are already read.
 func (p *Peer) give(c net.Conn) error {
 	r, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader("GET "), c)))
 	if err != nil {
@@ -209,7 +209,7 @@ func send(c net.Conn, kind byte, payload []byte) error {
 	return err
 }
 
-// intAfter is the number that follows key in bencode; 0 if there is none.
+// intAfter returns the number that follows key in bencode; 0 if there is none.
 func intAfter(b []byte, key string) int {
 	_, rest, ok := bytes.Cut(b, []byte(key))
 	n := 0

@@ -13,16 +13,16 @@ import (
 	"sync/atomic"
 )
 
-// Posts are requests to a member, over and over: bodies that do not end, records that are signed by nobody, logs of devices
-// that there are not, and names that are somebody's.
+// Posts sends requests to a member over and over: endless bodies, unsigned records, logs of devices that do not exist, and
+// names of other members.
 type Posts struct {
 	Member Member
-	At     int // a time
+	At     int // number of parallel requests
 
 	Asked atomic.Int64
 }
 
-// Run goes on until ctx ends.
+// Run runs until ctx ends.
 func (p *Posts) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -74,19 +74,19 @@ func (p *Posts) one(ctx context.Context, i int) {
 		if err != nil {
 			continue
 		}
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 8<<20)) // as far as it comes
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 8<<20)) // as much as arrives
 		resp.Body.Close()
 	}
 }
 
-// endless is a body that goes on as it began.
+// endless is a body that repeats forever after its beginning.
 type endless struct{ begin, again string }
 
 func (e endless) reader(most int64) io.Reader {
 	return io.LimitReader(io.MultiReader(strings.NewReader(e.begin), repeated(e.again)), most)
 }
 
-// repeated is a text without end.
+// repeated is an endlessly repeated text.
 type repeated string
 
 func (r repeated) Read(b []byte) (n int, err error) {

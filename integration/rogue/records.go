@@ -19,10 +19,10 @@ import (
 	"filippo.io/age"
 )
 
-// Record is one of a log: its fields.
+// Record holds the fields of a log record.
 type Record map[string]any
 
-// canonical is the one form in which a record is signed: encoding/json sorts the keys of a map.
+// canonical returns the form in which a record is signed: encoding/json sorts the keys of a map.
 func canonical(v map[string]any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -31,19 +31,19 @@ func canonical(v map[string]any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// Log is the log of a device that says what it likes: any record, with any time, under a head that is signed as it should be.
+// Log is the log of a device that lies: any records, with any times, under a correctly signed head.
 type Log struct {
 	Group   [20]byte
 	Key     ed25519.PrivateKey // of the device
 	records [][]byte
 }
 
-// Device is the device's name.
+// Device returns the name of the device.
 func (l *Log) Device() string { return public(l.Key) }
 
 func public(k ed25519.PrivateKey) string { return hex.EncodeToString(k.Public().(ed25519.PublicKey)) }
 
-// Add puts a record of a time at the log's end.
+// Add appends a record with the given time.
 func (l *Log) Add(n int64, op string, r Record) error {
 	all := map[string]any{"n": n, "op": op}
 	for k, v := range r {
@@ -54,8 +54,8 @@ func (l *Log) Add(n int64, op string, r Record) error {
 	return err
 }
 
-// Hello adds the record by which an account vouches for the device. With an invite the account is made by it: with its key, which
-// vouches for the account.
+// Hello adds the record in which an account vouches for the device. With an invite, the record also creates the account, and the
+// invite's key vouches for it.
 func (l *Log) Hello(n int64, account string, key ed25519.PrivateKey, invite *Account) error {
 	said := map[string]any{"acct": account, "dev": l.Device(), "gid": hex.EncodeToString(l.Group[:]), "n": n}
 	r := Record{"acct": account}
@@ -76,7 +76,7 @@ func (l *Log) Hello(n int64, account string, key ed25519.PrivateKey, invite *Acc
 	return l.Add(n, "hello", r)
 }
 
-// Share adds an entry that is sealed to an audience. open is what it says.
+// Share adds an entry that is sealed to an audience. open is its plaintext.
 func (l *Log) Share(n int64, id string, to Audience, open Record) error {
 	body, err := canonical(open)
 	if err != nil {
@@ -94,13 +94,13 @@ func (l *Log) Share(n int64, id string, to Audience, open Record) error {
 		return err
 	}
 	r := Record{"aud": to.Name, "epoch": to.Epoch, "id": id, "box": box.Bytes()}
-	if open["sealed"] != nil { // what mirrors are told
+	if open["sealed"] != nil { // for mirrors
 		r["hold"] = Record{"size": open["sealed_size"], "torrent": open["torrent"]}
 	}
 	return l.Add(n, "share", r)
 }
 
-// Head is the device's word that this is its log, at a time.
+// Head returns the device's signature over its log, with the given time.
 func (l *Log) Head(at time.Time) []byte {
 	leaves := make([][32]byte, len(l.records))
 	for i, r := range l.records {
@@ -114,7 +114,7 @@ func (l *Log) Head(at time.Time) []byte {
 	return fmt.Appendf(nil, "%s\n— %s %s\n", text, name, sig)
 }
 
-// treeHash is the hash of a tree of RFC 6962, section 2.1.
+// treeHash returns the Merkle tree hash of RFC 6962, section 2.1.
 func treeHash(leaves [][32]byte) [32]byte {
 	if len(leaves) == 1 {
 		return leaves[0]
@@ -124,7 +124,7 @@ func treeHash(leaves [][32]byte) [32]byte {
 	return sha256.Sum256(append(append([]byte{1}, left[:]...), right[:]...))
 }
 
-// Push hands the records from one on to a machine, with a head of a time.
+// Push sends the records from one on to a machine, under a head with the given time.
 func (l *Log) Push(ctx context.Context, to Member, from int, at time.Time) (*Answer, error) {
 	body := l.Head(at)
 	for _, r := range l.records[from:] {
@@ -133,13 +133,13 @@ func (l *Log) Push(ctx context.Context, to Member, from int, at time.Time) (*Ans
 	return to.Ask(ctx, http.MethodPost, fmt.Sprintf("/v1/log/%s?from=%d", l.Device(), from), body)
 }
 
-// Account is what a password slot holds.
+// Account is the content of a password slot.
 type Account struct {
 	Name string
 	Key  ed25519.PrivateKey
 }
 
-// Account opens a password slot. errors: a wrong password, or no slot.
+// Account opens a password slot. It fails with a wrong password or if the box is not a slot.
 func (s Slot) Account(box []byte) (Account, error) {
 	id, err := age.NewScryptIdentity(s.passphrase)
 	if err != nil {
@@ -159,19 +159,19 @@ func (s Slot) Account(box []byte) (Account, error) {
 	}
 	seed, err := hex.DecodeString(in.Key)
 	if err != nil || len(seed) != ed25519.SeedSize {
-		return Account{}, errors.New("a password slot holds no key")
+		return Account{}, errors.New("the password slot contains no key")
 	}
 	return Account{in.Acct, ed25519.NewKeyFromSeed(seed)}, nil
 }
 
-// Audience is whom entries are sealed to.
+// Audience is a group of accounts that entries are sealed to.
 type Audience struct {
 	Name  string
 	Epoch int64
 	key   *age.X25519Identity
 }
 
-// StolenAudience reads the newest key of an audience out of the keys.json of somebody's home.
+// StolenAudience reads the newest key of an audience from the keys.json in someone's home.
 func StolenAudience(path, name string) (Audience, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -198,7 +198,7 @@ func StolenAudience(path, name string) (Audience, error) {
 	return Audience{name, last.Epoch, key}, nil
 }
 
-// TimeOf reads when a record of a log, as a machine gives it, was signed by its own word, in ms.
+// TimeOf returns the time that a record, as received from a machine, claims to be signed at, in ms.
 func TimeOf(record []byte) (int64, error) {
 	var r struct{ N int64 }
 	if err := json.Unmarshal(record, &r); err != nil {

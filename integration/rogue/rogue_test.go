@@ -132,7 +132,7 @@ func TestWebSeedFaults(t *testing.T) {
 	}
 }
 
-func TestDHTNodeAnswersQueriesAlone(t *testing.T) {
+func TestDHTNodeAnswersOnlyQueries(t *testing.T) {
 	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestDHTNodeAnswersQueriesAlone(t *testing.T) {
 	}
 	defer conn.Close()
 	for range 3 {
-		if _, err := io.WriteString(conn, "d1:t2:zz1:y1:re"); err != nil { // no query: no answer
+		if _, err := io.WriteString(conn, "d1:t2:zz1:y1:re"); err != nil { // not a query: no answer
 			t.Fatal(err)
 		}
 		if _, err := io.WriteString(conn, "d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:qq1:y1:qe"); err != nil {

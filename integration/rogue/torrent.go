@@ -11,10 +11,10 @@ import (
 // Dict is a bencode dictionary.
 type Dict map[string]any
 
-// Raw is bencode as it stands, right or wrong.
+// Raw is bencode that is written as it is, valid or not.
 type Raw string
 
-// Encode is v in bencode: Dict, []any, string, Raw and int. Nothing is judged.
+// Encode encodes v, a Dict, []any, string, Raw or int, as bencode, without any checks.
 func Encode(v any) string {
 	switch v := v.(type) {
 	case Dict:
@@ -41,18 +41,18 @@ func Encode(v any) string {
 	panic(fmt.Sprintf("bencode of %T", v)) // a mistake in a test
 }
 
-// Torrent is a .torrent file around an info.
+// Torrent returns a .torrent file with the given info.
 func Torrent(info any) string {
 	return Encode(Dict{"announce": "http://127.0.0.1:1/announce", "info": info})
 }
 
-// File is a v1 info of one file of 10 bytes, which some keys change: a nil value removes one.
+// File returns the v1 info of one file of 10 bytes, with changed keys: a nil value removes one.
 func File(change Dict) Dict {
 	sum := sha1.Sum([]byte("0123456789"))
 	return changed(Dict{"name": "file.bin", "length": 10, "piece length": 16384, "pieces": string(sum[:])}, change)
 }
 
-// Files is a v1 info of a folder with a file of 10 bytes at each path.
+// Files returns the v1 info of a folder with a file of 10 bytes at each path.
 func Files(paths ...[]any) Dict {
 	var files []any
 	for _, p := range paths {

@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// Fault is what a WebSeed does wrong.
+// Fault is a misbehaviour of a WebSeed.
 type Fault int
 
 // The faults.
 const (
-	NoFault     Fault = iota // serves as it should
-	IgnoreRange              // 200 with the whole file, whatever range is asked for
+	NoFault     Fault = iota // serves correctly
+	IgnoreRange              // 200 with the whole file, whatever the range
 	Redirect                 // 302 to Target
 	Forbidden                // 403
 	NotFound                 // 404
 	ServerError              // 500
-	Slow                     // a few bytes a second
+	Slow                     // a few bytes per second
 	WrongBytes               // the right length, other bytes
-	Hang                     // takes the request and never answers
+	Hang                     // accepts the request and never answers
 )
 
 // WebSeed serves a folder with one fault.
 type WebSeed struct {
 	Root   string // the folder
 	Fault  Fault
-	Target string // where Redirect sends, the request's path follows
+	Target string // of Redirect; the request's path is appended
 
 	Requests atomic.Int64
 }
@@ -57,7 +57,7 @@ func (s *WebSeed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dripping lets ten bytes through every half second.
+// dripping writes ten bytes every half second.
 type dripping struct {
 	http.ResponseWriter
 	r *http.Request
