@@ -1,3 +1,3 @@
-// Package house checks the rules that the source keeps: who may import whom, how long a file may be,
-// what a library may not do. It holds tests alone.
+// Package house checks the rules for the source: which packages may import which, how long files may be, what libraries may
+// not do. It contains only tests.
 package house

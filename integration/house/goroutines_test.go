@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// bare are the files and folders that may begin goroutines, or take panics, in a way of their own, and why.
+// bare are the files and folders that may start goroutines, or recover from panics, without package panics, and why.
 var bare = map[string]string{
-	"internal/panics/":             "begins them for all others",
-	"internal/engine/contained.go": "takes the panics of what the client calls, and logs their stacks",
-	"internal/engine/dhtguard.go":  "a packet that panics the decoder is refused, which is what the function is asked",
-	"internal/localapi/follow.go":  "is of the command, which ends with it",
-	"internal/localapi/conform/":   "a test, for every client of the API",
-	"cmd/p2pshare-bench/":          "is a program of its own, which measures other processes",
-	"internal/bench/":              "is of a command that measures other processes, and ends with it",
-	"integration/":                 "tests' tools",
+	"internal/panics/":             "starts them for all others",
+	"internal/engine/contained.go": "recovers panics in the client's calls, and logs their stacks",
+	"internal/engine/dhtguard.go":  "reports whether a packet makes the decoder panic",
+	"internal/localapi/follow.go":  "runs in the command, which ends with it",
+	"internal/localapi/conform/":   "a test for clients of the API",
+	"cmd/p2pshare-bench/":          "a separate program that measures other processes",
+	"internal/bench/":              "part of a command that measures other processes, and ends with it",
+	"integration/":                 "tools of tests",
 }
 
 func mayBeBare(path string) bool {
@@ -30,9 +30,8 @@ func mayBeBare(path string) bool {
 	return false
 }
 
-// bareIn are the places in a file from which a panic would end the process: goroutines that are not begun through package
-// panics, functions that the standard library calls in goroutines of its own, and recovers that may keep the stack for
-// themselves.
+// bareIn returns the places in a file where a panic would end the process: goroutines that are not started through package
+// panics, functions that the standard library calls in its own goroutines, and recovers that may discard the stack.
 func bareIn(f *ast.File) (found []ast.Node) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -60,7 +59,7 @@ func bareIn(f *ast.File) (found []ast.Node) {
 	return found
 }
 
-// calledName is the last part of what a call calls.
+// calledName returns the last part of the name of the called function.
 func calledName(c *ast.CallExpr) string {
 	switch f := c.Fun.(type) {
 	case *ast.Ident:
@@ -71,7 +70,7 @@ func calledName(c *ast.CallExpr) string {
 	return ""
 }
 
-// guards says whether an expression is a call that gives a guarded function.
+// guards says whether an expression is a call that returns a guarded function.
 func guards(e ast.Expr) bool {
 	c, ok := e.(*ast.CallExpr)
 	if !ok {
@@ -82,7 +81,7 @@ func guards(e ast.Expr) bool {
 			return slices.Contains([]string{"Guard", "Caught", "Persist", "Dial"}, s.Sel.Name)
 		}
 	}
-	// The keeper's and the engine's, which are Persist.
+	// Those of the keeper and the engine, which wrap Persist.
 	return slices.Contains([]string{"steady", "persist"}, calledName(c))
 }
 
@@ -91,7 +90,7 @@ func guarded(e ast.Expr) bool {
 	return guards(e) || ok && catches(lit)
 }
 
-// catches says whether a function does nothing but to send or keep what panics.Catch gives.
+// catches says whether a function only sends or stores the result of panics.Catch.
 func catches(f *ast.FuncLit) bool {
 	if len(f.Body.List) != 1 {
 		return false
@@ -111,7 +110,7 @@ func catches(f *ast.FuncLit) bool {
 	return ok && x.X.(*ast.Ident).Name == "panics"
 }
 
-// isLocalGuard says whether e is a variable of the file's that was made by panics.Guard.
+// isLocalGuard says whether e is a variable of the file that was set by panics.Guard.
 func isLocalGuard(f *ast.File, e ast.Expr) bool {
 	id, ok := e.(*ast.Ident)
 	if !ok {
@@ -129,7 +128,7 @@ func isLocalGuard(f *ast.File, e ast.Expr) bool {
 	return is
 }
 
-// simple says whether a function does nothing but to close, cancel, stop, send, or set a deadline.
+// simple says whether a function only closes, cancels, stops, sends, or sets a deadline.
 func simple(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.SelectorExpr:
@@ -154,7 +153,7 @@ func simple(e ast.Expr) bool {
 	return ok && slices.Contains([]string{"Close", "close", "cancel", "Stop", "SetReadDeadline"}, calledName(c))
 }
 
-// netDialer says whether e is the method of a net.Dialer that was just made.
+// netDialer says whether e is the method of a net.Dialer literal.
 func netDialer(e ast.Expr) bool {
 	s, ok := e.(*ast.SelectorExpr)
 	if !ok || s.Sel.Name != "DialContext" {
@@ -164,8 +163,8 @@ func netDialer(e ast.Expr) bool {
 	return ok && p != nil
 }
 
-// TestNoPanicEndsTheProcess: whatever runs in a goroutine of its own is begun through package panics, so that a panic costs
-// what it happened in and is logged with its stack.
+// TestNoPanicEndsTheProcess checks that every goroutine is started through package panics, so that a panic costs only what it
+// happened in and is logged with its stack.
 func TestNoPanicEndsTheProcess(t *testing.T) {
 	used := map[string]bool{}
 	for _, f := range source(t) {
@@ -182,17 +181,17 @@ func TestNoPanicEndsTheProcess(t *testing.T) {
 			continue
 		}
 		for _, n := range found {
-			t.Errorf("%s: a panic here ends the process, or hides its stack: panics.Guard, Persist, Caught and Group are there for it", f.set.Position(n.Pos()))
+			t.Errorf("%s: a panic here ends the process, or loses its stack: use panics.Guard, Persist, Caught or Group", f.set.Position(n.Pos()))
 		}
 	}
 	for b, why := range bare {
 		if !used[b] {
-			t.Errorf("%s is excepted (%s), and needs it no more", b, why)
+			t.Errorf("%s is exempt (%s), but no longer needs to be", b, why)
 		}
 	}
 }
 
-// TestBareIsFound tries what TestNoPanicEndsTheProcess looks for.
+// TestBareIsFound tests the check of TestNoPanicEndsTheProcess.
 func TestBareIsFound(t *testing.T) {
 	for code, want := range map[string]int{
 		`go f()`:                                                       1,

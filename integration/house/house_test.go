@@ -16,7 +16,7 @@ import (
 
 const module = "github.com/p2pshare/p2pshare/"
 
-// The bounds of a file and a function. The aim is 400 and 80; these are where it breaks.
+// The limits of a file and a function, in lines. The goals are 400 and 80; above these limits the test fails.
 const (
 	maxFileLines     = 450
 	maxFunctionLines = 120
@@ -50,7 +50,7 @@ func source(t *testing.T) []file {
 			return err
 		}
 		if d.IsDir() && p != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "goutp") {
-			return filepath.SkipDir // goutp is a module of its own
+			return filepath.SkipDir // goutp is a separate module
 		}
 		if d.IsDir() || !strings.HasSuffix(p, ".go") {
 			return nil
@@ -81,33 +81,33 @@ func source(t *testing.T) []file {
 	return out
 }
 
-// within says whether a package is one of the folders or below it.
+// within says whether a package is one of the folders or below one.
 func within(pkg string, folders ...string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool { return pkg == f || strings.HasPrefix(pkg, f+"/") })
 }
 
-// TestImports holds the code to its floors: cmd stands on node, node on the domain packages and the
-// engine, all of them on the small packages below; nothing looks up or sideways.
+// TestImports enforces the layers: cmd uses node, node uses the domain packages and the engine, and all of them use the small
+// packages below. No package imports one above or beside it.
 func TestImports(t *testing.T) {
 	domain := []string{"seeder", "fetcher", "catalog", "acl"}
 	ground := []string{"internal/metafile", "internal/content", "internal/names", "internal/fault", "internal/gate", "internal/state", "internal/netguard", "internal/seal", "internal/signed", "internal/store", "internal/grouplog", "internal/groupnet", "internal/groupsync", "internal/spelling", "internal/chunk", "internal/infohash", "internal/panics", "internal/jsonsafe", "internal/version", "internal/plaintar", "internal/places", "internal/webaddr", "internal/sizes", "internal/osfs", "internal/shaper"}
 	rules := []struct {
 		name string
 		of   func(pkg string) bool
-		bad  func(pkg, imported string) bool // imported has no module prefix when it is ours
+		bad  func(pkg, imported string) bool // our packages come without the module prefix
 	}{
-		{"the ground floor imports nothing above it",
+		{"base packages import nothing above them",
 			func(p string) bool { return within(p, ground...) },
 			func(_, i string) bool {
 				return within(i, domain...) || within(i, "internal/node", "internal/engine", "internal/lint", "internal/localapi", "cmd")
 			}},
-		{"domain packages do not import each other, but fetcher may import catalog",
+		{"domain packages do not import each other, except fetcher, which may import catalog",
 			func(p string) bool { return within(p, domain...) },
 			func(p, i string) bool {
 				own := strings.Split(p, "/")[0]
 				return within(i, domain...) && !within(i, own) && !(own == "fetcher" && within(i, "catalog"))
 			}},
-		{"domain packages do not import what wires them",
+		{"domain packages do not import the packages that connect them",
 			func(p string) bool { return within(p, domain...) },
 			func(_, i string) bool {
 				return within(i, "internal/node", "internal/engine", "internal/localapi", "cmd")
@@ -117,16 +117,16 @@ func TestImports(t *testing.T) {
 			func(_, i string) bool {
 				return within(i, domain...) || within(i, "internal/node", "internal/localapi", "cmd")
 			}},
-		{"the command line reaches swarms and files through node alone",
+		{"the command line reaches swarms and files only through node",
 			func(p string) bool { return within(p, "cmd") },
 			func(_, i string) bool { return within(i, "internal/engine", "seeder", "fetcher", "internal/content") }},
 		{"nothing imports the command line", func(p string) bool { return !within(p, "cmd") }, func(_, i string) bool { return within(i, "cmd") }},
-		{"nothing imports the tests' tools", func(p string) bool { return !within(p, "integration") }, func(_, i string) bool { return within(i, "integration") }},
+		{"nothing imports the tools of tests", func(p string) bool { return !within(p, "integration") }, func(_, i string) bool { return within(i, "integration") }},
 		{"tests of the whole program use the binary, not its packages", func(p string) bool { return within(p, "integration") },
 			func(_, i string) bool {
 				return within(i, domain...) || within(i, "internal", "cmd") && i != "internal/needs"
 			}},
-		{"what measures the program knows it by its command line alone", func(p string) bool { return within(p, "internal/bench", "cmd/p2pshare-bench") },
+		{"the benchmarks use the program only through its command line", func(p string) bool { return within(p, "internal/bench", "cmd/p2pshare-bench") },
 			func(_, i string) bool {
 				return within(i, domain...) || within(i, "internal", "cmd") && !within(i, "internal/bench", "internal/fault", "internal/sizes", "internal/state")
 			}},
@@ -145,8 +145,8 @@ func TestImports(t *testing.T) {
 		for _, i := range f.imports() {
 			short := strings.TrimPrefix(i, module)
 			for _, r := range rules {
-				// A package's tests may drive it with the real client, and together with those above it.
-				if f.test && (strings.HasPrefix(r.name, "only the engine") || strings.HasPrefix(r.name, "the ground floor")) {
+				// A package's tests may use the real client, and packages above their own.
+				if f.test && (strings.HasPrefix(r.name, "only the engine") || strings.HasPrefix(r.name, "base packages")) {
 					continue
 				}
 				if r.of(f.pkg) && r.bad(f.pkg, short) {
@@ -163,7 +163,7 @@ func TestSizes(t *testing.T) {
 			continue
 		}
 		if f.lines > maxFileLines {
-			t.Errorf("%s has %d lines, want at most %d: does it still have one job?", f.path, f.lines, maxFileLines)
+			t.Errorf("%s has %d lines, want at most %d: does it still have a single purpose?", f.path, f.lines, maxFileLines)
 		}
 		for _, d := range f.ast.Decls {
 			fn, ok := d.(*ast.FuncDecl)
@@ -184,7 +184,7 @@ func TestPackages(t *testing.T) {
 			continue
 		}
 		if slices.Contains([]string{"util", "utils", "common", "helpers", "types", "misc"}, f.ast.Name.Name) {
-			t.Errorf("%s: package %s says nothing of its job", f.path, f.ast.Name.Name)
+			t.Errorf("%s: the name of package %s does not say what it does", f.path, f.ast.Name.Name)
 		}
 		documented[f.pkg] = documented[f.pkg] || f.ast.Doc != nil
 	}
@@ -195,7 +195,7 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// TestForbidden finds calls that a kind of file may not make.
+// TestForbidden checks that files do not make calls that are forbidden to their kind.
 func TestForbidden(t *testing.T) {
 	rules := []struct {
 		why   string
@@ -204,8 +204,8 @@ func TestForbidden(t *testing.T) {
 	}{
 		{"libraries never print or exit", func(f file) bool { return !f.test && !within(f.pkg, "cmd", "integration") },
 			[]string{"os.Exit", "fmt.Print", "fmt.Println", "fmt.Printf", "log.Fatal", "log.Fatalf", "log.Print", "log.Printf", "log.Println"}},
-		{"a test is skipped by internal/needs alone, which make test does not let it do", func(f file) bool { return f.test }, []string{"t.Skip", "t.Skipf", "t.SkipNow", "b.Skip", "b.Skipf"}},
-		{"wait for what happens, not for time", func(f file) bool { return !f.test }, []string{"time.Sleep"}},
+		{"only internal/needs may skip a test, which make test does not allow", func(f file) bool { return f.test }, []string{"t.Skip", "t.Skipf", "t.SkipNow", "b.Skip", "b.Skipf"}},
+		{"wait for events, not for time", func(f file) bool { return !f.test }, []string{"time.Sleep"}},
 	}
 	for _, f := range source(t) {
 		ast.Inspect(f.ast, func(n ast.Node) bool {

@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// perRun is how long the tests of one changed package may take: a change that makes them hang is noticed too.
+// perRun limits the tests of one changed package: a change that makes them hang counts as noticed.
 const perRun = 3 * time.Minute
 
 func main() {
-	n := flag.Int("n", 0, "try so many changes of each package, drawn by lot; 0: all")
-	seed := flag.Uint64("seed", 1, "what the lot begins with")
-	run := flag.String("run", "", "try only the changes whose description holds this text")
-	list := flag.Bool("list", false, "print the changes and try none")
+	n := flag.Int("n", 0, "try this many random changes in each package; 0: all")
+	seed := flag.Uint64("seed", 1, "the random seed")
+	run := flag.String("run", "", "try only changes whose description contains this text")
+	list := flag.Bool("list", false, "print the changes without trying them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -36,7 +36,7 @@ func main() {
 	os.Exit(code)
 }
 
-// result is what became of a change.
+// result is the outcome of a change.
 type result string
 
 const (
@@ -47,7 +47,7 @@ const (
 
 func mutate(ctx context.Context, packages []string, n int, seed uint64, text string, listOnly bool) (int, error) {
 	if len(packages) == 0 {
-		return 2, errors.New("name the packages to change, such as ./acl ./internal/signed")
+		return 2, errors.New("give the packages to change, such as ./acl ./internal/signed")
 	}
 	known, err := equivalents(filepath.Join("integration", "mutate", "equivalent.txt"))
 	if err != nil {
@@ -95,7 +95,7 @@ func mutate(ctx context.Context, packages []string, n int, seed uint64, text str
 	return 0, nil
 }
 
-// ofPackage lists the changes of a package's own files, tests aside.
+// ofPackage lists the possible changes in a package's files, except tests.
 func ofPackage(pkg, text string) ([]mutation, error) {
 	files, err := filepath.Glob(filepath.Join(pkg, "*.go"))
 	if err != nil {
@@ -121,12 +121,12 @@ func ofPackage(pkg, text string) ([]mutation, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("there is nothing to change in %s", pkg)
+		return nil, fmt.Errorf("nothing to change in %s", pkg)
 	}
 	return out, nil
 }
 
-// test runs a package's tests on a change; without one it tells whether they pass at all.
+// test runs a package's tests with a change; without one it checks that they pass at all.
 func test(ctx context.Context, pkg string, m *mutation) (result, string, error) {
 	dir, err := os.MkdirTemp("", "p2pshare-mutate-")
 	if err != nil {
@@ -142,7 +142,7 @@ func test(ctx context.Context, pkg string, m *mutation) (result, string, error) 
 		args = append(args, "-overlay", overlay)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+filepath.ToSlash(filepath.Clean(pkg)))...)
-	// What a killed test leaves behind goes with the folder.
+	// Leftovers of a killed test are removed with the folder.
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -158,7 +158,7 @@ func test(ctx context.Context, pkg string, m *mutation) (result, string, error) 
 	return noticed, out.String(), nil
 }
 
-// write puts the changed file and the overlay that names it into dir.
+// write writes the changed file and the overlay that refers to it into dir.
 func write(dir string, m mutation) (string, error) {
 	src, err := os.ReadFile(m.file)
 	if err != nil {
@@ -180,7 +180,7 @@ func write(dir string, m mutation) (string, error) {
 	return overlay, os.WriteFile(overlay, b, 0o600)
 }
 
-// equivalents are the changes that make no difference.
+// equivalents reads the changes that have no effect.
 func equivalents(file string) (map[string]bool, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -193,7 +193,7 @@ func equivalents(file string) (map[string]bool, error) {
 		}
 		f := strings.Split(line, "\t")
 		if len(f) != 3 || f[2] == "" {
-			return nil, fmt.Errorf("%s:%d: a line is FILE, change and reason, divided by tabs", file, i+1)
+			return nil, fmt.Errorf("%s:%d: want FILE, change and reason, separated by tabs", file, i+1)
 		}
 		out[f[0]+"\t"+f[1]] = true
 	}

@@ -9,28 +9,28 @@ import (
 	"strings"
 )
 
-// mutation is one change of a source file: the bytes from begin to end give way to text.
+// mutation is one change of a source file: text replaces the bytes from begin to end.
 type mutation struct {
 	file       string // path, relative to the module
 	line       int
 	begin, end int
 	text       string
-	what       string // for people, and for equivalent.txt: the change, with the code around it, without the line
+	what       string // for people and equivalent.txt: the change with surrounding code, without the line number
 }
 
-// apply returns the source as the mutation leaves it.
+// apply returns the changed source.
 func (m mutation) apply(src []byte) []byte {
 	return slices.Concat(src[:m.begin], []byte(m.text), src[m.end:])
 }
 
-// swaps are the operators that give way to a neighbour.
+// swaps maps operators to their replacements.
 var swaps = map[token.Token]token.Token{
 	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR,
 	token.EQL: token.NEQ, token.NEQ: token.EQL, token.LAND: token.LOR, token.LOR: token.LAND,
 	token.ADD: token.SUB, token.SUB: token.ADD,
 }
 
-// mutations lists the changes of a file, in the order of their places.
+// mutations lists the possible changes of a file, sorted by position.
 func mutations(name string, src []byte) ([]mutation, error) {
 	set := token.NewFileSet()
 	tree, err := parser.ParseFile(set, name, src, parser.SkipObjectResolution)
@@ -60,7 +60,7 @@ func (c *collector) code(n ast.Node) string {
 	return s
 }
 
-// replace adds the change of a node's whole text; around is what tells it apart from others of the file.
+// replace adds a change of a node's whole text; around identifies it in the file.
 func (c *collector) replace(n, around ast.Node, text, format string, args ...any) {
 	c.out = append(c.out, mutation{c.name, c.set.Position(n.Pos()).Line, c.at(n.Pos()), c.at(n.End()), text,
 		fmt.Sprintf(format, args...) + " in " + c.code(around)})
@@ -70,7 +70,7 @@ func (c *collector) visit(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.IfStmt:
 		cond := string(c.src[c.at(n.Cond.Pos()):c.at(n.Cond.End())])
-		// The condition stays in the code, so that what it uses stays used.
+		// The condition stays in the code, so that everything it uses stays used.
 		c.replace(n.Cond, n.Cond, "false && ("+cond+")", "never")
 		if n.Else != nil {
 			c.replace(n.Cond, n.Cond, "true || ("+cond+")", "always")
@@ -82,7 +82,7 @@ func (c *collector) visit(n ast.Node) bool {
 			}
 		}
 	case *ast.BinaryExpr:
-		// That an error was looked at, "never" asks.
+		// "never" already covers checks of errors.
 		if id, isNil := n.Y.(*ast.Ident); isNil && id.Name == "nil" {
 			break
 		}
@@ -131,7 +131,7 @@ func (c *collector) visit(n ast.Node) bool {
 
 func (c *collector) text(n ast.Node) string { return string(c.src[c.at(n.Pos()):c.at(n.End())]) }
 
-// field leaves a field of a literal out: a time limit, a check, a bound.
+// field omits a field of a literal: a time limit, a check, a bound.
 func (c *collector) field(lit *ast.CompositeLit, i int, kv *ast.KeyValueExpr) {
 	end := c.at(kv.End())
 	if i+1 < len(lit.Elts) {
@@ -142,7 +142,7 @@ func (c *collector) field(lit *ast.CompositeLit, i int, kv *ast.KeyValueExpr) {
 	c.out = append(c.out, mutation{c.name, c.set.Position(kv.Pos()).Line, c.at(kv.Pos()), end, "", "without the field " + c.code(kv)})
 }
 
-// constants makes the bounds of a const declaration a thousand times what they are.
+// constants multiplies the constants of a declaration, which are often bounds, by a thousand.
 func (c *collector) constants(d *ast.GenDecl) {
 	for _, s := range d.Specs {
 		v, ok := s.(*ast.ValueSpec)
@@ -157,7 +157,7 @@ func (c *collector) constants(d *ast.GenDecl) {
 	}
 }
 
-// number says whether an expression is made of numbers and names of constants alone.
+// number says whether an expression consists only of numbers and names of constants.
 func number(e ast.Expr) bool {
 	digits := false
 	ok := true
@@ -185,7 +185,7 @@ func isMap(e ast.Expr) bool {
 	return false
 }
 
-// logs says whether a call only tells somebody something.
+// logs says whether a call only reports something.
 func logs(call *ast.CallExpr) bool {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	return ok && slices.Contains([]string{"Debug", "Info", "Warn", "Error", "Printf", "Println", "Log", "Logf", "Done"}, sel.Sel.Name)

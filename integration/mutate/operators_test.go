@@ -32,7 +32,7 @@ func server() *http.Server {
 }
 `
 
-// Each kind of change is found, and leaves a file that parses.
+// TestMutations checks that each kind of change is found, and results in a file that parses.
 func TestMutations(t *testing.T) {
 	list, err := mutations("p.go", []byte(sample))
 	if err != nil {
@@ -42,7 +42,7 @@ func TestMutations(t *testing.T) {
 	for _, m := range list {
 		src := m.apply([]byte(sample))
 		if _, err := parser.ParseFile(token.NewFileSet(), "p.go", src, 0); err != nil {
-			t.Errorf("%s leaves a file that does not parse: %v", m.what, err)
+			t.Errorf("%s results in a file that does not parse: %v", m.what, err)
 		}
 		if string(src) == sample {
 			t.Errorf("%s changes nothing", m.what)
@@ -63,7 +63,7 @@ func TestMutations(t *testing.T) {
 		`without the field Addr: "x"`:                       "MaxHeaderBytes: 10,\n\t\t\n\t}",
 	} {
 		if !strings.Contains(got[what], want) {
-			t.Errorf("%q gives\n%s\nwant it to hold %q", what, got[what], want)
+			t.Errorf("%q gives\n%s\nwant it to contain %q", what, got[what], want)
 		}
 	}
 	if len(list) != 11 {
@@ -74,7 +74,7 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// A list of changes that make no difference has a reason for each.
+// TestEquivalents checks that each listed change needs a reason.
 func TestEquivalents(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "list")
 	for text, good := range map[string]bool{

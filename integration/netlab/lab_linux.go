@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// prefix begins the name of every namespace of ours; the process that made it follows.
+// prefix starts the name of every namespace of ours; the process number follows.
 const prefix = "p2pshare-lab-"
 
 var labs atomic.Int64 // numbers the labs of this process
 
-// Lab is a network of hosts 1..n, and a hub that holds the bridge and is a machine as well.
+// Lab is a network of hosts 1..n, and a hub, which has the bridge and is a machine too.
 type Lab struct {
 	name  string
 	hosts []*Host // 0 is the hub
@@ -31,8 +31,8 @@ type Host struct {
 	IP string // its IPv4 address
 }
 
-// New makes a lab of n hosts. They have the addresses 10.77.0.1 and up, the hub has 10.77.0.254;
-// every lab uses the same ones, since none can see another.
+// New makes a lab of n hosts. They have the addresses 10.77.0.1 and up, the hub has 10.77.0.254.
+// Every lab uses the same addresses, because labs cannot see each other.
 func New(n int) (*Lab, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("network namespaces need root: run make test, or the test binary under sudo")
@@ -71,16 +71,16 @@ func New(n int) (*Lab, error) {
 	return l, nil
 }
 
-// Host is host i, counted from 1.
+// Host returns host i, counted from 1.
 func (l *Lab) Host(i int) *Host { return l.hosts[i] }
 
-// Hub is the machine at the bridge.
+// Hub returns the machine with the bridge.
 func (l *Lab) Hub() *Host { return l.hosts[0] }
 
-// Down takes host i off the network; its programs go on.
+// Down disconnects host i from the network; its programs keep running.
 func (l *Lab) Down(i int) error { return ip("-n", l.hosts[i].NS, "link", "set", "eth0", "down") }
 
-// Up brings host i back, with the routes that went with its interface.
+// Up reconnects host i, and restores the routes that were lost with its interface.
 func (l *Lab) Up(i int) error {
 	h := l.hosts[i]
 	for _, c := range []string{
@@ -95,7 +95,7 @@ func (l *Lab) Up(i int) error {
 	return nil
 }
 
-// IPv6 gives each host the address fd77::N beside, and the hub fd77::fe, which it returns.
+// IPv6 gives each host the additional address fd77::N, and the hub fd77::fe, which it returns.
 func (l *Lab) IPv6() (hub string, err error) {
 	for i, h := range l.hosts {
 		addr, dev := fmt.Sprintf("fd77::%x", i), "eth0"
@@ -109,7 +109,7 @@ func (l *Lab) IPv6() (hub string, err error) {
 	return hub, nil
 }
 
-// Move gives host i another address, as another network would. The old one is gone.
+// Move gives host i another address, like a move to another network. The old address is removed.
 func (l *Lab) Move(i int, addr string) error {
 	h := l.hosts[i]
 	if err := ip("-n", h.NS, "addr", "del", h.IP+"/24", "dev", "eth0"); err != nil {
@@ -122,14 +122,14 @@ func (l *Lab) Move(i int, addr string) error {
 	return l.Up(i)
 }
 
-// LinkLocal leaves host i the address that IPv6 gives every interface (RFC 4862), alone, and returns it with its zone.
+// LinkLocal removes all addresses of host i except its IPv6 link-local one (RFC 4862), and returns that with its zone.
 func (l *Lab) LinkLocal(ctx context.Context, i int) (string, error) {
 	ns := l.hosts[i].NS
 	if err := ip("-n", ns, "-4", "addr", "flush", "dev", "eth0"); err != nil {
 		return "", err
 	}
 	for {
-		// Until nobody else was found to have it, it is tentative, and cannot be used.
+		// The address is tentative, and cannot be used, until duplicate address detection has finished.
 		out, err := exec.CommandContext(ctx, "ip", "-n", ns, "-6", "-o", "addr", "show", "dev", "eth0", "scope", "link", "-tentative").Output()
 		if err != nil {
 			return "", fmt.Errorf("the link-local address of host %d: %w", i, err)
@@ -146,7 +146,7 @@ func (l *Lab) LinkLocal(ctx context.Context, i int) (string, error) {
 	}
 }
 
-// Split parts hosts from all others and the hub: they reach each other alone, until Join.
+// Split separates hosts from all others and the hub: they reach only each other, until Join.
 func (l *Lab) Split(hosts ...int) error {
 	hub := l.hosts[0].NS
 	for _, c := range []string{"link add br1 type bridge", "link set br1 up"} {
@@ -157,7 +157,7 @@ func (l *Lab) Split(hosts ...int) error {
 	return l.plug("br1", hosts)
 }
 
-// Join ends a Split. Programs and their connections have seen no more than silence.
+// Join undoes Split. To programs and their connections there was only silence.
 func (l *Lab) Join() error {
 	all := make([]int, 0, len(l.hosts))
 	for i := range l.hosts[1:] {
@@ -169,7 +169,7 @@ func (l *Lab) Join() error {
 	return ip("-n", l.hosts[0].NS, "link", "del", "br1")
 }
 
-// plug puts hosts on a bridge.
+// plug connects hosts to a bridge.
 func (l *Lab) plug(bridge string, hosts []int) error {
 	for _, i := range hosts {
 		if err := ip("-n", l.hosts[0].NS, "link", "set", fmt.Sprintf("v%d", i), "master", bridge); err != nil {
@@ -179,14 +179,14 @@ func (l *Lab) plug(bridge string, hosts []int) error {
 	return nil
 }
 
-// Close ends every process that is left in the lab and removes its namespaces.
+// Close kills all remaining processes in the lab and removes its namespaces.
 func (l *Lab) Close() {
 	for _, h := range l.hosts {
 		remove(h.NS)
 	}
 }
 
-// Sweep removes the labs of processes that are gone.
+// Sweep removes the labs of processes that no longer exist.
 func Sweep() {
 	names, _ := filepath.Glob("/run/netns/" + prefix + "*")
 	for _, p := range names {
@@ -198,16 +198,16 @@ func Sweep() {
 	}
 }
 
-// Command is exec.CommandContext on this host. The process is killed with the test's.
+// Command is exec.CommandContext on this host. The process is killed when the test's process ends.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", h.NS, name}, args...)...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return c
 }
 
-// Resolve says which DNS servers the programs that are started on this host from now on use.
+// Resolve sets the DNS servers of programs that are started on this host from now on.
 func (h *Host) Resolve(servers ...string) error {
-	dir := resolvers(h.NS) // of which "ip netns exec" makes /etc
+	dir := resolvers(h.NS) // which "ip netns exec" mounts over /etc
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (h *Host) ListenPacket(network, address string) (c net.PacketConn, err erro
 	return c, err
 }
 
-// Dial connects from this host. The address must be an IP's: a name would be looked up on another
+// Dial connects from this host. The address must contain an IP address: a name would be resolved on another
 // thread, outside the lab.
 func (h *Host) Dial(ctx context.Context, network, address string) (c net.Conn, err error) {
 	host, _, err := net.SplitHostPort(address)
@@ -270,16 +270,15 @@ func ip(args ...string) error {
 	return nil
 }
 
-// remove ends what runs in a namespace and deletes it. A namespace lives on while a process is in it,
-// and its bridge with it.
+// remove kills the processes in a namespace and deletes it. A namespace and its bridge exist as long as a process is in it.
 func remove(ns string) {
 	pids, err := exec.Command("ip", "netns", "pids", ns).Output()
 	if err != nil {
-		return // it was never made
+		return // it was never created
 	}
 	for _, f := range strings.Fields(string(pids)) {
 		pid, err := strconv.Atoi(f)
-		// The test's own threads may be counted while they are inside; they are not ours to kill.
+		// The list may contain threads of the test itself that are inside for a moment.
 		if err == nil && pid != os.Getpid() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}

@@ -70,7 +70,7 @@ func TestCommandRunsOnTheHost(t *testing.T) {
 	}
 }
 
-func TestLabsDoNotMeet(t *testing.T) {
+func TestLabsAreIsolated(t *testing.T) {
 	a, b := newLab(t, 1), newLab(t, 1)
 	ln, err := a.Hub().Listen("tcp", a.Hub().IP+":7000")
 	if err != nil {
@@ -95,7 +95,7 @@ func TestNothingLeavesTheLab(t *testing.T) {
 		f := strings.Fields(line)
 		name, _, _ := strings.Cut(strings.TrimSuffix(f[1], ":"), "@")
 		if name != "lo" && name != "br0" && name != "v1" {
-			t.Errorf("the hub has interface %q: want lo, br0 and v1 alone", name)
+			t.Errorf("the hub has interface %q: want only lo, br0 and v1", name)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func TestCloseRemovesEverything(t *testing.T) {
 	}
 }
 
-// A split lab has two halves that are whole, and is one again when it is joined.
+// TestSplitAndJoin checks that both halves of a split lab work, and that joining makes it one lab again.
 func TestSplitAndJoin(t *testing.T) {
 	l := newLab(t, 4)
 	for i := 1; i <= 4; i++ {
@@ -129,10 +129,10 @@ func TestSplitAndJoin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ln.Close() // nobody accepts: a connection is there before that
+		defer ln.Close() // no Accept needed: the kernel establishes connections before that
 	}
 	reach := func(from, to int) bool {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a host that is not there is silent
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // an unreachable host is silent
 		defer cancel()
 		c, err := l.Host(from).Dial(ctx, "tcp", l.Host(to).IP+":7000")
 		if err == nil {
@@ -140,7 +140,7 @@ func TestSplitAndJoin(t *testing.T) {
 		}
 		return err == nil
 	}
-	look := func(when string, across bool) {
+	check := func(when string, across bool) {
 		t.Helper()
 		for _, c := range []struct {
 			from, to int
@@ -151,13 +151,13 @@ func TestSplitAndJoin(t *testing.T) {
 			}
 		}
 	}
-	look("before", true)
+	check("before", true)
 	if err := l.Split(3, 4); err != nil {
 		t.Fatal(err)
 	}
-	look("split", false)
+	check("split", false)
 	if err := l.Join(); err != nil {
 		t.Fatal(err)
 	}
-	look("joined", true)
+	check("joined", true)
 }

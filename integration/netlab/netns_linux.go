@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs f with the calling thread inside a namespace. Sockets that f makes stay there.
+// inNamespace runs f with the calling thread inside a namespace. Sockets that f opens stay there.
 func inNamespace(ns string, f func() error) error {
 	target, err := os.Open("/run/netns/" + ns)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package payload makes the files that tests share, and compares what came out. The bytes are random
-// with a fixed seed: the same on every run, and not compressible.
+// Package payload makes the files that tests share, and compares the result. The bytes are random
+// with a fixed seed: the same on every run, and incompressible.
 package payload
 
 import (
@@ -15,8 +15,8 @@ import (
 
 // Tree is the shape of a payload.
 type Tree struct {
-	Name  string // what it is called, and the name of its top-level file or folder
-	Title string // as a person would say it
+	Name  string // also the name of its top-level file or folder
+	Title string // for people
 	files map[string]int
 }
 
@@ -25,14 +25,14 @@ var (
 	OneFile = Tree{"one.iso", "one file", map[string]int{"": 3_000_001}}
 	Folder  = Tree{"folder", "folder with 50 files", fifty()}
 	Unicode = Tree{"ünïcode 束", "folder with empty files and unicode names", map[string]int{
-		"empty.txt": 0, "a/empty too": 0, "a/束 space.bin": 70_000, "Ω/größe.dat": 300_000, "Ω/Ж/deep.txt": 5, "zuletzt, leer": 0, "emoji 🎼.flac": 40_000,
+		"empty.txt": 0, "a/empty too": 0, "a/束 space.bin": 70_000, "Ω/größe.dat": 300_000, "Ω/Ж/deep.txt": 5, "zz last, empty": 0, "emoji 🎼.flac": 40_000,
 	}}
 )
 
-// Large is what takes a while under a rate limit.
+// Large takes a while under a rate limit.
 var Large = Tree{"large", "folder of 40 MB", map[string]int{"a.bin": 25_000_003, "b/c.bin": 14_000_000, "b/d.bin": 70_001, "e.bin": 1_000_000}}
 
-// Trees are all shapes of the matrix.
+// Trees returns all shapes of the matrix.
 func Trees() []Tree { return []Tree{OneFile, Folder, Unicode} }
 
 // Make writes the tree below dir and returns its path there.
@@ -51,7 +51,7 @@ func (t Tree) Make(dir string) (string, error) {
 	return root, nil
 }
 
-// Write makes a file of size random bytes that seed decides.
+// Write writes a file of size random bytes that depend on seed.
 func Write(path string, size int, seed uint64) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -59,7 +59,7 @@ func Write(path string, size int, seed uint64) error {
 	return os.WriteFile(path, Bytes(size, seed), 0o644)
 }
 
-// Bytes are size random bytes that seed decides.
+// Bytes returns size random bytes that depend on seed.
 func Bytes(size int, seed uint64) []byte {
 	b := make([]byte, size)
 	var key [32]byte
@@ -68,7 +68,7 @@ func Bytes(size int, seed uint64) []byte {
 	return b
 }
 
-// Same says how two files or folders differ: a missing, added or different file; nil if not at all.
+// Same returns an error for the first difference between two files or folders: a missing, additional or different file.
 func Same(want, got string) error {
 	w, err := list(want)
 	if err != nil {
@@ -91,7 +91,7 @@ func Same(want, got string) error {
 			return err
 		}
 		if !bytes.Equal(a, b) {
-			return fmt.Errorf("%q has other bytes (%d, want %d of them)", n, len(b), len(a))
+			return fmt.Errorf("%q differs (%d bytes, want %d)", n, len(b), len(a))
 		}
 	}
 	for _, n := range g {
@@ -102,7 +102,7 @@ func Same(want, got string) error {
 	return nil
 }
 
-// list are the regular files below root, relative to it; "." for a root that is a file.
+// list returns the regular files below root, relative to it; "." if root is a file.
 func list(root string) ([]string, error) {
 	var out []string
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {

@@ -27,7 +27,7 @@ func TestSameSeesEveryDifference(t *testing.T) {
 		name, want string
 		harm       func(dir string) error
 	}{
-		{"a bit flipped", "other bytes", func(d string) error {
+		{"a bit flipped", "differs", func(d string) error {
 			p := filepath.Join(d, "file-00.bin")
 			b, err := os.ReadFile(p)
 			if err != nil {

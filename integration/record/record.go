@@ -1,5 +1,5 @@
-// Package record types a few commands on two homes of this machine and draws what is seen as an SVG: the picture of the
-// README. It uses loopback alone, and needs no root. The command draw below it writes the picture.
+// Package record runs a few commands in two homes on this machine and draws the output as an SVG, the picture in the README.
+// It uses only loopback, and needs no root. The command draw below it writes the picture.
 package record
 
 import (
@@ -22,13 +22,13 @@ const (
 	lineTall   = 20
 	charWide10 = 84 // tenths of a pixel
 	margin     = 16
-	typed      = 900 * time.Millisecond // a command takes that long to appear
-	shown      = 350 * time.Millisecond // what it prints follows after that
-	longest    = 12 * time.Second       // of the whole picture; it ends as it stands
+	typed      = 900 * time.Millisecond // how long a command takes to appear
+	shown      = 350 * time.Millisecond // delay until its output
+	longest    = 12 * time.Second       // of the whole animation
 	perScreen  = time.Minute            // for all commands together
 )
 
-// scene is a command and on whose machine it is typed; with answer it is typed at a prompt.
+// scene is a command and the person who types it; with answer it is typed in a terminal that asks for the password.
 type scene struct {
 	who, line string
 	answer    bool
@@ -42,14 +42,14 @@ var scenes = []scene{
 	{"ben", "ls Pictures/2026", false},
 }
 
-// line is one of the picture.
+// line is a line of the picture.
 type line struct {
 	at     time.Duration
 	prompt string // "anna$ ", or empty: output
 	text   string
 }
 
-// Picture draws the picture with the p2pshare in the file bin.
+// Picture draws the picture with the p2pshare binary bin.
 func Picture(ctx context.Context, bin string) (svg []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, perScreen)
 	defer cancel()
@@ -106,7 +106,7 @@ type stage struct {
 	link, password string
 }
 
-// command is what a user types, on a machine that nobody else can reach, and that knows where the other one is.
+// command returns a command as a user types it, on a machine that nobody else can reach and that knows the other's address.
 func (s *stage) command(ctx context.Context, who, typed string) *exec.Cmd {
 	other := "anna"
 	if who == other {
@@ -125,11 +125,11 @@ func (s *stage) command(ctx context.Context, who, typed string) *exec.Cmd {
 var (
 	aLink     = regexp.MustCompile(`p2pshare:a[a-z2-7]{30,}`)
 	anID      = regexp.MustCompile(`[0-9a-f]{40,}`)
-	aProgress = regexp.MustCompile(`^(hashing|checking|fetching|moving) .*: \d+%`) // which a terminal shows in one line that changes
+	aProgress = regexp.MustCompile(`^(hashing|checking|fetching|moving) .*: \d+%`) // shown by a terminal in one changing line
 	aPassword = regexp.MustCompile(`(?m)^[a-z]+(-[a-z]+){4}$`)
 )
 
-// play runs a scene and gives the lines that are seen, those of a progress bar as the last that it showed.
+// play runs a scene and returns the visible lines; of a progress bar that is its last state.
 func (s *stage) play(ctx context.Context, sc scene) ([]string, error) {
 	typed := strings.ReplaceAll(sc.line, "LINK", s.link)
 	c := s.command(ctx, sc.who, typed)
@@ -160,13 +160,13 @@ func (s *stage) play(ctx context.Context, sc scene) ([]string, error) {
 	return lines, nil
 }
 
-// short leaves out of links and IDs what fills the lines.
+// short abbreviates links and IDs.
 func short(l string) string {
 	l = aLink.ReplaceAllStringFunc(l, func(link string) string { return link[:24] + "…" })
 	return anID.ReplaceAllStringFunc(l, func(id string) string { return id[:8] + "…" })
 }
 
-// wrap breaks a line between words, as a terminal of that width would nearly.
+// wrap breaks a line between words, much like a terminal of that width.
 func wrap(l string) (lines []string) {
 	for len([]rune(l)) > columns {
 		at := strings.LastIndexByte(string([]rune(l)[:columns]), ' ')
@@ -178,7 +178,7 @@ func wrap(l string) (lines []string) {
 	return append(lines, l)
 }
 
-// draw makes the picture: lines that appear one after the other, and all of them where nothing moves.
+// draw makes the picture: the lines appear one after the other, or all at once where animations are off.
 func draw(lines []line) []byte {
 	var b bytes.Buffer
 	wide, tall := columns*charWide10/10+2*margin, len(lines)*lineTall+2*margin

@@ -13,13 +13,13 @@ import (
 	"sync"
 )
 
-// Tracker remembers who announced what. The zero value is ready.
+// Tracker records announces. The zero value is ready.
 type Tracker struct {
 	mu     sync.Mutex
 	swarms map[string]map[netip.AddrPort]bool // raw infohash, as announced
 }
 
-// Peers is who takes part in the swarm of a 20-byte infohash, in address order.
+// Peers returns the peers in the swarm of a 20-byte infohash, sorted by address.
 func (t *Tracker) Peers(infohash []byte) []netip.AddrPort {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -31,7 +31,7 @@ func (t *Tracker) Peers(infohash []byte) []netip.AddrPort {
 	return out
 }
 
-// Announced is how many peers there are, in all swarms.
+// Announced returns the number of peers in all swarms.
 func (t *Tracker) Announced() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,7 +42,7 @@ func (t *Tracker) Announced() int {
 	return n
 }
 
-// ServeHTTP answers an announce. The peers are compact (BEP 23), as every client asks for today.
+// ServeHTTP answers an announce. The peers are in compact form (BEP 23), which every client requests today.
 func (t *Tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -94,11 +94,11 @@ func (t *Tracker) ServeUDP(c net.PacketConn) {
 		default:
 			reply = append(header(3, tx), "not understood"...)
 		}
-		_, _ = c.WriteTo(reply, from) // a lost answer is what UDP clients are made for
+		_, _ = c.WriteTo(reply, from) // UDP clients can cope with a lost answer
 	}
 }
 
-// announce notes a peer and returns the others in compact form, by IPv4 and by IPv6.
+// announce records a peer and returns the others in compact form, for IPv4 and for IPv6.
 func (t *Tracker) announce(infohash string, me netip.AddrPort, stopped bool) (peers, peers6 string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -44,7 +44,7 @@ func TestHTTP(t *testing.T) {
 	}
 	announceHTTP(t, s.URL, "1000", "stopped")
 	if got := tr.Peers([]byte(hash)); len(got) != 1 || got[0].Port() != 1001 {
-		t.Errorf("after a stop: got %v, want port 1001 alone", got)
+		t.Errorf("after a stop: got %v, want only port 1001", got)
 	}
 	if got := announceHTTP(t, s.URL, "x", ""); !strings.Contains(got, "failure reason") {
 		t.Errorf("bad port: got %q, want a failure", got)

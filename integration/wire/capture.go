@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// Capture is what went over a network.
+// Capture is the recorded traffic of a network.
 type Capture struct {
-	Packets []Packet // in their order
+	Packets []Packet // in order of capture
 	Streams []Stream
-	lowered [][]byte // of the streams; made by the first Find
+	lowered [][]byte // the streams in lower case; set by the first Find
 }
 
-// Packet is what one packet carries; empty ones, as those that acknowledge, are there as well.
+// Packet is the content of one packet; empty ones, such as acknowledgements, are included.
 type Packet struct {
 	TCP      bool
 	From, To netip.AddrPort
@@ -30,7 +30,7 @@ type Packet struct {
 // Stream is one direction of a TCP connection.
 type Stream struct {
 	From, To netip.AddrPort
-	Data     []byte // without holes only if all was seen; what is missing is left out
+	Data     []byte // bytes that were not captured are left out
 }
 
 const (
@@ -39,7 +39,7 @@ const (
 	etherHead  = 14
 )
 
-// Parse reads a pcap file of an Ethernet. A packet that is cut off at the end is left out, as is all but TCP and UDP.
+// Parse parses a pcap file of an Ethernet. It ignores everything except TCP and UDP, and a truncated packet at the end.
 func Parse(raw []byte) (*Capture, error) {
 	if len(raw) == 0 {
 		return &Capture{}, nil // tcpdump has not begun
@@ -115,15 +115,15 @@ func parsePacket(f []byte) (p Packet, ok bool) {
 	return p, true
 }
 
-type way struct{ from, to netip.AddrPort }
+type direction struct{ from, to netip.AddrPort }
 
-// assemble puts the bytes of each direction of a connection into their order. Ports that are used again begin another
-// stream, with the packet that opens it.
+// assemble reconstructs the byte stream of each direction of a connection. If ports are reused, the packet that opens the new
+// connection starts another stream.
 func assemble(packets []Packet) []Stream {
-	parts := map[way][]Packet{}
+	parts := map[direction][]Packet{}
 	var out []Stream
-	var order []way
-	end := func(w way) {
+	var order []direction
+	end := func(w direction) {
 		if data := join(parts[w]); len(data) > 0 {
 			out = append(out, Stream{w.from, w.to, data})
 		}
@@ -133,7 +133,7 @@ func assemble(packets []Packet) []Stream {
 		if !p.TCP {
 			continue
 		}
-		w := way{p.From, p.To}
+		w := direction{p.From, p.To}
 		if p.syn {
 			end(w)
 			p.seq++
@@ -149,7 +149,7 @@ func assemble(packets []Packet) []Stream {
 	return out
 }
 
-// join puts segments into the order of their numbers, which may pass zero, and leaves out what came twice.
+// join sorts segments by their sequence numbers, which may wrap around, and removes duplicate bytes.
 func join(segments []Packet) []byte {
 	if len(segments) == 0 {
 		return nil
@@ -170,7 +170,7 @@ func join(segments []Packet) []byte {
 	return data
 }
 
-// Bytes is how many bytes of TCP one address sent another, on whatever ports.
+// Bytes returns how many bytes of TCP one address sent to another, on any ports.
 func (c *Capture) Bytes(from, to string) (n int) {
 	for _, s := range c.Streams {
 		if s.From.Addr().String() == from && s.To.Addr().String() == to {
@@ -180,7 +180,7 @@ func (c *Capture) Bytes(from, to string) (n int) {
 	return n
 }
 
-// Find says where bytes were to be seen, in upper or lower case: in which stream or packet.
+// Find returns the streams and packets that contain needle, ignoring case.
 func (c *Capture) Find(needle []byte) (where []string) {
 	needle = Lower(needle)
 	if c.lowered == nil {
@@ -201,7 +201,7 @@ func (c *Capture) Find(needle []byte) (where []string) {
 	return where
 }
 
-// Lower is b with the letters of ASCII in lower case, byte by byte: what is no text keeps its length.
+// Lower returns b with ASCII letters in lower case, byte by byte, so that binary data keeps its length.
 func Lower(b []byte) []byte {
 	out := bytes.Clone(b)
 	for i, c := range out {
@@ -212,7 +212,7 @@ func Lower(b []byte) []byte {
 	return out
 }
 
-// Said is what some addresses sent, of all.
+// Said returns the part of the capture that was sent from the given addresses.
 func (c *Capture) Said(from ...string) *Capture {
 	out := &Capture{}
 	for _, p := range c.Packets {
@@ -228,8 +228,8 @@ func (c *Capture) Said(from ...string) *Capture {
 	return out
 }
 
-// Sought are the infohashes that were asked for or announced in clear, raw: on the DHT, with local service discovery and
-// by UDP or HTTP trackers. via says how each was.
+// Sought returns the infohashes that were requested or announced unencrypted: on the DHT, with local service discovery and
+// through UDP or HTTP trackers. via says how each was.
 func (c *Capture) Sought() (via map[[20]byte]string) {
 	via = map[[20]byte]string{}
 	for _, p := range c.Packets {
@@ -266,7 +266,7 @@ func fromHex(s string) (h [20]byte, ok bool) {
 	return [20]byte(b), true
 }
 
-// Kinds counts packets of discovery, and streams that begin as those of BitTorrent or of a tracker do.
+// Kinds counts packets of peer discovery, and streams that start like BitTorrent or tracker requests.
 func (c *Capture) Kinds() map[string]int {
 	out := map[string]int{}
 	for _, p := range c.Packets {

@@ -18,7 +18,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/needs"
 )
 
-// segment is an Ethernet frame with TCP of IPv4 in it.
+// segment returns an Ethernet frame with IPv4 and TCP.
 func segment(seq uint32, syn bool, data string) []byte {
 	tcp := make([]byte, 20, 20+len(data))
 	binary.BigEndian.PutUint16(tcp, 1000)
@@ -47,7 +47,7 @@ func frame(proto byte, body []byte) []byte {
 	binary.BigEndian.PutUint16(eth[12:], 0x0800)
 	out := append(append(eth, ip...), body...)
 	for len(out) < 60 {
-		out = append(out, 0) // Ethernet's shortest frame: no bytes of the stream
+		out = append(out, 0) // padding to Ethernet's minimum, not part of the stream
 	}
 	return out
 }
@@ -73,11 +73,11 @@ func TestStreams(t *testing.T) {
 	}{
 		{"in order", [][]byte{segment(10, true, ""), segment(11, false, "abc"), segment(14, false, "def")}, []string{"abcdef"}},
 		{"out of order", [][]byte{segment(10, true, ""), segment(14, false, "def"), segment(11, false, "abc")}, []string{"abcdef"}},
-		{"sent again", [][]byte{segment(10, true, ""), segment(11, false, "abc"), segment(11, false, "abcd"), segment(13, false, "cdef")}, []string{"abcdef"}},
-		{"numbers that pass zero", [][]byte{segment(0xfffffffe, true, ""), segment(0xffffffff, false, "abc"), segment(2, false, "def")}, []string{"abcdef"}},
-		{"without its begin", [][]byte{segment(14, false, "def"), segment(17, false, "ghi")}, []string{"defghi"}},
-		{"a port used again", [][]byte{segment(10, true, ""), segment(11, false, "abc"), segment(500, true, ""), segment(501, false, "xyz")}, []string{"abc", "xyz"}},
-		{"nothing said", [][]byte{segment(10, true, ""), segment(11, false, "")}, nil},
+		{"retransmitted", [][]byte{segment(10, true, ""), segment(11, false, "abc"), segment(11, false, "abcd"), segment(13, false, "cdef")}, []string{"abcdef"}},
+		{"sequence numbers that wrap around", [][]byte{segment(0xfffffffe, true, ""), segment(0xffffffff, false, "abc"), segment(2, false, "def")}, []string{"abcdef"}},
+		{"without its beginning", [][]byte{segment(14, false, "def"), segment(17, false, "ghi")}, []string{"defghi"}},
+		{"a reused port", [][]byte{segment(10, true, ""), segment(11, false, "abc"), segment(500, true, ""), segment(501, false, "xyz")}, []string{"abc", "xyz"}},
+		{"no data", [][]byte{segment(10, true, ""), segment(11, false, "")}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -98,13 +98,13 @@ func TestStreams(t *testing.T) {
 
 func TestFindAndSought(t *testing.T) {
 	hash := bytes.Repeat([]byte{0xAB, 0x4a}, 10)
-	c, err := wire.Parse(pcap(segment(1, true, ""), segment(2, false, "..Gehei"), segment(9, false, "mnis.."), datagram("x GEHEIMNIS"),
+	c, err := wire.Parse(pcap(segment(1, true, ""), segment(2, false, "..Passp"), segment(9, false, "hrase."), datagram("x PASSPHRASE"),
 		datagram("BT-SEARCH * HTTP/1.1\r\nInfohash: "+hex.EncodeToString(hash)+"\r\n\r\n"),
 		datagram("d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa9:info_hash20:bbbbbbbbbbbbbbbbbbbbe1:q9:get_peers1:t1:x1:y1:qe")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Find([]byte("geheimnis")); len(got) != 2 {
+	if got := c.Find([]byte("passphrase")); len(got) != 2 {
 		t.Errorf("got %q, want a stream and a packet", got)
 	}
 	if got := c.Find([]byte("other")); len(got) != 0 {
@@ -135,7 +135,7 @@ func TestParseRefuses(t *testing.T) {
 	whole := pcap(segment(1, true, ""), segment(2, false, "abc"))
 	for n := range whole {
 		if _, err := wire.Parse(whole[:n]); err != nil && n >= 24 {
-			t.Errorf("the first %d bytes: got %v, want what is whole", n, err)
+			t.Errorf("the first %d bytes: got %v, want the complete packets", n, err)
 		}
 	}
 }
@@ -153,7 +153,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestWatch sees at the hub what two hosts say to each other.
+// TestWatch watches at the hub what two hosts send to each other.
 func TestWatch(t *testing.T) {
 	needs.Root(t)
 	lab, err := netlab.New(2)
@@ -184,9 +184,9 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := bytes.Repeat([]byte("hear, hear. "), 50_000)
+	sent := bytes.Repeat([]byte("hear, hear. "), 50_000)
 	go func() {
-		_, _ = c.Write(said)
+		_, _ = c.Write(sent)
 		_ = c.(*net.TCPConn).CloseWrite()
 	}()
 	if _, err := io.Copy(io.Discard, c); err != nil {
@@ -197,8 +197,8 @@ func TestWatch(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Await(ctx, "both have spoken", func(c *wire.Capture) bool {
-		return c.Bytes(lab.Host(1).IP, lab.Host(2).IP) == len(said)
+	if _, err := w.Await(ctx, "both have sent everything", func(c *wire.Capture) bool {
+		return c.Bytes(lab.Host(1).IP, lab.Host(2).IP) == len(sent)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := seen.Find(said); len(got) != 2 {
-		t.Errorf("all that was said: got it %q, want it in both directions", got)
+	if got := seen.Find(sent); len(got) != 2 {
+		t.Errorf("got everything in %q, want it in both directions", got)
 	}
 }

@@ -1,6 +1,6 @@
-// Package wire watches a lab's network with tcpdump and looks into what went by: who sent whom how much, and whether some
-// bytes were to be seen by somebody who only listens.
+// Package wire watches a lab's network with tcpdump and inspects the traffic: who sent how much to whom, and whether given
+// bytes were visible to an eavesdropper.
 //
-// Entry points: Watch begins, Watcher.Capture reads what was seen so far, Capture answers questions. Streams are put
-// together again, so that what is cut into packets is found all the same.
+// Entry points: Watch starts, Watcher.Capture returns the traffic so far, Capture has the queries. Streams are reassembled, so
+// that bytes are found even if they were split into packets.
 package wire

@@ -17,17 +17,17 @@ import (
 	"github.com/p2pshare/p2pshare/integration/netlab"
 )
 
-// Watcher is a tcpdump that runs.
+// Watcher is a running tcpdump.
 type Watcher struct {
 	file string
 	proc *client.Process
 }
 
-// Watch sees every packet between the hosts of a lab, at its hub, until Stop or the end of the test.
+// Watch records every packet between the hosts of a lab, at its hub, until Stop or the end of the test.
 func Watch(ctx context.Context, t testing.TB, hub *netlab.Host) (*Watcher, error) {
 	w := &Watcher{file: filepath.Join(t.TempDir(), "wire.pcap")}
-	// Not as another user, who could not write into the test's folder; each packet written when it is seen; room for what
-	// comes while this machine has no time.
+	// -Z root: another user could not write into the test's folder. -U: write each packet immediately. -B: enough buffer for
+	// times when this machine is busy.
 	w.proc = client.Start(t, hub.Command(context.Background(), "tcpdump", "-i", "br0", "-Z", "root", "-n", "-U", "-s", "0", "-B", "131072", "-w", w.file))
 	_, err := w.proc.Stderr.Line(ctx, func(l string) bool { return strings.Contains(l, "listening on") })
 	if err != nil {
@@ -36,7 +36,7 @@ func Watch(ctx context.Context, t testing.TB, hub *netlab.Host) (*Watcher, error
 	return w, nil
 }
 
-// Capture is what has been written so far. Packets of the last moment may be missing.
+// Capture returns the traffic so far. The most recent packets may be missing.
 func (w *Watcher) Capture() (*Capture, error) {
 	raw, err := os.ReadFile(w.file)
 	if err != nil {
@@ -45,7 +45,7 @@ func (w *Watcher) Capture() (*Capture, error) {
 	return Parse(raw)
 }
 
-// Await captures again until ok is true.
+// Await calls Capture repeatedly until ok is true.
 func (w *Watcher) Await(ctx context.Context, what string, ok func(*Capture) bool) (*Capture, error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -67,7 +67,7 @@ func (w *Watcher) Await(ctx context.Context, what string, ok func(*Capture) bool
 
 var droppedLine = regexp.MustCompile(`(?m)^(\d+) packets dropped by kernel`)
 
-// Stop ends the watch and answers all that was seen. It is an error if some packets were not.
+// Stop stops the watch and returns all traffic. It fails if packets were dropped.
 func (w *Watcher) Stop(ctx context.Context) (*Capture, error) {
 	pid := w.proc.Pid() // of ip netns exec, which has become tcpdump
 	if err := syscall.Kill(pid, syscall.SIGINT); err != nil {
@@ -78,7 +78,7 @@ func (w *Watcher) Stop(ctx context.Context) (*Capture, error) {
 	}
 	m := droppedLine.FindStringSubmatch(w.proc.Stderr.String())
 	if m == nil || m[1] != "0" {
-		return nil, fmt.Errorf("the watch of the network has gaps: %s", w.proc.Stderr.String())
+		return nil, fmt.Errorf("packets are missing from the capture: %s", w.proc.Stderr.String())
 	}
 	return w.Capture()
 }

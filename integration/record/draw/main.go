@@ -1,4 +1,4 @@
-// Command draw writes the picture of the README: draw BINARY FILE.svg
+// Command draw writes the picture in the README: draw BINARY FILE.svg
 package main
 
 import (
