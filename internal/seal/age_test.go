@@ -21,8 +21,8 @@ func dearmor(t testing.TB, b []byte) []byte {
 	return must(io.ReadAll(armor.NewReader(bytes.NewReader(b))))(t)
 }
 
-// ageProgram is the age command, of the version that go.mod names, and the folder with its plugin for passphrases
-// that no one types.
+// ageProgram builds the age command, of the version in go.mod, and the folder with its plugin for passphrases from the
+// environment.
 func ageProgram(t *testing.T) (program, folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -37,7 +37,7 @@ func ageProgram(t *testing.T) (program, folder string) {
 	return filepath.Join(folder, "age"), folder
 }
 
-// TestAgeOpens holds every kind of file against the age program: who has the keys needs no other.
+// TestAgeOpens checks that the age program can open every kind of file: nobody with the keys needs p2pshare for it.
 func TestAgeOpens(t *testing.T) {
 	age, path := ageProgram(t)
 	dir := t.TempDir()
@@ -98,13 +98,13 @@ func TestAgeOpens(t *testing.T) {
 		t.Errorf("age opens a grant with the keys in it: %q", got)
 	}
 
-	// The other way: what age has sealed.
+	// The other direction: what age has sealed.
 	box, err := run("", []byte("from age"), "-r", alice.Recipient())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := seal.OpenBox(box, 100, alice); string(got) != "from age" {
-		t.Errorf("a box of age: got %q, %v", got, err)
+		t.Errorf("a box made by age: got %q, %v", got, err)
 	}
 	t.Setenv("AGE_PASSPHRASE_WORK_FACTOR", "10")
 	for _, args := range [][]string{{"-e", "-j", "batchpass"}, {"-e", "-a", "-j", "batchpass"}} {

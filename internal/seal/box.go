@@ -16,10 +16,10 @@ import (
 // intro is the first line of every age file.
 const intro = "age-encryption.org/v1\n"
 
-// ErrNotForUs says that none of the identities opens a box: it is sealed to others.
+// ErrNotForUs means that none of the identities opens a box: it is sealed to others.
 var ErrNotForUs = errors.New("it is sealed to others")
 
-// Box seals plain to 1 to MaxRecipients recipients of one kind. A recipient that takes nothing is a *RecipientError.
+// Box seals plain to 1 to MaxRecipients recipients of one kind. A recipient that cannot be used is a *RecipientError.
 func Box(plain []byte, recipients []string) ([]byte, error) {
 	to, err := parseRecipients(recipients, MaxRecipients)
 	if err != nil {
@@ -39,8 +39,8 @@ func Box(plain []byte, recipients []string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// OpenBox opens what Box, or age, has sealed to one of ids. More than limit bytes inside are refused. An error is
-// ErrNotForUs, of fault.Denied, or of fault.Unverified.
+// OpenBox opens what Box, or age, has sealed to one of ids. It refuses more than limit bytes of plaintext. The error is
+// ErrNotForUs, of kind fault.Denied, or of kind fault.Unverified.
 func OpenBox(box []byte, limit int64, ids ...Identity) ([]byte, error) {
 	r, err := decrypt(box[:min(len(box), maxHeader)], bytes.NewReader(box), ids, MaxRecipients)
 	if err != nil {
@@ -49,8 +49,8 @@ func OpenBox(box []byte, limit int64, ids ...Identity) ([]byte, error) {
 	return readAll(r, limit, "opening a box")
 }
 
-// OpenBoxAt is OpenBox where it is known that one of ids is the recipient at a place, from 0: a box for four hundred others
-// costs no more to try than one for few.
+// OpenBoxAt is OpenBox if it is known that one of ids is recipient number place, counted from 0: then a box for four
+// hundred others costs no more to try than one for a few.
 func OpenBoxAt(box []byte, limit int64, place int, ids ...Identity) ([]byte, error) {
 	list := make([]age.Identity, 0, len(ids))
 	for _, i := range ids {
@@ -65,7 +65,7 @@ func OpenBoxAt(box []byte, limit int64, place int, ids ...Identity) ([]byte, err
 	return readAll(r, limit, "opening a box")
 }
 
-// placed tries one of the recipients.
+// placed tries only one of the recipients.
 type placed struct {
 	age.Identity
 	place int
@@ -78,7 +78,7 @@ func (p placed) Unwrap(all []*age.Stanza) ([]byte, error) {
 	return p.Identity.Unwrap(all[p.place : p.place+1])
 }
 
-// decrypt judges the header, which is in head, the first bytes of r, before it tries ids on it.
+// decrypt checks the header, which must be in head, the first bytes of r, before it tries ids on it.
 func decrypt(head []byte, r io.Reader, ids []Identity, recipients int) (io.Reader, error) {
 	list := make([]age.Identity, 0, len(ids))
 	for _, i := range ids {
@@ -89,7 +89,7 @@ func decrypt(head []byte, r io.Reader, ids []Identity, recipients int) (io.Reade
 	return decryptWith(head, r, list, recipients, recipients)
 }
 
-// decryptWith is decrypt with identities that try so many of the recipients at most.
+// decryptWith is decrypt with identities that try at most tries of the recipients.
 func decryptWith(head []byte, r io.Reader, list []age.Identity, recipients, tries int) (io.Reader, error) {
 	n, err := stanzas(head)
 	switch {
@@ -98,7 +98,7 @@ func decryptWith(head []byte, r io.Reader, list []age.Identity, recipients, trie
 	case n > recipients:
 		return nil, fault.New(fault.Unverified, "it is for %d recipients, more than %d", n, recipients)
 	case min(n, tries)*len(list) > maxTries:
-		return nil, fault.New(fault.Unverified, "it is for %d recipients, too many to try %d keys for", n, len(list))
+		return nil, fault.New(fault.Unverified, "it is for %d recipients, too many to try %d keys on", n, len(list))
 	case len(list) == 0:
 		return nil, fault.New(fault.Denied, "%w", ErrNotForUs)
 	}
@@ -119,7 +119,7 @@ func readAll(r io.Reader, limit int64, doing string) ([]byte, error) {
 		return nil, fault.New(fault.Unverified, "%s: it is damaged: %w", doing, err)
 	}
 	if int64(len(plain)) > limit {
-		return nil, fault.New(fault.Unverified, "%s: it holds more than %d bytes", doing, limit)
+		return nil, fault.New(fault.Unverified, "%s: it contains more than %d bytes", doing, limit)
 	}
 	return plain, nil
 }
@@ -127,16 +127,16 @@ func readAll(r io.Reader, limit int64, doing string) ([]byte, error) {
 // stanzas counts the recipients in the age header that b begins with, before anything is computed for them.
 func stanzas(b []byte) (int, error) {
 	if !bytes.HasPrefix(b, []byte(intro)) {
-		return 0, errors.New("it is no age file")
+		return 0, errors.New("it is not an age file")
 	}
 	end := bytes.Index(b, []byte("\n---"))
 	if end < 0 {
-		return 0, fmt.Errorf("its header is cut, or has more than %d bytes", len(b))
+		return 0, fmt.Errorf("its header is cut off, or has more than %d bytes", len(b))
 	}
 	return bytes.Count(b[:end], []byte("\n-> ")), nil
 }
 
-// named is a recipient whose refusal to take a key says whose it is.
+// named is a recipient that is named in the error if no key can be wrapped to it.
 type named struct {
 	text string
 	age.Recipient
@@ -156,14 +156,14 @@ func (n named) WrapWithLabels(key []byte) (list []*age.Stanza, labels []string, 
 
 func parseRecipients(texts []string, most int) ([]age.Recipient, error) {
 	if len(texts) == 0 || len(texts) > most {
-		return nil, fmt.Errorf("%d recipients are not from 1 to %d", len(texts), most)
+		return nil, fmt.Errorf("%d recipients, not 1 to %d", len(texts), most)
 	}
 	out := make([]age.Recipient, len(texts))
 	accounts := slices.ContainsFunc(texts, func(t string) bool { return strings.HasPrefix(t, accountPrefix) })
 	for i, t := range texts {
 		r, err := parseRecipient(t)
 		if err == nil && accounts {
-			// age would refuse the file, and not say whose recipient is of the other kind.
+			// age would refuse the file, but not say which recipient is of the other kind.
 			err = checkAccount(t)
 		}
 		if err != nil {

@@ -25,7 +25,7 @@ func audience(t testing.TB) seal.Identity {
 	return must(seal.NewAudience())(t)
 }
 
-// must returns what a call gave, or ends the test.
+// must returns the result of a call, or ends the test.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -36,8 +36,8 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// stored are the bytes of testdata. P2PSHARE_GOLDEN=write makes those that are missing, and no others: what was sealed
-// once has to open for ever.
+// stored reads a file of testdata. P2PSHARE_GOLDEN=write makes missing files, and no others: what was sealed once must
+// open for ever.
 func stored(t testing.TB, name string, make func() ([]byte, error)) []byte {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -71,7 +71,7 @@ func TestBox(t *testing.T) {
 		}
 		box := must(seal.Box([]byte("secret"), to))(t)
 		if bytes.Contains(box, []byte("secret")) {
-			t.Errorf("%s: the box shows what is in it", c.name)
+			t.Errorf("%s: the box contains its plaintext", c.name)
 		}
 		got, err := seal.OpenBox(box, 6, c.with...)
 		if c.want != nil && fault.KindOf(err) != fault.Denied {
@@ -83,7 +83,7 @@ func TestBox(t *testing.T) {
 	}
 }
 
-// mistyped is a key with another character in its middle.
+// mistyped changes one character in the middle of a key.
 func mistyped(key string) string {
 	i := len(key) / 2
 	other := map[bool]string{true: "P", false: "Q"}[key[i] == 'Q' || key[i] == 'q']
@@ -95,19 +95,19 @@ func mistyped(key string) string {
 
 func TestBoxRefuses(t *testing.T) {
 	alice, all := account(t).Recipient(), audience(t).Recipient()
-	// The recipient of X25519 that takes no key: its point has a small order (RFC 7748, 6.1).
+	// An X25519 recipient to which no key can be wrapped: its point has a small order (RFC 7748, 6.1).
 	const small = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z"
 	for _, c := range []struct {
 		name string
 		to   []string
-		bad  string // that the error names
+		bad  string // the recipient in the error
 		want string
 	}{
-		{"nobody", nil, "", "from 1 to 500"},
-		{"too many", slicesOf(all, seal.MaxRecipients+1), "", "from 1 to 500"},
-		{"a word", []string{alice, "bob"}, "bob", "none of age"},
+		{"no recipients", nil, "", "not 1 to 500"},
+		{"too many", slicesOf(all, seal.MaxRecipients+1), "", "not 1 to 500"},
+		{"a word", []string{alice, "bob"}, "bob", "not an age recipient"},
 		{"a mistyped recipient", []string{mistyped(all)}, mistyped(all), "recipient"},
-		{"an endless one", []string{"age1" + strings.Repeat("q", 5000)}, "age1" + strings.Repeat("q", 5000), "more than"},
+		{"an overlong one", []string{"age1" + strings.Repeat("q", 5000)}, "age1" + strings.Repeat("q", 5000), "more than"},
 		{"a secret", []string{must(seal.NewAudience())(t).Secret()}, "", "recipient"},
 		{"a point of small order", []string{all, small}, small, "low order"},
 		{"both kinds", []string{alice, all}, all, "post-quantum"},
@@ -138,7 +138,7 @@ func TestBoxRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	if err := seal.CheckAccount(all); fault.KindOf(err) != fault.Unverified {
-		t.Errorf("the recipient of an audience for an account: got %v, want it refused", err)
+		t.Errorf("an audience's recipient for an account: got %v, want it refused", err)
 	}
 }
 
@@ -162,13 +162,13 @@ func TestOpenBoxRefuses(t *testing.T) {
 		box  []byte
 		want string
 	}{
-		{"nothing", nil, "no age file"},
-		{"a text", []byte("hello"), "no age file"},
+		{"empty", nil, "not an age file"},
+		{"a text", []byte("hello"), "not an age file"},
 		{"cut in the header", box[:40], "cut"},
-		{"cut in the first line", box[:10], "no age file"},
+		{"cut in the first line", box[:10], "not an age file"},
 		{"cut in the content", box[:len(box)-1], "damaged"},
 		{"another last byte", flipped, "damaged"},
-		{"something behind it", append(bytes.Clone(box), 'x'), "damaged"},
+		{"a byte after it", append(bytes.Clone(box), 'x'), "damaged"},
 		{"too many recipients", slicesInsert(box, head, bytes.Repeat(stanza, 500)), "more than 500"},
 		{"a header of two megabytes", slicesInsert(box, head, []byte("-> x "+strings.Repeat("y", 2<<20)+"\n\n")), "more than 1048576"},
 		{"another header", slicesInsert(box, head, []byte("-> X25519\n\n")), "X25519"},
@@ -180,7 +180,7 @@ func TestOpenBoxRefuses(t *testing.T) {
 	}
 	ten := slicesInsert(box, head, bytes.Repeat(stanza, 9))
 	if _, err := seal.OpenBox(ten, 100, sameIdentity(audience(t), 401)...); fault.KindOf(err) != fault.Unverified || !strings.Contains(err.Error(), "too many") {
-		t.Errorf("ten recipients and 401 keys: got %v, want it refused before they are tried", err)
+		t.Errorf("ten recipients and 401 keys: got %v, want it refused before any key is tried", err)
 	}
 	if _, err := seal.OpenBox(ten, 100, sameIdentity(audience(t), 400)...); !errors.Is(err, seal.ErrNotForUs) {
 		t.Errorf("ten recipients and 400 keys: got %v, want %v", err, seal.ErrNotForUs)
@@ -215,14 +215,14 @@ func TestIdentities(t *testing.T) {
 	file := seal.IdentityFile(ids)
 	got := must(seal.ParseIdentityFile(append([]byte("# a comment\n\n"), file...)))(t)
 	if len(got) != 3 || got[0].Secret() != ids[0].Secret() || got[2].Secret() != ids[2].Secret() {
-		t.Errorf("got %d identities, want the three in their order", len(got))
+		t.Errorf("got %d identities, want the three in order", len(got))
 	}
 	many := seal.IdentityFile(sameIdentity(ids[0], seal.MaxIdentities+1))
 	if got := must(seal.ParseIdentityFile(many))(t); len(got) != seal.MaxIdentities {
 		t.Errorf("got %d, want %d", len(got), seal.MaxIdentities)
 	}
 	for name, file := range map[string]string{
-		"nothing":    "",
+		"empty":      "",
 		"a comment":  "# x",
 		"a word":     "hello",
 		"an ssh key": "-----BEGIN OPENSSH PRIVATE KEY-----",
@@ -237,7 +237,7 @@ func TestIdentities(t *testing.T) {
 		}
 	}
 	if _, err := seal.Parse(string(file)); err == nil {
-		t.Error("three keys for one: got nil, want an error")
+		t.Error("three keys where one is wanted: got nil, want an error")
 	}
 }
 
@@ -249,7 +249,7 @@ func sameIdentity(i seal.Identity, n int) []seal.Identity {
 	return out
 }
 
-// TestStoredBox opens what an earlier version has sealed.
+// TestStoredBox opens what an earlier version sealed.
 func TestStoredBox(t *testing.T) {
 	ids := must(seal.ParseIdentityFile(stored(t, "identities", func() ([]byte, error) {
 		return seal.IdentityFile([]seal.Identity{account(t), audience(t)}), nil
@@ -277,7 +277,7 @@ func FuzzOpenBox(f *testing.F) {
 			t.Errorf("got %d bytes, more than the limit", len(got))
 		}
 		if err != nil && !errors.Is(err, seal.ErrNotForUs) && fault.KindOf(err) != fault.Unverified {
-			t.Errorf("got %v, which is of no known kind", err)
+			t.Errorf("got %v, which has an unexpected kind", err)
 		}
 	})
 }
@@ -292,7 +292,7 @@ func FuzzParseIdentityFile(f *testing.F) {
 		}
 		again, err := seal.ParseIdentityFile(seal.IdentityFile(ids))
 		if err != nil || len(again) != len(ids) {
-			t.Fatalf("%q are %d keys, and again %d: %v", b, len(ids), len(again), err)
+			t.Fatalf("%q has %d keys, and %d when encoded again: %v", b, len(ids), len(again), err)
 		}
 	})
 }
@@ -322,7 +322,7 @@ func BenchmarkBox400(b *testing.B) {
 	})
 }
 
-// TestOpenBoxAt: of a box for many one place is tried, so that who is named in many such boxes spends little on them.
+// TestOpenBoxAt: only one recipient of a box is tried, so that many boxes for many recipients cost a member little.
 func TestOpenBoxAt(t *testing.T) {
 	var ids []seal.Identity
 	var to []string
@@ -343,17 +343,17 @@ func TestOpenBoxAt(t *testing.T) {
 			switch {
 			case place == i || place == (i+1)%len(ids):
 				if err != nil || string(b) != "the key" {
-					t.Errorf("identity %d at its place %d: got %q, %v", i, place, b, err)
+					t.Errorf("identity %d as recipient %d: got %q, %v", i, place, b, err)
 				}
 			case !errors.Is(err, seal.ErrNotForUs):
-				t.Errorf("identity %d at the place %d: got %v", i, place, err)
+				t.Errorf("identity %d as recipient %d: got %v, want ErrNotForUs", i, place, err)
 			}
 		}
 	}
 	if _, err := seal.OpenBoxAt(box, 3, 0, ids[0]); fault.KindOf(err) != fault.Unverified {
 		t.Errorf("more than the limit: got %v", err)
 	}
-	if _, err := seal.OpenBoxAt([]byte("no box"), 3, 0, ids[0]); fault.KindOf(err) != fault.Unverified {
-		t.Errorf("no box: got %v", err)
+	if _, err := seal.OpenBoxAt([]byte("not a box"), 3, 0, ids[0]); fault.KindOf(err) != fault.Unverified {
+		t.Errorf("not a box: got %v", err)
 	}
 }

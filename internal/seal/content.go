@@ -14,25 +14,26 @@ import (
 	"github.com/p2pshare/p2pshare/internal/names"
 )
 
-// Form is how content lies in its age file.
+// Form is how content is stored in its age file.
 type Form string
 
-// The forms: the bytes of the one file, or a tar of a folder's files.
+// The forms: the bytes of a single file, or a tar of a folder's files.
 const (
 	File Form = "file"
 	Tar  Form = "tar"
 )
 
-// Source is a file that goes into sealed content.
+// Source is a file to be sealed.
 type Source struct {
-	Path []string // below the folder; not asked in the form File
+	Path []string // below the folder; ignored in the form File
 	Size int64
 	Exec bool
 	Open func() (io.ReadCloser, error)
 }
 
-// Write seals content to 1 to MaxContentRecipients recipients: an age file to w. In the form File there is one source. progress, which may be
-// nil, is told the bytes of the sources that were read so far. A source that is not as long as it says is an error.
+// Write seals content to 1 to MaxContentRecipients recipients and writes the age file to w. The form File takes one
+// source. progress, which may be nil, gets the number of bytes of the sources read so far. It is an error if a source
+// is not as long as its Size.
 func Write(ctx context.Context, w io.Writer, form Form, sources []Source, recipients []string, progress func(int64)) error {
 	if err := writeContent(ctx, w, form, sources, recipients, progress); err != nil {
 		return fmt.Errorf("sealing content: %w", err)
@@ -45,9 +46,9 @@ func writeContent(ctx context.Context, w io.Writer, form Form, sources []Source,
 	case form != File && form != Tar:
 		return fmt.Errorf("the form %q is unknown", form)
 	case form == File && len(sources) != 1:
-		return fmt.Errorf("%d files, and this form holds one", len(sources))
+		return fmt.Errorf("%d files, but this form holds one", len(sources))
 	case len(sources) == 0 || len(sources) > maxFiles:
-		return fault.New(fault.Usage, "%d files are not from 1 to %d", len(sources), maxFiles)
+		return fault.New(fault.Usage, "%d files, not 1 to %d", len(sources), maxFiles)
 	}
 	to, err := parseRecipients(recipients, MaxContentRecipients)
 	if err != nil {
@@ -69,7 +70,7 @@ func writeContent(ctx context.Context, w io.Writer, form Form, sources []Source,
 	return sealed.Close()
 }
 
-// writeTar makes the same bytes of the same content, on every machine: no times, no owners.
+// writeTar produces the same bytes for the same content on every machine: no times, no owners.
 func writeTar(w io.Writer, sources []Source, m *meter) error {
 	tw := tar.NewWriter(w)
 	var tree tree
@@ -106,13 +107,13 @@ func copySource(w io.Writer, s Source, m *meter) error {
 		return err
 	}
 	if n != s.Size || more > 0 {
-		return fault.Hint(fault.New(fault.Failed, "%q has changed while it was read: it had %d bytes", strings.Join(s.Path, "/"), s.Size),
-			"start again when nothing writes to it")
+		return fault.Hint(fault.New(fault.Failed, "%q changed while it was read: it had %d bytes", strings.Join(s.Path, "/"), s.Size),
+			"try again when no program is writing to it")
 	}
 	return nil
 }
 
-// meter counts what went through, and stops it when the context ends.
+// meter counts the bytes that pass, and stops them when the context ends.
 type meter struct {
 	ctx  context.Context
 	n    int64
@@ -136,7 +137,7 @@ func (r *metered) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tree knows the paths of a folder, and that no two of them are one on some system.
+// tree records the paths of a folder, to check that no two of them are the same on some system.
 type tree struct {
 	seen map[string]spelled // by key
 }
@@ -162,7 +163,7 @@ func (t *tree) add(path []string) error {
 		case !there:
 			t.seen[key] = spelled{whole, file}
 		case was.path != whole, was.file, file:
-			return fault.New(fault.Unverified, "%q and %q are one path", was.path, whole)
+			return fault.New(fault.Unverified, "%q and %q are the same path on some systems", was.path, whole)
 		}
 	}
 	return nil

@@ -19,14 +19,14 @@ import (
 	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
-// source is a file of a text; a path that ends in * is executable.
+// source returns a source with the given text; a path that ends in * is executable.
 func source(path, text string) seal.Source {
 	name, exec := strings.CutSuffix(path, "*")
 	return seal.Source{Path: strings.Split(name, "/"), Size: int64(len(text)), Exec: exec,
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 }
 
-// files lists what is in a folder, in the form of source.
+// files lists the files in a folder, in the notation of source.
 func files(t testing.TB, dir string) []string {
 	t.Helper()
 	var out []string
@@ -101,7 +101,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-func TestContentOfTheSameFilesIsTheSame(t *testing.T) {
+func TestContentIsReproducible(t *testing.T) {
 	id := audience(t)
 	inside := func() []byte {
 		b := write(t, seal.Tar, id, source("a/x*", "1"), source("b", "2"))
@@ -144,19 +144,19 @@ func TestWriteRefuses(t *testing.T) {
 		to      []string
 		want    string
 	}{
-		{"nothing", seal.Tar, nil, to, "0 files"},
-		{"two files in one", seal.File, []seal.Source{source("a", ""), source("b", "")}, to, "2 files"},
+		{"no files", seal.Tar, nil, to, "0 files"},
+		{"two files in the form File", seal.File, []seal.Source{source("a", ""), source("b", "")}, to, "2 files"},
 		{"an unknown form", "zip", []seal.Source{source("a", "")}, to, "unknown"},
 		{"too many", seal.Tar, make([]seal.Source, 100_001), to, "100001 files"},
-		{"nobody", seal.Tar, []seal.Source{source("a", "")}, nil, "recipients"},
+		{"no recipients", seal.Tar, []seal.Source{source("a", "")}, nil, "recipients"},
 		{"too many recipients", seal.Tar, []seal.Source{source("a", "")}, slicesOf(to[0], seal.MaxContentRecipients+1), "17 recipients"},
-		{"a way out", seal.Tar, []seal.Source{source("../a", "")}, to, "means a folder"},
-		{"twice the same", seal.Tar, []seal.Source{source("a", ""), source("A", "")}, to, "one path"},
-		{"it grew", seal.Tar, []seal.Source{longer}, to, "has changed"},
-		{"it shrank", seal.Tar, []seal.Source{shorter}, to, "has changed"},
-		{"one file shrank", seal.File, []seal.Source{shorter}, to, "has changed"},
-		{"it cannot be read", seal.Tar, []seal.Source{broken}, to, "disk on fire"},
-		{"it is gone", seal.Tar, []seal.Source{gone}, to, "not exist"},
+		{"path traversal", seal.Tar, []seal.Source{source("../a", "")}, to, "means a folder"},
+		{"the same path twice", seal.Tar, []seal.Source{source("a", ""), source("A", "")}, to, "the same path"},
+		{"a file that grew", seal.Tar, []seal.Source{longer}, to, "changed while"},
+		{"a file that shrank", seal.Tar, []seal.Source{shorter}, to, "changed while"},
+		{"a single file that shrank", seal.File, []seal.Source{shorter}, to, "changed while"},
+		{"a file that cannot be read", seal.Tar, []seal.Source{broken}, to, "disk on fire"},
+		{"a missing file", seal.Tar, []seal.Source{gone}, to, "not exist"},
 	} {
 		if err := seal.Write(t.Context(), io.Discard, c.form, c.sources, c.to, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.want)
@@ -177,7 +177,7 @@ type failing struct{ io.Writer }
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
-// entry is one of a hostile tar.
+// entry is an entry of a hostile tar.
 type entry struct {
 	kind byte
 	name string
@@ -204,7 +204,7 @@ func tarOf(t testing.TB, entries ...entry) string {
 	return b.String()
 }
 
-// sparse is a header that makes five bytes of the next file's one.
+// sparse makes a header that turns the single byte of the next file into five.
 func sparse(t testing.TB) string {
 	t.Helper()
 	text := "22 GNU.sparse.major=0\n22 GNU.sparse.minor=1\n21 GNU.sparse.size=5\n26 GNU.sparse.numblocks=1\n22 GNU.sparse.map=4,1\n"
@@ -221,7 +221,7 @@ func sparse(t testing.TB) string {
 
 func TestOpenRefuses(t *testing.T) {
 	id := audience(t)
-	// The form File holds any bytes, and so any tar.
+	// The form File holds any bytes, so it can hold any tar.
 	plain := func(s string) []byte { return write(t, seal.File, id, source("x", s)) }
 	reg := func(name, text string) entry { return entry{kind: tar.TypeReg, name: name, text: text} }
 	of := func(e ...entry) []byte { return plain(tarOf(t, e...)) }
@@ -233,42 +233,42 @@ func TestOpenRefuses(t *testing.T) {
 		sealed []byte
 		want   string
 	}{
-		{"a way out", of(reg("../evil", "12345")), "means a folder"},
-		{"a way out further in", of(reg("a/../../evil", "12345")), "means a folder"},
+		{"path traversal", of(reg("../evil", "12345")), "means a folder"},
+		{"path traversal further in", of(reg("a/../../evil", "12345")), "means a folder"},
 		{"an absolute path", of(reg("/tmp/evil", "12345")), "name"},
 		{"a drive", of(reg("C:evil", "12345")), "name"},
 		{"a device's name", of(reg("con.txt", "12345")), "name"},
 		{"a backslash", of(reg(`a\b`, "12345")), "name"},
 		{"an escape sequence", of(reg("a\x1b[2J", "12345")), "name"},
 		{"a folder that is too deep", of(reg(strings.Repeat("d/", 200)+"x", "12345")), "deep"},
-		{"a symbolic link", of(entry{tar.TypeSymlink, "a", "", "/etc"}), "is no file"},
-		{"a hard link", of(entry{tar.TypeLink, "a", "", "/etc/passwd"}), "is no file"},
-		{"a device", of(entry{tar.TypeChar, "a", "", ""}), "is no file"},
-		{"a pipe", of(entry{tar.TypeFifo, "a", "", ""}), "is no file"},
-		{"a folder", of(entry{tar.TypeDir, "a/", "", ""}), "is no file"},
-		{"a path twice", of(reg("a", ""), reg("a", "12345")), "one path"},
-		{"a path in another case", of(reg("A", ""), reg("a", "12345")), "one path"},
-		{"a folder in another case", of(reg("D/a", ""), reg("d/b", "12345")), "one path"},
-		{"a path in another composition", of(reg("\u00e9", ""), reg("e\u0301", "12345")), "one path"},
-		{"a file as a folder", of(reg("a", ""), reg("a/b", "12345")), "one path"},
-		{"a folder as a file", of(reg("a/b", ""), reg("a", "12345")), "one path"},
+		{"a symbolic link", of(entry{tar.TypeSymlink, "a", "", "/etc"}), "is not a regular file"},
+		{"a hard link", of(entry{tar.TypeLink, "a", "", "/etc/passwd"}), "is not a regular file"},
+		{"a device", of(entry{tar.TypeChar, "a", "", ""}), "is not a regular file"},
+		{"a pipe", of(entry{tar.TypeFifo, "a", "", ""}), "is not a regular file"},
+		{"a folder", of(entry{tar.TypeDir, "a/", "", ""}), "is not a regular file"},
+		{"the same path twice", of(reg("a", ""), reg("a", "12345")), "the same path"},
+		{"a path in another case", of(reg("A", ""), reg("a", "12345")), "the same path"},
+		{"a folder in another case", of(reg("D/a", ""), reg("d/b", "12345")), "the same path"},
+		{"a path in another composition", of(reg("\u00e9", ""), reg("e\u0301", "12345")), "the same path"},
+		{"a file as a folder", of(reg("a", ""), reg("a/b", "12345")), "the same path"},
+		{"a folder as a file", of(reg("a/b", ""), reg("a", "12345")), "the same path"},
 		{"a sparse file", plain(sparse(t) + tarOf(t, reg("a", "1"), reg("b", ""))), "GNU.sparse"},
-		{"too many files", of(reg("a", ""), reg("b", ""), reg("c", "12345")), "more than the 2 files"},
-		{"too few files", of(reg("a", "12345")), "in 1 files, and 5 in 2 were signed"},
-		{"too many bytes", of(reg("a", "1234567890"), reg("b", "")), "more than the 5 bytes"},
+		{"too many files", of(reg("a", ""), reg("b", ""), reg("c", "12345")), "more than the allowed 2 files"},
+		{"too few files", of(reg("a", "12345")), "in 1 files, but 5 in 2 were signed"},
+		{"too many bytes", of(reg("a", "1234567890"), reg("b", "")), "more than the allowed 5 bytes"},
 		{"too few bytes", of(reg("a", "1"), reg("b", "")), "1 bytes in 2 files"},
-		{"something behind", plain(tarOf(t, reg("a", "12345"), reg("b", "")) + "hello"), "follows"},
-		{"much behind", plain(tarOf(t, reg("a", "12345"), reg("b", "")) + strings.Repeat("\x00", 1<<20)), "follows"},
-		{"a tar that is cut", plain(tarOf(t, reg("a", "12345"))[:514]), "damaged"},
-		{"no tar", plain(strings.Repeat("hello", 200)), "damaged"},
-		{"a length that is negative", plain(strings.Replace(tarOf(t, reg("a", "12345")), "00000000005", "-0000000005", 1)), "damaged"},
-		{"an age file that is cut", good[:len(good)-1], "damaged"},
-		{"an age file that was changed", flip, "damaged"},
-		{"something behind the age file", append(bytes.Clone(good), 'x'), "damaged"},
+		{"text after the tar", plain(tarOf(t, reg("a", "12345"), reg("b", "")) + "hello"), "follows"},
+		{"many zeros after the tar", plain(tarOf(t, reg("a", "12345"), reg("b", "")) + strings.Repeat("\x00", 1<<20)), "follows"},
+		{"a truncated tar", plain(tarOf(t, reg("a", "12345"))[:514]), "damaged"},
+		{"not a tar", plain(strings.Repeat("hello", 200)), "damaged"},
+		{"a negative length", plain(strings.Replace(tarOf(t, reg("a", "12345")), "00000000005", "-0000000005", 1)), "damaged"},
+		{"a truncated age file", good[:len(good)-1], "damaged"},
+		{"a modified age file", flip, "damaged"},
+		{"a byte after the age file", append(bytes.Clone(good), 'x'), "damaged"},
 		{"too many recipients", must(seal.Box([]byte("x"), slicesOf(id.Recipient(), 17)))(t), "17 recipients"},
-		{"an endless header", []byte("age-encryption.org/v1\n-> x " + strings.Repeat("y", 40_000) + "\n\n--- z\n"), "more than 32768"},
-		{"no age file", []byte("hello"), "age"},
-		{"nothing", nil, "age"},
+		{"an overlong header", []byte("age-encryption.org/v1\n-> x " + strings.Repeat("y", 40_000) + "\n\n--- z\n"), "more than 32768"},
+		{"not an age file", []byte("hello"), "age"},
+		{"empty", nil, "age"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			top := t.TempDir()
@@ -305,7 +305,7 @@ func TestOpenFileRefuses(t *testing.T) {
 	}{
 		{"shorter", want(func(w *seal.Want) { w.Size = 6 }), "ends after 5"},
 		{"longer", want(func(w *seal.Want) { w.Size = 4 }), "follows"},
-		{"a way out", want(func(w *seal.Want) { w.Name = "../out" }), "name"},
+		{"path traversal", want(func(w *seal.Want) { w.Name = "../out" }), "name"},
 		{"no name", want(func(w *seal.Want) { w.Name = "" }), "name"},
 		{"two files", want(func(w *seal.Want) { w.Files = 2 }), "out of bounds"},
 		{"no files", want(func(w *seal.Want) { w.Files = 0 }), "out of bounds"},
@@ -327,17 +327,17 @@ func TestOpenFileRefuses(t *testing.T) {
 	}
 }
 
-func TestOpenLeavesWhatIsThere(t *testing.T) {
+func TestOpenKeepsExistingFiles(t *testing.T) {
 	id := audience(t)
 	for _, form := range []seal.Form{seal.File, seal.Tar} {
 		sealed := write(t, form, id, source("a", "12345"))
 		want := seal.Want{Form: form, Name: "out", Size: 5, Files: 1}
 		for name, plant := range map[string]func(path, elsewhere string) error{
-			"a file":                  func(p, _ string) error { return os.WriteFile(p, []byte("mine"), 0o644) },
-			"a folder":                func(p, _ string) error { return os.Mkdir(p, 0o755) },
-			"a link to a folder":      func(p, e string) error { return os.Symlink(e, p) },
-			"a link to a file to be":  func(p, e string) error { return os.Symlink(filepath.Join(e, "new"), p) },
-			"a link to a file within": func(p, _ string) error { return os.Symlink("new", p) },
+			"a file":                   func(p, _ string) error { return os.WriteFile(p, []byte("mine"), 0o644) },
+			"a folder":                 func(p, _ string) error { return os.Mkdir(p, 0o755) },
+			"a link to a folder":       func(p, e string) error { return os.Symlink(e, p) },
+			"a link to a new file":     func(p, e string) error { return os.Symlink(filepath.Join(e, "new"), p) },
+			"a link within the folder": func(p, _ string) error { return os.Symlink("new", p) },
 		} {
 			dir, elsewhere := t.TempDir(), t.TempDir()
 			path := filepath.Join(dir, "out")
@@ -351,13 +351,13 @@ func TestOpenLeavesWhatIsThere(t *testing.T) {
 			}
 			after, err := os.Lstat(path)
 			if err != nil || !os.SameFile(before, after) || len(files(t, elsewhere)) != 0 {
-				t.Errorf("%s, %s: it was touched: %v, %q", form, name, err, files(t, elsewhere))
+				t.Errorf("%s, %s: it was changed: %v, %q", form, name, err, files(t, elsewhere))
 			}
 		}
 	}
 }
 
-func TestOpenStops(t *testing.T) {
+func TestOpenInterrupted(t *testing.T) {
 	id := audience(t)
 	sealed := write(t, seal.Tar, id, source("a", strings.Repeat("x", 1<<20)), source("b", "y"))
 	want := seal.Want{Form: seal.Tar, Name: "out", Size: 1<<20 + 1, Files: 2}
@@ -366,7 +366,7 @@ func TestOpenStops(t *testing.T) {
 	if err := seal.Open(ctx, bytes.NewReader(sealed), dir, want, func(int64) { cancel() }, id); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v, want %v", err, context.Canceled)
 	}
-	// The disk's error is the disk's, and not that of the content.
+	// An error of the disk is reported as such, not as one of the content.
 	for _, at := range []int{10, 300, len(sealed) - 1} {
 		broken := io.MultiReader(bytes.NewReader(sealed[:at]), iotest.ErrReader(errors.New("disk on fire")))
 		err := seal.Open(t.Context(), broken, dir, want, nil, id)
@@ -378,7 +378,7 @@ func TestOpenStops(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 	if err := seal.Open(t.Context(), bytes.NewReader(sealed), filepath.Join(dir, "no"), want, nil, id); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no folder: got %v, want %v", err, os.ErrNotExist)
+		t.Errorf("missing folder: got %v, want %v", err, os.ErrNotExist)
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// Identity opens what is sealed to its recipient. The zero Identity opens nothing, and its Recipient and Secret are
-// empty.
+// Identity decrypts what is sealed to its recipient. The zero Identity decrypts nothing, and its Recipient and Secret
+// are empty.
 type Identity struct {
-	// Pointers alone, so that no form of printing reaches what they hold.
+	// Only pointers, so that no form of printing reaches what they point to.
 	hybrid  *age.HybridIdentity
 	classic *age.X25519Identity
 }
@@ -24,40 +24,40 @@ type Identity struct {
 func NewAccount() (Identity, error) {
 	i, err := age.GenerateHybridIdentity()
 	if err != nil {
-		return Identity{}, fmt.Errorf("making the identity of an account: %w", err)
+		return Identity{}, fmt.Errorf("generating the identity of an account: %w", err)
 	}
 	return Identity{hybrid: i}, nil
 }
 
-// NewAudience makes the identity of an audience: X25519. Its recipient stands in no record, but only in boxes that
-// accounts open, so that an attacker has no public key to work on.
+// NewAudience makes the identity of an audience: X25519. Its recipient is in no record, only in boxes that accounts can
+// open, so that an attacker has no public key to work on.
 func NewAudience() (Identity, error) {
 	i, err := age.GenerateX25519Identity()
 	if err != nil {
-		return Identity{}, fmt.Errorf("making the identity of an audience: %w", err)
+		return Identity{}, fmt.Errorf("generating the identity of an audience: %w", err)
 	}
 	return Identity{classic: i}, nil
 }
 
-// Parse reads what Secret writes. The error does not repeat it.
+// Parse reads what Secret returns. The error does not quote it.
 func Parse(s string) (Identity, error) {
 	ids, err := ParseIdentityFile([]byte(s))
 	if err != nil {
 		return Identity{}, err
 	}
 	if len(ids) != 1 {
-		return Identity{}, fault.New(fault.Unverified, "reading a secret key: there are %d", len(ids))
+		return Identity{}, fault.New(fault.Unverified, "reading a secret key: got %d keys", len(ids))
 	}
 	return ids[0], nil
 }
 
-// IsZero says whether there is no key.
+// IsZero reports whether i has no key.
 func (i Identity) IsZero() bool { return i.hybrid == nil && i.classic == nil }
 
-// Account says whether it is of the kind that NewAccount makes.
+// Account reports whether i is of the kind that NewAccount makes.
 func (i Identity) Account() bool { return i.hybrid != nil }
 
-// Recipient is the public half, as `age -r` takes it.
+// Recipient returns the public half, for `age -r`.
 func (i Identity) Recipient() string {
 	switch {
 	case i.hybrid != nil:
@@ -68,7 +68,7 @@ func (i Identity) Recipient() string {
 	return ""
 }
 
-// Secret is the key itself: a line of a file that `age -i` takes.
+// Secret returns the key itself: a line of a file for `age -i`.
 func (i Identity) Secret() string {
 	switch {
 	case i.hybrid != nil:
@@ -93,8 +93,7 @@ func (i Identity) age() age.Identity {
 	return i.classic
 }
 
-// IdentityFile is a file that `age -i` takes: a key a line, in their order. Of more than MaxIdentities the first
-// stand.
+// IdentityFile returns a file for `age -i`: one key per line, in order. Keys beyond MaxIdentities are left out.
 func IdentityFile(ids []Identity) []byte {
 	var b bytes.Buffer
 	for _, i := range ids[:min(len(ids), MaxIdentities)] {
@@ -104,7 +103,7 @@ func IdentityFile(ids []Identity) []byte {
 	return b.Bytes()
 }
 
-// ParseIdentityFile reads 1 to MaxIdentities keys. Comments and empty lines are passed over, as age does.
+// ParseIdentityFile reads 1 to MaxIdentities keys. Like age, it ignores comments and empty lines.
 func ParseIdentityFile(b []byte) ([]Identity, error) {
 	fail := func(format string, args ...any) ([]Identity, error) {
 		return nil, fault.New(fault.Unverified, "reading secret keys: "+format, args...)
@@ -113,7 +112,7 @@ func ParseIdentityFile(b []byte) ([]Identity, error) {
 		return fail("%d bytes, more than %d", len(b), maxKeys)
 	}
 	if n := bytes.Count(b, []byte("AGE-SECRET-KEY-")); n > MaxIdentities {
-		return fail("there are %d, more than %d", n, MaxIdentities)
+		return fail("%d keys, more than %d", n, MaxIdentities)
 	}
 	ids, err := age.ParseIdentities(bytes.NewReader(b))
 	if err != nil {
@@ -133,7 +132,7 @@ func ParseIdentityFile(b []byte) ([]Identity, error) {
 	return out, nil
 }
 
-// RecipientError is a recipient that nothing can be sealed to.
+// RecipientError is returned for a recipient that nothing can be sealed to.
 type RecipientError struct {
 	Recipient string
 	Err       error
@@ -145,9 +144,9 @@ func (e *RecipientError) Error() string {
 
 func (e *RecipientError) Unwrap() error { return e.Err }
 
-// CheckRecipient says whether Box can seal to s. An account's recipient is what its owner says: one that is well
-// formed and yet takes no key would keep everyone from sealing to a set that it is in, so it is asked to take one.
-// The error is a *RecipientError of fault.Unverified.
+// CheckRecipient checks that Box can seal to s. Account holders choose their recipients: one that is well formed, but
+// to which no key can be wrapped, would keep everyone from sealing to any set that contains it, so CheckRecipient
+// wraps a key to it. The error is a *RecipientError of kind fault.Unverified.
 func CheckRecipient(s string) error {
 	r, err := parseRecipient(s)
 	if err != nil {
@@ -169,7 +168,7 @@ func CheckAccount(s string) error {
 
 func checkAccount(s string) error {
 	if !strings.HasPrefix(s, accountPrefix) {
-		return badRecipient(s, fmt.Errorf("it is not post-quantum (%s..), as those of accounts are", accountPrefix))
+		return badRecipient(s, fmt.Errorf("it is not post-quantum (%s..), which those of accounts must be", accountPrefix))
 	}
 	return nil
 }
@@ -189,7 +188,7 @@ func parseRecipient(s string) (r age.Recipient, err error) {
 	case strings.HasPrefix(s, "age1"):
 		r, err = age.ParseX25519Recipient(s)
 	default:
-		err = fmt.Errorf("it is none of age (age1..)")
+		err = fmt.Errorf("it is not an age recipient (age1..)")
 	}
 	if err != nil {
 		return nil, badRecipient(s, err)

@@ -8,8 +8,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// TestStretchGivesMemoryBack: what a password or passphrase takes is the system's again when it is stretched, and two do not take
-// it twice.
+// TestStretchGivesMemoryBack: the memory for a password or passphrase is returned to the system afterwards, and two at
+// a time do not take it twice.
 func TestStretchGivesMemoryBack(t *testing.T) {
 	const work, takes, slack = 16, 64 << 20, 24 << 20
 	held := func() (resident, reserved int64) {
@@ -17,7 +17,7 @@ func TestStretchGivesMemoryBack(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapSys - m.HeapReleased), int64(m.HeapSys)
 	}
-	if _, err := Stretch(signed.GroupID{}, "anna", "a long password", freedWork); err != nil { // what is there before is given back too
+	if _, err := Stretch(signed.GroupID{}, "anna", "a long password", freedWork); err != nil { // returns what earlier tests left
 		t.Fatal(err)
 	}
 	locked, err := LockKey([]byte("a key"), "a passphrase", work)
@@ -41,9 +41,9 @@ func TestStretchGivesMemoryBack(t *testing.T) {
 	wg.Wait()
 	after, most := held()
 	if after > resident+slack {
-		t.Errorf("%d MiB are kept", (after-resident)>>20)
+		t.Errorf("%d MiB were not returned", (after-resident)>>20)
 	}
 	if most > reserved+takes+slack {
-		t.Errorf("%d MiB were taken, want %d: one at a time", (most-reserved)>>20, takes>>20)
+		t.Errorf("%d MiB were taken, want %d, for one at a time", (most-reserved)>>20, takes>>20)
 	}
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/p2pshare/p2pshare/internal/plaintar"
 )
 
-// Want is what the publisher has signed of sealed content.
+// Want is what the publisher signed about sealed content.
 type Want struct {
 	Form  Form
-	Name  string // of the file or folder that is made
+	Name  string // of the file or folder to create
 	Size  int64  // of all files
 	Files int
 }
 
-// Open opens sealed content and makes Name in the folder dir, which is there: a file, or a folder of files. It makes
-// nothing else, and nothing at all if it fails or Name is there already. What is made is not synced to disk.
-// progress, which may be nil, is told the bytes written so far. The error is ErrNotForUs, of fault.Denied, or of
-// fault.Unverified where the content is not what was signed, or the disk's.
+// Open decrypts sealed content and creates Name in the folder dir, which must exist: a file, or a folder of files. It
+// creates nothing else, and nothing at all if it fails or Name exists already. It does not sync to disk. progress,
+// which may be nil, gets the number of bytes written so far. The error is ErrNotForUs, of kind fault.Denied; of kind
+// fault.Unverified if the content is not what was signed; or that of the disk.
 func Open(ctx context.Context, r io.Reader, dir string, want Want, progress func(int64), ids ...Identity) error {
 	if err := openContent(ctx, r, dir, want, progress, ids); err != nil {
 		return fmt.Errorf("opening sealed content: %w", err)
@@ -87,7 +87,7 @@ func openContent(ctx context.Context, r io.Reader, dir string, want Want, progre
 
 func exists(err error) error {
 	if errors.Is(err, os.ErrExist) {
-		return fault.Hint(fault.New(fault.Failed, "%w", err), "give another folder with -o, or move what is there")
+		return fault.Hint(fault.New(fault.Failed, "%w", err), "choose another folder with -o, or move what is there")
 	}
 	return err
 }
@@ -126,7 +126,7 @@ func (o *opened) extract(parent *os.Root, want Want, m *meter) error {
 		}
 	}
 	if n != want.Files || left != 0 {
-		return fault.New(fault.Unverified, "it holds %d bytes in %d files, and %d in %d were signed", want.Size-left, n, want.Size, want.Files)
+		return fault.New(fault.Unverified, "it contains %d bytes in %d files, but %d in %d were signed", want.Size-left, n, want.Size, want.Files)
 	}
 	return o.end(maxTail)
 }
@@ -156,12 +156,12 @@ func (o *opened) fill(f *os.File, r io.Reader, size int64, m *meter) error {
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil && n != size {
-		err = fault.New(fault.Unverified, "it ends after %d bytes, and %d were signed", n, size)
+		err = fault.New(fault.Unverified, "it ends after %d bytes, but %d were signed", n, size)
 	}
 	return err
 }
 
-// end reads what is left: nothing but zeros, and the mark that age ends a file with.
+// end reads the rest, which must be at most most zeros and the end of the age file.
 func (o *opened) end(most int64) error {
 	rest, err := io.ReadAll(io.LimitReader(o, most+1))
 	if err != nil {
@@ -173,7 +173,7 @@ func (o *opened) end(most int64) error {
 	return nil
 }
 
-// opened reads decrypted content, and tells what is wrong with the content from what is wrong with its source.
+// opened reads decrypted content. Its errors are either those of the source or say that the content is damaged.
 type opened struct {
 	plain io.Reader
 	src   *source
@@ -187,7 +187,7 @@ func (o *opened) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// damaged gives err its kind, if it has none and the source is not to blame.
+// damaged returns the source's error if there is one; otherwise err, with a kind if it has none.
 func (o *opened) damaged(err error) error {
 	var known *fault.Error
 	switch {
@@ -199,7 +199,7 @@ func (o *opened) damaged(err error) error {
 	return fault.New(fault.Unverified, "it is damaged: %w", err)
 }
 
-// source keeps the error of what the content is read from.
+// source keeps the error of the reader that the content comes from.
 type source struct {
 	r   io.Reader
 	err error

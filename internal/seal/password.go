@@ -14,22 +14,22 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// words of a made password: five of the EFF's 7,776 are 64 bits. At a second a guess that is longer than anyone
-// has, and it can be read out on the telephone.
+// words is the number of words in a generated password: five of the EFF's 7,776 are 64 bits. At a second per guess
+// nobody lives long enough, and it can still be read out on the telephone.
 const words = 5
 
-// Password makes one: five words with hyphens between.
+// Password generates a password: five words with hyphens in between.
 func Password() (string, error) {
 	list, err := diceware.Generate(words)
 	if err != nil {
-		return "", fmt.Errorf("making a password: %w", err)
+		return "", fmt.Errorf("generating a password: %w", err)
 	}
 	return strings.Join(list, "-"), nil
 }
 
-// Normalize is what of a password counts: its composition (NFC), so that the same letters from other keyboards are
-// the same, and no blanks around it, which come along when it is copied. One of our words alone counts as Password writes it,
-// whatever stands between them and however they are capitalized: it is read out on the telephone.
+// Normalize returns the form of a password that counts: composed (NFC), so that the same letters from different
+// keyboards are equal, and without surrounding white space, which is easily copied along. If it consists only of words
+// of our list, the separators and the case do not matter: such passwords are read out on the telephone.
 func Normalize(password string) string {
 	p := norm.NFC.String(strings.TrimSpace(password))
 	parts := strings.FieldsFunc(strings.ToLower(p), func(r rune) bool {
@@ -46,11 +46,11 @@ func Normalize(password string) string {
 	return strings.Join(parts, "-")
 }
 
-// ourWords are the words that Password takes, and the parts of those that have a hyphen.
+// ourWords are the words that Password uses, and the parts of those that have a hyphen.
 var ourWords = sync.OnceValue(func() map[string]bool {
 	list, all := diceware.WordListEffLarge(), map[string]bool{}
 	for i := range 7776 {
-		at := 0 // what five dice show
+		at := 0 // the throw of five dice
 		for j := range 5 {
 			at += (i/pow(6, j)%6 + 1) * pow(10, j)
 		}
@@ -69,11 +69,11 @@ func pow(base, n int) int {
 	return out
 }
 
-// CheckPassword judges a password that a person has chosen; known are words that whoever guesses tries first: names of
-// the group, the user, the program. Errors are of fault.Usage.
+// CheckPassword checks a password chosen by a person. known are words that an attacker would try first: names of the
+// group, the user, the program. Errors are of kind fault.Usage.
 func CheckPassword(password string, known ...string) error { return check("password", password, known) }
 
-// CheckPassphrase is CheckPassword for what a key is locked with.
+// CheckPassphrase is CheckPassword for the passphrase that locks a key.
 func CheckPassphrase(passphrase string, known ...string) error {
 	return check("passphrase", passphrase, known)
 }
@@ -82,18 +82,18 @@ func check(what, password string, known []string) error {
 	p := Normalize(password)
 	fail := func(format string, args ...any) error {
 		return fault.Hint(fault.New(fault.Usage, "the "+what+" "+format, args...),
-			"leave it out and p2pshare makes one of five words, or choose at least %d characters that nobody guesses", MinPassword)
+			"leave it out and p2pshare generates one of five words, or choose at least %d characters that nobody can guess", MinPassword)
 	}
 	n := utf8.RuneCountInString(p)
 	switch {
 	case !utf8.ValidString(p):
-		return fail("is no text (UTF-8)")
+		return fail("is not UTF-8 text")
 	case len(p) > MaxPassword:
 		return fail("has %d bytes, more than %d", len(p), MaxPassword)
 	case n < MinPassword:
 		return fail("has %d characters, fewer than %d", n, MinPassword)
 	case strings.ContainsFunc(p, unicode.IsControl):
-		return fail("holds a character that does not print")
+		return fail("contains a control character")
 	}
 	fold := func(s string) string {
 		return strings.Map(func(r rune) rune {
@@ -109,13 +109,13 @@ func check(what, password string, known []string) error {
 		distinct[r] = true
 	}
 	if len(distinct) < 5 {
-		return fail("repeats %d characters", len(distinct))
+		return fail("repeats only %d different characters", len(distinct))
 	}
 	for _, k := range append([]string{"p2pshare", "password"}, known...) {
 		if k = fold(k); k == "" {
 			continue
 		}
-		// A known word with a year behind it is one guess of a few thousand.
+		// A known word followed by a year is one of only a few thousand guesses.
 		if left := strings.ReplaceAll(rest, k, ""); left != rest && utf8.RuneCountInString(left) < MinPassword/2 {
 			return fail("is little more than %q", k)
 		}

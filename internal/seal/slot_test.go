@@ -26,7 +26,7 @@ func login(t testing.TB) seal.Login {
 	return seal.Login{Account: "office", Group: gid, Key: must(signed.SigningKeyFromSeed(bytes.Repeat([]byte{7}, 32)))(t), Seal: account(t)}
 }
 
-// open opens a slot as who has the password of "office".
+// open opens a slot with the password of "office".
 func open(slot []byte, gid signed.GroupID, password string, work int) (seal.Login, error) {
 	return openAs("office", slot, gid, password, work)
 }
@@ -52,7 +52,7 @@ func TestSlot(t *testing.T) {
 		want           error
 	}{
 		{"right", "Gr\u00fcn-ist-die-Heide", gid, nil},
-		{"composed otherwise", "Gru\u0308n-ist-die-Heide", gid, nil},
+		{"another composition", "Gru\u0308n-ist-die-Heide", gid, nil},
 		{"copied with a newline", " Gr\u00fcn-ist-die-Heide\n", gid, nil},
 		{"another case", "gr\u00fcn-ist-die-heide", gid, seal.ErrPassword},
 		{"empty", "", gid, seal.ErrPassword},
@@ -78,8 +78,9 @@ func TestSlot(t *testing.T) {
 	}
 }
 
-// TestSlotsAreOfOneLength: who holds the link may ask for slots, and learns no more of a name than he has guessed.
-func TestSlotsAreOfOneLength(t *testing.T) {
+// TestSlotsHaveOneLength: anyone with the link may request slots, but learns no more about a name than they have
+// guessed.
+func TestSlotsHaveOneLength(t *testing.T) {
 	lengths := map[int]bool{}
 	for _, n := range []int{1, 4, 31, 32} {
 		l := login(t)
@@ -91,11 +92,11 @@ func TestSlotsAreOfOneLength(t *testing.T) {
 		}
 	}
 	if len(lengths) != 1 {
-		t.Errorf("got the lengths %v, want one", lengths)
+		t.Errorf("got lengths %v, want a single one", lengths)
 	}
 }
 
-// TestWorkFactor is the one test with the work factor that is used.
+// TestWorkFactor is the only test with the real work factor.
 func TestWorkFactor(t *testing.T) {
 	slot := must(seal.MakeSlot(login(t), "a password of some length", seal.MaxWork))(t)
 	if got, err := open(slot, gid, "a password of some length", 18); err != nil || got.Account != "office" {
@@ -132,7 +133,7 @@ func TestSlotRefuses(t *testing.T) {
 	_, passphrase := specified(t, gid, "office", "password", 4)
 	head := slot[:32+64]
 	locked := func(plain string) []byte {
-		// What LockKey makes is the same file in armor.
+		// LockKey makes the same kind of file, in armor.
 		return slices.Concat(head, dearmor(t, must(seal.LockKey([]byte(plain), passphrase, 1))(t)))
 	}
 	plain := `{"acct":"office","gid":"` + gid.String() + `","key":"` + strings.Repeat("07", 32) + `","seal":"` + good.Seal.Secret() + `"}`
@@ -145,22 +146,22 @@ func TestSlotRefuses(t *testing.T) {
 		slot []byte
 		want string
 	}{
-		{"nothing", nil, "0 bytes"},
+		{"empty", nil, "0 bytes"},
 		{"no box", head, "96 bytes"},
-		{"no age file", append(bytes.Clone(head), 'x'), "no age file"},
+		{"not an age file", append(bytes.Clone(head), 'x'), "not an age file"},
 		{"too large", append(bytes.Clone(slot), make([]byte, 16<<10)...), "bytes are not from"},
 		{"too much work", with("-> scrypt $1 2\n"), "work factor too large"},
-		{"endless work", with("-> scrypt $1 99999999999999999999\n"), "work factor"},
+		{"enormous work", with("-> scrypt $1 99999999999999999999\n"), "work factor"},
 		{"a short salt", with("-> scrypt c2FsdA 1\n"), "scrypt"},
 		{"two passphrases", with("-> scrypt $1 1\nAAAA\n-> scrypt $1 1\n"), "2 recipients"},
 		{"sealed to an account", slices.Concat(head, box), "not locked with a passphrase"},
 		{"damaged", append(bytes.Clone(slot[:len(slot)-1]), slot[len(slot)-1]^1), "damaged"},
-		{"a text in it", locked("hello"), "no login"},
-		{"another field", locked(strings.Replace(plain, `{"acct"`, `{"a":1,"acct"`, 1)), "no login"},
-		{"a long pad", locked(strings.Replace(plain, `"seal"`, `"pad":"`+strings.Repeat(".", 33)+`","seal"`, 1)), "no login"},
+		{"a text inside", locked("hello"), "not a login"},
+		{"another field", locked(strings.Replace(plain, `{"acct"`, `{"a":1,"acct"`, 1)), "not a login"},
+		{"a long pad", locked(strings.Replace(plain, `"seal"`, `"pad":"`+strings.Repeat(".", 33)+`","seal"`, 1)), "not a login"},
 		{"another group's", locked(strings.Replace(plain, gid.String(), strings.Repeat("0", 40), 1)), "group 0000"},
 		{"another account's", locked(strings.Replace(plain, `"office"`, `"admin"`, 1)), `"admin"`},
-		{"an audience's identity", locked(strings.Replace(plain, good.Seal.Secret(), audience(t).Secret(), 1)), "no login"},
+		{"an audience's identity", locked(strings.Replace(plain, good.Seal.Secret(), audience(t).Secret(), 1)), "not a login"},
 		{"a damaged identity", locked(strings.Replace(plain, "KEY-PQ-1", "KEY-PQ-2", 1)), "secret keys"},
 	} {
 		_, err := open(c.slot, gid, "password", 4)
@@ -187,7 +188,7 @@ func TestLockKey(t *testing.T) {
 	if !bytes.HasPrefix(locked, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")) {
 		t.Errorf("got %q, want text", locked)
 	}
-	for name, file := range map[string][]byte{"text": locked, "text with blanks around": []byte("\n " + string(locked) + "\n"), "bytes": dearmor(t, locked)} {
+	for name, file := range map[string][]byte{"text": locked, "text with white space around": []byte("\n " + string(locked) + "\n"), "bytes": dearmor(t, locked)} {
 		if got, err := seal.UnlockKey(file, "pass"); string(got) != "key" {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
@@ -198,10 +199,10 @@ func TestLockKey(t *testing.T) {
 		}
 	}
 	for name, file := range map[string][]byte{
-		"nothing":       nil,
+		"empty":         nil,
 		"cut":           locked[:len(locked)-40],
 		"too large":     make([]byte, 200_000),
-		"the key plain": []byte("key"),
+		"the plain key": []byte("key"),
 	} {
 		if _, err := seal.UnlockKey(file, "pass"); fault.KindOf(err) != fault.Unverified {
 			t.Errorf("%s: got %v, want it refused", name, err)
@@ -224,7 +225,7 @@ func TestPassword(t *testing.T) {
 	for range 20 {
 		p := must(seal.Password())(t)
 		if n := strings.Count(p, "-"); n < 4 || seen[p] || strings.Trim(p, "abcdefghijklmnopqrstuvwxyz-") != "" {
-			t.Errorf("got %q, want five words, and others each time", p)
+			t.Errorf("got %q, want five words, different each time", p)
 		}
 		seen[p] = true
 		if err := seal.CheckPassword(p, "films", "admin"); err != nil {
@@ -241,14 +242,14 @@ func TestCheckPassword(t *testing.T) {
 		{"empty", "", "0 characters"},
 		{"short", "hunter2hunt", "11 characters"},
 		{"short in letters, long in bytes", "\u03ba\u03b1\u03bb\u03b7\u03bc\u03ad\u03c1\u03b1", "8 characters"},
-		{"blanks", "            a", "1 characters"},
+		{"spaces", "            a", "1 characters"},
 		{"repeated", "aaaaaaabbbbbb", "repeats"},
 		{"the group's name and a year", "Films Films 2026", "little more than"},
 		{"the user's name", "administrator1", "little more than"},
 		{"the word", "Password-1234", "little more than"},
-		{"a control character", "abcdefgh\x00ijklmn", "does not print"},
-		{"no text", "abcdefgh\xffijklmn", "no text"},
-		{"endless", strings.Repeat("abcdefghij", 200), "more than 1024"},
+		{"a control character", "abcdefgh\x00ijklmn", "control character"},
+		{"not UTF-8", "abcdefgh\xffijklmn", "not UTF-8"},
+		{"too long", strings.Repeat("abcdefghij", 200), "more than 1024"},
 	} {
 		err := seal.CheckPassword(c.password, "films", "admin", "administrator")
 		if c.want == "" {
@@ -258,7 +259,7 @@ func TestCheckPassword(t *testing.T) {
 			continue
 		}
 		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), c.want) || fault.HintOf(err) == "" || c.password != "" && strings.Contains(err.Error(), c.password) {
-			t.Errorf("%s: got %v (hint %q), want %q and not the password", c.name, err, fault.HintOf(err), c.want)
+			t.Errorf("%s: got %v (hint %q), want %q, without the password", c.name, err, fault.HintOf(err), c.want)
 		}
 	}
 }
@@ -271,24 +272,24 @@ func FuzzOpenSlot(f *testing.F) {
 		s, err := seal.ParseSlot(b)
 		if err != nil {
 			if fault.KindOf(err) != fault.Unverified {
-				t.Errorf("got %v, which is of no known kind", err)
+				t.Errorf("got %v, which has an unexpected kind", err)
 			}
 			return
 		}
 		if s.Tag == p.Tag() && s.Owned(gid, "eve") {
-			t.Error("the tag is another account's too")
+			t.Error("the slot is owned by another account too")
 		}
 		l, err := p.Open(s.Box)
 		if err == nil && (l.Group != gid || l.Account != "office" || !l.Seal.Account()) {
 			t.Errorf("got a login of %v", l.Group)
 		}
 		if err != nil && !errors.Is(err, seal.ErrPassword) && fault.KindOf(err) != fault.Unverified {
-			t.Errorf("got %v, which is of no known kind", err)
+			t.Errorf("got %v, which has an unexpected kind", err)
 		}
 	})
 }
 
-// specified is the tag and the passphrase of a slot as SPEC.md has them.
+// specified computes the tag and the passphrase of a slot as SPEC.md defines them.
 func specified(t *testing.T, gid signed.GroupID, account, password string, work int) (tag signed.Key, passphrase string) {
 	t.Helper()
 	salt := slices.Concat([]byte("p2pshare/v1 slot\x00"), gid[:], []byte(account))
@@ -297,8 +298,8 @@ func specified(t *testing.T, gid signed.GroupID, account, password string, work 
 	return must(signed.SigningKeyFromSeed(seed))(t).Public(), hex.EncodeToString(must(hkdf.Expand(sha256.New, secret, "p2pshare/v1 slot box", 32))(t))
 }
 
-// TestTags: who lacks the password, or has that of another account or group, cannot ask for a slot; and who sees a tag
-// cannot take it for a slot of his own.
+// TestTags: nobody can request a slot without the password, or with that of another account or group; and nobody who
+// sees a tag can use it for a slot of their own.
 func TestTags(t *testing.T) {
 	s := must(seal.ParseSlot(must(seal.MakeSlot(login(t), "password", 4))(t)))(t)
 	again := must(seal.ParseSlot(must(seal.MakeSlot(login(t), " password", 4))(t)))(t)
@@ -322,7 +323,7 @@ func TestTags(t *testing.T) {
 		}
 	}
 	if !s.Owned(gid, "office") || s.Owned(gid, "eve") || s.Owned(signed.GroupID{9}, "office") {
-		t.Error("a slot is owned by its own account in its own group alone")
+		t.Error("a slot must be owned only by its account in its group")
 	}
 	if _, err := seal.Stretch(gid, "office", "password", 19); err == nil {
 		t.Error("a work factor of 19: got no error")

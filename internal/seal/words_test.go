@@ -2,7 +2,7 @@ package seal
 
 import "testing"
 
-// TestNormalizeWords: a password that was made may be typed as it is heard, and no other one is changed for it.
+// TestNormalizeWords: a generated password may be typed as it is heard; other passwords are not changed.
 func TestNormalizeWords(t *testing.T) {
 	for range 50 {
 		p, err := Password()
@@ -24,7 +24,7 @@ func TestNormalizeWords(t *testing.T) {
 	}
 	for _, p := range []string{"Exalted cork tyke sketch", "Exalted cork tyke sketch xyzzy", "My Dog Is 12 Years", "Correct-Horse", "a b c d e", "Exalted cork tyke sketch rubdown!"} {
 		if got := Normalize(p); got != p {
-			t.Errorf("%q is somebody's own, and became %q", p, got)
+			t.Errorf("%q is not made of our words, but became %q", p, got)
 		}
 	}
 }

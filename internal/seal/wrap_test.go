@@ -8,7 +8,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/seal"
 )
 
-// TestWrap: a wrapped key opens with its secret, for its use and whole, and with nothing else.
+// TestWrap: a wrapped key opens only with its secret, for its use and unmodified.
 func TestWrap(t *testing.T) {
 	const secret, use = "a secret of the admins of a group", "epoch all 7"
 	plain := []byte("AGE-SECRET-KEY-1")
@@ -18,10 +18,10 @@ func TestWrap(t *testing.T) {
 	}
 	again, err := seal.Wrap(secret, use, plain)
 	if err != nil || bytes.Equal(salted, again) {
-		t.Errorf("two wraps are the same (%v)", err)
+		t.Errorf("wrapping twice gives the same result (%v)", err)
 	}
 	if fixed := seal.WrapFixed(secret, use, plain); !bytes.Equal(fixed, seal.WrapFixed(secret, use, plain)) {
-		t.Error("two fixed wraps differ")
+		t.Error("WrapFixed gives different results")
 	}
 	for _, kind := range []struct {
 		name   string
