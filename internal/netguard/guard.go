@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +27,7 @@ type Options struct {
 	Proxy   func(*http.Request) (*url.URL, error) // nil: http.ProxyFromEnvironment
 	RootCAs *x509.CertPool                        // nil: the system's
 	Lookup  LookupFunc                            // nil: the system's resolver
+	Nets    []netip.Prefix                        // the user's own networks: their addresses are as good as public ones, but for those of metadata
 
 	// InsecureTrackers are the hosts of trackers whose certificates are not verified.
 	InsecureTrackers []string
@@ -39,6 +41,7 @@ type Guard struct {
 	proxy   func(*http.Request) (*url.URL, error)
 	rootCAs *x509.CertPool
 	lookup  LookupFunc
+	nets    []netip.Prefix  // never changed, as the next
 	lax     map[string]bool // hosts of trackers whose certificates are not verified; never changed
 
 	mu      sync.Mutex
@@ -77,7 +80,7 @@ func (e *RedirectError) Unwrap() error { return e.Err }
 func Explain(err error) error {
 	if blocked, ok := errors.AsType[*BlockedError](err); ok {
 		return fault.Hint(&fault.Error{Kind: fault.Denied, Err: err},
-			"if %q is a machine of yours, name it explicitly (--webseed, --tracker) or use --allow-private", blocked.Host)
+			"if %q is a machine of yours, name it explicitly (--webseed, --tracker) or use --allow-private; for a daemon, put its network into allow-net in the configuration", blocked.Host)
 	}
 	if _, ok := errors.AsType[*RedirectError](err); ok {
 		return &fault.Error{Kind: fault.Denied, Err: err}
@@ -87,7 +90,7 @@ func Explain(err error) error {
 
 // New returns a guard.
 func New(o Options) *Guard {
-	g := &Guard{proxy: o.Proxy, rootCAs: o.RootCAs, lookup: o.Lookup, lax: make(map[string]bool), allowed: make(map[string]bool), proxies: make(map[string]bool)}
+	g := &Guard{proxy: o.Proxy, rootCAs: o.RootCAs, lookup: o.Lookup, nets: o.Nets, lax: make(map[string]bool), allowed: make(map[string]bool), proxies: make(map[string]bool)}
 	if g.proxy == nil {
 		g.proxy = http.ProxyFromEnvironment
 	}
@@ -132,7 +135,7 @@ func (g *Guard) Judge(addr string, ip netip.Addr) error {
 	if g.Allowed(host, port) {
 		return nil
 	}
-	return blocked(host, ip)
+	return g.blocked(host, ip)
 }
 
 // DialContext is like net.Dialer's, but refuses what Judge refuses, for each address that is tried.
@@ -150,7 +153,7 @@ func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn
 			if err != nil {
 				return fmt.Errorf("dial %q: %w", addr, err)
 			}
-			return blocked(host, ap.Addr())
+			return g.blocked(host, ap.Addr())
 		}
 	}
 	return d.DialContext(ctx, network, addr)
@@ -211,18 +214,24 @@ func (g *Guard) CheckRedirect(req *http.Request, via []*http.Request) error {
 		return refuse(nil, fmt.Sprintf("looking it up: %v", err))
 	}
 	for _, ip := range ips {
-		if err := blocked(host, ip); err != nil {
+		if err := g.blocked(host, ip); err != nil {
 			return refuse(err, err.Error())
 		}
 	}
 	return nil
 }
 
-func blocked(host string, ip netip.Addr) error {
-	if what := notPublic(ip); what != "" {
+func (g *Guard) blocked(host string, ip netip.Addr) error {
+	if what := notPublic(ip); what != "" && !g.own(ip) {
 		return &BlockedError{Host: host, IP: ip, What: what}
 	}
 	return nil
+}
+
+// own reports whether an address is in a network of the user's.
+func (g *Guard) own(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
+	return metadata[ip] == "" && slices.ContainsFunc(g.nets, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
 
 // hostOf returns the canonical host of a name, an address, host:port or a URL, and the port if it has one. If there is

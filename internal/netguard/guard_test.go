@@ -109,6 +109,19 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// The user's own networks are as good as the internet, but nobody's secrets are given away there.
+func TestOwnNets(t *testing.T) {
+	g := netguard.New(netguard.Options{Nets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fd00::/8")}})
+	for ip, ok := range map[string]bool{
+		"10.79.0.4": true, "::ffff:10.79.0.4": true, "fd12::1": true, "169.254.7.7": true, "8.8.8.8": true,
+		"192.168.1.2": false, "127.0.0.1": false, "::1": false, "fe80::1": false, "169.254.169.254": false, "fd00:ec2::254": false,
+	} {
+		if err := g.Judge("seed.example:80", netip.MustParseAddr(ip)); (err == nil) != ok {
+			t.Errorf("%s: got %v, want allowed %v", ip, err, ok)
+		}
+	}
+}
+
 func TestRedirects(t *testing.T) {
 	target := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "inside") })
 	to := ""

@@ -59,19 +59,19 @@ func (g *Guard) judgeUnresolved(u *url.URL) error {
 	refuse := func(what string) error { return &BlockedError{Host: host, What: what} }
 	plain := canonical(host)
 	if ip, err := netip.ParseAddr(plain); err == nil {
-		return blocked(host, ip)
+		return g.blocked(host, ip)
 	}
 	plain, err := idna.Lookup.ToASCII(plain) // digits of other scripts become ASCII
 	if err != nil {
 		return refuse("not a valid host name")
 	}
 	if ip, err := netip.ParseAddr(plain); err == nil {
-		return blocked(host, ip)
+		return g.blocked(host, ip)
 	}
 	label := plain[strings.LastIndexByte(plain, '.')+1:]
 	switch {
 	case label == "localhost" || label == "localdomain":
-		return blocked(host, netip.IPv6Loopback())
+		return g.blocked(host, netip.IPv6Loopback())
 	case label == "" || label[0] >= '0' && label[0] <= '9': // inet_aton accepts 2130706433, 0x7f.1 and 127.1 as addresses
 		return refuse("an address in disguise")
 	case !strings.Contains(plain, ".") || slices.Contains(atHome, label) || strings.HasSuffix(plain, ".home.arpa"):

@@ -18,11 +18,13 @@ type Network struct {
 	Trackers   []string `json:"trackers,omitempty"` // URLs, announced to for every public torrent
 	// InsecureTrackers are hosts of HTTPS trackers whose certificates are not verified.
 	InsecureTrackers []string `json:"insecure_trackers,omitempty"`
-	MaxUp            int64    `json:"max_up,omitempty"`   // bytes a second; 0: no limit
-	MaxDown          int64    `json:"max_down,omitempty"` // bytes a second; 0: no limit
-	UTP              bool     `json:"utp,omitempty"`
-	NoUPnP           bool     `json:"no_upnp,omitempty"`
-	SuperSeed        string   `json:"super_seed,omitempty"` // auto, on or off; empty: auto
+	// AllowNets are networks of the user's own, as 10.0.0.0/8: web seeds, trackers and sources that others name may be there.
+	AllowNets []string `json:"allow_nets,omitempty"`
+	MaxUp     int64    `json:"max_up,omitempty"`   // bytes a second; 0: no limit
+	MaxDown   int64    `json:"max_down,omitempty"` // bytes a second; 0: no limit
+	UTP       bool     `json:"utp,omitempty"`
+	NoUPnP    bool     `json:"no_upnp,omitempty"`
+	SuperSeed string   `json:"super_seed,omitempty"` // auto, on or off; empty: auto
 }
 
 // PublishRequest asks for a torrent of Path, and that it be kept available.

@@ -75,9 +75,7 @@ func (n *Node) hear(on func(Event)) (tell func(Event), end func()) {
 // refused tells every audience of an address that the guard would not connect to, and how to permit it:
 // otherwise a fetch would only say that nobody was found. Other errors pass by.
 func (n *Node) refused(err error) error {
-	_, isBlocked := errors.AsType[*netguard.BlockedError](err)
-	_, isRedirect := errors.AsType[*netguard.RedirectError](err)
-	if !isBlocked && !isRedirect {
+	if !isRefused(err) {
 		return err
 	}
 	e := Event{Level: "warn", Message: err.Error()}
@@ -97,6 +95,13 @@ func (n *Node) refused(err error) error {
 		a.once(e)
 	}
 	return err
+}
+
+// isRefused says whether an error is the guard's.
+func isRefused(err error) bool {
+	_, isBlocked := errors.AsType[*netguard.BlockedError](err)
+	_, isRedirect := errors.AsType[*netguard.RedirectError](err)
+	return isBlocked || isRedirect
 }
 
 // trackers asks HTTP trackers behind the guard.

@@ -214,7 +214,11 @@ func (f *fetch) fromSources(ctx context.Context) *metafile.Torrent {
 		if err == nil {
 			return m
 		}
-		warn(f.on, "the source %q of the magnet link is not used: %v", webaddr.RedactURL(u), f.n.refused(err))
+		if isRefused(err) {
+			_ = f.n.refused(err) // says enough
+			continue
+		}
+		warn(f.on, "the source %q of the magnet link is not used: %v", webaddr.RedactURL(u), err)
 	}
 	return nil
 }

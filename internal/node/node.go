@@ -80,8 +80,16 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{opts: o, home: home, files: seeder.NewPool(openFiles), log: o.Log, audiences: map[*audience]bool{}}
+	var nets []netip.Prefix
+	for _, text := range o.Network.AllowNets {
+		net, err := ParseNet(text)
+		if err != nil {
+			return nil, err
+		}
+		nets = append(nets, net)
+	}
 	// What the user names on the command line may be a machine of the user's own.
-	n.guard = netguard.New(netguard.Options{Allow: o.Network.Trackers, InsecureTrackers: o.Network.InsecureTrackers})
+	n.guard = netguard.New(netguard.Options{Nets: nets, Allow: o.Network.Trackers, InsecureTrackers: o.Network.InsecureTrackers})
 	if !o.Daemon {
 		return n, nil
 	}
@@ -168,6 +176,18 @@ func (n *Node) network() (*engine.Engine, error) {
 	}
 	n.engine = e
 	return e, nil
+}
+
+// ParseNet reads a network, 10.0.0.0/8, or one address.
+func ParseNet(text string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return ip.Prefix(ip.BitLen())
+	}
+	net, err := netip.ParsePrefix(text)
+	if err != nil {
+		return net, fault.Hint(fault.New(fault.Usage, "%q is not a network", text), "write it as 10.0.0.0/8, fd00::/8 or 192.168.1.5")
+	}
+	return net.Masked(), nil
 }
 
 func loopback(host string) bool {

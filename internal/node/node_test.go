@@ -359,10 +359,22 @@ func TestWebSeed(t *testing.T) {
 			}, func(node.Event) {}); err != nil {
 				t.Fatal(err)
 			}
-			_, err := fetch(t, 0, node.FetchRequest{Ref: file, Dir: t.TempDir(), Timeout: 2 * time.Second})
-			if fault.KindOf(err) != fault.Timeout {
-				t.Errorf("a web seed on a private address that the user did not name: got %v, want no fetch", err)
+			warned := 0
+			err := open(t, quiet).Fetch(t.Context(), node.FetchRequest{Ref: file, Dir: t.TempDir(), Timeout: 2 * time.Second}, func(e node.Event) {
+				if e.Level == "warn" {
+					warned++
+				}
+			})
+			if fault.KindOf(err) != fault.Timeout || warned != 1 {
+				t.Errorf("a web seed on a private address that the user did not name: got %v and %d warnings, want no fetch and one", err, warned)
 			}
+			own := quiet
+			own.AllowNets = []string{"127.0.0.0/8"}
+			out := t.TempDir()
+			if err := open(t, own).Fetch(t.Context(), node.FetchRequest{Ref: file, Dir: out, Timeout: time.Minute}, func(node.Event) {}); err != nil {
+				t.Errorf("in a network of the user's: %v", err)
+			}
+			same(t, filepath.Join(out, "release"), src)
 			for name, r := range map[string]node.FetchRequest{
 				"allowed": {AllowPrivate: true}, "named": {WebSeeds: []string{web.URL + "/"}},
 			} {

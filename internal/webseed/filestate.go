@@ -199,7 +199,7 @@ func (f *fetch) recordWrong(a arrived) {
 		}
 		f.mu.Unlock()
 		if waste {
-			f.drop(s, fmt.Errorf("%s, like most of what it sent", why))
+			f.drop(s, fmt.Errorf("%s, like most of what it sent", why), false)
 		} else if said != "" {
 			f.tell(said)
 		}

@@ -65,11 +65,14 @@ var (
 )
 
 // goneError reports a server that is of no use and not asked again.
-type goneError struct{ why string }
+type goneError struct {
+	why    string
+	warned bool // Options.HTTP has already reported it
+}
 
 func (e *goneError) Error() string { return e.why }
 
-func gone(format string, args ...any) error { return &goneError{fmt.Sprintf(format, args...)} }
+func gone(format string, args ...any) error { return &goneError{why: fmt.Sprintf(format, args...)} }
 
 // laterError reports a server that said when to come back, or that has a problem.
 type laterError struct {
@@ -194,7 +197,7 @@ func judgeFailure(s *source, err error) error {
 	}
 	if b, ok := errors.AsType[*netguard.BlockedError](err); ok {
 		if strings.EqualFold(b.Host, s.base.Hostname()) {
-			return gone("%v", b)
+			return &goneError{why: b.Error(), warned: true}
 		}
 		return &refusedError{why: b.Error(), mirror: true}
 	}
@@ -225,7 +228,7 @@ func (f *fetch) finish(s *source, w *filler, took time.Duration, err error) {
 		return
 	}
 	if isGone, ok := errors.AsType[*goneError](err); ok {
-		f.drop(w.asked, isGone)
+		f.drop(w.asked, isGone, isGone.warned)
 		return
 	}
 	why := ""
@@ -316,13 +319,13 @@ func (f *fetch) recordFailure(s *source, file int, some bool, err error) string 
 	return fmt.Sprintf("the web seed %s is paused for %v: %v", s.shown(), wait.Round(time.Millisecond), err)
 }
 
-// drop gives up a server.
-func (f *fetch) drop(s *source, err error) {
+// drop gives up a server and reports that, unless the user already knows.
+func (f *fetch) drop(s *source, err error, warned bool) {
 	f.mu.Lock()
 	was := s.dead
 	s.dead, s.why = true, err.Error()
 	f.mu.Unlock()
-	if !was {
+	if !was && !warned {
 		f.tell(fmt.Sprintf("the web seed %s is no longer used: %v", s.shown(), err))
 	}
 }

@@ -70,7 +70,7 @@ type Options struct {
 
 	Outlook *Outlook // shows what the servers can still send; may be nil
 
-	HTTP  http.RoundTripper // follows redirects
+	HTTP  http.RoundTripper // follows redirects, and itself reports addresses that may not be asked (netguard.BlockedError)
 	Agent string
 	Tell  func(message string) // calls do not overlap
 	Log   *slog.Logger
@@ -241,7 +241,7 @@ func (f *fetch) wrong(a arrived) {
 	}
 	err := gone("its content differs from the torrent: piece %d does not match its hash", a.piece)
 	for _, s := range a.from {
-		f.drop(s, err)
+		f.drop(s, err, false)
 	}
 	if f.o.Answered != nil {
 		f.o.Answered(err, true)

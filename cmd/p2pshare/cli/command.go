@@ -97,6 +97,7 @@ func networkFlags(tracker string) []cli.Flag {
 		&cli.StringSliceFlag{Name: "peer", Category: groupNetwork, Usage: "connect to the peer `HOST:PORT`; may be repeated"},
 		&cli.StringSliceFlag{Name: "tracker", Category: groupNetwork, Usage: tracker},
 		&cli.StringSliceFlag{Name: "insecure-tracker", Category: groupNetwork, Usage: "do not verify the certificate of https trackers at `HOST`; may be repeated"},
+		&cli.StringSliceFlag{Name: "allow-net", Category: groupNetwork, Usage: "web seeds, trackers and sources that others name may be at the private addresses of `NET` (10.0.0.0/8); may be repeated"},
 		&cli.BoolFlag{Name: "no-dht", Category: groupNetwork, Usage: "do not use the DHT"},
 		&cli.StringSliceFlag{Name: "dht-node", Category: groupNetwork, Usage: "enter the DHT at `HOST:PORT` instead of the public nodes; may be repeated"},
 		&cli.BoolFlag{Name: "no-lan", Category: groupNetwork, Usage: "do not look for peers on the local network"},

@@ -85,7 +85,7 @@ Rates are bytes a second: "2M", "500KiB", "80Mbit". Sizes: "512MiB", "10GB". Tim
 // configExamples are the values in the file that config init writes.
 var configExamples = map[string]string{
 	"listen": `"192.168.1.5"`, "port": `6881`, "peer": `["192.168.1.20:6881"]`, "tracker": `["udp://tracker.example.org:6969/announce"]`, "insecure-tracker": `["tracker.office.example"]`,
-	"no-dht": `true`, "dht-node": `["dht.example.org:6881"]`, "no-lan": `true`, "max-up": `"2M"`, "max-down": `"80Mbit"`, "utp": `true`, "no-upnp": `true`, "super-seed": `"off"`,
+	"allow-net": `["10.0.0.0/8"]`, "no-dht": `true`, "dht-node": `["dht.example.org:6881"]`, "no-lan": `true`, "max-up": `"2M"`, "max-down": `"80Mbit"`, "utp": `true`, "no-upnp": `true`, "super-seed": `"off"`,
 	"fetches": `3`, "floor": `"5GiB"`, "metrics": `"127.0.0.1:9877"`, "log-format": `"json"`, "stop-ratio": `2.0`, "stop-time": `"30d"`, "stop-copies": `5`, "no-seed": `true`,
 }
 

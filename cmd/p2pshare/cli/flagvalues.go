@@ -34,7 +34,7 @@ func isFlagError(err error, name, value, cause *string) bool {
 func (s *session) readNetwork(c *cli.Context) (node.Network, error) {
 	n := node.Network{
 		ListenHost: c.String("listen"), Port: c.Int("port"), NoDHT: c.Bool("no-dht"), DHTNodes: c.StringSlice("dht-node"),
-		InsecureTrackers: c.StringSlice("insecure-tracker"), NoLAN: c.Bool("no-lan"), Peers: c.StringSlice("peer"), UTP: c.Bool("utp"), NoUPnP: c.Bool("no-upnp"),
+		InsecureTrackers: c.StringSlice("insecure-tracker"), AllowNets: c.StringSlice("allow-net"), NoLAN: c.Bool("no-lan"), Peers: c.StringSlice("peer"), UTP: c.Bool("utp"), NoUPnP: c.Bool("no-upnp"),
 	}
 	if n.Port < 0 || n.Port > 65535 {
 		return n, usagef("--port %d is not between 0 and 65535", n.Port)
@@ -49,6 +49,11 @@ func (s *session) readNetwork(c *cli.Context) (node.Network, error) {
 	}
 	if err := each("--insecure-tracker", n.InsecureTrackers, checkHost); err != nil {
 		return n, err
+	}
+	for _, net := range n.AllowNets {
+		if err := judge("allow-net", net); err != nil {
+			return n, flagValue("allow-net", err)
+		}
 	}
 	if err := judge("super-seed", c.String("super-seed")); err != nil {
 		return n, err

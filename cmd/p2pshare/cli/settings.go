@@ -13,6 +13,7 @@ import (
 
 	"github.com/p2pshare/p2pshare/catalog"
 	"github.com/p2pshare/p2pshare/internal/fault"
+	"github.com/p2pshare/p2pshare/internal/node"
 )
 
 // The sections of the configuration file.
@@ -22,7 +23,7 @@ const (
 )
 
 var (
-	networkNames = []string{"listen", "port", "peer", "tracker", "insecure-tracker", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp", "super-seed"}
+	networkNames = []string{"listen", "port", "peer", "tracker", "insecure-tracker", "allow-net", "no-dht", "dht-node", "no-lan", "max-up", "max-down", "utp", "no-upnp", "super-seed"}
 	daemonNames  = []string{"fetches", "floor", "stop-ratio", "stop-time", "stop-copies", "no-seed", "metrics", "log-format"}
 )
 
@@ -99,6 +100,9 @@ func judge(flag, value string) error {
 		if n, err := strconv.Atoi(value); err != nil || n < 0 {
 			return fault.Hint(usagef("%q is not a number of fetches", value), "write a whole number; 0 is no limit")
 		}
+	case "allow-net":
+		_, err := node.ParseNet(value)
+		return err
 	case "peer", "dht-node":
 		return catalog.CheckAddr(value)
 	case "insecure-tracker":
