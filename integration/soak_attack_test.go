@@ -31,6 +31,8 @@ type target struct {
 	Link    rogue.Link         // of a private group
 	Hello   []byte             // the first message of a TLS handshake for it
 	Key     ed25519.PrivateKey // of a member's device that the attacker has
+	Keys    string             // the keys.json of its home
+	Own     string             // an address of the member's, which the other attacks do not share
 	Tracker string             // where to listen: the daemon announces a torrent there
 	Others  []string           // addresses of the attacker's, of networks that are not the daemon's
 }
@@ -65,6 +67,7 @@ func attacks() []attack {
 		{"LAN discovery from here and elsewhere", forgedLAN},
 		{"a stranger's requests, who has the link", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Link.Lobby()} })},
 		{"a stranger's requests, who has a key of his own", posts(func(to target) rogue.Member { return rogue.Member{Key: rogue.NewKey()} })},
+		{"a member's own keys, recipients, grants, entries and devices", signed},
 		{"a member's requests", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Key} })},
 	}
 	for i, m := range rogue.Messages(1) {
@@ -110,6 +113,33 @@ func posts(as func(to target) rogue.Member) func(context.Context, target, *atomi
 		p := &rogue.Posts{Member: who, At: 4}
 		p.Run(ctx)
 		did.Add(p.Asked.Load())
+	}
+}
+
+// signed is what a member signs, as much as there is, and more than is taken.
+func signed(ctx context.Context, to target, did *atomic.Int64) {
+	all, err := rogue.StolenAudience(to.Keys, "all")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(to.Own)}}
+	who := rogue.Member{Key: to.Key, Name: to.Link.ServerName(rogue.Today()), Connect: func(ctx context.Context) (net.Conn, error) {
+		return d.DialContext(ctx, "tcp", to.Addr)
+	}}
+	c := &rogue.Changes{Member: who, Group: to.Link.Group, Account: "mallory", To: all, Names: []string{"anna", "chef", "mallory"}}
+	for ctx.Err() == nil {
+		if err := c.Run(ctx); err != nil && ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, "a member's changes:", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	fmt.Fprintf(os.Stderr, "a member's changes: %d signed, %d taken, %d devices\n", c.Signed.Load(), c.Taken.Load(), c.Devices.Load())
+	if c.Devices.Load() > 0 {
+		did.Add(c.Taken.Load())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -170,7 +171,7 @@ func newSoak(t *testing.T, size int) *soak {
 	w := &soak{lab: lab, admin: admin, anna: anna}
 	first := admin.daemon(onlyLAN...)
 	anna.daemon(onlyLAN...)
-	group := admin.asks("group", "create", "festung", "--private")
+	group := admin.asks("group", "create", "festung", "--private", "--user", "chef")
 	w.group = invitation{group.Link, group.Password}
 	if _, err := anna.joins(group.Link, group.Password, "--account", "anna"); err != nil {
 		t.Fatal(err)
@@ -178,6 +179,7 @@ func newSoak(t *testing.T, size int) *soak {
 	if _, err := mallory.joins(group.Link, group.Password, append([]string{"--account", "mallory", "--peer", lab.Host(1).IP + ":6881"}, nothing...)...); err != nil {
 		t.Fatal(err)
 	}
+	admin.must("group", "user", "role", "festung", "mallory", "publisher")
 	w.film, w.software = payloadFile(t, "film.mkv", size/3), payloadFile(t, "software.tar", size)
 	admin.must("publish", w.film, "--group", "festung", "--as", "film@1")
 	const piece = 256 << 10
@@ -193,9 +195,11 @@ func newSoak(t *testing.T, size int) *soak {
 	w.target = target{
 		Addr: net.JoinHostPort(lab.Host(1).IP, "6881"), Link: link, Pieces: (size + piece - 1) / piece,
 		Hello: greeting(t, link.ServerName(rogue.Today())), Key: mallory.stolen(link.GID()).Key,
+		Keys:    filepath.Join(mallory.home, "groups", link.GID(), "keys.json"),
+		Own:     ownAddress(lab.Host(3).IP),
 		Tracker: net.JoinHostPort(lab.Host(3).IP, "6969"), Others: []string{"8.8.8.8", "10.200.0.1"},
 	}
-	for _, a := range w.Others {
+	for _, a := range append(w.Others, w.Own) {
 		if out, err := exec.Command("ip", "-n", lab.Host(3).NS, "addr", "add", a+"/32", "dev", "eth0").CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", a, err, out)
 		}
@@ -204,6 +208,13 @@ func newSoak(t *testing.T, size int) *soak {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// ownAddress is another one of a host's network.
+func ownAddress(ip string) string {
+	a := netip.MustParseAddr(ip).As4()
+	a[3] = 233
+	return netip.AddrFrom4(a).String()
 }
 
 // work is a round of it: a stranger fetches what is public, a member what is not, and somebody joins.
