@@ -482,7 +482,7 @@ func (g *guild) asMirror(t *testing.T, gid string) {
 	}
 }
 
-// wrongPassword: one text whatever is wrong, and nothing is left behind.
+// wrongPassword: one text whether it is the name or the password, another for the group's own password, and nothing is left behind.
 func (g *guild) wrongPassword(t *testing.T) {
 	m := &machine{t, g.other.h, filepath.Join(t.TempDir(), "home")}
 	var texts []string
@@ -493,8 +493,11 @@ func (g *guild) wrongPassword(t *testing.T) {
 		_, talk, _ = strings.Cut(talk, "exit status 12: ")
 		texts = append(texts, talk)
 	}
-	if texts[0] != texts[1] || texts[1] != texts[2] {
-		t.Errorf("got %q, want one text", texts)
+	if texts[1] != texts[2] {
+		t.Errorf("got %q for a name that somebody has, and %q for one that nobody has, want one text", texts[1], texts[2])
+	}
+	if found := g.treasure.in([]byte(texts[0])); len(found) > 0 {
+		t.Errorf("the group's own password: %q tells of %v", texts[0], found)
 	}
 	if got := m.must("group", "list"); strings.Contains(got, "geheimbund") {
 		t.Errorf("half a group is left: %q", got)

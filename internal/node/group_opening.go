@@ -34,6 +34,7 @@ func (n *Node) openFolders() (all []*group.Group, heard *opening, bad map[string
 	heard = n.groupsOpening(groupsHeardFile)
 	heard.within = heardWithin
 	if len(folders) == 0 {
+		heard.doc.Boot = bootID() // of groups that come: a death of this process is to count
 		return nil, heard, nil, nil
 	}
 	o := n.groupsOpening(groupsOpeningFile)
