@@ -62,7 +62,7 @@ func (g *Group) append(leave int64, records ...Record) error {
 	if err := g.sign(leave, records); err != nil {
 		return err
 	}
-	return g.open()
+	return g.openOwn()
 }
 
 func (g *Group) sign(leave int64, records []Record) error {

@@ -18,6 +18,9 @@ func (g *Group) Care() (bool, error) {
 	if !g.MaySign() {
 		return false, nil
 	}
+	if err := g.open(); err != nil {
+		return false, err
+	}
 	s, err := g.opened()
 	if err != nil {
 		return false, err

@@ -37,11 +37,11 @@ type Group struct {
 	// OnClaim hears of devices that ask for names that are others'. It is set before the group is used; may be nil.
 	OnClaim func(Claimant)
 
-	indexing sync.Mutex // one builds the index at a time
-	opening  sync.Mutex // one opens at a time; see opening.go
-	absorbed *acl.State // the latest whose grants were opened; guarded by mu
-	unopened []*parts   // of which something is to be opened; guarded by mu
-	woken    bool       // among them is what nobody has brought just now; guarded by mu
+	indexing           sync.Mutex // one builds the index at a time
+	opening, absorbing sync.Mutex // one opens shares, and one keys, at a time; see opening.go
+	absorbed           *acl.State // the latest whose grants were opened; guarded by mu
+	unopened           []*parts   // of which something is to be opened; guarded by mu
+	woken              bool       // among them is what nobody waits to open; guarded by mu
 
 	doorsMu sync.Mutex
 	doors   *doors           // of the latest State that was asked of
@@ -95,11 +95,15 @@ type parts struct {
 	acl   *acl.Part
 	cat   *catalog.Part   // is replaced, not changed: whoever opens what follows reads it without Group.mu
 	next  []signed.Record // that cat has not read yet
-	again bool            // what cat could not open may open by now
-	bytes int64
-	today today
-	since uint64 // the number of the change that brought it
-	at    uint64 // of its last change
+	keys  int             // counts the times that keys have come by which more of it may open
+	tried int             // the count when cat was read
+	reads bool            // somebody is reading
+
+	opening sync.Mutex // held by who reads
+	bytes   int64
+	today   today
+	since   uint64 // the number of the change that brought it
+	at      uint64 // of its last change
 }
 
 const settingsVersion = 1

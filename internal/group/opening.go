@@ -10,8 +10,9 @@ import (
 )
 
 // What members seal for each other, the keys of audiences and what shares say, is opened here. Any member signs boxes, large ones
-// and many, and to open one takes time. So it is done by whoever has brought the records, by one at a time and without g.mu: who
-// asks meanwhile what the group is, as every connection does, is told what was opened before.
+// and many, and to open one takes time. So it is done by whoever has brought the records, without g.mu: who asks meanwhile what the
+// group is, as every connection does, is told what was opened before. Keys are opened by one at a time, who holds g.absorbing, and
+// shares by another, who holds g.opening. Who signs waits for keys, and for his own shares, which are no others' work.
 
 // toOpen puts records in line for the catalog. g.mu is held.
 func (g *Group) toOpen(p *parts, records []signed.Record) {
@@ -31,12 +32,38 @@ func (g *Group) line(p *parts) {
 
 // open opens what has come until now. Neither g.writing nor g.mu is held.
 func (g *Group) open() error {
+	if err := g.absorb(); err != nil {
+		return err
+	}
 	g.opening.Lock()
 	defer g.opening.Unlock()
 	return g.openLine()
 }
 
-// openWoken opens records whose time has come, which nobody has brought just now, unless somebody is opening.
+// openOwn opens what this machine has just signed and keys that came, and the rest if nobody else does.
+func (g *Group) openOwn() error {
+	if err := g.absorb(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	p := g.devices[g.device.Public()]
+	g.mu.Unlock()
+	if p != nil {
+		if err := g.openShares(p); err != nil {
+			return err
+		}
+	}
+	if !g.opening.TryLock() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.woken = true // new keys may open more, which who opens has passed by
+		return nil
+	}
+	defer g.opening.Unlock()
+	return g.openLine()
+}
+
+// openWoken opens the shares of records whose time has come, which nobody has brought just now, unless somebody is opening.
 func (g *Group) openWoken() error {
 	g.mu.Lock()
 	err := g.wake()
@@ -49,28 +76,30 @@ func (g *Group) openWoken() error {
 	return g.openLine()
 }
 
-// openLine is open with g.opening held.
+// openLine opens the shares that are in line. g.opening is held.
 func (g *Group) openLine() error {
-	if err := g.absorb(); err != nil {
-		return err
-	}
-	g.mu.Lock()
-	line := slices.Clone(g.unopened)
-	g.woken = false
-	g.mu.Unlock()
 	var errs []error
-	for _, p := range line {
-		errs = append(errs, g.openShares(p))
+	for left := true; left && errors.Join(errs...) == nil; {
+		g.mu.Lock()
+		line := slices.Clone(g.unopened)
+		g.woken = false
+		g.mu.Unlock()
+		for _, p := range line {
+			errs = append(errs, g.openShares(p))
+		}
+		g.mu.Lock()
+		left = g.woken // who brings more opens that; this is of nobody who waits
+		g.mu.Unlock()
 	}
-	return errors.Join(errs...) // who brings more meanwhile opens that
+	return errors.Join(errs...)
 }
 
-// opened is the state of now, with all that it hands to this machine's account.
+// opened is the state of now, with all keys that it hands to this machine's account.
 func (g *Group) opened() (*acl.State, error) {
 	if !g.Ready() {
 		return nil, g.errNotReady()
 	}
-	if err := g.open(); err != nil {
+	if err := g.absorb(); err != nil {
 		return nil, err
 	}
 	g.mu.Lock()
@@ -83,6 +112,8 @@ func (g *Group) absorb() error {
 	if !g.Ready() {
 		return nil
 	}
+	g.absorbing.Lock()
+	defer g.absorbing.Unlock()
 	g.mu.Lock()
 	s, err := g.folded()
 	before := g.absorbed
@@ -99,8 +130,8 @@ func (g *Group) absorb() error {
 	g.absorbed = s
 	if news {
 		for _, p := range g.devices {
-			if p.cat.Sealed > 0 {
-				p.again = true
+			if p.cat.Sealed > 0 || p.reads {
+				p.keys++
 				g.line(p)
 			}
 		}
@@ -111,16 +142,25 @@ func (g *Group) absorb() error {
 	return err
 }
 
-// openShares reads what the catalog has not read yet of a log in line.
+// openShares reads what the catalog has not read yet of a log, one at a time.
 func (g *Group) openShares(p *parts) error {
+	p.opening.Lock()
+	defer p.opening.Unlock()
 	g.mu.Lock()
 	g.unopened = slices.DeleteFunc(g.unopened, func(o *parts) bool { return o == p })
-	next, again, cat := p.next, p.again, p.cat
-	here := g.devices[p.acl.Device] == p
+	next, keys, cat := p.next, p.keys, p.cat
+	again, here := keys != p.tried, g.devices[p.acl.Device] == p
+	work := here && (again || len(next) > 0)
+	p.reads = work
 	g.mu.Unlock()
-	if !here {
-		return nil // it was replaced, or removed
+	if !work {
+		return nil // or it was replaced, or removed
 	}
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		p.reads = false
+	}()
 	records := next
 	if again {
 		l, err := g.log.Log(p.acl.Device, g.now())
@@ -136,7 +176,7 @@ func (g *Group) openShares(p *parts) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p.cat, p.next, p.again = &read, p.next[len(next):], false // the rest has come meanwhile, and is in line
+	p.cat, p.next, p.tried = &read, p.next[len(next):], keys // what has come meanwhile is in line
 	g.staleIndex()
 	g.tell()
 	return nil

@@ -1,6 +1,7 @@
 package group_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,14 +30,11 @@ func TestASlowOpeningHoldsNobody(t *testing.T) {
 			sealShare(t, bob, "slow", "1", read...)
 			sealShare(t, dave, "other", "1")
 			begun, end := make(chan struct{}), make(chan struct{})
+			var first atomic.Bool
 			carol.OpensSlowly(func(kind string) {
-				if kind != what {
-					return
-				}
-				select {
-				case begun <- struct{}{}:
+				if kind == what && first.CompareAndSwap(false, true) {
+					close(begun)
 					<-end
-				case <-end:
 				}
 			})
 			brought := make(chan error, 2)
@@ -61,6 +59,12 @@ func TestASlowOpeningHoldsNobody(t *testing.T) {
 				if from, news, err := carol.Wants(h); err != nil || news || from != 0 {
 					t.Errorf("bob's log is wanted again: from %d, %v, %v", from, news, err)
 				}
+				if what == "share" { // who signs waits for keys
+					sealShare(t, carol, "mine", "1")
+					if got := names(t, carol); got != "before@1 by alice, mine@1 by carol" {
+						t.Errorf("her own share: %q", got)
+					}
+				}
 				if err := carol.Vouched(bob.Device().Public(), records[0], true); err != nil {
 					t.Error(err)
 				}
@@ -75,8 +79,12 @@ func TestASlowOpeningHoldsNobody(t *testing.T) {
 			close(end)
 			must(t, <-brought)
 			must(t, <-brought)
-			if got := names(t, carol); got != "before@1 by alice, other@1 by dave, slow@1 by bob" {
-				t.Errorf("once it is open: %q", got)
+			want := "before@1 by alice, other@1 by dave, slow@1 by bob"
+			if what == "share" {
+				want = "before@1 by alice, mine@1 by carol, other@1 by dave, slow@1 by bob"
+			}
+			if got := names(t, carol); got != want {
+				t.Errorf("once it is open: got %q, want %q", got, want)
 			}
 		})
 	}
