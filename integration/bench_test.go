@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// benchReport is what of a report is looked at here.
+// benchReport holds the parts of a report that these tests check.
 type benchReport struct {
 	Type   string
 	Bench  string
@@ -48,7 +48,7 @@ var builtBench = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-// benchBin is the program that measures.
+// benchBin returns the path of p2pshare-bench.
 func benchBin(t *testing.T) string {
 	t.Helper()
 	bin, err := builtBench()
@@ -58,7 +58,7 @@ func benchBin(t *testing.T) string {
 	return bin
 }
 
-// measure is runBench, of which every run must be whole.
+// measure is runBench, and fails if a run is incomplete.
 func measure(t *testing.T, args ...string) (benchReport, string) {
 	t.Helper()
 	r, text := runBench(t, args...)
@@ -70,7 +70,7 @@ func measure(t *testing.T, args ...string) (benchReport, string) {
 	return r, text
 }
 
-// runBench runs a bench with its work in a folder of the test, and judges that nothing is left.
+// runBench runs a bench with a work folder of the test, and checks that nothing is left behind.
 func runBench(t *testing.T, args ...string) (benchReport, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -91,13 +91,13 @@ func runBench(t *testing.T, args ...string) (benchReport, string) {
 	}
 	var r benchReport
 	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatalf("the report is no JSON: %v", err)
+		t.Fatalf("the report is not JSON: %v", err)
 	}
 	leftNothing(t, cmd.Process.Pid, work)
 	return r, string(out)
 }
 
-// leftNothing looks for networks of a process and files in its work folder.
+// leftNothing checks that no networks of a process and no files in its work folder are left.
 func leftNothing(t *testing.T, pid int, work string) {
 	t.Helper()
 	if ns := benchLabs(t, pid); len(ns) != 0 {
@@ -145,12 +145,12 @@ func TestBenchSwarm(t *testing.T) {
 	}
 }
 
-// TestBenchOriginLeaves: two that fetch from a web server alone cannot both have it when that goes after one copy.
+// TestBenchOriginLeaves checks that two fetchers of a web server cannot both finish if it leaves after one copy.
 func TestBenchOriginLeaves(t *testing.T) {
 	t.Parallel()
 	r, text := runBench(t, "swarm", "--peers", "2", "--size", "20MB", "--runs", "1", "--kinds", "http", "--leave", "origin=1")
 	if len(r.Runs) != 1 || r.Runs[0].Whole || !strings.Contains(r.Runs[0].Failure, "fetcher ") {
-		t.Fatalf("got %+v, want a run that is not whole, and why", r.Runs)
+		t.Fatalf("got %+v, want an incomplete run with a reason", r.Runs)
 	}
 	if _, timed := r.Runs[0].Values["seconds"]; timed || !strings.Contains(text, "| 0 of 1 |") {
 		t.Errorf("got %v\n%s\nwant no time of it", r.Runs[0].Values, text)
@@ -162,7 +162,7 @@ func TestBenchOneFetcher(t *testing.T) {
 	for _, c := range []struct {
 		args  []string
 		kinds []string
-		most  float64 // of what was received, in payloads
+		most  float64 // of the received bytes, in payloads
 	}{
 		{[]string{"link", "--size", "8MB", "--runs", "1", "--kinds", "p2pshare,libtorrent,http"}, []string{"p2pshare", "libtorrent", "http"}, 1.5},
 		{[]string{"webseed", "--size", "8MB", "--runs", "1", "--parts", "alone", "--kinds", "p2pshare,http"}, []string{"p2pshare", "http"}, 1.5},
@@ -237,9 +237,9 @@ func TestBenchKilled(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it says that it was killed
+	_ = cmd.Wait() // the error says that it was killed
 	if len(benchLabs(t, cmd.Process.Pid)) == 0 {
-		t.Fatal("a killed one left no network: nothing is tried here")
+		t.Fatal("the killed process left no network: the test proves nothing")
 	}
 	next := exec.CommandContext(within(t, 5*time.Minute), benchBin(t), "swarm", "--program", us.Bin, "--peers", "1", "--size", "100kB", "--runs", "1", "--kinds", "http", "--work", work)
 	if out, err := next.CombinedOutput(); err != nil {
@@ -264,7 +264,7 @@ func TestBenchNeedsRoot(t *testing.T) {
 	}
 }
 
-// openFolder is one that every user may look into, as the test's own folders may not be.
+// openFolder returns a folder that every user may read, unlike the test's own folders.
 func openFolder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "p2pshare-open-")

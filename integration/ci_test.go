@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestCIRecipe runs the job of docs/ci.md as it stands there, twice, each time on an empty disk.
+// TestCIRecipe runs the job in docs/ci.md exactly as written, twice, each time with an empty disk.
 func TestCIRecipe(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "docs", "ci.md"))
 	if err != nil {
@@ -21,7 +21,7 @@ func TestCIRecipe(t *testing.T) {
 	_, rest, _ := strings.Cut(string(text), "```sh\n")
 	job, _, found := strings.Cut(rest, "```")
 	if !found {
-		t.Fatal("docs/ci.md holds no job")
+		t.Fatal("docs/ci.md contains no job")
 	}
 	dir := t.TempDir()
 	env := append(os.Environ(), "P2PSHARE_NO_DHT=yes", "P2PSHARE_NO_LAN=yes", "P2PSHARE_NO_UPNP=yes", "P2PSHARE_LISTEN=127.0.0.1", "P2PSHARE_HOME="+filepath.Join(dir, "admin"))
@@ -39,7 +39,7 @@ func TestCIRecipe(t *testing.T) {
 		return strings.TrimSpace(string(out))
 	}
 	link := sh("p2pshare group create acme --public")
-	t.Cleanup(func() { // by the end of the test, whatever came of it
+	t.Cleanup(func() { // whatever the result
 		cmd := exec.Command(us.Bin, "daemon", "--stop", "--home", filepath.Join(dir, "admin"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("ending the daemon: %v\n%s", err, out)
@@ -57,7 +57,7 @@ func TestCIRecipe(t *testing.T) {
 		sh("mkdir v" + version + " && echo program " + version + " > v" + version + "/app.tar")
 		sh(job, peer, "P2PSHARE_HOME=/nonexistent", "GROUP_LINK="+link, "DEVICE_KEY="+string(key), "NAME=app", "VERSION="+version, "FOLDER=v"+version, "WEBSEEDS=https://example.org/download/", "COPIES=0")
 		if modes := sh("stat -c %a magnet.txt release.torrent SHA256SUMS | sort -u"); strings.Contains(modes, "\n") {
-			t.Errorf("the files that are published have the modes %q, want one", modes)
+			t.Errorf("the published files have the modes %q, want only one", modes)
 		}
 		shown := sh("p2pshare catalog show acme/app --json")
 		for _, want := range []string{`"ref":"acme/app@` + version + `"`, `"account":"ci"`, `"webseeds":["https://example.org/download/"]`} {
@@ -74,7 +74,7 @@ func TestCIRecipe(t *testing.T) {
 	}
 }
 
-// TestFailuresAreShown: the end of a run of CI says what each failed test said, in few lines, and why a run failed in which no
+// TestFailuresAreShown checks that the end of a CI log shows briefly what each failed test printed, and why a run failed if no
 // test did.
 func TestFailuresAreShown(t *testing.T) {
 	t.Parallel()

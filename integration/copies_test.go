@@ -12,8 +12,8 @@ import (
 	"github.com/p2pshare/p2pshare/integration/payload"
 )
 
-// TestUntilCopies: publish ends with 0 when two other machines have all of it, and not when one has, in a process
-// of its own and with a daemon, which goes on.
+// TestUntilCopies checks that publish exits with 0 when two other machines have everything, and not when only one has, both in
+// its own process and with a daemon, which keeps running.
 func TestUntilCopies(t *testing.T) {
 	for name, withDaemon := range map[string]bool{"alone": false, "daemon": true} {
 		t.Run(name, func(t *testing.T) {

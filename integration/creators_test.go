@@ -19,8 +19,8 @@ import (
 	"github.com/p2pshare/p2pshare/integration/payload"
 )
 
-// TestSameTorrentAsOtherCreators builds each tree with mktorrent, with libtorrent and with us: the same
-// piece length has to give the same infohash, or two people who share the same folder would be two swarms.
+// TestSameTorrentAsOtherCreators builds each tree with mktorrent, with libtorrent and with p2pshare: the same piece length has
+// to give the same infohash, or two people who share the same folder would be in two swarms.
 func TestSameTorrentAsOtherCreators(t *testing.T) {
 	t.Parallel()
 	const pieceLog = 15
@@ -69,7 +69,7 @@ func TestSameTorrentAsOtherCreators(t *testing.T) {
 	}
 }
 
-// hashesOf are the SHA-1 and the SHA-256 of the info as it stands in a .torrent file.
+// hashesOf returns the SHA-1 and the SHA-256 of the info exactly as stored in a .torrent file.
 func hashesOf(t *testing.T, torrent string) (v1, v2 string) {
 	t.Helper()
 	b, err := os.ReadFile(torrent)
@@ -96,7 +96,7 @@ func hashesOf(t *testing.T, torrent string) (v1, v2 string) {
 	}
 }
 
-// skip is where the bencode value at i ends.
+// skip returns the end of the bencoded value at i.
 func skip(b []byte, i int) (int, error) {
 	if i >= len(b) {
 		return 0, fmt.Errorf("bencode ends at %d", i)

@@ -16,8 +16,8 @@ import (
 	"github.com/p2pshare/p2pshare/integration/tracker"
 )
 
-// Only one thing finds peers in each of these tests; without it the fetch must find nobody, which is
-// what TestNobodyHasIt shows.
+// In each of these tests only one mechanism can find peers; without it the fetch must find nobody, which
+// TestNobodyHasIt shows.
 var (
 	onlyLAN  = []string{"--no-dht", "--no-upnp"}
 	onlyDHT  = []string{"--no-lan", "--no-upnp"}
@@ -25,7 +25,7 @@ var (
 	peerFlag = func(h *netlab.Host) []string { return []string{"--peer", h.IP + ":6881"} }
 )
 
-// infohash is the v1 infohash of a magnet link, the shortest reference there is.
+// infohash returns the v1 infohash of a magnet link, the shortest possible reference.
 func infohash(t testing.TB, magnet string) string {
 	t.Helper()
 	m := regexp.MustCompile(`urn:btih:([0-9a-fA-F]{40})`).FindStringSubmatch(magnet)
@@ -35,7 +35,7 @@ func infohash(t testing.TB, magnet string) string {
 	return m[1]
 }
 
-// made is a payload on disk.
+// made writes a payload to disk.
 func made(t testing.TB, tree payload.Tree) string {
 	t.Helper()
 	path, err := tree.Make(t.TempDir())
@@ -55,7 +55,7 @@ func published(t testing.TB, h *netlab.Host, path string, flags ...string) (*cli
 	return p, magnet
 }
 
-// fetched gets ref on a host and compares it with what was shared.
+// fetched fetches ref on a host and compares the result with what was shared.
 func fetched(ctx context.Context, t testing.TB, h *netlab.Host, ref, want string, flags ...string) {
 	t.Helper()
 	out := t.TempDir()
@@ -80,8 +80,8 @@ func TestDiscoveryLAN(t *testing.T) {
 	fetched(within(t, time.Minute), t, lab.Host(2), infohash(t, magnet), path, onlyLAN...)
 }
 
-// Machines that have nothing but the addresses IPv6 gives every interface find each other, and one that is named is dialled in
-// its zone.
+// TestDiscoveryLinkLocal checks that machines with only link-local IPv6 addresses find each other, and that a peer given by the
+// user is dialled in its zone.
 func TestDiscoveryLinkLocal(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 3)
@@ -99,7 +99,7 @@ func TestDiscoveryLinkLocal(t *testing.T) {
 	fetched(ctx, t, lab.Host(3), infohash(t, magnet), path, append([]string{"--peer", "[" + at[1] + "]:6881"}, nothing...)...)
 }
 
-// The fetcher may be there first: whoever comes later says so.
+// TestDiscoveryLANPublisherComesLater checks that a fetcher finds a publisher that appears on the LAN later.
 func TestDiscoveryLANPublisherComesLater(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -127,7 +127,7 @@ func TestDiscoveryDHT(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 3)
 	node := func(i int) []string { return append([]string{"--dht-node", lab.Host(i).IP + ":6881"}, onlyDHT...) }
-	// The first node shares something else; it is there for the other two to meet.
+	// The first node shares something else; it only connects the other two.
 	published(t, lab.Host(1), made(t, payload.Unicode), node(2)...)
 	path := made(t, payload.Folder)
 	_, magnet := published(t, lab.Host(2), path, node(1)...)
@@ -153,10 +153,10 @@ func TestDiscoveryHTTPTracker(t *testing.T) {
 	path := made(t, payload.Folder)
 	flags := append([]string{"--tracker", announce}, nothing...)
 	_, magnet := published(t, lab.Host(1), path, flags...)
-	t.Run("named by the user", func(t *testing.T) {
+	t.Run("given by the user", func(t *testing.T) {
 		fetched(within(t, time.Minute), t, lab.Host(2), infohash(t, magnet), path, flags...)
 	})
-	t.Run("named by the magnet", func(t *testing.T) {
+	t.Run("given in the magnet link", func(t *testing.T) {
 		fetched(within(t, time.Minute), t, lab.Host(2), magnet, path, append([]string{"--allow-private"}, nothing...)...)
 	})
 }
@@ -179,8 +179,8 @@ func TestDiscoveryUDPTracker(t *testing.T) {
 	fetched(within(t, time.Minute), t, lab.Host(2), infohash(t, magnet), path, flags...)
 }
 
-// Host 2, a libtorrent, gets its bytes slowly and is all that host 3 is told of; host 3 can only be
-// done first by getting them from host 1, which it hears of from host 2.
+// Host 2, a libtorrent, gets its bytes slowly and is the only peer that host 3 is given. Host 3 can finish first
+// only by getting them from host 1, which it learns about from host 2.
 func TestDiscoveryPEX(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 3)
@@ -198,11 +198,11 @@ func TestDiscoveryPEX(t *testing.T) {
 	}
 	fetched(ctx, t, lab.Host(3), ref, path, append(peerFlag(lab.Host(2)), nothing...)...)
 	if !middle.Running() {
-		t.Error("the peer in the middle has ended: it may have had the content itself")
+		t.Error("the peer in the middle has exited: it may have had the content itself")
 	}
 }
 
-// The same with p2pshare in the middle, which tells of its peers itself.
+// The same with p2pshare in the middle, which sends its peers itself.
 func TestDiscoveryPEXThroughUs(t *testing.T) {
 	t.Parallel()
 	s := newSwarm(t, 3, payload.Large)
@@ -213,11 +213,11 @@ func TestDiscoveryPEXThroughUs(t *testing.T) {
 	}
 	fetched(ctx, t, s.lab.Host(3), s.ref, s.path, append(peerFlag(s.lab.Host(2)), nothing...)...)
 	if !middle.Running() {
-		t.Error("the peer in the middle has ended: it may have had the content itself")
+		t.Error("the peer in the middle has exited: it may have had the content itself")
 	}
 }
 
-// A fetch that is held back by --max-down still answers the peers that come to it.
+// TestLimitedFetchAnswersPeers checks that a fetch limited by --max-down still answers incoming peers.
 func TestLimitedFetchAnswersPeers(t *testing.T) {
 	t.Parallel()
 	s := newSwarm(t, 3, payload.Large)
@@ -228,7 +228,7 @@ func TestLimitedFetchAnswersPeers(t *testing.T) {
 	}
 	flags := append(append([]string{"--json"}, peerFlag(s.lab.Host(2))...), nothing...)
 	p := client.Start(t, us.With(flags...).Command(t, s.lab.Host(3), "fetch", "-o", t.TempDir(), s.ref))
-	// The info alone is enough: it came from the limited peer, the only one there is.
+	// Receiving the info is enough: it came from the limited peer, which is the only one.
 	if _, err := p.Stdout.Line(ctx, func(l string) bool { return strings.Contains(l, `"phase":"fetching"`) }); err != nil {
 		t.Errorf("the limited peer does not answer: %v", err)
 	}
@@ -273,7 +273,7 @@ func TestDiscoveryWebSeed(t *testing.T) {
 	}
 }
 
-// A torrent on the web, and a web seed that the user names: nothing but HTTP.
+// TestDiscoveryTorrentFromURL uses a .torrent on the web and a web seed given by the user: only HTTP.
 func TestDiscoveryTorrentFromURL(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -294,7 +294,7 @@ func TestNobodyHasIt(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
 	path := made(t, payload.Folder)
-	// It is there, and there is no way to find it.
+	// It is being shared, but there is no way to find it.
 	_, magnet := published(t, lab.Host(1), path, nothing...)
 	out := t.TempDir()
 	ref := infohash(t, magnet)
@@ -307,7 +307,7 @@ func TestNobodyHasIt(t *testing.T) {
 		t.Errorf("exit code: got %d, want 14", code)
 	}
 	if msg := p.Stderr.String(); !strings.Contains(msg, "2s") && !strings.Contains(msg, "time") {
-		t.Errorf("message %q says nothing of the time", msg)
+		t.Errorf("message %q does not mention the time", msg)
 	}
 	nothingIn(t, out)
 }

@@ -27,7 +27,7 @@ type doctorFinding struct {
 	Do    string
 }
 
-// diagnose runs the doctor on a host, and holds its exit code to what it found.
+// diagnose runs the doctor on a host, and checks that its exit code matches its findings.
 func diagnose(t *testing.T, p client.P2PShare, h *netlab.Host, args ...string) []doctorFinding {
 	t.Helper()
 	cmd := p.Command(t, h, "doctor", append([]string{"--json"}, args...)...)
@@ -72,16 +72,16 @@ func onHost(t *testing.T, h *netlab.Host, name string, args ...string) {
 	}
 }
 
-// TestDoctorNetwork causes what is wrong with a network, one thing at a time.
+// TestDoctorNetwork breaks the network in one way at a time.
 func TestDoctorNetwork(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		spoil func(t *testing.T, lab *netlab.Lab)
 		flags []string
-		code  string // besides the private address of the lab, which is always said
+		code  string // in addition to the lab's private address, which is always found
 		what  string
 	}{
-		{"all well", nil, []string{"--no-dht"}, "", ""},
+		{"everything works", nil, []string{"--no-dht"}, "", ""},
 		{"multicast off", func(t *testing.T, lab *netlab.Lab) {
 			onHost(t, lab.Host(1), "ip", "link", "set", "eth0", "multicast", "off")
 		}, []string{"--no-dht"}, "no-multicast", "eth0 (multicast is turned off)"},
@@ -115,13 +115,13 @@ func TestDoctorNetwork(t *testing.T) {
 				return
 			}
 			if len(others) != 1 || others[0].Code != c.code || !strings.Contains(others[0].What, c.what) || others[0].Do == "" {
-				t.Errorf("got %+v, want %s with %q alone", others, c.code, c.what)
+				t.Errorf("got %+v, want only %s with %q", others, c.code, c.what)
 			}
 		})
 	}
 }
 
-// nameServer answers every query on a host with a code of DNS; below 0 it hears them and says nothing.
+// nameServer answers every query on a host with a DNS response code; if it is negative, it never answers.
 func nameServer(t *testing.T, h *netlab.Host, address string, code int) {
 	t.Helper()
 	c, err := h.ListenPacket("udp", address)
@@ -137,15 +137,15 @@ func nameServer(t *testing.T, h *netlab.Host, address string, code int) {
 				return
 			}
 			if n >= 12 && code >= 0 {
-				b[2], b[3] = b[2]|0x80, 0x80|byte(code)     // an answer, from who asks others
-				b[10], b[11] = 0, 0                         // without what the query has besides the name
-				_, _ = c.WriteTo(b[:question(b[:n])], from) // a lost answer is a test that fails
+				b[2], b[3] = b[2]|0x80, 0x80|byte(code)     // an answer, recursion available
+				b[10], b[11] = 0, 0                         // without the additional records of the query
+				_, _ = c.WriteTo(b[:question(b[:n])], from) // a lost answer fails the test
 			}
 		}
 	}()
 }
 
-// question is where the question of a DNS message ends.
+// question returns the end of the question in a DNS message.
 func question(b []byte) int {
 	for i := 12; i < len(b); i += 1 + int(b[i]) {
 		if b[i] == 0 {
@@ -155,7 +155,7 @@ func question(b []byte) int {
 	return len(b)
 }
 
-// TestDoctorDNS: a machine whose DNS servers are of no use hears so, and which.
+// TestDoctorDNS checks that a machine with unusable DNS servers is told about it, and which ones they are.
 func TestDoctorDNS(t *testing.T) {
 	const refused, noSuchName = 5, 3
 	one := func(code int) func(t *testing.T, lab *netlab.Lab) []string {
@@ -168,13 +168,13 @@ func TestDoctorDNS(t *testing.T) {
 		name  string
 		serve func(t *testing.T, lab *netlab.Lab) (servers []string)
 		flags []string
-		what  string // empty: nothing is found
+		what  string // empty: no finding
 	}{
 		{"it never answers", one(-1), nil, "the DNS server 10.77.0.254 does not answer: names of the internet cannot be looked up; the local network works without"},
 		{"it refuses", one(refused), nil, "the DNS server 10.77.0.254 answers that it cannot look up names: names"},
 		{"it knows no such name", one(noSuchName), nil, ""},
-		{"nobody is there", func(_ *testing.T, lab *netlab.Lab) []string { return []string{lab.Hub().IP} }, nil, "the DNS server 10.77.0.254 does not answer: names"},
-		{"no way leads there", func(t *testing.T, lab *netlab.Lab) []string {
+		{"no server there", func(_ *testing.T, lab *netlab.Lab) []string { return []string{lab.Hub().IP} }, nil, "the DNS server 10.77.0.254 does not answer: names"},
+		{"no route there", func(t *testing.T, lab *netlab.Lab) []string {
 			onHost(t, lab.Host(1), "ip", "route", "del", "default")
 			return []string{"203.0.113.53"}
 		}, nil, "the DNS server 203.0.113.53 cannot be reached from here: names"},
@@ -196,7 +196,7 @@ func TestDoctorDNS(t *testing.T) {
 			i := slices.IndexFunc(found, func(f doctorFinding) bool { return f.Code == "no-dns" })
 			switch {
 			case c.what == "" && i >= 0:
-				t.Errorf("got %+v, want nothing of DNS", found[i])
+				t.Errorf("got %+v, want no finding about DNS", found[i])
 			case c.what != "" && (i < 0 || !strings.Contains(found[i].What, c.what) || found[i].Do == "" || found[i].Grave):
 				t.Errorf("got %+v, want %q", found, c.what)
 			}
@@ -204,7 +204,7 @@ func TestDoctorDNS(t *testing.T) {
 	}
 }
 
-// TestDoctorArrivals: once another machine has connected, the port is known to be open.
+// TestDoctorArrivals checks that the port counts as open once another machine has connected.
 func TestDoctorArrivals(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -216,7 +216,7 @@ func TestDoctorArrivals(t *testing.T) {
 		return slices.ContainsFunc(diagnose(t, p, lab.Host(1)), func(f doctorFinding) bool { return f.Code == "port-closed" })
 	}
 	if !closed() {
-		t.Error("before anybody came: got no word of the port")
+		t.Error("before any connection: got no finding about the port")
 	}
 	c, err := lab.Host(2).Dial(within(t, 10*time.Second), "tcp", "10.77.0.1:7000")
 	if err != nil {
@@ -229,12 +229,12 @@ func TestDoctorArrivals(t *testing.T) {
 	end := time.Now().Add(busy * 20 * time.Second)
 	for closed() {
 		if time.Now().After(end) {
-			t.Fatal("after another machine has connected, the port is still said to be closed")
+			t.Fatal("after another machine has connected, the port is still reported as closed")
 		}
 	}
 }
 
-// TestDoctorFullDisk fills a file system of its own.
+// TestDoctorFullDisk fills a separate file system.
 func TestDoctorFullDisk(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -278,7 +278,7 @@ func TestDoctorFullDisk(t *testing.T) {
 	}
 }
 
-// TestDoctorOtherVersion asks a daemon with a program of another version: the same one, but for that.
+// TestDoctorOtherVersion queries a daemon with a program that differs only in its version.
 func TestDoctorOtherVersion(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 1)
@@ -306,6 +306,6 @@ func TestDoctorOtherVersion(t *testing.T) {
 	if !slices.ContainsFunc(found, func(f doctorFinding) bool {
 		return f.Code == "daemon-version" && strings.Contains(f.What, v.P2pshare) && strings.Contains(f.What, other)
 	}) {
-		t.Errorf("got %+v, want both versions named", found)
+		t.Errorf("got %+v, want both versions in it", found)
 	}
 }

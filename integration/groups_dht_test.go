@@ -16,7 +16,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/payload"
 )
 
-// dhtCounter is a DHT node that gives everybody a token and notes what is announced to it.
+// dhtCounter is a DHT node that gives everybody a token and records what is announced to it.
 type dhtCounter struct {
 	mu        sync.Mutex
 	looked    map[string]bool
@@ -65,8 +65,8 @@ func (d *dhtCounter) count() (looked, announced int) {
 	return len(d.looked), len(d.announced)
 }
 
-// TestGroupAnnouncesOnce: a group is announced to the DHT under one infohash, however many entries it has that this machine does
-// not hold itself; those of yesterday and tomorrow are only looked up.
+// TestGroupAnnouncesOnce checks that a group is announced to the DHT under one infohash, however many entries it has that this
+// machine does not share itself; the infohashes of yesterday and tomorrow are only looked up.
 func TestGroupAnnouncesOnce(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -93,13 +93,13 @@ func TestGroupAnnouncesOnce(t *testing.T) {
 		if looked, announced := node.count(); looked >= 3 && announced >= 1 {
 			break
 		} else if time.Now().After(end) {
-			t.Fatalf("the DHT was asked for %d infohashes and told %d", looked, announced)
+			t.Fatalf("the DHT got queries for %d infohashes and announces of %d", looked, announced)
 		}
 	}
-	// For a while nothing else comes; an announce for each entry would have begun at once.
+	// Nothing else comes for a while; announces of the entries would have started immediately.
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if looked, announced := node.count(); looked != 3 || announced != 1 {
-			t.Fatalf("with 20 entries the DHT was asked for %d infohashes and told %d, want 3 days and 1", looked, announced)
+			t.Fatalf("with 20 entries the DHT got queries for %d infohashes and announces of %d, want 3 days and 1", looked, announced)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/payload"
 )
 
-// machine is a host of a lab with a home, on which commands are typed.
+// machine is a host of a lab with a home, where commands are run.
 type machine struct {
 	t    testing.TB
 	h    *netlab.Host
@@ -30,7 +30,7 @@ func newMachine(t testing.TB, h *netlab.Host) *machine {
 	return &machine{t, h, filepath.Join(t.TempDir(), "home")}
 }
 
-// daemon runs one on the machine.
+// daemon starts a daemon on the machine.
 func (m *machine) daemon(flags ...string) *client.Daemon {
 	m.t.Helper()
 	p := us
@@ -42,7 +42,7 @@ func (m *machine) daemon(flags ...string) *client.Daemon {
 	return d
 }
 
-// types runs a command to its end and gives its stdout.
+// types runs a command to its end and returns its stdout.
 func (m *machine) types(args ...string) (string, error) {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), busy*90*time.Second)
@@ -70,7 +70,7 @@ func (m *machine) must(args ...string) string {
 	return out
 }
 
-// until types a command again until its stdout holds what is wanted.
+// until runs a command repeatedly until its stdout contains want.
 func (m *machine) until(want string, args ...string) {
 	m.t.Helper()
 	out := ""
@@ -82,8 +82,8 @@ func (m *machine) until(want string, args ...string) {
 	m.t.Fatalf("%q: got %q, want %q in it", args, out, want)
 }
 
-// TestGroupOutlivesItsOwner: a group on a LAN without DHT. The owner goes offline for good; whoever joins later, knowing the
-// link alone, has the catalog and the content from a member, and any client has the content by the magnet that is shown.
+// TestGroupOutlivesItsOwner checks a group on a LAN without DHT whose owner goes offline for good. Anyone who joins later with
+// only the link gets the catalog and the content from a member, and any client gets the content with the magnet link shown.
 func TestGroupOutlivesItsOwner(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 5)
@@ -155,7 +155,7 @@ func TestGroupOutlivesItsOwner(t *testing.T) {
 	}
 }
 
-// TestGroupDiscovery: one thing alone finds the members.
+// TestGroupDiscovery finds the members with only one mechanism.
 func TestGroupDiscovery(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -195,7 +195,7 @@ func TestGroupDiscovery(t *testing.T) {
 			begun = time.Now()
 			member.until("app", "catalog", "list", "acme")
 			t.Logf("the entry is there after %v", time.Since(begun))
-			// Both are restarted: the member finds the owner again by what it kept.
+			// Both are restarted: the member finds the owner again from what it stored.
 			if err := d.Term(); err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +209,7 @@ func TestGroupDiscovery(t *testing.T) {
 	}
 }
 
-// TestGroupNobodyThere: without anything that finds members a join says so, with the way out, and leaves nothing.
+// TestGroupNobodyThere checks that a join which finds no member says so, with the way out, and leaves nothing behind.
 func TestGroupNobodyThere(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -219,7 +219,7 @@ func TestGroupNobodyThere(t *testing.T) {
 	lost.daemon(nothing...)
 	_, err := lost.types("group", "join", link, "--timeout", "2s")
 	if err == nil || !strings.Contains(err.Error(), "--peer") {
-		t.Errorf("got %v, want what to do", err)
+		t.Errorf("got %v, want a hint", err)
 	}
 	if exit := exitOf(err); exit == nil || exit.ExitCode() != 14 {
 		t.Errorf("got %v, want exit code 14", err)

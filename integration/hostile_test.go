@@ -14,7 +14,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/rogue"
 )
 
-// path is a file's path in a v1 info.
+// path returns the path of a file in a v1 info.
 func path(components ...string) []any {
 	var out []any
 	for _, c := range components {
@@ -23,9 +23,8 @@ func path(components ...string) []any {
 	return out
 }
 
-// TestHostileTorrents gives fetch torrents that no honest creator makes. Each is refused with a
-// message that names what is wrong, with the exit code of bytes that are not what they should be, and
-// before anything is written.
+// TestHostileTorrents gives fetch torrents that no honest creator makes. Each is refused before anything is written, with a
+// message that names the problem and the exit code for unverified bytes.
 func TestHostileTorrents(t *testing.T) {
 	tree := func(files rogue.Dict) rogue.Dict {
 		return rogue.Dict{"name": "folder", "piece length": 16384, "meta version": 2, "file tree": files}
@@ -45,7 +44,7 @@ func TestHostileTorrents(t *testing.T) {
 	tests := []struct {
 		name  string
 		info  any
-		names string // what the message has to name
+		names string // what the message has to contain
 	}{
 		{"dot dot in a path", rogue.Files(path("a"), path("..", "evil")), `".."`},
 		{"dot dot as the name", rogue.File(rogue.Dict{"name": ".."}), `".."`},
@@ -56,7 +55,7 @@ func TestHostileTorrents(t *testing.T) {
 		{"empty component", rogue.Files(path("a", "", "b")), "empty"},
 		{"empty name", rogue.File(rogue.Dict{"name": ""}), "empty"},
 		{"no path at all", rogue.Files(path()), "path"},
-		{"beyond what a path may be", rogue.Files(path(strings.Repeat("n", 3000))), "nnn"},
+		{"path too long", rogue.Files(path(strings.Repeat("n", 3000))), "nnn"},
 		{"NUL", rogue.Files(path("a\x00b")), `\x00`},
 		{"same path twice", rogue.Files(path("same"), path("same")), "same"},
 		{"file that is also a folder", rogue.Files(path("a"), path("a", "b")), `"a`},
@@ -75,7 +74,7 @@ func TestHostileTorrents(t *testing.T) {
 		{"integer beyond 64 bits", rogue.File(rogue.Dict{"length": rogue.Raw("i99999999999999999999e")}), "999"},
 		{"fewer hashes than pieces", rogue.File(rogue.Dict{"length": 100_000}), "pieces"},
 		{"more hashes than pieces", rogue.File(rogue.Dict{"pieces": strings.Repeat("x", 60)}), "pieces"},
-		{"hashes torn", rogue.File(rogue.Dict{"pieces": "short"}), "pieces"},
+		{"truncated hashes", rogue.File(rogue.Dict{"pieces": "short"}), "pieces"},
 		{"deep bencode", rogue.File(rogue.Dict{"x": rogue.Raw(strings.Repeat("l", 100_000) + strings.Repeat("e", 100_000))}), "deep"},
 		{"info beyond 16 MiB", rogue.File(rogue.Dict{"x": strings.Repeat("x", 16<<20)}), "info"},
 		{"v2 tree with other files than v1", hybrid, "v1"},
@@ -104,19 +103,19 @@ func TestHostileTorrents(t *testing.T) {
 			}
 			msg := p.Stderr.String()
 			if code != 13 && code != 4 {
-				t.Errorf("exit code: got %d, want 13 (or 4 for what is no torrent): %s", code, msg)
+				t.Errorf("exit code: got %d, want 13 (or 4 if it is not a torrent): %s", code, msg)
 			}
 			if !strings.Contains(msg, tc.names) {
 				t.Errorf("message: got %q, want it to name %q", msg, tc.names)
 			}
 			if strings.ContainsAny(msg, "\x1b\u202e\u200b") {
-				t.Errorf("message %q holds a character that steers the terminal", msg)
+				t.Errorf("message %q contains a terminal control character", msg)
 			}
 			if got := p.Stdout.String(); got != "" {
 				t.Errorf("stdout: got %q, want nothing", got)
 			}
 			if left, err := os.ReadDir(out); err != nil || len(left) != 0 {
-				t.Errorf("the target folder holds %v, %v, want nothing", left, err)
+				t.Errorf("the target folder contains %v, %v, want nothing", left, err)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/rogue"
 )
 
-// insides are spellings of addresses that are a stranger's business to no one, as hosts of URLs.
+// insides are spellings of internal addresses, which strangers have no business with, as hosts in URLs.
 var insides = []string{
 	"127.0.0.1", "127.1", "127.0.1", "127.9.9.9", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.0.0.1.", "0", "0.0.0.0", "１２７.0.0.1", "127。0。0。1",
 	"[::1]", "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::1]",
@@ -29,7 +29,7 @@ var insides = []string{
 	"10.200.0.1", "172.20.0.1", "192.168.0.1", "[fd00::1]", "100.64.0.1", "100.100.100.200",
 }
 
-// watched gives a host the addresses that insides stand for, and a canary at all of them, on a port and for UDP on another.
+// watched gives a host the addresses of insides, with a canary at all of them, on one port for TCP and another for UDP.
 func watched(t *testing.T, h *netlab.Host) *rogue.Canary {
 	t.Helper()
 	for _, a := range []string{
@@ -61,7 +61,8 @@ func watched(t *testing.T, h *netlab.Host) *rogue.Canary {
 	return c
 }
 
-// TestInsideIsNotReached: a link or a .torrent that names services of this machine reaches none of them, in whatever form and place.
+// TestInsideIsNotReached checks that a link or .torrent that points to services of this machine reaches none of them, in any
+// form and field.
 func TestInsideIsNotReached(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 1)
@@ -74,7 +75,7 @@ func TestInsideIsNotReached(t *testing.T) {
 			hosts = append(hosts, in+":"+port)
 		}
 	}
-	// Links have room for a hundred of each.
+	// A link may have a hundred of each.
 	for n := 0; n < len(hosts); n += 50 {
 		link := "magnet:?xt=urn:btih:0d0a464c555348414c4c0d0a7878787878787878"
 		for _, a := range hosts[n:min(n+50, len(hosts))] {
@@ -110,11 +111,11 @@ func TestInsideIsNotReached(t *testing.T) {
 		}
 	}
 	if came := canary.Came(); len(came) > 0 {
-		t.Errorf("%d came inside, want none: %.5q", len(came), came)
+		t.Errorf("got %d internal connections, want none: %.5q", len(came), came)
 	}
 }
 
-// TestForgedLANPackets: who is not on the network does not point a fetch at anybody by LAN discovery.
+// TestForgedLANPackets checks that senders outside the network cannot point a fetch at anybody through LAN discovery.
 func TestForgedLANPackets(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -126,7 +127,7 @@ func TestForgedLANPackets(t *testing.T) {
 	if _, err := p.Stdout.Line(ctx, func(l string) bool { return strings.Contains(l, `"phase":"metadata"`) }); err != nil {
 		t.Fatal(err)
 	}
-	// By unicast from a neighbour, and from addresses of other networks that he has taken for himself, by unicast and to the group.
+	// By unicast from a neighbour, and by unicast and multicast from addresses of other networks that the neighbour has taken.
 	at, err := lab.Host(2).Listen("tcp", "0.0.0.0:8099")
 	if err != nil {
 		t.Fatal(err)
@@ -165,9 +166,9 @@ func TestForgedLANPackets(t *testing.T) {
 		t.Fatalf("got exit code %d, %v, want 14", code, err)
 	}
 	if came := append(canary.Came(), neighbour.Came()...); len(came) > 0 {
-		t.Errorf("%d came, want none: %.5q", len(came), came)
+		t.Errorf("got %d connections, want none: %.5q", len(came), came)
 	}
-	// The same neighbour, as he should: he is called.
+	// When the same neighbour behaves correctly, it is contacted.
 	p = client.Start(t, us.With("--timeout", "20s", "--no-dht", "--no-upnp", "--json").Command(t, h, "fetch", "-o", t.TempDir(), hash))
 	if _, err := p.Stdout.Line(ctx, func(l string) bool { return strings.Contains(l, `"phase":"metadata"`) }); err != nil {
 		t.Fatal(err)
@@ -181,7 +182,8 @@ func TestForgedLANPackets(t *testing.T) {
 	}
 }
 
-// TestLinkToAService is a link to a service on the network whose infohash is a command to it: it hears no word of it.
+// TestLinkToAService uses a link to a service on the network whose infohash is a command to that service: the service must
+// never receive it.
 func TestLinkToAService(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -209,11 +211,11 @@ func TestLinkToAService(t *testing.T) {
 	}
 	n := len(heard)
 	if n == 0 || n > 3 {
-		t.Errorf("it was called %d times, want 1 to 3", n)
+		t.Errorf("got %d connections, want 1 to 3", n)
 	}
 	for range n {
 		if b := <-heard; strings.Contains(string(b), "FLUSHALL") || strings.Contains(string(b), "BitTorrent") {
-			t.Errorf("it heard %q", b)
+			t.Errorf("it received %q", b)
 		}
 	}
 }

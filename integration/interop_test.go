@@ -20,7 +20,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/payload"
 )
 
-// row is one kind of torrent and way of the matrix of clients.
+// row is one kind of torrent and connection in the matrix of clients.
 type row struct {
 	format string // v1, hybrid or v2
 	tree   payload.Tree
@@ -28,7 +28,7 @@ type row struct {
 	way    string // of the connection; empty: plain TCP over IPv4
 }
 
-// The ways that are not the plain one.
+// The connections other than plain TCP.
 const (
 	encrypted = "forced encryption"
 	ipv6      = "over IPv6"
@@ -61,17 +61,17 @@ func rows() (all []row) {
 	return all
 }
 
-// peers are the clients of the matrix, those first with which every test run tries it.
+// peers returns the clients of the matrix, starting with those that every test run tries.
 func (r row) peers() []client.Peer {
 	w := client.Way{Encrypted: r.way == encrypted, IPv6: r.way == ipv6}
 	return append(client.Peers(w), client.Others(w)...)
 }
 
-// cell is one square of the matrix.
+// cell is one cell of the matrix.
 type cell struct {
 	row
 	peer  client.Peer
-	serve bool // p2pshare serves and the peer fetches; else the other way round
+	serve bool // p2pshare serves and the peer fetches; else the reverse
 }
 
 func (c cell) String() string {
@@ -82,7 +82,7 @@ func (c cell) String() string {
 	return strings.ReplaceAll(c.row.String(), ", ", "/") + "/" + way
 }
 
-// quick says whether every test run has time for the cell: with clients that begin fast, what they can do.
+// quick says whether every test run has time for the cell: with clients that start fast, and what they can do.
 func (c cell) quick() bool {
 	if c.way != "" {
 		return false
@@ -96,20 +96,20 @@ func (c cell) quick() bool {
 	return false
 }
 
-// limit is what another client cannot do.
+// limit is a limitation of another client.
 type limit struct {
-	says  string // for the table; empty: there is none
-	error string // what the failure has to say, so that another one is not taken for it
+	says  string // for the table; empty: no limitation
+	error string // expected in the failure, to tell it from others
 }
 
-// cannot is the known limit of a cell. All of them are the other client's, which has them with
-// libtorrent's torrents and peers as well.
+// cannot returns the known limitation of a cell. All of them are the other client's, which has them with libtorrent's
+// torrents and peers too.
 func (c cell) cannot() limit {
 	switch name := c.peer.Name(); {
 	case c.format == "v2" && name == "aria2":
 		return limit{"no: aria2 1.36 knows no v2", ""}
 	case c.format == "hybrid" && name == "aria2":
-		// It loses the empty key in the file tree of BEP 52, and computes another infohash.
+		// It drops the empty key in the file tree of BEP 52, and computes a different infohash.
 		return limit{"no: aria2 1.36 computes a wrong infohash", ""}
 	case c.format == "v2" && name == "transmission":
 		return limit{"no: Transmission 3.00 knows no v2", "transmission refuses it"}
@@ -134,9 +134,9 @@ func (c cell) cannot() limit {
 	return limit{}
 }
 
-// TestInterop moves every kind of torrent between p2pshare and clients, both ways, and compares the bytes. With
-// P2PSHARE_INTEROP_OUT it is every client, and the table is written there. What passed is noted in P2PSHARE_INTEROP_NOTE, so
-// that the table can be made in parts, with -run.
+// TestInterop transfers every kind of torrent between p2pshare and clients, both ways, and compares the bytes. With
+// P2PSHARE_INTEROP_OUT it tests every client, and writes the table to that file. Passed cells are recorded in
+// P2PSHARE_INTEROP_NOTE, so that the table can be made in parts, with -run.
 func TestInterop(t *testing.T) {
 	out, noted := os.Getenv("P2PSHARE_INTEROP_OUT"), notes{path: os.Getenv("P2PSHARE_INTEROP_NOTE")}
 	var cells []cell
@@ -146,8 +146,8 @@ func TestInterop(t *testing.T) {
 		}
 	}
 	results := make([]string, len(cells))
-	// Clients wait most of the time: Transmission and aria2 begin to serve a peer up to ten seconds
-	// after it connects. So more cells than cores.
+	// Clients wait most of the time: Transmission and aria2 start to serve a peer up to ten seconds
+	// after it connects. So run more cells than there are cores.
 	slots := make(chan struct{}, 8)
 	t.Run("cells", func(t *testing.T) {
 		for i, c := range cells {
@@ -170,7 +170,7 @@ func TestInterop(t *testing.T) {
 		}
 	}
 	if out == "" || t.Failed() || slices.Contains(results, "") {
-		return // only some cells were asked for
+		return // only some cells were selected
 	}
 	table := interopTable(cells, results)
 	t.Log("\n" + table)
@@ -179,9 +179,9 @@ func TestInterop(t *testing.T) {
 	}
 }
 
-// notes are results of cells that passed, a line each.
+// notes records results of passed cells, one per line.
 type notes struct {
-	path string // empty: nothing is noted
+	path string // empty: nothing is recorded
 	mu   sync.Mutex
 }
 
@@ -218,16 +218,15 @@ func (n *notes) read(t *testing.T) map[string]string {
 	return out
 }
 
-// runCell is what the table says of a cell: "yes", or a limit that is known beforehand. Anything else
-// fails the test.
+// runCell returns the table's entry for a cell: "yes", or a known limitation. Anything else fails the test.
 func runCell(t *testing.T, c cell) string {
 	known := c.cannot()
 	patience := time.Minute
 	if !c.quick() {
-		patience = 5 * time.Minute // Deluge's console takes seconds to begin
+		patience = 5 * time.Minute // Deluge's console takes seconds to start
 	}
 	ctx := within(t, patience)
-	if known.says != "" && (known.error == "" || strings.HasPrefix(known.error, "waiting until ")) { // in vain: twice what a transfer takes
+	if known.says != "" && (known.error == "" || strings.HasPrefix(known.error, "waiting until ")) { // it will not finish: twice the time of a transfer
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
@@ -240,7 +239,7 @@ func runCell(t *testing.T, c cell) string {
 		t.Error(err)
 		return "FAILED"
 	case known.says != "":
-		t.Errorf("works now, and is said not to: %s", known.says)
+		t.Errorf("works now, but is listed as: %s", known.says)
 	}
 	return "yes"
 }

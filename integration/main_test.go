@@ -56,7 +56,7 @@ func run(m *testing.M) int {
 		}
 	}
 	us = client.P2PShare{Bin: bin}
-	// The scripts call it by its name.
+	// The scripts call it by name.
 	if err := os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -69,7 +69,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, "HOME="+filepath.Join(e.WorkDir, "user"), "P2PSHARE_HOME="+filepath.Join(e.WorkDir, "home"))
-			e.Defer(func() { // a script that fails half way leaves no daemon behind
+			e.Defer(func() { // so that a failed script leaves no daemon behind
 				for _, home := range []string{"home", "other"} {
 					_ = exec.Command(us.Bin, "daemon", "--stop", "--home", filepath.Join(e.WorkDir, home)).Run()
 				}
@@ -79,7 +79,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// newLab is a lab that goes with the test.
+// newLab makes a lab that is removed at the end of the test.
 func newLab(t testing.TB, hosts int) *netlab.Lab {
 	t.Helper()
 	lab, err := netlab.New(hosts)
@@ -90,11 +90,11 @@ func newLab(t testing.TB, hosts int) *netlab.Lab {
 	return lab
 }
 
-// busy is how many times longer than on a machine of its own a test waits before it gives up: ten tests run at a time, and what
-// they wait for comes later then. What is promised within a time is compared with the time that it took, not with this.
+// busy multiplies the timeouts of tests: ten tests run in parallel, so events come later than on an idle machine. Promised
+// times are compared with the time actually taken, not with these timeouts.
 const busy = 3
 
-// within is a context that ends with the test, or when what takes d at most has taken busy times as long.
+// within returns a context that ends with the test, or after busy times d.
 func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), busy*d)
@@ -115,7 +115,7 @@ func serveHTTP(t testing.TB, h *netlab.Host, handler http.Handler) string {
 	return serveAt(t, h, h.IP+":0", handler)
 }
 
-// serveAt is serveHTTP at an address of the host.
+// serveAt is serveHTTP at a given address of the host.
 func serveAt(t testing.TB, h *netlab.Host, address string, handler http.Handler) string {
 	t.Helper()
 	ln := listenAt(t, h, address)

@@ -22,14 +22,14 @@ import (
 	"github.com/p2pshare/p2pshare/integration/record"
 )
 
-// A page of docs is tried from top to bottom. In its blocks of kind "console" a line that begins with a name and "$ " is
-// typed on the machine of that name; the lines below it are what that machine shows, where "…" stands for anything and
-// lines that are not of interest are left out. "# " begins a remark.
+// A page in docs is tested from top to bottom. In its blocks of kind "console" a line that starts with a name and "$ " is
+// typed on the machine of that name; the lines below are the expected output, where "…" stands for anything and
+// uninteresting lines are omitted. "# " starts a comment.
 //
-// What differs each time is kept and put in: a link of a group, and a password that was made for it. A prompt is shown as
-// the program shows it; then the command is typed at a terminal, and the password that was made last is the answer.
+// Values that differ each time are remembered and inserted: a group's link, and a password that was generated for it. If a
+// page shows a prompt, the command is run in a terminal, and the answer is the latest password.
 //
-// A comment "<!-- files: MACHINE PATH SIZE -->" makes a file before the first command of its block.
+// A comment "<!-- files: MACHINE PATH SIZE -->" creates a file before the first command of its block.
 type page struct {
 	t        *testing.T
 	lab      *netlab.Lab
@@ -40,7 +40,7 @@ type page struct {
 
 type pageMachine struct {
 	h    *netlab.Host
-	home string // the user's
+	home string // the user's home
 }
 
 var (
@@ -51,14 +51,14 @@ var (
 	pageCommand  = regexp.MustCompile(`^([a-z]+)\$ (.*)$`)
 )
 
-// pageStep is a command of a page, and what is shown below it.
+// pageStep is a command on a page, with the expected output.
 type pageStep struct {
 	line          int
 	machine, what string
 	want          []string
 }
 
-// TestPages types every command of the pages that people learn from.
+// TestPages runs every command of the tutorial pages.
 func TestPages(t *testing.T) {
 	for _, name := range []string{"home.md", "releases.md", "mirrors.md", "office.md", "troubleshooting.md"} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestPages(t *testing.T) {
 			}
 			steps, files := readPage(t, string(text))
 			if len(steps) < 5 {
-				t.Fatalf("%d commands were found: want a page", len(steps))
+				t.Fatalf("found only %d commands", len(steps))
 			}
 			p := &page{t: t, machines: map[string]*pageMachine{}}
 			var names []string
@@ -126,7 +126,7 @@ func readPage(t *testing.T, text string) (steps []pageStep, files []pageFile) {
 			steps = append(steps, pageStep{line: i + 1, machine: m[1], what: m[2]})
 		case line == "" || strings.HasPrefix(line, "# "):
 		case len(steps) == 0:
-			t.Fatalf("line %d: something is shown before the first command", i+1)
+			t.Fatalf("line %d: output before the first command", i+1)
 		default:
 			last := &steps[len(steps)-1]
 			if strings.HasSuffix(last.what, `\`) && len(last.want) == 0 {
@@ -146,7 +146,7 @@ func (p *page) command(ctx context.Context, machine, line string) *exec.Cmd {
 	return cmd
 }
 
-// run types a command and looks for what the page shows.
+// run runs a command and checks its output against the page.
 func (p *page) run(s pageStep) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -161,7 +161,7 @@ func (p *page) run(s pageStep) {
 	}
 	var cmd *exec.Cmd
 	if asked {
-		// A terminal, whose user types the answers.
+		// Run it in a terminal, and type the answers.
 		cmd = p.command(ctx, s.machine, `script -qec "$0" /dev/null`)
 		cmd.Args = append(cmd.Args, line)
 		var typed strings.Builder
@@ -203,7 +203,7 @@ func (p *page) run(s pageStep) {
 	}
 }
 
-// wanted matches a line of a page, in which "…" is anything and blanks are as many as there are.
+// wanted matches a line of a page, in which "…" is anything and any number of spaces are equal.
 func wanted(line string) *regexp.Regexp {
 	var parts []string
 	for _, part := range strings.Split(strings.TrimSpace(line), "…") {
@@ -223,7 +223,7 @@ func wanted(line string) *regexp.Regexp {
 	return regexp.MustCompile(strings.Join(parts, `[^\n]*?`))
 }
 
-// TestPicture draws the picture of the README, which make docs puts there.
+// TestPicture draws the picture in the README, as make docs does.
 func TestPicture(t *testing.T) {
 	t.Parallel()
 	b, err := record.Picture(context.Background(), us.Bin)
@@ -234,7 +234,7 @@ func TestPicture(t *testing.T) {
 		if _, err := d.Token(); err == io.EOF {
 			break
 		} else if err != nil {
-			t.Fatalf("the picture is no XML: %v", err)
+			t.Fatalf("the picture is not XML: %v", err)
 		}
 	}
 	for _, want := range []string{"joined family", "IMG_4003.JPG", "fetched and verified family/photos/2026"} {

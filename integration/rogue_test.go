@@ -27,7 +27,7 @@ func roguePeer(t testing.TB, h *netlab.Host, p *rogue.Peer) {
 	t.Cleanup(func() { l.Close(); <-done })
 }
 
-// One of three peers sends garbage: the fetch ends with the right bytes.
+// TestGarbageFromOneOfThreePeers checks that a fetch ends with the right bytes if one of three peers sends garbage.
 func TestGarbageFromOneOfThreePeers(t *testing.T) {
 	t.Parallel()
 	for _, tree := range []payload.Tree{payload.OneFile, payload.Folder} {
@@ -53,7 +53,8 @@ func TestGarbageFromOneOfThreePeers(t *testing.T) {
 	}
 }
 
-// Nobody but a peer that sends garbage: the fetch finds no end, and no wrong byte reaches the target.
+// TestGarbageAlone checks that with only a peer that sends garbage the fetch never completes, and no wrong byte reaches the
+// target.
 func TestGarbageAlone(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -73,7 +74,7 @@ func TestGarbageAlone(t *testing.T) {
 	}
 }
 
-// pieces is how many pieces a folder's content has.
+// pieces returns the number of pieces of a folder's content.
 func pieces(t testing.TB, path string, length int64) int {
 	t.Helper()
 	var size int64
@@ -89,9 +90,9 @@ func pieces(t testing.TB, path string, length int64) int {
 	return int((size + length - 1) / length)
 }
 
-// A peer hands out an info that is not the magnet's. Alone it cannot make a fetch take it; beside an
-// honest peer it cannot keep the fetch from the right one. The infos are well-formed and would be
-// accepted under their own names; the v2 one is what btih magnets were once fooled with.
+// TestForgedMetadata has a peer send an info that is not the magnet's. Alone it cannot make a fetch accept it; together with
+// an honest peer it cannot keep the fetch from the right one. The infos are well-formed and would be accepted under their own
+// names; btih magnets were once fooled with the v2 one.
 func TestForgedMetadata(t *testing.T) {
 	t.Parallel()
 	root := sha256.Sum256([]byte("0123456789"))
@@ -116,13 +117,13 @@ func TestForgedMetadata(t *testing.T) {
 			p := client.Start(t, us.With(flags...).Command(t, lab.Host(2), "fetch", "-o", out, "magnet:?xt=urn:btih:"+strings.Repeat("ab", 20)))
 			refused(t, p, 14)
 			if left, err := filepath.Glob(filepath.Join(out, "*")); err != nil || len(left) != 0 {
-				t.Errorf("the target holds %v, %v, want nothing", left, err)
+				t.Errorf("the target contains %v, %v, want nothing", left, err)
 			}
 			if liar.MetadataSent.Load() == 0 {
 				t.Error("the liar was never asked: the test proves nothing")
 			}
 		})
-		t.Run(tc.name+" beside an honest peer", func(t *testing.T) {
+		t.Run(tc.name+" with an honest peer", func(t *testing.T) {
 			t.Parallel()
 			s := newSwarm(t, 3, payload.Folder)
 			roguePeer(t, s.lab.Host(2), &rogue.Peer{Metadata: []byte(tc.info)})
@@ -132,7 +133,7 @@ func TestForgedMetadata(t *testing.T) {
 	}
 }
 
-// TestBadWebSeeds puts a web seed that does wrong beside a good peer, where the fetch has to end well,
+// TestBadWebSeeds uses a misbehaving web seed together with a good peer, where the fetch has to succeed,
 // and alone, where it has to end.
 func TestBadWebSeeds(t *testing.T) {
 	t.Parallel()
@@ -163,7 +164,7 @@ func TestBadWebSeeds(t *testing.T) {
 				path := made(t, payload.OneFile)
 				web := &rogue.WebSeed{Root: filepath.Dir(path), Fault: tc.fault, Target: "http://127.0.0.1:8099"}
 				url := serveHTTP(t, lab.Host(1), web) + "/" + payload.OneFile.Name
-				// On the fetcher's own loopback there is something that must not be reached.
+				// The fetcher's loopback has a server that must not be reached.
 				inside := &rogue.WebSeed{Root: filepath.Dir(path)}
 				serveAt(t, lab.Host(3), "127.0.0.1:8099", inside)
 
@@ -195,7 +196,7 @@ func TestBadWebSeeds(t *testing.T) {
 	}
 }
 
-// badWebSeedAlone wants an end: with the content, if the fault can be borne, or with a time-out or an
+// badWebSeedAlone checks that the fetch ends: with the content, if the fault can be tolerated, or with a timeout or an
 // error, and then without a file.
 func badWebSeedAlone(ctx context.Context, t *testing.T, h *netlab.Host, torrent, path string, fault rogue.Fault, flags []string) {
 	t.Helper()
@@ -207,13 +208,13 @@ func badWebSeedAlone(ctx context.Context, t *testing.T, h *netlab.Host, torrent,
 	}
 	switch {
 	case code == 0 && fault == rogue.IgnoreRange:
-		// The whole file came where a part was asked for: it may be used, if it is right.
+		// The whole file came in answer to a range: it may be used if it is right.
 		if err := payload.Same(path, filepath.Join(out, payload.OneFile.Name)); err != nil {
 			t.Error(err)
 		}
 	case code == 14 || code == 1 || code == 13:
 		if strings.TrimSpace(p.Stderr.String()) == "" {
-			t.Error("no word of what went wrong")
+			t.Error("no message about what went wrong")
 		}
 		nothingIn(t, out)
 	default:
@@ -221,7 +222,7 @@ func badWebSeedAlone(ctx context.Context, t *testing.T, h *netlab.Host, torrent,
 	}
 }
 
-// Without --allow-private a torrent's web seed at a private address is not asked.
+// TestPrivateWebSeedIsNotAsked checks that without --allow-private a torrent's web seed at a private address is not contacted.
 func TestPrivateWebSeedIsNotAsked(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -241,8 +242,8 @@ func TestPrivateWebSeedIsNotAsked(t *testing.T) {
 	nothingIn(t, out)
 }
 
-// TestHostileDHT sends what has crashed DHT nodes to a publisher, unasked and as answers to its own
-// queries. It lives, and what it shares can still be found and fetched.
+// TestHostileDHT sends messages that have crashed DHT nodes to a publisher, unsolicited and as answers to its own
+// queries. The publisher survives, and its content can still be found and fetched.
 func TestHostileDHT(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 3)
@@ -272,18 +273,18 @@ func TestHostileDHT(t *testing.T) {
 		if _, err := io.WriteString(conn, packet); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		// It lives when it answers a good query after the bad packet.
+		// It is alive if it answers a valid query after the bad packet.
 		if err := answers(conn, ping); err != nil {
 			t.Fatalf("after %q no answer to a ping: %v", name, err)
 		}
 	}
 	if !p.Running() {
-		t.Fatal("the publisher has ended")
+		t.Fatal("the publisher has exited")
 	}
 	fetched(ctx, t, lab.Host(3), infohash(t, magnet), path, append(peerFlag(lab.Host(1)), nothing...)...)
 }
 
-// answers sends a query until something that answers it comes back.
+// answers sends a query until an answer to it comes back.
 func answers(conn io.ReadWriter, query string) error {
 	type deadline interface{ SetReadDeadline(time.Time) error }
 	buf := make([]byte, 4096)

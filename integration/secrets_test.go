@@ -17,8 +17,8 @@ import (
 	"github.com/p2pshare/p2pshare/integration/payload"
 )
 
-// Nothing that is shown, said to a program or logged has a passkey, a query or a password of a tracker or web seed in it, not
-// even where a tracker says it back. Magnet links are there to be handed on, and are whole.
+// TestSecretsOfAddressesAreNotShown checks that nothing displayed, printed for programs or logged contains a passkey, query or
+// password of a tracker or web seed, even if a tracker echoes it. Magnet links are meant to be passed on, and are complete.
 func TestSecretsOfAddressesAreNotShown(t *testing.T) {
 	t.Parallel()
 	const query, key, password = "SECRETQUERY", "0123456789abcdef0123456789abcdef", "SECRETPASSWORD"
@@ -42,7 +42,7 @@ func TestSecretsOfAddressesAreNotShown(t *testing.T) {
 	us := us
 	us.Home = home
 	magnets := regexp.MustCompile(`"magnet":"[^"]*"`)
-	// say runs a command until it ends, however, and gives what it says without magnet links.
+	// say runs a command until it exits, with any result, and returns its output without magnet links.
 	say := func(cmd *exec.Cmd) string {
 		b, _ := cmd.CombinedOutput()
 		return magnets.ReplaceAllString(string(b), "")

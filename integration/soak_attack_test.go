@@ -19,14 +19,14 @@ import (
 	"github.com/p2pshare/p2pshare/integration/rogue"
 )
 
-// attackVariable is set in the process that attacks: the test's own program, on a host of its own in the lab and behind all
-// others on the processors, as an attacker has his own. It holds a target.
+// attackVariable is set in the attacking process: the test's own program, on a separate host of the lab and with the lowest
+// priority, since a real attacker has a machine of their own. Its value is a target.
 const attackVariable = "P2PSHARE_ATTACK"
 
-// target is the daemon under attack, as an attacker knows it.
+// target is the attacked daemon, as an attacker knows it.
 type target struct {
 	Addr    string
-	Public  [20]byte // the infohash of a torrent that anybody may have
+	Public  [20]byte // the infohash of a public torrent
 	Pieces  int
 	Link    rogue.Link         // of a private group
 	Hello   []byte             // the first message of a TLS handshake for it
@@ -34,7 +34,7 @@ type target struct {
 	Keys    string             // the keys.json of its home
 	Own     string             // an address of the member's, which the other attacks do not share
 	Tracker string             // where to listen: the daemon announces a torrent there
-	Others  []string           // addresses of the attacker's, of networks that are not the daemon's
+	Others  []string           // addresses of the attacker in other networks than the daemon's
 }
 
 func (to target) tcp(ctx context.Context) (net.Conn, error) {
@@ -47,28 +47,28 @@ func (to target) udp(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "udp", to.Addr)
 }
 
-// attack goes on until ctx ends, and counts what it does.
+// attack runs until ctx ends, and counts what it does.
 type attack struct {
 	name string
 	run  func(ctx context.Context, to target, did *atomic.Int64)
 }
 
-// attacks are what the soak does at once. Each is gone on with until the end.
+// attacks are run in parallel by the soak, until its end.
 func attacks() []attack {
 	all := []attack{
-		{"connections that say nothing", crowd(300, 300, 0, func(target) []byte { return nil })},
-		{"8,000 half-open ones", halfOpen},
+		{"silent connections", crowd(300, 300, 0, func(target) []byte { return nil })},
+		{"8,000 half-open connections", halfOpen},
 		{"handshakes a byte at a time", crowd(200, 50, 100*time.Millisecond, func(to target) []byte { return rogue.Handshake(to.Public) })},
 		{"TLS greetings a byte at a time", crowd(100, 50, 100*time.Millisecond, func(to target) []byte { return to.Hello })},
 		{"peers that do nothing", crowd(400, 100, 0, func(to target) []byte { return rogue.Handshake(to.Public) })},
 		{"SYNs of uTP", packets(func(i int) []byte { return rogue.SYN(uint16(i)) })},
 		{"malformed uTP", packets(func(int) []byte { return rogue.UTP(rand.IntN) })},
-		{"a tracker's answers without end", bomb},
-		{"LAN discovery from here and elsewhere", forgedLAN},
-		{"a stranger's requests, who has the link", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Link.Lobby()} })},
-		{"a stranger's requests, who has a key of his own", posts(func(to target) rogue.Member { return rogue.Member{Key: rogue.NewKey()} })},
+		{"endless answers of a tracker", bomb},
+		{"LAN discovery from inside and outside the network", forgedLAN},
+		{"requests of a stranger with the link", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Link.Lobby()} })},
+		{"requests of a stranger with a new key", posts(func(to target) rogue.Member { return rogue.Member{Key: rogue.NewKey()} })},
 		{"a member's own keys, recipients, grants, entries and devices", signed},
-		{"a member's requests", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Key} })},
+		{"requests of a member", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Key} })},
 	}
 	for i, m := range rogue.Messages(1) {
 		all = append(all, attack{m.Name, func(ctx context.Context, to target, did *atomic.Int64) {
@@ -83,7 +83,7 @@ func attacks() []attack {
 	return all
 }
 
-// crowd is an attack of connections.
+// crowd makes an attack of connections.
 func crowd(most, rate int, drip time.Duration, say func(to target) []byte) func(context.Context, target, *atomic.Int64) {
 	return func(ctx context.Context, to target, did *atomic.Int64) {
 		c := &rogue.Crowd{Dial: to.tcp, Most: most, Rate: rate, Drip: drip, Say: say(to)}
@@ -92,7 +92,7 @@ func crowd(most, rate int, drip time.Duration, say func(to target) []byte) func(
 	}
 }
 
-// packets is an attack of packets, over and over.
+// packets makes an attack of repeated packets.
 func packets(make func(i int) []byte) func(context.Context, target, *atomic.Int64) {
 	return func(ctx context.Context, to target, did *atomic.Int64) {
 		for ctx.Err() == nil {
@@ -105,7 +105,7 @@ func packets(make func(i int) []byte) func(context.Context, target, *atomic.Int6
 	}
 }
 
-// posts is an attack of requests to the group.
+// posts makes an attack of requests to the group.
 func posts(as func(to target) rogue.Member) func(context.Context, target, *atomic.Int64) {
 	return func(ctx context.Context, to target, did *atomic.Int64) {
 		who := as(to)
@@ -116,7 +116,7 @@ func posts(as func(to target) rogue.Member) func(context.Context, target, *atomi
 	}
 }
 
-// signed is what a member signs, as much as there is, and more than is taken.
+// signed makes a member sign as many records as allowed, and more.
 func signed(ctx context.Context, to target, did *atomic.Int64) {
 	all, err := rogue.StolenAudience(to.Keys, "all")
 	if err != nil {
@@ -143,7 +143,7 @@ func signed(ctx context.Context, to target, did *atomic.Int64) {
 	}
 }
 
-// halfOpen holds 8,000 connections, that have begun in every way there is.
+// halfOpen holds 8,000 connections that have started in every possible way.
 func halfOpen(ctx context.Context, to target, did *atomic.Int64) {
 	begun := rogue.Beginnings(to.Public, to.Hello)
 	var wg sync.WaitGroup
@@ -153,7 +153,7 @@ func halfOpen(ctx context.Context, to target, did *atomic.Int64) {
 	wg.Wait()
 }
 
-// bomb is a tracker. The daemon announces to it by itself.
+// bomb is a tracker; the daemon announces to it on its own.
 func bomb(ctx context.Context, to target, did *atomic.Int64) {
 	l, err := net.Listen("tcp", to.Tracker)
 	if err != nil {
@@ -166,8 +166,8 @@ func bomb(ctx context.Context, to target, did *atomic.Int64) {
 	did.Add(b.Asked.Load())
 }
 
-// forgedLAN tells of peers for the torrent that the daemon has, and of others, to the group and to the daemon alone, from
-// the daemon's network and from others.
+// forgedLAN announces peers for the daemon's torrent and for others, by multicast and to the daemon directly, from the daemon's
+// network and from others.
 func forgedLAN(ctx context.Context, to target, did *atomic.Int64) {
 	host, _, err := net.SplitHostPort(to.Addr)
 	if err != nil {
@@ -188,7 +188,7 @@ func forgedLAN(ctx context.Context, to target, did *atomic.Int64) {
 					}
 					return fmt.Appendf(nil, "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: %d\r\nInfohash: %x\r\ncookie: %x\r\n\r\n\r\n", 1024+i%60000, hash, i)
 				}
-				sent, _ := rogue.Send(ctx, dial, 1<<40, packets) // what cannot be sent from there is not
+				sent, _ := rogue.Send(ctx, dial, 1<<40, packets) // errors do not matter
 				did.Add(int64(sent))
 			})
 		}
@@ -196,7 +196,7 @@ func forgedLAN(ctx context.Context, to target, did *atomic.Int64) {
 	wg.Wait()
 }
 
-// attackMain attacks until its input ends, and writes what it did.
+// attackMain attacks until its input ends, and prints what it did.
 func attackMain(about string) int {
 	var to target
 	if err := json.Unmarshal([]byte(about), &to); err != nil {

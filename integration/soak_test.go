@@ -25,19 +25,19 @@ import (
 )
 
 const (
-	// soakMemory bounds what the daemon has resident while it is attacked.
+	// soakMemory bounds the daemon's resident memory under attack.
 	soakMemory = 300 << 20
-	// soakSlower is how many times as long honest work may take.
+	// soakSlower is how many times longer normal use may take under attack.
 	soakSlower = 2
-	// soakTurns are those of peace and of war in which honest work is measured: what else the machine does in the
-	// meantime is in both.
+	// soakTurns is how many rounds with and without attack are measured in turn, so that other load on the machine affects
+	// both.
 	soakTurns = 5
-	// soakShort is how long the attack is in the short form, which holds it to all but its speed.
+	// soakShort is the duration of the short form, which checks everything except speed.
 	soakShort = 20 * time.Second
 )
 
 // TestSoak attacks a daemon in every way at once, for P2PSHARE_SOAK, while others fetch from it, publicly and as members,
-// and join its group. `make soak` also holds it to the speed that it has in peace, in turns, of content that takes seconds.
+// and join its group. `make soak` also compares the speed with and without attack, with content that takes seconds to fetch.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	long, turns, size := soakShort, 1, 10_000_000
@@ -73,11 +73,11 @@ func TestSoak(t *testing.T) {
 		end()
 		stop()
 		wg.Wait()
-		eventually(t, "descriptors are closed after the attack", func() bool { return descriptors(t, w.daemon) <= files+2 }) // and a connection of a member's
+		eventually(t, "descriptors are closed after the attack", func() bool { return descriptors(t, w.daemon) <= files+2 }) // and a connection of a member
 	}
 	for _, a := range attacks() {
 		if t.Logf("%s: %d", a.name, did[a.name]); did[a.name] == 0 {
-			t.Errorf("%s: nothing was done", a.name)
+			t.Errorf("%s: the attack did nothing", a.name)
 		}
 	}
 	t.Logf("resident: %d MiB before, %d at most, %d after; %d rounds", memory>>10, highest>>10, resident(t, w.daemon.Pid())>>10, len(during.fetch))
@@ -91,12 +91,12 @@ func TestSoak(t *testing.T) {
 		was, is := median(k.before), median(k.during)
 		t.Logf("%s: %v in peace, %v during the attack", k.what, was, is)
 		if s != "" && is > soakSlower*was {
-			t.Errorf("%s took %v during the attack, and %v in peace: more than %d times as long", k.what, is, was, soakSlower)
+			t.Errorf("%s took %v during the attack and %v without it: more than %d times as long", k.what, is, was, soakSlower)
 		}
 	}
 }
 
-// attacks begins all of them. The function that it gives ends them, and adds what they did.
+// attacks starts all attacks. The returned function stops them and adds up what they did.
 func (w *soak) attacks(t *testing.T, did map[string]int64) (end func()) {
 	t.Helper()
 	about, err := json.Marshal(w.target)
@@ -131,7 +131,7 @@ func (w *soak) attacks(t *testing.T, did map[string]int64) (end func()) {
 	}
 }
 
-// bombed has the daemon announce to the attacker's tracker, once that listens.
+// bombed makes the daemon announce to the attacker's tracker, once it listens.
 func (w *soak) bombed(t *testing.T, turn int) {
 	t.Helper()
 	eventually(t, "the tracker listens", func() bool {
@@ -148,7 +148,7 @@ func (w *soak) bombed(t *testing.T, turn int) {
 	w.admin.must(args...)
 }
 
-// soak is a daemon under attack and the honest ones about it.
+// soak is a daemon under attack and its honest users.
 type soak struct {
 	target
 	lab            *netlab.Lab
@@ -161,10 +161,10 @@ type soak struct {
 
 type invitation struct{ Link, Password string }
 
-// pace is how long honest work took.
+// pace is how long normal use took.
 type pace struct{ fetch, member, join []time.Duration }
 
-// newSoak makes them, with content of so many bytes for everybody and less for members.
+// newSoak sets up the daemon and users, with public content of the given size and a smaller one for members.
 func newSoak(t *testing.T, size int) *soak {
 	lab := newLab(t, 4)
 	admin, anna, mallory := newMachine(t, lab.Host(1)), newMachine(t, lab.Host(2)), newMachine(t, lab.Host(3))
@@ -185,7 +185,7 @@ func newSoak(t *testing.T, size int) *soak {
 	const piece = 256 << 10
 	magnet := admin.must("publish", w.software, "--piece-length", "256KiB")
 	anna.until("film", "catalog", "list", "festung")
-	// Passwords were hashed, which takes 256 MiB while it lasts: it begins anew, and hashes none.
+	// The daemon has hashed passwords, which takes 256 MiB temporarily: restart it, so that it hashes none.
 	admin.must("daemon", "--stop")
 	if err := first.Finished(within(t, 30*time.Second)); err != nil {
 		t.Fatal(err)
@@ -210,14 +210,14 @@ func newSoak(t *testing.T, size int) *soak {
 	return w
 }
 
-// ownAddress is another one of a host's network.
+// ownAddress returns another address in a host's network.
 func ownAddress(ip string) string {
 	a := netip.MustParseAddr(ip).As4()
 	a[3] = 233
 	return netip.AddrFrom4(a).String()
 }
 
-// work is a round of it: a stranger fetches what is public, a member what is not, and somebody joins.
+// work is one round of normal use: a stranger fetches public content, a member fetches private content, and a person joins.
 func (w *soak) work(t *testing.T, p *pace) {
 	t.Helper()
 	timed := func(to *[]time.Duration, do func()) {
@@ -253,7 +253,7 @@ func (w *soak) work(t *testing.T, p *pace) {
 	})
 }
 
-// watchMemory is the most that a process had resident until ctx ended, in KiB.
+// watchMemory returns the peak resident memory of a process until ctx ended, in KiB.
 func watchMemory(ctx context.Context, pid int) (most int) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

@@ -19,7 +19,7 @@ import (
 	"github.com/p2pshare/p2pshare/integration/rogue"
 )
 
-// account is where the bytes of a fetch came from, as it says at its end.
+// account is the origin of a fetch's bytes, as reported at its end.
 type account struct {
 	Path string `json:"path"`
 	Size int64  `json:"size"`
@@ -29,7 +29,7 @@ type account struct {
 	} `json:"bytes_from"`
 }
 
-// accountOf waits for a fetch with --json, and compares what it got.
+// accountOf waits for a fetch with --json, and compares what it fetched.
 func accountOf(ctx context.Context, t testing.TB, p *client.Process, want string) account {
 	t.Helper()
 	if err := p.Finished(ctx); err != nil {
@@ -38,7 +38,7 @@ func accountOf(ctx context.Context, t testing.TB, p *client.Process, want string
 	lines := strings.Split(strings.TrimSpace(p.Stdout.String()), "\n")
 	var a account
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &a); err != nil || a.Path == "" {
-		t.Fatalf("the last line is no answer: %v: %q", err, lines[len(lines)-1])
+		t.Fatalf("the last line is not an answer: %v: %q", err, lines[len(lines)-1])
 	}
 	if err := payload.Same(want, a.Path); err != nil {
 		t.Error(err)
@@ -46,7 +46,7 @@ func accountOf(ctx context.Context, t testing.TB, p *client.Process, want string
 	return a
 }
 
-// torrentOf makes a torrent of path that names web seeds.
+// torrentOf makes a torrent of path, with web seeds from flags.
 func torrentOf(t testing.TB, path string, flags ...string) string {
 	t.Helper()
 	torrent := filepath.Join(t.TempDir(), "t.torrent")
@@ -57,7 +57,8 @@ func torrentOf(t testing.TB, path string, flags ...string) string {
 	return torrent
 }
 
-// An acceptable source of a magnet is asked as a web seed, where its host may be; that of a .torrent is asked for that, once.
+// TestAcceptableSourceOfAMagnet checks that a magnet's acceptable source is used as a web seed, if its host is allowed, and that
+// the source of a .torrent is requested once.
 func TestAcceptableSourceOfAMagnet(t *testing.T) {
 	t.Parallel()
 	for _, allowed := range []bool{true, false} {
@@ -86,14 +87,14 @@ func TestAcceptableSourceOfAMagnet(t *testing.T) {
 				t.Errorf("got %d bytes from it, want some %v", got.From.WebSeeds, allowed)
 			}
 			if n := other.Requests.Load(); n > 1 || n > 0 && !allowed {
-				t.Errorf("%d requests for a .torrent, want one at most, and none where its host may not be asked", n)
+				t.Errorf("%d requests for a .torrent, want at most one, and none if its host is not allowed", n)
 			}
 		})
 	}
 }
 
-// nginx gives files of every name, whether it takes ranges, says that they are coded, redirects to a mirror, or has faults in
-// some that another has not.
+// TestNginxGivesFilesOfEveryName fetches files of all names from nginx, whether it supports ranges, claims a content encoding,
+// redirects to a mirror, or has faults in some files that another server does not have.
 func TestNginxGivesFilesOfEveryName(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 2)
@@ -135,7 +136,7 @@ func TestNginxGivesFilesOfEveryName(t *testing.T) {
 	}
 }
 
-// A web server and another client, both slow, bring one torrent together.
+// TestNginxAndAPeerTogether fetches one torrent from a web server and another client, both slow.
 func TestNginxAndAPeerTogether(t *testing.T) {
 	t.Parallel()
 	const most = 1 << 20
@@ -155,7 +156,7 @@ func TestNginxAndAPeerTogether(t *testing.T) {
 			}
 			flags := slices.Concat(peerFlag(lab.Host(2)), nothing, []string{"--json", "--allow-private", "-o", t.TempDir(), torrent})
 			got := accountOf(ctx, t, client.Start(t, us.Command(t, lab.Host(3), "fetch", flags...)), path)
-			// A peer and a server that were asked for the same count once each.
+			// Bytes that both a peer and a server sent count once for each.
 			if got.From.Peers <= 0 || got.From.WebSeeds <= 0 || got.From.Peers+got.From.WebSeeds < got.Size {
 				t.Errorf("got %+v of %d bytes, want all of them and some of each", got.From, got.Size)
 			}
@@ -163,7 +164,7 @@ func TestNginxAndAPeerTogether(t *testing.T) {
 	}
 }
 
-// aria2 takes a torrent of ours from us and from a web server.
+// TestAria2FromUsAndNginx checks that aria2 fetches a torrent of ours from us and from a web server.
 func TestAria2FromUsAndNginx(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t, 3)
@@ -194,21 +195,21 @@ func TestAria2FromUsAndNginx(t *testing.T) {
 	if _, err := seeder.Stdout.Line(ctx, func(l string) bool {
 		return strings.Contains(l, `"uploaded":`) && !strings.Contains(l, `"uploaded":0`)
 	}); err != nil {
-		t.Errorf("nothing came from us: %v", err)
+		t.Errorf("no bytes came from us: %v", err)
 	}
 	if _, err := web.Stdout.Line(ctx, func(l string) bool {
 		return strings.Contains(l, "GET /large/") && (strings.Contains(l, `" 206 `) || strings.Contains(l, `" 200 `))
 	}); err != nil {
-		t.Errorf("nothing came from the web server: %v", err)
+		t.Errorf("no bytes came from the web server: %v", err)
 	}
 }
 
-// changes are what can become of a file under a web server's feet.
+// changes are changes to a file while a web server serves it.
 var changes = []struct {
 	name   string
 	change func(file string, old os.FileInfo) error
-	want   string // what the fetch says
-	alone  bool   // it is tried without a peer too
+	want   string // in the fetch's message
+	alone  bool   // also tested without a peer
 }{
 	{"replaced", func(file string, _ os.FileInfo) error {
 		return replace(file, payload.Bytes(3_000_001, 99), time.Unix(1_000_000_000, 0))
@@ -233,7 +234,7 @@ var changes = []struct {
 	{"removed", func(file string, _ os.FileInfo) error { return os.Remove(file) }, "404", false},
 }
 
-// replace puts other bytes in the place of a file, in one step.
+// replace replaces the content of a file atomically.
 func replace(file string, b []byte, modified time.Time) error {
 	if err := os.WriteFile(file+".new", b, 0o644); err != nil {
 		return err
@@ -244,8 +245,8 @@ func replace(file string, b []byte, modified time.Time) error {
 	return os.Rename(file+".new", file)
 }
 
-// The content of a web seed becomes another one after some of it was fetched. A peer that comes later brings the rest; without
-// one the fetch ends without a file.
+// TestWebSeedChangesMeanwhile changes the content of a web seed after some of it was fetched. A peer that comes later provides
+// the rest; without one the fetch ends without a file.
 func TestWebSeedChangesMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, c := range changes {

@@ -292,7 +292,7 @@ system.daemon.set = true
 	return p, nil
 }
 
-// WebTorrent is the one of npm under Node, by TCP alone, where deps.sh puts it.
+// WebTorrent is the npm package under Node, with TCP only, as installed by deps.sh.
 type WebTorrent struct{ Way }
 
 // Name is "WebTorrent".

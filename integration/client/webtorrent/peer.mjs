@@ -1,4 +1,4 @@
-// A WebTorrent peer: MODE PORT REF DIR SECURE; MODE is seed or fetch. Prints "done" once it has all of the torrent, and stays.
+// A WebTorrent peer: MODE PORT REF DIR SECURE; MODE is seed or fetch. Prints "done" once it has the whole torrent, and keeps running.
 import WebTorrent from 'webtorrent'
 
 const [mode, port, ref, dir, secure] = process.argv.slice(2)
