@@ -255,3 +255,28 @@ func publishAsFormat(t *testing.T, n *node.Node, path, format string) *node.Publ
 	must(t, err)
 	return e.Published
 }
+
+// TestRepairAPart: a part whose bytes are wrong is fetched again, that part alone.
+func TestRepairAPart(t *testing.T) {
+	origin, _ := daemon(t, t.TempDir(), nil)
+	pub := publishAsFormat(t, origin, folder(t, "halves", halves), "v1")
+	n, _ := daemon(t, t.TempDir(), nil)
+	got := fetchPart(t, n, pub.Magnet, t.TempDir(), addrOf(t, origin), "a.bin")
+	rewrite(t, filepath.Join(got.Path, "a.bin"))
+	stateOf(t, n, node.StateSeeding, node.StateFailed)
+	repaired, err := ask(t, func(ctx context.Context, on func(node.Event)) error {
+		return n.Repair(ctx, node.RepairRequest{Ref: "halves", Peers: []string{addrOf(t, origin)}}, on)
+	}, func(e node.Event) bool { return e.Fetched != nil })
+	must(t, err)
+	if repaired.Fetched == nil || repaired.Fetched.Files != 1 {
+		t.Errorf("got %+v, want one file", repaired.Fetched)
+	}
+	shareIn(t, n, "halves", in(node.StateSeeding))
+	v, err := n.Verify(t.Context(), node.VerifyRequest{Ref: "halves"}, func(node.Event) {})
+	if err != nil || !v.OK || v.Files != 1 {
+		t.Errorf("verify: got %+v, %v, want one file that is right", v, err)
+	}
+	if _, err := os.Stat(filepath.Join(got.Path, "b.bin")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was not wanted: %v, want that it is not there", err)
+	}
+}
