@@ -151,14 +151,14 @@ func (e *Engine) announceHTTP(ctx context.Context, to url.URL, r announce) (a tr
 	}
 	defer res.Body.Close()
 	// What is compressed is counted as it comes out.
-	b, err := io.ReadAll(io.LimitReader(res.Body, trackerMaxAnswer+1))
-	switch {
-	case err != nil:
-		return a, from, fmt.Errorf("reading the answer: %w", err)
-	case len(b) > trackerMaxAnswer:
+	b, rerr := io.ReadAll(io.LimitReader(res.Body, trackerMaxAnswer+1))
+	if len(b) > trackerMaxAnswer {
 		return a, from, fmt.Errorf("the answer has more than %d bytes", trackerMaxAnswer)
 	}
 	a, err = parseAnswer(b)
+	if rerr != nil && (err == nil && len(a.peers)+len(a.names) == 0 || errors.Is(err, errNoAnswer)) { // a length that is wrong costs no peers
+		return trackerAnswer{}, from, fmt.Errorf("reading the answer: %w", rerr)
+	}
 	if res.StatusCode != http.StatusOK && (err == nil || errors.Is(err, errNoAnswer)) {
 		return trackerAnswer{}, from, &refusal{code: res.StatusCode, retryIn: retryAfter(res.Header.Get("Retry-After"))}
 	}

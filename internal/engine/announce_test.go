@@ -82,6 +82,30 @@ func TestTrackerAnswersAreBounded(t *testing.T) {
 	}
 }
 
+// An answer that is shorter than its header says costs none of the peers in it.
+func TestTrackerAnswerThatIsCutOff(t *testing.T) {
+	const answer = "d8:intervali60e5:peers6:\x08\x08\x08\x08\x1a\xe1e"
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		if r.URL.Path == "/some" {
+			io.WriteString(w, answer)
+		}
+		if r.URL.Path == "/page" {
+			io.WriteString(w, "<html>")
+		}
+	}))
+	defer srv.Close()
+	tt := asker(t, start(t, nil))
+	if a, err := tt.announceOnce(t.Context(), srv.URL+"/some", tracker.None, ""); err != nil || len(a.peers) != 1 {
+		t.Errorf("got %d peers, %v, want one", len(a.peers), err)
+	}
+	for _, path := range []string{"/none", "/page"} {
+		if _, err := tt.announceOnce(t.Context(), srv.URL+path, tracker.None, ""); err == nil || !strings.Contains(err.Error(), "reading the answer") {
+			t.Errorf("%s: got %v, want that it could not be read", path, err)
+		}
+	}
+}
+
 // However many trackers there are, few are asked at a time, and one torrent's are not in the way of another's.
 func TestAnnouncesAreFewAtATime(t *testing.T) {
 	var under, most atomic.Int64
