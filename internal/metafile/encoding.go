@@ -24,7 +24,8 @@ import (
 // note reports. A magnet's info comes without a declared encoding. It stores the names in the fields that the engine reads
 // first.
 func inUTF8(info *metainfo.Info, declared string) (note string) {
-	if info.Name != "" && names.Check(info.NameUtf8) != nil {
+	// In version 2 name itself is UTF-8, and the tree of a single file repeats it.
+	if info.Name != "" && (names.Check(info.NameUtf8) != nil || info.MetaVersion == 2 && names.Check(info.Name) == nil) {
 		info.NameUtf8 = ""
 	}
 	var foreign []*string

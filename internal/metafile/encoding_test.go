@@ -102,4 +102,11 @@ func TestEncodings(t *testing.T) {
 			t.Errorf("the torrent's name: got %v, %v, want café", m, err)
 		}
 	}
+	// In version 2 name is UTF-8 itself, and is what the tree of a single file has.
+	single := with(v2Folder(), "name", "a", "name.utf-8", "b", "file tree", dict{"a": leaf(10, "a")})
+	for _, info := range []dict{single, with(single, "length", 10, "pieces", sha1s(1))} {
+		if m, err := metafile.FromInfo(encode(t, info)); err != nil || m.Name != "a" || m.Dir {
+			t.Errorf("version 2 with another name.utf-8: got %+v, %v, want the file a", m, err)
+		}
+	}
 }
