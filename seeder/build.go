@@ -266,16 +266,16 @@ func choosePieceLength(size int64, files int, aligned bool) int64 {
 func (p *plan) hash(ctx context.Context, o Options) ([]Sum, error) {
 	var mu sync.Mutex
 	var done int64
-	total := p.tree.size
+	passes := int64(1)
 	if o.Sums {
-		total *= 2
+		passes = 2 // run side by side, and count as half of each byte
 	}
 	progress := func(n int64) {
 		mu.Lock()
 		defer mu.Unlock()
 		done += n
 		if o.Progress != nil {
-			o.Progress(done, total)
+			o.Progress(done/passes, p.tree.size)
 		}
 	}
 	var sums []Sum

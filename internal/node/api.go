@@ -231,7 +231,7 @@ const PhasePasswords = "making passwords"
 
 // Progress of the phase under way. Rates are bytes a second over the last few seconds.
 type Progress struct {
-	Phase   string        `json:"phase"` // hashing, metadata, checking, reusing, fetching, moving, opening, waiting, making passwords
+	Phase   string        `json:"phase"` // hashing, indexing, encrypting, metadata, checking, reusing, fetching, moving, opening, waiting, making passwords
 	Name    string        `json:"name,omitempty"`
 	Done    int64         `json:"done"`  // bytes, or passwords
 	Total   int64         `json:"total"` // 0: not known yet
@@ -243,6 +243,15 @@ type Progress struct {
 	From    BytesFrom     `json:"bytes_from"`
 	Waiting string        `json:"waiting,omitempty"` // why nothing moves, if it has not for a while
 	Lost    []string      `json:"lost,omitempty"`    // files that nobody who is there gives, if nothing moves: paths below the name, a hundred at most
+}
+
+// ReadsDisk reports whether the phase reads files and transfers nothing.
+func (p *Progress) ReadsDisk() bool {
+	switch p.Phase {
+	case "hashing", "indexing", "encrypting", "checking", "reusing", "opening":
+		return true
+	}
+	return false
 }
 
 // Seeding says that a share can be fetched from now on, and then, every few seconds, how it goes.

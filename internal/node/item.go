@@ -318,7 +318,7 @@ func (it *item) emit(e Event) {
 	if p := e.Progress; p != nil && p.Phase != "waiting" {
 		it.progress = p
 		switch {
-		case p.Phase == "hashing" || p.Phase == "checking" || p.Phase == "reusing":
+		case p.ReadsDisk():
 			it.state = StateChecking
 		case it.state != StateQueued:
 			it.state = StateFetching

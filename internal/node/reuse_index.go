@@ -51,7 +51,7 @@ func (n *Node) makeIndex(ctx context.Context, r PublishRequest, b *seeder.Built,
 	if r.Chunks == ChunksOff || auto && (r.In == nil || r.In.Seal || b.Torrent.Size < leastChunked) {
 		return nil, nil
 	}
-	h := &hashing{on: on, phase: "hashing", name: b.Torrent.Name}
+	h := &hashing{on: on, phase: "indexing", name: b.Torrent.Name}
 	x, err := chunk.Make(ctx, b.Torrent, b.Located, chunk.Options{Progress: h.progress})
 	if err != nil {
 		return nil, fault.Hint(fmt.Errorf("make the index of chunks: %w", err), "publish again when nothing writes there any more")

@@ -46,8 +46,8 @@ const (
 	// plainEvery and plainStep say when a plain line is due: often enough to see that it lives, seldom
 	// enough to read in a log.
 	plainEvery = 10 * time.Second
-	plainStep  = 10 // percent
-	plainLeast = time.Second
+	plainStep  = 10          // percent
+	plainLeast = time.Second // also before the first line about reading files
 
 	// plainSeeding is the least time between two lines of a share.
 	plainSeeding = time.Minute
@@ -59,6 +59,9 @@ type plainMeter struct {
 	now func() time.Time
 
 	subject string
+	begun   time.Time // the subject
+	shown   bool      // a line about the subject
+	whole   bool      // the last such line said that it is done
 	waiting string
 	last    time.Time
 	step    int
@@ -75,15 +78,24 @@ type sent struct {
 
 func (m *plainMeter) progress(p node.Progress) {
 	now, subj, step := m.now(), subject(p), int(100*fraction(p))/plainStep
+	if subj != m.subject {
+		m.subject, m.begun, m.shown, m.whole = subj, now, false, false
+	}
+	whole := p.Total > 0 && p.Done >= p.Total
 	passed := now.Sub(m.last)
 	switch {
-	case subj != m.subject, p.Waiting != m.waiting:
+	case p.Waiting != m.waiting:
+	case !m.shown:
+		if p.ReadsDisk() && now.Sub(m.begun) < plainLeast {
+			return // most files are read faster than a line about it
+		}
 	case passed >= plainEvery:
 	case step > m.step && passed >= plainLeast:
+	case whole && !m.whole && p.ReadsDisk():
 	default:
 		return
 	}
-	m.subject, m.waiting, m.last, m.step = subj, p.Waiting, now, step
+	m.shown, m.whole, m.waiting, m.last, m.step = true, whole, p.Waiting, now, step
 	var words []string
 	for _, x := range parts(p) {
 		if x.text != "" {

@@ -50,6 +50,28 @@ func TestPlainProgress(t *testing.T) {
 	}
 }
 
+// Reading files has a first line when it takes a second, and a last one when it is done.
+func TestPlainReading(t *testing.T) {
+	s := newShell(t)
+	s.fake.do = func(_ context.Context, on func(node.Event)) error {
+		read := func(after time.Duration, phase string, done int64) {
+			s.clock.add(after)
+			on(node.Event{Progress: &node.Progress{Phase: phase, Name: "rel", Done: done, Total: 1000}})
+		}
+		read(0, "hashing", 0)
+		read(900*time.Millisecond, "hashing", 1000) // faster than a line about it
+		read(0, "indexing", 0)
+		read(time.Second, "indexing", 300)
+		read(200*time.Millisecond, "indexing", 1000)
+		read(0, "indexing", 1000)
+		return nil
+	}
+	s.want(0, "", "", "publish", "rel", "--no-seed")
+	if got, want := s.stderr.String(), "indexing rel: 30%, 300 B/1.0 kB\nindexing rel: 100%, 1.0 kB/1.0 kB\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestPlainWhereATerminalCannotOrMayNot(t *testing.T) {
 	for name, value := range map[string]string{"TERM": "dumb", "NO_COLOR": "1"} {
 		s := newShell(t)
