@@ -41,7 +41,23 @@ type holder struct {
 	have  []uint64
 	count int
 	all   bool
-	since time.Time // all
+	since time.Time  // all
+	both  *haveUnion // what the machine has said on this and its other connections; nil: not shared
+}
+
+// haveUnion is what a machine has said of its pieces on all of its connections to a torrent. One that super-seeds shows on each a few of
+// them, and has them all.
+type haveUnion struct {
+	have  []uint64
+	count int
+	conns int
+}
+
+// unionKey says whose connections are one's: those of a machine of a group, or else of an address and what the peer calls itself, for
+// many may be behind one address.
+type unionKey struct {
+	at netip.Prefix
+	id torrent.PeerID
 }
 
 // noteHaves follows which pieces a peer says it has. The client's lock is held.
@@ -84,6 +100,15 @@ func (e *Engine) holderOf(pc *torrent.PeerConn) *holder {
 			return nil
 		}
 		h = &holder{t: t, at: at, have: make([]uint64, (t.pieces+63)/64)}
+		key := e.unionKey(pc, at)
+		if h.both = t.unions[key]; h.both == nil {
+			if t.unions == nil {
+				t.unions = map[unionKey]*haveUnion{}
+			}
+			h.both = &haveUnion{have: make([]uint64, (t.pieces+63)/64)}
+			t.unions[key] = h.both
+		}
+		h.both.conns++
 		e.holders[pc] = h
 	}
 	return h
@@ -105,9 +130,16 @@ func (e *Engine) noteEarly(t *Torrent) {
 	}
 }
 
+func (e *Engine) unionKey(pc *torrent.PeerConn, at netip.Prefix) unionKey {
+	if e.members != nil {
+		return unionKey{at: at}
+	}
+	return unionKey{at, pc.PeerID}
+}
+
 // judge notes that everything is there.
 func (h *holder) judge() {
-	if h.count == h.t.pieces && !h.all {
+	if (h.count == h.t.pieces || h.both != nil && h.both.count == h.t.pieces) && !h.all {
 		h.all, h.have, h.since = true, nil, time.Now()
 		h.t.copies.arrived(h.at)
 	}
@@ -117,9 +149,17 @@ func (h *holder) set(i int) {
 	if h.all || i < 0 || i >= h.t.pieces {
 		return
 	}
-	before := h.have[i/64]
-	h.have[i/64] |= 1 << (i % 64)
-	h.count += bits.OnesCount64(h.have[i/64]) - bits.OnesCount64(before)
+	h.count += mark(h.have, i)
+	if h.both != nil {
+		h.both.count += mark(h.both.have, i)
+	}
+}
+
+// mark sets a bit, and gives how many that is more.
+func mark(have []uint64, i int) int {
+	before := have[i/64]
+	have[i/64] |= 1 << (i % 64)
+	return bits.OnesCount64(have[i/64]) - bits.OnesCount64(before)
 }
 
 const (
@@ -168,6 +208,11 @@ func (e *Engine) idleSeeds(now time.Time) (out []*torrent.PeerConn) {
 func (e *Engine) noteGone(pc *torrent.PeerConn) {
 	if h := e.holders[pc]; h != nil {
 		delete(e.holders, pc)
+		if h.both != nil {
+			if h.both.conns--; h.both.conns == 0 {
+				delete(h.t.unions, e.unionKey(pc, h.at))
+			}
+		}
 		if h.all {
 			h.t.copies.left(h.at)
 			if h.t.complete() {

@@ -184,3 +184,25 @@ func TestSeedsPart(t *testing.T) {
 	}
 	waitFor(t, "they part", func() bool { return up.Stats().Peers == 0 && tt.Stats().Peers == 0 })
 }
+
+// TestAMachineHoldsWhatItsConnectionsSay has one that super-seeds show some pieces on one connection and the others on another: it has all.
+func TestAMachineHoldsWhatItsConnectionsSay(t *testing.T) {
+	tt := &Torrent{pieces: 70}
+	both := &haveUnion{have: make([]uint64, 2), conns: 2}
+	a, b := &holder{t: tt, have: make([]uint64, 2), both: both, at: machineOf("192.0.2.1:1")}, &holder{t: tt, have: make([]uint64, 2), both: both, at: machineOf("192.0.2.1:1")}
+	none := func() map[netip.Prefix]bool { return nil }
+	for i := range 70 {
+		if got := tt.copies.count(time.Now(), none); got != 0 {
+			t.Fatalf("after %d pieces: got %d copies", i, got)
+		}
+		h := a
+		if i%2 > 0 {
+			h = b
+		}
+		h.set(i)
+		h.judge()
+	}
+	if got := tt.copies.count(time.Now(), none); got != 1 {
+		t.Errorf("got %d copies, want 1", got)
+	}
+}

@@ -70,6 +70,8 @@ type Torrent struct {
 	seats  *seats
 	pieces int // 0 until the info is known
 	copies copies
+	// unions are guarded by the mu of e.
+	unions map[unionKey]*haveUnion
 	given  given
 	near   nearCounts
 	store  *atomic.Pointer[opened] // nil in it: there is none to read from
