@@ -225,13 +225,7 @@ func runCell(t *testing.T, c cell) string {
 	if !c.quick() {
 		patience = 5 * time.Minute // Deluge's console takes seconds to start
 	}
-	ctx := within(t, patience)
-	if known.says != "" && (known.error == "" || strings.HasPrefix(known.error, "waiting until ")) { // it will not finish: twice the time of a transfer
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 20*time.Second)
-		defer cancel()
-	}
-	err := transfer(ctx, t, c)
+	err := transfer(within(t, patience), t, c)
 	switch {
 	case err != nil && known.says != "" && strings.Contains(err.Error(), known.error):
 		return known.says
@@ -291,6 +285,11 @@ func transfer(ctx context.Context, t *testing.T, c cell) error {
 	}
 	if err := seeder.Until(ctx, "the tracker knows the seeder", func() bool { return tr.Announced() > 0 }); err != nil {
 		return err
+	}
+	if known := c.cannot(); known.says != "" && (known.error == "" || strings.HasPrefix(known.error, "waiting until ")) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 20*time.Second) // in vain: twice what a transfer takes
+		defer cancel()
 	}
 	fetcher, err = fetch.Fetch(ctx, t, lab.Host(2), ref, out)
 	if err != nil {

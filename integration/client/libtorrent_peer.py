@@ -13,6 +13,8 @@ session = lt.session({
     'enable_outgoing_utp': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
     # All hosts of a lab are in one /24, which looks like an attack to a node on the internet.
     'dht_restrict_routing_ips': False, 'dht_restrict_search_ips': False, 'dht_enforce_node_id': False, 'dht_ignore_dark_internet': False,
+    # It would try who did not answer in time, as on a machine that is busy, again after a minute.
+    'min_reconnect_time': 2,
     'min_announce_interval': 2, 'dht_announce_interval': 5, 'alert_mask': lt.alert.category_t.error_notification,
 })
 if encrypted == 'true':

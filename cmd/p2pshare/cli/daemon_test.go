@@ -80,7 +80,7 @@ func TestDaemonSettings(t *testing.T) {
 	got.Stderr, got.Log = nil, nil
 	want := cli.DaemonSettings{
 		Settings: cli.Settings{
-			Home: "/h", Version: "1.2.3", Daemon: true, Fetches: 3, Floor: 5 << 30, Policy: node.Policy{Ratio: 2, Time: 36 * time.Hour, Copies: 4},
+			Home: "/h", Version: "1.2.3", Daemon: true, Fetches: 3, Floor: 5 << 30, Policy: node.Policy{Ratio: 2, Time: 36 * time.Hour, Copies: 4}, FirmUp: true, FirmDown: true,
 			Network: node.Network{
 				ListenHost: "127.0.0.1", Port: 6881, NoDHT: true, NoLAN: true, NoUPnP: true, UTP: true, MaxUp: 1e6, MaxDown: 2e6,
 				Peers: []string{"127.0.0.1:1"}, Trackers: []string{"http://a/announce", "http://b/announce", "udp://c:1/announce"},

@@ -103,7 +103,7 @@ func TestBashCompletion(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"p2pshare pub", "publish"},
 		{"p2pshare fetch --time", "--timeout"},
-		{"p2pshare --json fetch --allow", "--allow-private"},
+		{"p2pshare --json fetch --allow-p", "--allow-private"},
 		{"p2pshare verify --por", ""},
 		{"p2pshare completion f", "fish"},
 		{"p2pshare help ver", "version verify"},
