@@ -99,7 +99,23 @@ func TestSoak(t *testing.T) {
 // attacks starts all attacks. The returned function stops them and adds up what they did.
 func (w *soak) attacks(t *testing.T, did map[string]int64) (end func()) {
 	t.Helper()
-	about, err := json.Marshal(w.target)
+	floods, alone := w.target, w.target
+	alone.Alone = true
+	one, other := w.attackers(t, floods), w.attackers(t, alone)
+	return func() {
+		t.Helper()
+		for _, end := range []func() map[string]int64{one, other} {
+			for name, n := range end() {
+				did[name] += n
+			}
+		}
+	}
+}
+
+// attackers is a process of them. end ends it and says what it did.
+func (w *soak) attackers(t *testing.T, to target) (end func() map[string]int64) {
+	t.Helper()
+	about, err := json.Marshal(to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,19 +131,16 @@ func (w *soak) attacks(t *testing.T, did map[string]int64) (end func()) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return func() {
+	return func() (did map[string]int64) {
 		t.Helper()
 		in.Close()
 		if err := c.Wait(); err != nil {
 			t.Fatalf("attacking: %v", err)
 		}
-		var now map[string]int64
-		if err := json.Unmarshal(out.Bytes(), &now); err != nil {
+		if err := json.Unmarshal(out.Bytes(), &did); err != nil {
 			t.Fatal(err)
 		}
-		for name, n := range now {
-			did[name] += n
-		}
+		return did
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"filippo.io/age"
 )
 
-// Changes is a member whose device signs what it may, validly, again and again: keys and recipients of its own account, grants, entries,
-// and other devices. Of most of it no more than a bound counts, and of all of it no more than a bound is taken.
+// Changes is a member whose device signs what it may, validly, again and again, over one connection: keys and recipients of its own
+// account, grants, entries, and other devices. Of most of it no more than a bound counts, and of all of it no more than a bound is taken.
 type Changes struct {
 	Member  Member // its device's key, at the machine that it hands them to
 	Group   [20]byte
@@ -26,6 +26,8 @@ type Changes struct {
 
 	Signed, Taken atomic.Int64 // records, of the device's own log
 	Devices       atomic.Int64 // that were taken
+
+	by *http.Client
 }
 
 const (
@@ -38,6 +40,8 @@ const (
 
 // Run goes on until ctx ends, or something of the machine's is not understood.
 func (c *Changes) Run(ctx context.Context) error {
+	c.by = c.Member.client()
+	defer c.by.CloseIdleConnections()
 	l := &Log{Group: c.Group, Key: c.Member.Key}
 	if err := c.load(ctx, l); err != nil {
 		return err
@@ -73,7 +77,7 @@ func (c *Changes) Run(ctx context.Context) error {
 // load reads what the machine has of the device's log.
 func (c *Changes) load(ctx context.Context, l *Log) error {
 	for {
-		a, err := c.Member.Get(ctx, fmt.Sprintf("/v1/log/%s?from=%d", l.Device(), len(l.records)))
+		a, err := ask(ctx, c.by, http.MethodGet, fmt.Sprintf("/v1/log/%s?from=%d", l.Device(), len(l.records)), nil)
 		if err != nil {
 			return err
 		}
@@ -149,14 +153,14 @@ func (c *Changes) grant(l *Log, n int64, id *age.X25519Identity) error {
 
 // push hands the records over from one on, and says whether they were taken.
 func (c *Changes) push(ctx context.Context, l *Log, from int) (took bool, err error) {
-	a, err := l.Push(ctx, c.Member, from, time.Now())
+	a, err := l.push(ctx, c.by, from, time.Now())
 	if err != nil {
 		return false, err
 	}
 	if a.Status != http.StatusNoContent {
 		return false, fmt.Errorf("%d %.80q", a.Status, a.Body)
 	}
-	a, err = c.Member.Get(ctx, fmt.Sprintf("/v1/log/%s?from=%d", l.Device(), len(l.records)-1))
+	a, err = ask(ctx, c.by, http.MethodGet, fmt.Sprintf("/v1/log/%s?from=%d", l.Device(), len(l.records)-1), nil)
 	if err != nil {
 		return false, err
 	}

@@ -33,7 +33,7 @@ func TestCompletionInShells(t *testing.T) {
 		{"p2pshare verify rele\t", "<verify><release-1.2>"},
 		{"p2pshare config sh\t", "<config><show>"},
 		{"p2pshare completion zs\t", "<completion><zsh>"},
-		{"p2pshare publ\t--allo\t x", "<publish><--allo><x>"}, // no flag of publish
+		{"p2pshare publ\t--allow-p\t x", "<publish><--allow-p><x>"}, // no flag of publish
 		{"p2pshare fetch --allow-p\t x", "<fetch><--allow-private><x>"},
 		{"p2pshare group lea\t rel\t", "<group><leave><release-1.2>"},
 		{"p2pshare group us\tad\t rel\t", "<group><user><add><release-1.2>"},
