@@ -53,14 +53,17 @@ func (s *source) tries() int {
 	return pieceTries
 }
 
-// compare records the version of a file in an answer. If answers from one address have different versions of a file, several
-// servers are behind it, and one may have what another lacks.
+// compare records that a server has a file, and its version. If answers from one address have different versions of a file,
+// several servers are behind it, and one may have what another lacks.
 func (f *fetch) compare(s *source, file int, h http.Header) {
 	version := h.Get("ETag") + " " + h.Get("Last-Modified")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.mixed = s.mixed || s.version != "" && s.versionOf == file && s.version != version
 	s.version, s.versionOf = version, file
+	if st := s.files[file]; st != nil {
+		st.refused = 0 // now, not when all of it has come: others may be refused in between
+	}
 }
 
 // clean says whether s has no known problems. f.mu is held.

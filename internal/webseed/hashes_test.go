@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -146,6 +147,35 @@ func TestHeadersDecideNothing(t *testing.T) {
 				t.Errorf("%d requests asked for an encoding or on a condition", n)
 			}
 		})
+	}
+}
+
+// A mirror that has the file counts from when it answers, even if not all of what was requested comes: the refusals before and
+// after it are not consecutive.
+func TestRefusalsBetweenAnswers(t *testing.T) {
+	f := newFiles(t, "name", 50_000)
+	f.rivals = [][20]byte{{1}} // one connection at a time
+	good := http.FileServer(http.Dir(f.dir))
+	target := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch n, _ := strconv.Atoi(r.URL.Query().Get("n")); {
+		case n <= 6 && n%2 == 1:
+			http.NotFound(w, r)
+		case n <= 6:
+			good.ServeHTTP(&stalling{w, r.Context(), 1000}, r)
+		default:
+			good.ServeHTTP(w, r)
+		}
+	})
+	var n atomic.Int64
+	u := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, fmt.Sprintf("%s%s?n=%d", target, r.URL.EscapedPath(), n.Add(1)), http.StatusFound)
+	})
+	messages, err := f.run(limited(t), u+"/")
+	if err != nil {
+		t.Error(err)
+	}
+	if err := f.got(); err != nil {
+		t.Errorf("%v; messages %q", err, messages)
 	}
 }
 

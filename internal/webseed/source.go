@@ -269,7 +269,7 @@ func (f *fetch) fileSucceeded(s *source, file int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if st := s.files[file]; st != nil {
-		st.failed, st.refused = 0, 0
+		st.failed = 0
 	}
 }
 
