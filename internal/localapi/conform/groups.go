@@ -208,7 +208,6 @@ func (s *suite) groupRefusals() {
 		"an unknown entry":     {second(s.b.Catalog(s.Context(), node.CatalogRequest{Group: "acme", Show: &nothing}, ignore)), fault.NotFound},
 		"an unknown user":      {second(s.b.Group(s.Context(), node.GroupRequest{Group: "acme", RemoveUser: &bob}, ignore)), fault.NotFound},
 		"a name that is taken": {second(s.b.Group(s.Context(), node.GroupRequest{Group: "acme", Create: &node.CreateGroup{Kind: "public"}}, ignore)), fault.Usage},
-		"a private open group": {second(s.b.Group(s.Context(), node.GroupRequest{Group: "b", Create: &node.CreateGroup{Kind: "private", Open: true}}, ignore)), fault.Usage},
 		"a kind that is none":  {second(s.b.Group(s.Context(), node.GroupRequest{Group: "b", Create: &node.CreateGroup{Kind: "secret"}}, ignore)), fault.Usage},
 		"a password of none":   {second(s.b.Group(s.Context(), node.GroupRequest{Group: "acme", Passwd: &node.ChangePassword{}}, ignore)), fault.Usage},
 		"a fetch of none":      {s.b.Fetch(s.Context(), node.FetchRequest{Ref: "acme/none", Dir: s.TempDir()}, ignore), fault.NotFound},
