@@ -46,10 +46,6 @@ func main() {
 	os.Exit(system{args: os.Args[1:], stdout: os.Stdout, stderr: os.Stderr}.run(ctx))
 }
 
-func measureNow(ctx context.Context, e bench.Env, m measuring) (*bench.Report, error) {
-	return m(ctx, e)
-}
-
 // run executes a command line and returns its exit code.
 func (s system) run(ctx context.Context) int {
 	app := &cli.App{

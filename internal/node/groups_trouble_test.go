@@ -40,7 +40,7 @@ func TestWrongClock(t *testing.T) {
 	at := h.serve(2 * time.Hour)
 	late := alone(t, t.TempDir())
 	askGroup(t, late, node.GroupRequest{Group: link, Join: &node.JoinGroup{As: "acme", Peers: []string{at}, Timeout: 20 * time.Second}})
-	waitWarning(t, late, "this clock is 2h0m0s off")
+	waitWarning(t, late, "this clock differs by 2h0m0s")
 	add := node.GroupRequest{Group: "acme", AddUser: &node.AddUser{Name: "x", Role: "publisher", Key: filepath.Join(t.TempDir(), "k")}}
 	_, err := late.Group(t.Context(), add, func(node.Event) {})
 	if !errors.Is(err, signed.ErrClockOff) || !strings.Contains(fault.HintOf(err), "--offline") {

@@ -208,6 +208,10 @@ func someOf(m *metafile.Torrent, path string) bool {
 	if err != nil {
 		return false
 	}
+	if len(at.Paths) == 0 { // its folder is all there is of a torrent of pads alone
+		_, err := os.Lstat(at.Root)
+		return err == nil
+	}
 	for i := range at.Paths {
 		if _, err := os.Lstat(at.File(i)); err == nil {
 			return true
