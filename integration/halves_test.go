@@ -90,7 +90,7 @@ func TestPieceSharedWithAFileThatNobodyGives(t *testing.T) {
 		t.Errorf("got exit code %d, %v, want 14", code, err)
 	}
 	const want = `nobody who is there gives "a.bin": what is missing shares its pieces with "b.bin", and only who has those as well can give it`
-	for _, when := range []string{"warning: nothing has come for 30s: ", "p2pshare: not fetched within 45s: nobody with this content was found yet; "} {
+	for _, when := range []string{"warning: nothing has come for 30s: ", "p2pshare: not fetched within 45s: nobody with this content was found yet; p2pshare doctor says why; "} {
 		if !strings.Contains(p.Stderr.String(), when+want) {
 			t.Errorf("got %q, want %q in it", p.Stderr.String(), when+want)
 		}

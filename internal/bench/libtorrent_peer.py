@@ -6,7 +6,7 @@ torrent, folder, port, mode = sys.argv[1:5]
 session = lt.session({
     'listen_interfaces': f'0.0.0.0:{port}', 'enable_dht': False, 'enable_lsd': False, 'enable_upnp': False, 'enable_natpmp': False,
     'enable_outgoing_utp': False, 'enable_incoming_utp': False, 'allow_multiple_connections_per_ip': True,
-    'alert_mask': lt.alert.category_t.status_notification | lt.alert.category_t.error_notification})
+    'alert_mask': lt.alert.category_t.status_notification | lt.alert.category_t.error_notification | lt.alert.category_t.storage_notification})
 p = lt.add_torrent_params()
 p.ti = lt.torrent_info(torrent)
 p.save_path = folder
@@ -21,6 +21,8 @@ while True:
     for a in session.pop_alerts():
         if isinstance(a, (lt.torrent_error_alert, lt.file_error_alert)):
             print(a, flush=True)
+        if isinstance(a, lt.cache_flushed_alert):
+            print('bench: done', flush=True)
     if not reported and handle.status().is_seeding:
         reported = True
-        print('bench: done', flush=True)
+        handle.flush_cache()  # blocks of pieces that are verified may still wait to be written

@@ -204,7 +204,7 @@ func (p *process) watch(stop <-chan struct{}) int64 {
 		select {
 		case <-tick.C:
 		case <-stop:
-			return most
+			return max(most, p.used().rss) // a peak, so this alone says all of a short run
 		case <-p.exited:
 			return most
 		}
