@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,10 +31,7 @@ type target struct {
 	Link    rogue.Link         // of a private group
 	Hello   []byte             // the first message of a TLS handshake for it
 	Key     ed25519.PrivateKey // of a member's device that the attacker has
-	Keys    string             // the keys.json of its home
-	Own     string             // an address of the member's, which the other attacks do not share
 	Tracker string             // where to listen: the daemon announces a torrent there
-	Alone   bool               // run the attacks that need a process of their own
 	Others  []string           // addresses of the attacker in other networks than the daemon's
 }
 
@@ -51,27 +47,25 @@ func (to target) udp(ctx context.Context) (net.Conn, error) {
 
 // attack runs until ctx ends, and counts what it does.
 type attack struct {
-	name  string
-	run   func(ctx context.Context, to target, did *atomic.Int64)
-	alone bool // in a process of its own: it has to work, and comes to nothing among the goroutines of floods
+	name string
+	run  func(ctx context.Context, to target, did *atomic.Int64)
 }
 
 // attacks are run in parallel by the soak, until its end.
 func attacks() []attack {
 	all := []attack{
-		{"silent connections", crowd(300, 300, 0, func(target) []byte { return nil }), false},
-		{"8,000 half-open connections", halfOpen, false},
-		{"handshakes a byte at a time", crowd(200, 50, 100*time.Millisecond, func(to target) []byte { return rogue.Handshake(to.Public) }), false},
-		{"TLS greetings a byte at a time", crowd(100, 50, 100*time.Millisecond, func(to target) []byte { return to.Hello }), false},
-		{"peers that do nothing", crowd(400, 100, 0, func(to target) []byte { return rogue.Handshake(to.Public) }), false},
-		{"SYNs of uTP", packets(func(i int) []byte { return rogue.SYN(uint16(i)) }), false},
-		{"malformed uTP", packets(func(int) []byte { return rogue.UTP(rand.IntN) }), false},
-		{"endless answers of a tracker", bomb, false},
-		{"LAN discovery from inside and outside the network", forgedLAN, false},
-		{"requests of a stranger with the link", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Link.Lobby()} }), false},
-		{"requests of a stranger with a new key", posts(func(to target) rogue.Member { return rogue.Member{Key: rogue.NewKey()} }), false},
-		{"a member's own keys, recipients, grants, entries and devices", signed, true},
-		{"requests of a member", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Key} }), false},
+		{"silent connections", crowd(300, 300, 0, func(target) []byte { return nil })},
+		{"8,000 half-open connections", halfOpen},
+		{"handshakes a byte at a time", crowd(200, 50, 100*time.Millisecond, func(to target) []byte { return rogue.Handshake(to.Public) })},
+		{"TLS greetings a byte at a time", crowd(100, 50, 100*time.Millisecond, func(to target) []byte { return to.Hello })},
+		{"peers that do nothing", crowd(400, 100, 0, func(to target) []byte { return rogue.Handshake(to.Public) })},
+		{"SYNs of uTP", packets(func(i int) []byte { return rogue.SYN(uint16(i)) })},
+		{"malformed uTP", packets(func(int) []byte { return rogue.UTP(rand.IntN) })},
+		{"endless answers of a tracker", bomb},
+		{"LAN discovery from inside and outside the network", forgedLAN},
+		{"requests of a stranger with the link", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Link.Lobby()} })},
+		{"requests of a stranger with a new key", posts(func(to target) rogue.Member { return rogue.Member{Key: rogue.NewKey()} })},
+		{"requests of a member", posts(func(to target) rogue.Member { return rogue.Member{Key: to.Key} })},
 	}
 	for i, m := range rogue.Messages(1) {
 		all = append(all, attack{m.Name, func(ctx context.Context, to target, did *atomic.Int64) {
@@ -81,7 +75,7 @@ func attacks() []attack {
 			}
 			f.Run(ctx)
 			did.Add(f.Said.Load())
-		}, false})
+		}})
 	}
 	return all
 }
@@ -116,33 +110,6 @@ func posts(as func(to target) rogue.Member) func(context.Context, target, *atomi
 		p := &rogue.Posts{Member: who, At: 4}
 		p.Run(ctx)
 		did.Add(p.Asked.Load())
-	}
-}
-
-// signed makes a member sign as many records as allowed, and more.
-func signed(ctx context.Context, to target, did *atomic.Int64) {
-	all, err := rogue.StolenAudience(to.Keys, "all")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(to.Own)}}
-	who := rogue.Member{Key: to.Key, Name: to.Link.ServerName(rogue.Today()), Connect: func(ctx context.Context) (net.Conn, error) {
-		return d.DialContext(ctx, "tcp", to.Addr)
-	}}
-	c := &rogue.Changes{Member: who, Group: to.Link.Group, Account: "mallory", To: all, Names: []string{"anna", "chef", "mallory"}}
-	for ctx.Err() == nil {
-		if err := c.Run(ctx); err != nil && ctx.Err() == nil {
-			fmt.Fprintln(os.Stderr, "a member's changes:", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-	fmt.Fprintf(os.Stderr, "a member's changes: %d signed, %d taken, %d devices\n", c.Signed.Load(), c.Taken.Load(), c.Devices.Load())
-	if c.Devices.Load() > 0 {
-		did.Add(c.Taken.Load())
 	}
 }
 
@@ -207,7 +174,7 @@ func attackMain(about string) int {
 		return 1
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	all := slices.DeleteFunc(attacks(), func(a attack) bool { return a.alone != to.Alone })
+	all := attacks()
 	did := make([]atomic.Int64, len(all))
 	var wg sync.WaitGroup
 	for i, a := range all {

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,23 +98,7 @@ func TestSoak(t *testing.T) {
 // attacks starts all attacks. The returned function stops them and adds up what they did.
 func (w *soak) attacks(t *testing.T, did map[string]int64) (end func()) {
 	t.Helper()
-	floods, alone := w.target, w.target
-	alone.Alone = true
-	one, other := w.attackers(t, floods), w.attackers(t, alone)
-	return func() {
-		t.Helper()
-		for _, end := range []func() map[string]int64{one, other} {
-			for name, n := range end() {
-				did[name] += n
-			}
-		}
-	}
-}
-
-// attackers is a process of them. end ends it and says what it did.
-func (w *soak) attackers(t *testing.T, to target) (end func() map[string]int64) {
-	t.Helper()
-	about, err := json.Marshal(to)
+	about, err := json.Marshal(w.target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,16 +114,19 @@ func (w *soak) attackers(t *testing.T, to target) (end func() map[string]int64) 
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return func() (did map[string]int64) {
+	return func() {
 		t.Helper()
 		in.Close()
 		if err := c.Wait(); err != nil {
 			t.Fatalf("attacking: %v", err)
 		}
-		if err := json.Unmarshal(out.Bytes(), &did); err != nil {
+		var now map[string]int64
+		if err := json.Unmarshal(out.Bytes(), &now); err != nil {
 			t.Fatal(err)
 		}
-		return did
+		for name, n := range now {
+			did[name] += n
+		}
 	}
 }
 
@@ -184,7 +170,7 @@ func newSoak(t *testing.T, size int) *soak {
 	w := &soak{lab: lab, admin: admin, anna: anna}
 	first := admin.daemon(onlyLAN...)
 	anna.daemon(onlyLAN...)
-	group := admin.asks("group", "create", "festung", "--private", "--user", "chef")
+	group := admin.asks("group", "create", "festung", "--private")
 	w.group = invitation{group.Link, group.Password}
 	if _, err := anna.joins(group.Link, group.Password, "--account", "anna"); err != nil {
 		t.Fatal(err)
@@ -192,7 +178,6 @@ func newSoak(t *testing.T, size int) *soak {
 	if _, err := mallory.joins(group.Link, group.Password, append([]string{"--account", "mallory", "--peer", lab.Host(1).IP + ":6881"}, nothing...)...); err != nil {
 		t.Fatal(err)
 	}
-	admin.must("group", "user", "role", "festung", "mallory", "publisher")
 	w.film, w.software = payloadFile(t, "film.mkv", size/3), payloadFile(t, "software.tar", size)
 	admin.must("publish", w.film, "--group", "festung", "--as", "film@1")
 	const piece = 256 << 10
@@ -208,11 +193,9 @@ func newSoak(t *testing.T, size int) *soak {
 	w.target = target{
 		Addr: net.JoinHostPort(lab.Host(1).IP, "6881"), Link: link, Pieces: (size + piece - 1) / piece,
 		Hello: greeting(t, link.ServerName(rogue.Today())), Key: mallory.stolen(link.GID()).Key,
-		Keys:    filepath.Join(mallory.home, "groups", link.GID(), "keys.json"),
-		Own:     ownAddress(lab.Host(3).IP),
 		Tracker: net.JoinHostPort(lab.Host(3).IP, "6969"), Others: []string{"8.8.8.8", "10.200.0.1"},
 	}
-	for _, a := range append(w.Others, w.Own) {
+	for _, a := range w.Others {
 		if out, err := exec.Command("ip", "-n", lab.Host(3).NS, "addr", "add", a+"/32", "dev", "eth0").CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", a, err, out)
 		}
@@ -221,13 +204,6 @@ func newSoak(t *testing.T, size int) *soak {
 		t.Fatal(err)
 	}
 	return w
-}
-
-// ownAddress returns another address in a host's network.
-func ownAddress(ip string) string {
-	a := netip.MustParseAddr(ip).As4()
-	a[3] = 233
-	return netip.AddrFrom4(a).String()
 }
 
 // work is one round of normal use: a stranger fetches public content, a member fetches private content, and a person joins.

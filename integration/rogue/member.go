@@ -187,10 +187,6 @@ func (m Member) client() *http.Client {
 func (m Member) Ask(ctx context.Context, method, path string, body []byte) (*Answer, error) {
 	client := m.client()
 	defer client.CloseIdleConnections()
-	return ask(ctx, client, method, path, body)
-}
-
-func ask(ctx context.Context, client *http.Client, method, path string, body []byte) (*Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "https://member"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -126,17 +126,11 @@ func treeHash(leaves [][32]byte) [32]byte {
 
 // Push sends the records from one on to a machine, under a head with the given time.
 func (l *Log) Push(ctx context.Context, to Member, from int, at time.Time) (*Answer, error) {
-	client := to.client()
-	defer client.CloseIdleConnections()
-	return l.push(ctx, client, from, at)
-}
-
-func (l *Log) push(ctx context.Context, by *http.Client, from int, at time.Time) (*Answer, error) {
 	body := l.Head(at)
 	for _, r := range l.records[from:] {
 		body = append(append(body, r...), '\n')
 	}
-	return ask(ctx, by, http.MethodPost, fmt.Sprintf("/v1/log/%s?from=%d", l.Device(), from), body)
+	return to.Ask(ctx, http.MethodPost, fmt.Sprintf("/v1/log/%s?from=%d", l.Device(), from), body)
 }
 
 // Account is the content of a password slot.
