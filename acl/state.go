@@ -116,7 +116,7 @@ type version struct {
 	said bool // its recipient, by itself
 }
 
-// standing is somebody who has, or had, a name.
+// standing is the account that has, or had, a name.
 type standing struct {
 	name  string
 	first signed.Key

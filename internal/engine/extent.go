@@ -92,8 +92,9 @@ func (e *Engine) extentOf(hash [20]byte, done <-chan struct{}) *extent {
 	}
 }
 
-// looksUp says whether the metadata of a torrent is asked for, as far as is known, for it does not wait.
-func (e *Engine) looksUp(hash [20]byte) bool {
+// ifSettled reports what is says of a torrent's extent without waiting: true while the extent is not settled, false for
+// a torrent that is not here.
+func (e *Engine) ifSettled(hash [20]byte, is func(*extent) bool) bool {
 	e.mu.Lock()
 	x := e.extents[hash]
 	e.mu.Unlock()
@@ -102,24 +103,18 @@ func (e *Engine) looksUp(hash [20]byte) bool {
 	}
 	select {
 	case <-x.settled:
-		return x.lookup != nil
+		return is(x)
 	default:
 		return true
 	}
 }
 
-// mayBeV2 says whether a torrent is run as one of v2, as far as is known, for it does not wait.
+// looksUp reports whether the metadata of a torrent is, or may be, looked up.
+func (e *Engine) looksUp(hash [20]byte) bool {
+	return e.ifSettled(hash, func(x *extent) bool { return x.lookup != nil })
+}
+
+// mayBeV2 reports whether a torrent is, or may be, run as one of v2.
 func (e *Engine) mayBeV2(hash [20]byte) bool {
-	e.mu.Lock()
-	x := e.extents[hash]
-	e.mu.Unlock()
-	if x == nil {
-		return false
-	}
-	select {
-	case <-x.settled:
-		return x.layers != nil
-	default:
-		return true
-	}
+	return e.ifSettled(hash, func(x *extent) bool { return x.layers != nil })
 }
