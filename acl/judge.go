@@ -114,8 +114,9 @@ func (s *State) author(device signed.Key, index, n int64) (*Account, order, erro
 func denied(format string, args ...any) error { return fault.New(fault.Denied, format, args...) }
 
 // MayPublish judges record index of a device's log, of the time n, as a share at path: by the accounts and rules
-// as the record found them. rank grows with the place of the rule that allows it, is lower for an admin, and then for whom an
-// admin confirmed earlier: of two who may, the lower was meant. Nothing of it is what the one who signs chooses, as he does his time.
+// as they were when the record was made. If several accounts may publish there, the entry with the lowest rank counts. The rank
+// depends on, in this order: the place of the rule that allows it, whether the account is an admin's (lower), and when an
+// admin confirmed the account (earlier is lower). The signer chooses none of these, unlike the time of its records.
 func (s *State) MayPublish(device signed.Key, index, n int64, path string) (account string, rank int, err error) {
 	a, o, err := s.author(device, index, n)
 	if err != nil {

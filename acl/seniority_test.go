@@ -9,8 +9,8 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// TestTimesGiveNoRank: of several who publish one name and version the one stands whom an admin confirmed earlier, whatever times
-// they sign; before them stands an admin, and before all the rule that comes first.
+// TestTimesGiveNoRank checks which of several entries for one name and version counts: the one whose allowing rule comes
+// first, then an admin's, then that of the account that an admin confirmed first, whatever times they sign.
 func TestTimesGiveNoRank(t *testing.T) {
 	w := newWorld(t)
 	r := w.roots[0].Successor(timeAt(3))
