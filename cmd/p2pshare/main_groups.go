@@ -122,10 +122,9 @@ func (h *here) change(note func()) {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	h.stop, h.serving = stop, make(chan struct{})
 	server := localapi.NewServer(localapi.Options{Backend: h.Node, Home: h.settings.Home, Version: h.settings.Version, Log: log, GroupsAlone: true})
 	serving := make(chan struct{})
-	h.serving = serving
+	h.stop, h.serving = stop, serving
 	go panics.Guard(func() { // until stop
 		defer close(serving)
 		if err := server.Serve(ctx, socket); err != nil {
