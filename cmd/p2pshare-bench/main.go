@@ -23,15 +23,6 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// The exit codes are those of p2pshare; docs/SPEC.md lists them.
-const (
-	exitFailed      = 1
-	exitUsage       = 4
-	exitNotFound    = 10
-	exitDenied      = 12
-	exitInterrupted = 130
-)
-
 var errInterrupted = errors.New("interrupted")
 
 // system is the process environment of a run.
@@ -81,17 +72,9 @@ func (s system) run(ctx context.Context) int {
 		fmt.Fprintf(s.stderr, "  %s\n", hint)
 	}
 	if errors.Is(err, errInterrupted) {
-		return exitInterrupted
+		return fault.ExitInterrupted
 	}
-	switch fault.KindOf(err) {
-	case fault.Usage:
-		return exitUsage
-	case fault.NotFound:
-		return exitNotFound
-	case fault.Denied:
-		return exitDenied
-	}
-	return exitFailed
+	return fault.KindOf(err).ExitCode()
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {

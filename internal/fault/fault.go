@@ -21,6 +21,38 @@ const (
 	Timeout                // the time limit was reached
 )
 
+// Exit codes of the programs (docs/SPEC.md). 1 to 3 are left to what is general: 2 is Go's own for a crash.
+const (
+	ExitDone        = 0
+	ExitFailed      = 1
+	ExitUsage       = 4
+	ExitNotFound    = 10
+	ExitInUse       = 11
+	ExitDenied      = 12
+	ExitUnverified  = 13
+	ExitTimeout     = 14
+	ExitInterrupted = 130
+)
+
+// ExitCode returns the code with which a program ends for an error of kind k.
+func (k Kind) ExitCode() int {
+	switch k {
+	case Usage:
+		return ExitUsage
+	case NotFound:
+		return ExitNotFound
+	case InUse:
+		return ExitInUse
+	case Denied:
+		return ExitDenied
+	case Unverified:
+		return ExitUnverified
+	case Timeout:
+		return ExitTimeout
+	}
+	return ExitFailed
+}
+
 // Error adds a kind and a hint to an error.
 type Error struct {
 	Kind Kind

@@ -9,17 +9,17 @@ import (
 	"github.com/p2pshare/p2pshare/internal/fault"
 )
 
-// Exit codes. 1 to 3 are left to what is general: 2 is Go's own for a crash.
+// Exit codes, by short names for the table of commands.
 const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 4
-	exitNotFound    = 10
-	exitInUse       = 11
-	exitDenied      = 12
-	exitUnverified  = 13
-	exitTimeout     = 14
-	exitInterrupted = 130
+	exitDone        = fault.ExitDone
+	exitFailed      = fault.ExitFailed
+	exitUsage       = fault.ExitUsage
+	exitNotFound    = fault.ExitNotFound
+	exitInUse       = fault.ExitInUse
+	exitDenied      = fault.ExitDenied
+	exitUnverified  = fault.ExitUnverified
+	exitTimeout     = fault.ExitTimeout
+	exitInterrupted = fault.ExitInterrupted
 )
 
 // exitWords explain the codes in help, man page and tests.
@@ -49,24 +49,11 @@ func exitCode(err error) int {
 	if errors.Is(err, errInterrupted) {
 		return exitInterrupted
 	}
-	switch fault.KindOf(err) {
-	case fault.Usage:
-		return exitUsage
-	case fault.NotFound:
-		return exitNotFound
-	case fault.InUse:
-		return exitInUse
-	case fault.Denied:
-		return exitDenied
-	case fault.Unverified:
-		return exitUnverified
-	case fault.Timeout:
+	code := fault.KindOf(err).ExitCode()
+	if code == exitFailed && errors.Is(err, context.DeadlineExceeded) {
 		return exitTimeout
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return exitTimeout
-	}
-	return exitFailed
+	return code
 }
 
 // interrupted turns the end of a context that the user cancelled into errInterrupted.
