@@ -194,7 +194,7 @@ func TestNewsForWhomItMayBe(t *testing.T) {
 		inner.ServeHTTP(w, r)
 	}))
 	var asked atomic.Int32
-	c := crowd(t, from, func(o *groupsync.CrowdOptions) {
+	c := crowd(t, from, func(o *groupsync.PeerSetOptions) {
 		o.May = func(addr string) bool {
 			if addr != addrOf(srv) {
 				t.Errorf("asked of %s", addr)

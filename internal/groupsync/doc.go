@@ -3,7 +3,7 @@
 //
 //	Handler   answers a member
 //	Peer      asks one member: Pull takes what is new there, Push hands it what is new here
-//	Crowd     keeps up with some members at a time, of all addresses that were heard of
+//	PeerSet     keeps up with some members at a time, of all addresses that were heard of
 //
 // Every member passes on what it has, so a group lives as long as any of them. All are untrusted: what arrives goes
 // to the Vault, which takes only what is signed and fits; a peer that sends what does not is left.

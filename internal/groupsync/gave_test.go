@@ -34,7 +34,7 @@ func TestGave(t *testing.T) {
 		var answers atomic.Int32
 		told := make(chan string, 100)
 		to := newShelf(group)
-		up := crowd(t, to, func(o *groupsync.CrowdOptions) {
+		up := crowd(t, to, func(o *groupsync.PeerSetOptions) {
 			o.Self = self.key()
 			o.Who = func(*http.Response) (signed.Key, error) { return c.answers(answers.Add(1)), nil }
 			o.Told = func(by signed.Key, own signed.Head) { told <- fmt.Sprint(by == first.key(), own.Size) }

@@ -8,7 +8,7 @@ import (
 
 // Known are the addresses at which a member has answered before or none has failed to yet, in no order: more than the
 // neighbours of a large group.
-func (c *Crowd) Known() []string {
+func (c *PeerSet) Known() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []string
@@ -25,7 +25,7 @@ const askEvery = 5 * time.Minute
 
 // askPeers hears from a neighbour of the members that it has met: one address is then enough to find all, without DHT and
 // LAN. They are its word, and tried as such.
-func (c *Crowd) askPeers(ctx context.Context, p *Peer) bool {
+func (c *PeerSet) askPeers(ctx context.Context, p *Peer) bool {
 	list, err := p.Peers(ctx)
 	if err != nil {
 		return false // it keeps up with us all the same, and may not know yet that we are a member
@@ -37,7 +37,7 @@ func (c *Crowd) askPeers(ctx context.Context, p *Peer) bool {
 }
 
 // Met are the addresses at which members have answered, as IP:PORT, the latest first.
-func (c *Crowd) Met() (out []string) {
+func (c *PeerSet) Met() (out []string) {
 	for _, nb := range c.Neighbours() {
 		if a, err := netip.ParseAddrPort(nb.Addr); err == nil {
 			out = append(out, a.String())

@@ -308,21 +308,21 @@ func TestBadPushes(t *testing.T) {
 	}
 }
 
-// TestCrowd has twenty members who know one each, and news that reach all of them, also after the first has gone.
-func TestCrowd(t *testing.T) {
+// TestPeerSet has twenty members who know one each, and news that reach all of them, also after the first has gone.
+func TestPeerSet(t *testing.T) {
 	const n = 20
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	shelves, crowds := make([]*shelf, n), make([]*groupsync.Crowd, n)
+	shelves, crowds := make([]*shelf, n), make([]*groupsync.PeerSet, n)
 	servers := make([]*httptest.Server, n)
 	for i := range n {
 		shelves[i] = newShelf(group)
 		must(t, shelves[i].AddRoots(t.Context(), [][]byte{[]byte("root 1")}))
 		servers[i] = httptest.NewServer(handlerOf(shelves[i]))
 		defer servers[i].Close()
-		crowds[i] = groupsync.NewCrowd(groupsync.CrowdOptions{Group: group, Vault: shelves[i], Client: client, Log: slog.New(slog.DiscardHandler)})
+		crowds[i] = groupsync.NewPeerSet(groupsync.PeerSetOptions{Group: group, Vault: shelves[i], Client: client, Log: slog.New(slog.DiscardHandler)})
 		if i > 0 {
 			crowds[i].Heard(addrOf(servers[(i-1)/2]), true) // a tree: the leaves know nobody but their parent
 		}

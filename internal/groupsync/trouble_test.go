@@ -122,13 +122,13 @@ func TestVouchedForByWhatFollows(t *testing.T) {
 }
 
 // crowd keeps up with addresses until the test ends.
-func crowd(t *testing.T, v groupsync.Vault, change func(*groupsync.CrowdOptions), addrs ...string) *groupsync.Crowd {
+func crowd(t *testing.T, v groupsync.Vault, change func(*groupsync.PeerSetOptions), addrs ...string) *groupsync.PeerSet {
 	t.Helper()
-	o := groupsync.CrowdOptions{Group: group, Vault: v, Client: client, Log: slog.New(slog.DiscardHandler)}
+	o := groupsync.PeerSetOptions{Group: group, Vault: v, Client: client, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&o)
 	}
-	c := groupsync.NewCrowd(o)
+	c := groupsync.NewPeerSet(o)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	t.Cleanup(func() { cancel(); wg.Wait() })
@@ -207,7 +207,7 @@ func TestAllPlacesTaken(t *testing.T) {
 			handlerOf(old).ServeHTTP(w, r)
 		}))))
 	}
-	c := crowd(t, to, func(o *groupsync.CrowdOptions) { o.Stay = 400 * time.Millisecond }, addrs...)
+	c := crowd(t, to, func(o *groupsync.PeerSetOptions) { o.Stay = 400 * time.Millisecond }, addrs...)
 	waitFor(t, "twelve neighbours", func() bool {
 		n := 0
 		for _, nb := range c.Neighbours() {
@@ -257,7 +257,7 @@ func TestClocks(t *testing.T) {
 func TestClocksOfStrangers(t *testing.T) {
 	member, stranger := newDevice(t, group).key(), newDevice(t, group).key()
 	addrs := []string{addrOf(closing(t, handlerOf(rooted(t)))), addrOf(closing(t, handlerOf(rooted(t))))}
-	c := crowd(t, newShelf(group), func(o *groupsync.CrowdOptions) {
+	c := crowd(t, newShelf(group), func(o *groupsync.PeerSetOptions) {
 		o.Who = func(r *http.Response) (signed.Key, error) {
 			r.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
 			return stranger, nil
@@ -308,7 +308,7 @@ func TestMetByTheOther(t *testing.T) {
 	must(t, err)
 	p, err := strconv.Atoi(port)
 	must(t, err)
-	crowd(t, owner, func(o *groupsync.CrowdOptions) { o.Port = p }, addrOf(lateAt))
+	crowd(t, owner, func(o *groupsync.PeerSetOptions) { o.Port = p }, addrOf(lateAt))
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	if err := late2.UpToDate(ctx); err != nil || late.count(a.key()) != 3 {
@@ -333,7 +333,7 @@ func TestRecordsOneByOne(t *testing.T) {
 		fmt.Fprintln(w, line)
 	}))
 	to, pool := rooted(t), groupsync.NewPool()
-	crowd(t, to, func(o *groupsync.CrowdOptions) { o.Pool = pool }, addrOf(s))
+	crowd(t, to, func(o *groupsync.PeerSetOptions) { o.Pool = pool }, addrOf(s))
 	waitFor(t, "all records are there", func() bool { return to.count(d.key()) == 6 })
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // keepUp pulls and pushes until something fails.
-func (c *Crowd) keepUp(ctx context.Context, m *member) error {
+func (c *PeerSet) keepUp(ctx context.Context, m *member) error {
 	client := c.o.Client(m.addr)
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)
@@ -75,7 +75,7 @@ func (c *Crowd) keepUp(ctx context.Context, m *member) error {
 	}
 }
 
-func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration) error {
+func (c *PeerSet) pull(ctx context.Context, m *member, p *Peer, wait time.Duration) error {
 	_, err := p.Pull(ctx, wait)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -94,7 +94,7 @@ func (c *Crowd) pull(ctx context.Context, m *member, p *Peer, wait time.Duration
 }
 
 // has notes that a member has everything up to a number of the vault.
-func (c *Crowd) has(now uint64) {
+func (c *PeerSet) has(now uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now > c.pushed {
@@ -105,7 +105,7 @@ func (c *Crowd) has(now uint64) {
 }
 
 // push hands over what is new here, now and whenever something is, until it fails.
-func (c *Crowd) push(ctx context.Context, addr string, p *Peer) error {
+func (c *PeerSet) push(ctx context.Context, addr string, p *Peer) error {
 	for {
 		changed, now := c.o.Vault.Changed()
 		if c.o.May == nil || c.o.May(addr) {

@@ -294,7 +294,7 @@ func (m *member) knock(ctx context.Context, account, password string, peers []st
 	slots, refused := make(chan []byte), make(chan error, 1)
 	var answered atomic.Bool // somebody knows the group by this link's name
 	lobby := m.Link().Lobby()
-	crowd := groupsync.NewCrowd(groupsync.CrowdOptions{
+	crowd := groupsync.NewPeerSet(groupsync.PeerSetOptions{
 		Group: m.ID(), Vault: m, Log: m.s.n.log,
 		Client: func(addr string) *http.Client {
 			return m.clientAs(addr, lobby, func() { answered.Store(true); found() })

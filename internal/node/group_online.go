@@ -39,7 +39,7 @@ func (m *member) online(peers []string) error {
 	if m.cancel == nil {
 		ctx, cancel := context.WithCancel(m.s.ctx)
 		m.cancel, m.since = cancel, time.Now()
-		m.crowd = groupsync.NewCrowd(groupsync.CrowdOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Self: m.Device().Public(), Port: e.Port(), Ask: m.private(), May: m.mayHear, Who: groupnet.AnswerKey, Told: m.gave, Lost: m.turnedAway})
+		m.crowd = groupsync.NewPeerSet(groupsync.PeerSetOptions{Group: m.ID(), Vault: m, Client: m.client, Log: m.s.n.log, Pool: m.s.pool, Self: m.Device().Public(), Port: e.Port(), Ask: m.private(), May: m.mayHear, Who: groupnet.AnswerKey, Told: m.gave, Lost: m.turnedAway})
 		m.loop(func() { m.crowd.Run(ctx) })
 		m.loop(func() { m.keep(ctx, e) })
 		m.loop(func() { m.attend(ctx) })

@@ -63,7 +63,7 @@ type groups struct {
 type member struct {
 	*group.Group
 	s     *groups
-	crowd *groupsync.Crowd
+	crowd *groupsync.PeerSet
 	sync  *groupsync.Handler
 
 	as       atomic.Pointer[signed.SigningKey] // who this machine is before it is a device: the key of an invite or account

@@ -16,10 +16,10 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-// Crowd keeps up with members: of all addresses that it hears of, some are neighbours, from whom news is waited for
+// PeerSet keeps up with members: of all addresses that it hears of, some are neighbours, from whom news is waited for
 // and to whom it is pushed. An address that fails is tried again, ever less often.
-type Crowd struct {
-	o CrowdOptions
+type PeerSet struct {
+	o PeerSetOptions
 
 	mu    sync.Mutex
 	addrs map[string]*member
@@ -33,8 +33,8 @@ type Crowd struct {
 	passed chan struct{} // closed and made anew when it rises
 }
 
-// CrowdOptions of a Crowd.
-type CrowdOptions struct {
+// PeerSetOptions of a PeerSet.
+type PeerSetOptions struct {
 	Group signed.GroupID
 	Vault Vault
 	// Client makes a client that reaches a member at an address. It is closed with CloseIdleConnections.
@@ -98,16 +98,16 @@ const (
 	badPause = 6 * time.Hour
 )
 
-// NewCrowd makes a Crowd that knows nobody.
-func NewCrowd(o CrowdOptions) *Crowd {
+// NewPeerSet makes a PeerSet that knows nobody.
+func NewPeerSet(o PeerSetOptions) *PeerSet {
 	if o.Stay == 0 {
 		o.Stay = stay
 	}
-	return &Crowd{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{}), taken: make(chan struct{}), passed: make(chan struct{})}
+	return &PeerSet{o: o, addrs: map[string]*member{}, wake: make(chan struct{}, 1), first: make(chan struct{}), taken: make(chan struct{}), passed: make(chan struct{})}
 }
 
 // Heard adds an address, host:port. trusty says that the user or the link named it.
-func (c *Crowd) Heard(addr string, trusty bool) {
+func (c *PeerSet) Heard(addr string, trusty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.addrs[addr]
@@ -127,7 +127,7 @@ func (c *Crowd) Heard(addr string, trusty bool) {
 
 // Again ends all connections, and calls every address anew at once: this machine is somebody else now, or is to be
 // reached by another name.
-func (c *Crowd) Again() {
+func (c *PeerSet) Again() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.addrs {
@@ -144,7 +144,7 @@ func (c *Crowd) Again() {
 }
 
 // Drop ends the connections to addresses of which that is said; they are tried again as if they had failed.
-func (c *Crowd) Drop(which func(addr string) bool) {
+func (c *PeerSet) Drop(which func(addr string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.addrs {
@@ -155,7 +155,7 @@ func (c *Crowd) Drop(which func(addr string) bool) {
 }
 
 // forgetOne drops the address that is of least use. c.mu is held.
-func (c *Crowd) forgetOne() bool {
+func (c *PeerSet) forgetOne() bool {
 	var worst *member
 	for _, m := range c.addrs {
 		if m.busy || m.trusty {
@@ -174,7 +174,7 @@ func (c *Crowd) forgetOne() bool {
 }
 
 // Neighbours are the members that have answered, the latest first.
-func (c *Crowd) Neighbours() []Neighbour {
+func (c *PeerSet) Neighbours() []Neighbour {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []Neighbour
@@ -189,7 +189,7 @@ func (c *Crowd) Neighbours() []Neighbour {
 
 // Clocks are how far the clocks of those whose word counts are before ours, one for each IP address: whoever runs many members
 // there has one voice, and of them the one that is nearest to us.
-func (c *Crowd) Clocks(counts func(by signed.Key) bool) []time.Duration {
+func (c *PeerSet) Clocks(counts func(by signed.Key) bool) []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	hosts := map[string]time.Duration{}
@@ -206,7 +206,7 @@ func (c *Crowd) Clocks(counts func(by signed.Key) bool) []time.Duration {
 }
 
 // UpToDate returns when anybody who knows the group has been asked for everything and has given it, or with ctx's error.
-func (c *Crowd) UpToDate(ctx context.Context) error {
+func (c *PeerSet) UpToDate(ctx context.Context) error {
 	select {
 	case <-c.first:
 		return nil
@@ -221,10 +221,10 @@ func (c *Crowd) UpToDate(ctx context.Context) error {
 }
 
 // Taken gives a channel that is closed when a member has refused this machine's device, because its name is another's.
-func (c *Crowd) Taken() <-chan struct{} { return c.taken }
+func (c *PeerSet) Taken() <-chan struct{} { return c.taken }
 
 // PassedOn returns when a member has everything that is here now, or with ctx's error.
-func (c *Crowd) PassedOn(ctx context.Context) error {
+func (c *PeerSet) PassedOn(ctx context.Context) error {
 	_, now := c.o.Vault.Changed()
 	for {
 		c.mu.Lock()
@@ -242,7 +242,7 @@ func (c *Crowd) PassedOn(ctx context.Context) error {
 }
 
 // Run keeps up with members until ctx ends, and waits for what it started.
-func (c *Crowd) Run(ctx context.Context) {
+func (c *PeerSet) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	visits := panics.Group{Failed: func(bug *panics.Error) { bug.Log(c.o.Log, "the end of a visit"); cancel() }}
 	defer visits.Wait()
@@ -282,7 +282,7 @@ func (c *Crowd) Run(ctx context.Context) {
 
 // choose takes an address to make a neighbour of, at random among those that are due; nil if there is none, or are
 // neighbours enough, and when to look again.
-func (c *Crowd) choose(now time.Time) (*member, time.Duration) {
+func (c *PeerSet) choose(now time.Time) (*member, time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var due []*member
@@ -312,7 +312,7 @@ func (c *Crowd) choose(now time.Time) (*member, time.Duration) {
 }
 
 // released puts an address back, with a pause that fits how it ended.
-func (c *Crowd) released(m *member, err error) {
+func (c *PeerSet) released(m *member, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.busy, m.met, m.end = false, false, nil
@@ -336,7 +336,7 @@ func (c *Crowd) released(m *member, err error) {
 var errOthers = errors.New("others wait for the place")
 
 // othersWait says whether the place of m is wanted. One that the user named stays.
-func (c *Crowd) othersWait(m *member) bool {
+func (c *PeerSet) othersWait(m *member) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	busy, waiting := 0, 0

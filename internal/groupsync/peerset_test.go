@@ -11,7 +11,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/signed"
 )
 
-func quiet() *Crowd { return NewCrowd(CrowdOptions{Log: slog.New(slog.DiscardHandler)}) }
+func quiet() *PeerSet { return NewPeerSet(PeerSetOptions{Log: slog.New(slog.DiscardHandler)}) }
 
 // TestAddressesAreBounded: whoever announces any number pushes out nobody who has answered, is spoken to or was named by the
 // user.
