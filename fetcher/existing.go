@@ -239,8 +239,15 @@ func stampLinks(p *Plan, at *content.Located) error {
 
 // inTheWay is the error of a target that is not the content.
 func inTheWay(err error) error {
-	return &fault.Error{Kind: fault.Unverified, Hint: "move it away, or choose another folder with -o; --reuse takes from it what is the same", Err: err}
+	return &fault.Error{Kind: fault.Unverified, Hint: "move it away, or choose another folder with -o; --reuse takes from it what is the same", Err: wayError{err}}
 }
+
+// ErrInTheWay is found by errors.Is in the error of a target that has a file that is not the content's.
+var ErrInTheWay = errors.New("a file is in the way")
+
+type wayError struct{ error }
+
+func (e wayError) Unwrap() []error { return []error{e.error, ErrInTheWay} }
 
 func kindOf(fi fs.FileInfo) string {
 	switch fi.Mode().Type() {

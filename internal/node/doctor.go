@@ -19,6 +19,18 @@ import (
 	"github.com/p2pshare/p2pshare/internal/store"
 )
 
+// groupsForDoctor reads the groups of a home without a daemon, so that what is wrong with them is told, unless another process has them.
+func (n *Node) groupsForDoctor(ctx context.Context) {
+	if _, err := os.Stat(n.home.Path("groups")); err != nil {
+		return // it is in none
+	}
+	ctx, cancel := context.WithTimeout(ctx, aloneWait)
+	defer cancel()
+	if _, err := n.openGroups(ctx); err != nil {
+		n.log.Debug("looking at the groups", "error", err)
+	}
+}
+
 // Doctor says why nothing moves. Without a daemon it listens for as long as it looks.
 func (n *Node) Doctor(ctx context.Context, r DoctorRequest, on func(Event)) (*Diagnosis, error) {
 	on, end := n.hear(on)
@@ -29,6 +41,7 @@ func (n *Node) Doctor(ctx context.Context, r DoctorRequest, on func(Event)) (*Di
 	}
 	tell(on, "looking, for up to ten seconds")
 	x.home()
+	n.groupsForDoctor(ctx)
 	for _, a := range n.groupAlarms() {
 		x.facts.Groups = append(x.facts.Groups, doctor.Alarm{What: a.what, Do: a.do, Grave: a.grave})
 	}

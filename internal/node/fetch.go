@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/p2pshare/p2pshare/catalog"
@@ -325,6 +326,11 @@ func (f *fetch) serve(ctx context.Context, at *located) error {
 
 // explain gives the end of the time a reason and a way out.
 func (f *fetch) explain(ctx context.Context, err error) error {
+	if e := f.r.Entry; e != nil && errors.Is(err, fetcher.ErrInTheWay) {
+		group, entry, _ := strings.Cut(e.Ref, "/")
+		name, _, _ := strings.Cut(entry, "@")
+		return fault.Hint(err, "%s; p2pshare group follow %s -o DIR --match %s keeps up with what is published under that name", fault.HintOf(err), group, name)
+	}
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(context.Cause(ctx), errTimeout) {
 		return netguard.Explain(err)
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,8 +83,12 @@ func (m *member) nameWarnings(s *acl.State) (out []string) {
 	if name := m.Unnamed(); name != "" {
 		out = append(out, fmt.Sprintf("the name %q that this machine joined with is another's: p2pshare group leave %s, then join with another name", name, m.Name()))
 	}
-	if list := s.Unconfirmed(); len(list) > 0 {
-		out = append(out, fmt.Sprintf("not confirmed by an admin yet: %s; they have the rights of every member, and none of their name", few(list)))
+	waiting := slices.DeleteFunc(s.Unconfirmed(), func(name string) bool {
+		a, _ := s.Account(name)
+		return time.Since(time.UnixMilli(a.Since)) < confirmTime
+	})
+	if len(waiting) > 0 {
+		out = append(out, fmt.Sprintf("no admin's machine was online to confirm %s yet: until one is, rules and --for do not count for that name", few(waiting)))
 	}
 	seen := map[string]bool{}
 	for _, c := range s.Contested() {
@@ -97,6 +102,9 @@ func (m *member) nameWarnings(s *acl.State) (out []string) {
 	}
 	return out
 }
+
+// confirmTime is how long an admin's machine that is online may take to confirm who has joined: nobody is told before that.
+const confirmTime = time.Minute
 
 // few lists names, the first of many.
 func few(list []string) string {

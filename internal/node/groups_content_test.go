@@ -440,3 +440,26 @@ func TestAnAdminWhoHadAnotherPasswordBefore(t *testing.T) {
 		waitShown(t, alice, "1", func(a *node.GroupAnswer) string { return string(rune('0' + len(a.Rules))) })
 	}
 }
+
+// TestAnAlbumThatChanges: what was fetched is in the way of the next version under the same name, and the refusal says what keeps up with it.
+func TestAnAlbumThatChanges(t *testing.T) {
+	alice, bob, _ := two(t)
+	publishFor(t, alice, folder(t, "photos", map[string]string{"a.jpg": "one"}), node.InGroup{As: "photos"})
+	waitNames(t, bob, "family/photos")
+	to := t.TempDir()
+	if _, err := fetchNamed(t, bob, node.FetchRequest{Ref: "family/photos", Dir: to}); err != nil {
+		t.Fatal(err)
+	}
+	publishFor(t, alice, folder(t, "photos", map[string]string{"a.jpg": "another"}), node.InGroup{As: "photos"})
+	var err error
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end) && err == nil; { // until bob has heard of it
+		_, err = fetchNamed(t, bob, node.FetchRequest{Ref: "family/photos", Dir: to})
+	}
+	if fault.KindOf(err) != fault.Unverified || !strings.Contains(fault.HintOf(err), "p2pshare group follow family -o DIR --match photos") {
+		t.Errorf("got %v with the hint %q", err, fault.HintOf(err))
+	}
+	want := string(copyFile(t, filepath.Join(to, "photos", "a.jpg")))
+	if want != "one" {
+		t.Errorf("what was there is %q now", want)
+	}
+}

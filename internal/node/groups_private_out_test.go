@@ -61,6 +61,7 @@ func TestWhoWasRemovedIsTold(t *testing.T) {
 	if got := isOut(show2(t, alone)); got != "out" {
 		t.Errorf("without a daemon: got %s", got)
 	}
+	finding(t, examine(t, alone), "group", true, "no member lets this machine in any more")
 	must(t, alone.Close())
 
 	if got := isOut(show2(t, carol)); got != "in" {
