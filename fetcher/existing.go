@@ -242,7 +242,7 @@ func inTheWay(err error) error {
 	return &fault.Error{Kind: fault.Unverified, Hint: "move it away, or choose another folder with -o; --reuse takes from it what is the same", Err: wayError{err}}
 }
 
-// ErrInTheWay is found by errors.Is in the error of a target that has a file that is not the content's.
+// ErrInTheWay marks, for errors.Is, the error of a target that holds a file other than the content.
 var ErrInTheWay = errors.New("a file is in the way")
 
 type wayError struct{ error }

@@ -19,7 +19,7 @@ import (
 	"github.com/p2pshare/p2pshare/internal/store"
 )
 
-// groupsForDoctor reads the groups of a home without a daemon, so that what is wrong with them is told, unless another process has them.
+// groupsForDoctor reads the groups of a home without a daemon, so that doctor can report their problems, unless another process holds them.
 func (n *Node) groupsForDoctor(ctx context.Context) {
 	if _, err := os.Stat(n.home.Path("groups")); err != nil {
 		return // it is in none

@@ -103,7 +103,7 @@ func (m *member) nameWarnings(s *acl.State) (out []string) {
 	return out
 }
 
-// confirmTime is how long an admin's machine that is online may take to confirm who has joined: nobody is told before that.
+// confirmTime is how long an admin's machine that is online may take to confirm a new account; no warning comes before that.
 const confirmTime = time.Minute
 
 // few lists names, the first of many.
