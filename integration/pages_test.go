@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/p2pshare/p2pshare/integration/client"
 	"github.com/p2pshare/p2pshare/integration/netlab"
 	"github.com/p2pshare/p2pshare/integration/payload"
 	"github.com/p2pshare/p2pshare/integration/record"
@@ -34,8 +35,7 @@ type page struct {
 	t        *testing.T
 	lab      *netlab.Lab
 	machines map[string]*pageMachine
-	link     string
-	password string
+	shown    client.Shown
 }
 
 type pageMachine struct {
@@ -44,11 +44,10 @@ type pageMachine struct {
 }
 
 var (
-	pageLink     = regexp.MustCompile(`p2pshare:a[a-z2-7]{30,}\S*`)
-	pagePassword = regexp.MustCompile(`(?m)^[a-z]+(-[a-z]+){4}$`)
-	pageFiles    = regexp.MustCompile(`^<!-- files: (\S+) (\S+) (\d+) -->$`)
-	prompt       = regexp.MustCompile(`(?i)^password.*:$`)
-	pageCommand  = regexp.MustCompile(`^([a-z]+)\$ (.*)$`)
+	pageLink    = regexp.MustCompile(`p2pshare:\S*…`)
+	pageFiles   = regexp.MustCompile(`^<!-- files: (\S+) (\S+) (\d+) -->$`)
+	prompt      = regexp.MustCompile(`(?i)^password.*:$`)
+	pageCommand = regexp.MustCompile(`^([a-z]+)\$ (.*)$`)
 )
 
 // pageStep is a command on a page, with the expected output.
@@ -152,32 +151,19 @@ func (p *page) run(s pageStep) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	line := s.what
-	if p.link != "" {
-		line = regexp.MustCompile(`p2pshare:\S*…`).ReplaceAllLiteralString(line, p.link)
+	if p.shown.Link != "" {
+		line = pageLink.ReplaceAllLiteralString(line, p.shown.Link)
 	}
-	asked := false
+	var answers []string
 	for _, w := range s.want {
-		asked = asked || prompt.MatchString(w) || strings.Contains(w, "[y/N]")
-	}
-	var cmd *exec.Cmd
-	if asked {
-		// Run it in a terminal, and type the answers.
-		cmd = p.command(ctx, s.machine, `script -qec "$0" /dev/null`)
-		cmd.Args = append(cmd.Args, line)
-		var typed strings.Builder
-		for _, w := range s.want {
-			switch {
-			case prompt.MatchString(w):
-				typed.WriteString(p.password + "\n")
-			case strings.Contains(w, "[y/N]"):
-				typed.WriteString("y\n")
-			}
+		switch {
+		case prompt.MatchString(w):
+			answers = append(answers, p.shown.Password)
+		case strings.Contains(w, "[y/N]"):
+			answers = append(answers, "y")
 		}
-		cmd.Stdin = strings.NewReader(typed.String())
-	} else {
-		cmd = p.command(ctx, s.machine, line)
 	}
-	out, err := cmd.CombinedOutput()
+	out, err := client.Typed(func(line string) *exec.Cmd { return p.command(ctx, s.machine, line) }, line, answers...).CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		p.t.Fatalf("line %d: %s: %v", s.line, s.what, err)
@@ -186,12 +172,7 @@ func (p *page) run(s pageStep) {
 	if exit != nil && !strings.HasSuffix(s.what, "|| true") {
 		p.t.Fatalf("line %d: %s: exit code %d\n%s", s.line, s.what, exit.ExitCode(), shown)
 	}
-	if link := pageLink.FindString(shown); link != "" {
-		p.link = link
-	}
-	if password := pagePassword.FindString(shown); password != "" {
-		p.password = password
-	}
+	p.shown.Read(shown)
 	rest := shown
 	for _, w := range s.want {
 		at := wanted(w).FindStringIndex(rest)

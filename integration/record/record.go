@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/p2pshare/p2pshare/integration/client"
 )
 
 const (
@@ -89,7 +91,7 @@ func Picture(ctx context.Context, bin string) (svg []byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, line{at, sc.who + "$ ", short(strings.ReplaceAll(sc.line, "LINK", s.link))})
+		lines = append(lines, line{at, sc.who + "$ ", short(strings.ReplaceAll(sc.line, "LINK", s.shown.Link))})
 		at += typed
 		for _, text := range out {
 			lines = append(lines, line{at, "", text})
@@ -101,9 +103,9 @@ func Picture(ctx context.Context, bin string) (svg []byte, err error) {
 }
 
 type stage struct {
-	bin, dir       string
-	ports          map[string]int
-	link, password string
+	bin, dir string
+	ports    map[string]int
+	shown    client.Shown
 }
 
 // command returns a command as a user types it, on a machine that nobody else can reach and that knows the other's address.
@@ -123,36 +125,27 @@ func (s *stage) command(ctx context.Context, who, typed string) *exec.Cmd {
 }
 
 var (
-	aLink     = regexp.MustCompile(`p2pshare:a[a-z2-7]{30,}`)
 	anID      = regexp.MustCompile(`[0-9a-f]{40,}`)
 	aProgress = regexp.MustCompile(`^(hashing|checking|fetching|moving) .*: \d+%`) // shown by a terminal in one changing line
-	aPassword = regexp.MustCompile(`(?m)^[a-z]+(-[a-z]+){4}$`)
 )
 
 // play runs a scene and returns the visible lines; of a progress bar that is its last state.
 func (s *stage) play(ctx context.Context, sc scene) ([]string, error) {
-	typed := strings.ReplaceAll(sc.line, "LINK", s.link)
-	c := s.command(ctx, sc.who, typed)
+	typed := strings.ReplaceAll(sc.line, "LINK", s.shown.Link)
+	var answers []string
 	if sc.answer {
-		c = s.command(ctx, sc.who, `script -qec "$0" /dev/null`)
-		c.Args = append(c.Args, typed)
-		c.Stdin = strings.NewReader(s.password + "\n")
+		answers = []string{s.shown.Password}
 	}
-	out, err := c.CombinedOutput()
+	out, err := client.Typed(func(line string) *exec.Cmd { return s.command(ctx, sc.who, line) }, typed, answers...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", typed, err, out)
 	}
-	if link := aLink.FindString(string(out)); link != "" {
-		s.link = link
-	}
-	if password := aPassword.FindString(string(out)); password != "" {
-		s.password = password
-	}
+	s.shown.Read(string(out))
 	var lines []string
 	for l := range strings.Lines(strings.ReplaceAll(string(out), s.dir, "/home")) {
 		l = strings.TrimRight(l, "\r\n ")
 		l = l[strings.LastIndexByte(l, '\r')+1:]
-		if l == "" || sc.answer && l == s.password || aProgress.MatchString(l) {
+		if l == "" || sc.answer && l == s.shown.Password || aProgress.MatchString(l) {
 			continue
 		}
 		lines = append(lines, wrap(short(l))...)
@@ -162,7 +155,7 @@ func (s *stage) play(ctx context.Context, sc scene) ([]string, error) {
 
 // short abbreviates links and IDs.
 func short(l string) string {
-	l = aLink.ReplaceAllStringFunc(l, func(link string) string { return link[:24] + "…" })
+	l = client.GroupLink.ReplaceAllStringFunc(l, func(link string) string { return link[:24] + "…" })
 	return anID.ReplaceAllStringFunc(l, func(id string) string { return id[:8] + "…" })
 }
 
